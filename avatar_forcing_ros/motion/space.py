@@ -1,0 +1,75 @@
+"""What a motion space is: it reads a user's face into numbers and renders a portrait from numbers.
+
+Two implement it: `facemesh` (any CPU, 18 named channels) and `autoencoder` (the published networks, 512 numbers).
+The generator knows neither; it only knows how long the vectors are.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.signals import MotionSample, VideoFrame
+
+
+class PortraitError(ValueError):
+    """A picture cannot serve as portrait; the message says why in one line."""
+
+
+class MotionEncoder(Protocol):
+    """Reads one user's face out of a video, frame by frame. Holds that user's state (tracking, neutral face)."""
+
+    def encode(self, frame: VideoFrame) -> MotionSample:
+        """The user's motion; `valid` is false when no face was found. Stamps must not decrease."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the user: tracking, smoothing and the neutral face learnt so far."""
+        ...
+
+    def close(self) -> None:
+        """Release what the tracker holds."""
+        ...
+
+
+class Portrait(Protocol):
+    """A portrait that can be animated."""
+
+    reference: NDArray[np.float32]
+    """(M,) the portrait's own motion latent, the m_S of the paper."""
+
+    def render(self, latent: NDArray[np.float32], frame_index: int = 0) -> NDArray[np.uint8]:
+        """Picture of the portrait in this motion, (S, S, 3) uint8 RGB; the caller owns the array.
+
+        `frame_index` counts frames of the epoch and drives what is not motion (breathing), so that equal input gives
+        equal pixels.
+        """
+        ...
+
+
+class MotionSpace(Protocol):
+    """Factory of encoders and portraits, with the meaning of the vectors."""
+
+    name: str
+    size: int
+    """M, length of the avatar's motion latent."""
+    user_size: int
+    """U, length of what an encoder gives and the `user_motion` topic carries."""
+
+    def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., U) user motion -> (..., M) motion latents."""
+        ...
+
+    def make_encoder(self) -> MotionEncoder:
+        """A fresh encoder for one user."""
+        ...
+
+    def load_portrait(self, image: NDArray[np.uint8], size: int = 512) -> Portrait:
+        """Prepare a portrait from a picture, (H, W, 3) uint8 RGB.
+
+        Raises:
+            PortraitError: no face, a face too small, or a picture that cannot be used.
+        """
+        ...

@@ -1,0 +1,112 @@
+"""Timed values that the rooms of this package exchange: arrays with stamps, checked once.
+
+Every stamp is an integer number of nanoseconds of ROS time. The core never asks what time it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+NANOSECONDS = 1_000_000_000
+
+
+def _check_finite(name: str, array: NDArray) -> None:
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {np.count_nonzero(~np.isfinite(array))} NaN or infinite values")
+
+
+@dataclass(frozen=True)
+class AudioChunk:
+    """A piece of mono sound.
+
+    Attributes:
+        stamp_ns: time of the first sample; None means as soon as possible, right after the chunk before it.
+        samples: (N,) float32 in [-1, 1]; may be empty when only `end_of_utterance` is said.
+        sample_rate: in Hz.
+        utterance_id: what a dialogue manager calls this utterance; empty for microphones.
+        seq: number of the chunk within its utterance or stream.
+        end_of_utterance: nothing more follows under this id.
+    """
+
+    stamp_ns: int | None
+    samples: NDArray[np.float32]
+    sample_rate: int
+    utterance_id: str = ""
+    seq: int = 0
+    end_of_utterance: bool = False
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 1 or self.samples.dtype != np.float32:
+            raise ValueError(f"samples must be (N,) float32, got {self.samples.shape} {self.samples.dtype}")
+        if not 4000 <= self.sample_rate <= 192_000:
+            raise ValueError(f"sample_rate must be within 4000 and 192000 Hz, got {self.sample_rate}")
+        _check_finite("samples", self.samples)
+
+    @property
+    def duration_ns(self) -> int:
+        """Length of the chunk in nanoseconds, rounded down."""
+        return len(self.samples) * NANOSECONDS // self.sample_rate
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One camera picture: `image` is (H, W, 3) uint8 RGB, `stamp_ns` the time of its exposure."""
+
+    stamp_ns: int
+    image: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.dtype != np.uint8:
+            raise ValueError(f"image must be (H, W, 3) uint8 RGB, got {self.image.shape} {self.image.dtype}")
+
+
+@dataclass(frozen=True)
+class MotionSample:
+    """The user's face at one moment, in the units of a motion space.
+
+    Attributes:
+        stamp_ns: stamp of the camera frame it was read from.
+        latent: (U,) float32; all zeros when `valid` is false.
+        confidence: 0 (nobody) to 1.
+        valid: a face was found.
+    """
+
+    stamp_ns: int
+    latent: NDArray[np.float32]
+    confidence: float = 1.0
+    valid: bool = True
+
+    def __post_init__(self) -> None:
+        if self.latent.ndim != 1 or self.latent.dtype != np.float32:
+            raise ValueError(f"latent must be (U,) float32, got {self.latent.shape} {self.latent.dtype}")
+        _check_finite("latent", self.latent)
+
+
+@dataclass(frozen=True)
+class AvatarFrame:
+    """One frame of the avatar before rendering; `Avatar.render(frame)` makes the picture.
+
+    Attributes:
+        stamp_ns: presentation time, on the 1/fps grid of the epoch.
+        index: frame number within the epoch.
+        block: block number within the epoch.
+        epoch: counts interrupts, resets and time jumps.
+        latent: (M,) float32 motion latent.
+        speech: (S,) float32, what the avatar says during this frame at the core's sample rate; zeros when silent.
+        utterance_id: utterance being said during this frame, or empty.
+        user_motion_until_ns: newest user motion sample used, None when there was none.
+        user_audio_until_ns: end of the newest user audio used, None when there was none.
+    """
+
+    stamp_ns: int
+    index: int
+    block: int
+    epoch: int
+    latent: NDArray[np.float32]
+    speech: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    utterance_id: str = ""
+    user_motion_until_ns: int | None = None
+    user_audio_until_ns: int | None = None
