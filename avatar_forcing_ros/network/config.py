@@ -1,0 +1,64 @@
+"""Sizes of the network. One implementation serves the published size and the small bundled one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of dual motion encoder and generator; the defaults are the published ones.
+
+    Attributes:
+        motion_size: M, numbers in an avatar motion latent.
+        audio_feature_size: F, numbers in one frame of audio features before projection.
+        condition_size: A, width of projected audio and of the dual motion encoder.
+        condition_heads: attention heads of the dual motion encoder.
+        hidden_size: width of the generator.
+        heads: attention heads of the generator.
+        depth: blocks of the generator.
+        mlp_ratio: hidden width of the feed-forward layers in units of `hidden_size`.
+        clip_frames: N, frames that see each other: cached past, offset frames and the block being generated.
+        block_frames: B, frames generated at once.
+        lookahead_frames: l, frames after itself that a frame may see; also the overlap of successive windows.
+        condition_radius: frames to each side that cross-attention reaches.
+    """
+
+    motion_size: int = 512
+    audio_feature_size: int = 12 * 768
+    condition_size: int = 512
+    condition_heads: int = 4
+    hidden_size: int = 1024
+    heads: int = 8
+    depth: int = 8
+    mlp_ratio: float = 4.0
+    clip_frames: int = 50
+    block_frames: int = 10
+    lookahead_frames: int = 2
+    condition_radius: int = 2
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(f"hidden_size must be a multiple of 2*heads, got {self.hidden_size} and {self.heads} heads")
+        if self.condition_size % self.condition_heads:
+            raise ValueError(
+                f"condition_size must be a multiple of condition_heads, got {self.condition_size} and {self.condition_heads}"
+            )
+        if self.cache_frames < self.block_frames:
+            raise ValueError(
+                f"clip_frames must be at least 2*block_frames + lookahead_frames, got {self.clip_frames} for blocks of "
+                f"{self.block_frames} and a look-ahead of {self.lookahead_frames}"
+            )
+
+    @property
+    def window_frames(self) -> int:
+        """W, frames in one streaming pass: the offset frames and the new block."""
+        return self.lookahead_frames + self.block_frames
+
+    @property
+    def cache_frames(self) -> int:
+        """C, frames of the past kept as keys and values."""
+        return self.clip_frames - self.window_frames
