@@ -1,0 +1,29 @@
+"""The frame grid: frame g is presented at g/25 s of ROS time. Everything that happens is placed on it by its stamp."""
+
+from __future__ import annotations
+
+FPS = 25
+FRAME_NS = 40_000_000
+"""25 fps, the published rate, divides the second exactly, so no grid point is ever rounded."""
+SAMPLE_RATE = 16_000
+FRAME_SAMPLES = SAMPLE_RATE // FPS
+
+
+def stamp_of(frame: int) -> int:
+    """Presentation time of a grid frame in nanoseconds."""
+    return frame * FRAME_NS
+
+
+def first_frame_from(stamp_ns: int) -> int:
+    """First grid frame presented at or after a stamp."""
+    return -(-stamp_ns // FRAME_NS)
+
+
+def last_frame_until(stamp_ns: int) -> int:
+    """Last grid frame presented at or before a stamp."""
+    return stamp_ns // FRAME_NS
+
+
+def sample_of(stamp_ns: int) -> int:
+    """Sample, at 16 kHz and counted from time zero, that is nearest to a stamp."""
+    return (stamp_ns * SAMPLE_RATE + 500_000_000) // 1_000_000_000

@@ -1,0 +1,124 @@
+"""The user's sound on the frame grid: chunks come with stamps in any order and leave as frames of 640 samples at 16 kHz."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.audio.resample import Resampler
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+from avatar_forcing_ros.stream.feature_track import FeatureStream, FeatureTrack
+from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+
+JITTER_SAMPLES = SAMPLE_RATE // 25
+"""Stamps of sound cards wander by milliseconds; up to 40 ms the chunk is taken as following the one before it."""
+LONGEST_FILLED_GAP = SAMPLE_RATE
+"""A gap of up to one second is filled with silence; after a longer one the sound begins anew."""
+
+
+@dataclass
+class UserAudioTimeline:
+    """Chunks of one microphone, put in order by their stamps and cut into grid frames.
+
+    Attributes:
+        features: feature frames of the sound, on the grid.
+        late: chunks refused because their time had been read already.
+        gaps: places where sound was missing and silence stands instead.
+        overlaps: places where a chunk began before the one before it had ended, and was cut.
+    """
+
+    make_stream: Callable[[], FeatureStream]
+    feature_size: int
+    timeout_ns: int
+    late: int = 0
+    gaps: int = 0
+    overlaps: int = 0
+    features: FeatureTrack = field(init=False)
+    _pending: list[AudioChunk] = field(default_factory=list)
+    _resampler: Resampler | None = None
+    _tail: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    _position: int | None = None
+    _read_until_ns: int | None = None
+    _heard_until_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        self.features = FeatureTrack(self.make_stream, self.feature_size)
+
+    @property
+    def heard_until_ns(self) -> int | None:
+        """End of the newest sound that was read, None before there was any."""
+        return self._heard_until_ns
+
+    def push(self, chunk: AudioChunk) -> None:
+        """Accept a chunk; one that is too late is counted and left out.
+
+        Raises:
+            ValueError: the chunk has no stamp.
+        """
+        if chunk.stamp_ns is None:
+            raise ValueError("user audio needs the stamp of its first sample, got none")
+        if self._read_until_ns is not None and _end(chunk) <= self._read_until_ns:
+            self.late += 1
+            return
+        insort(self._pending, chunk, key=lambda c: (c.stamp_ns, c.seq))
+
+    def advance(self, until_ns: int) -> None:
+        """Make the features of every grid frame that is complete in what has ended by `until_ns`."""
+        while self._pending and _end(self._pending[0]) <= until_ns:
+            self._append(self._pending.pop(0))
+        self._read_until_ns = until_ns
+        while len(self._tail) >= FRAME_SAMPLES:
+            self.features.push_frame(self._take_frame())
+
+    def present(self, now_ns: int) -> bool:
+        """Whether a microphone is there: something was heard within the timeout."""
+        return self._heard_until_ns is not None and now_ns - self._heard_until_ns <= self.timeout_ns
+
+    def _append(self, chunk: AudioChunk) -> None:
+        assert chunk.stamp_ns is not None
+        if self._resampler is None or self._resampler.input_rate != chunk.sample_rate:
+            self._resampler = Resampler(chunk.sample_rate)
+        start = sample_of(chunk.stamp_ns)
+        if self._position is None or start - self._end_sample > LONGEST_FILLED_GAP:
+            self._begin(start)
+        samples = self._resampler.push(chunk.samples)
+        self._tail = np.concatenate([self._tail, self._aligned(samples, start)])
+        self._heard_until_ns = _end(chunk)
+
+    @property
+    def _end_sample(self) -> int:
+        assert self._position is not None
+        return self._position + len(self._tail)
+
+    def _begin(self, start: int) -> None:
+        self.gaps += self._position is not None
+        frame = start // FRAME_SAMPLES
+        self.features.restart(frame, np.zeros(0, np.float32))
+        self._position = frame * FRAME_SAMPLES
+        self._tail = np.zeros(start - self._position, np.float32)
+
+    def _aligned(self, samples: NDArray[np.float32], start: int) -> NDArray[np.float32]:
+        """Fill a gap before the samples, or cut what overlaps, when the stamp disagrees by more than the jitter."""
+        missing = start - self._end_sample
+        if abs(missing) <= JITTER_SAMPLES:
+            return samples
+        if missing < 0:
+            self.overlaps += 1
+            return samples[-missing:]
+        self.gaps += 1
+        return np.concatenate([np.zeros(missing, np.float32), samples])
+
+    def _take_frame(self) -> NDArray[np.float32]:
+        assert self._position is not None
+        frame, self._tail = self._tail[:FRAME_SAMPLES], self._tail[FRAME_SAMPLES:]
+        self._position += FRAME_SAMPLES
+        return frame
+
+
+def _end(chunk: AudioChunk) -> int:
+    assert chunk.stamp_ns is not None
+    return chunk.stamp_ns + len(chunk.samples) * NANOSECONDS // chunk.sample_rate

@@ -1,0 +1,88 @@
+"""The user's motion on the frame grid: samples come with stamps in any order, grid points read the newest before them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.signals import MotionSample
+
+KEPT_NS = 4_000_000_000
+"""How long a sample is kept; more than a primed cache reaches back."""
+
+
+@dataclass(frozen=True)
+class MotionWindow:
+    """What is known of the user's motion at some grid points.
+
+    Attributes:
+        latents: (T, U) float32; zero where `valid` is false.
+        valid: (T,) bool.
+        newest_ns: stamp of the newest sample used, None when none was.
+    """
+
+    latents: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+    newest_ns: int | None
+
+
+@dataclass
+class UserMotionTimeline:
+    """Keeps the recent motion samples of one user, sorted by stamp.
+
+    Attributes:
+        size: U, length of a user motion latent.
+        timeout_ns: a sample older than this says nothing about the present.
+        repeated: samples refused because their stamp was there already.
+        late: samples refused because their time had been read already.
+    """
+
+    size: int
+    timeout_ns: int
+    repeated: int = 0
+    late: int = 0
+    _samples: list[MotionSample] = field(default_factory=list)
+    _read_until_ns: int = -1
+
+    def push(self, sample: MotionSample) -> None:
+        """Accept a sample; a repeated or late stamp is counted and left out.
+
+        Raises:
+            ValueError: the latent has another length than the motion space's.
+        """
+        if sample.latent.shape != (self.size,):
+            raise ValueError(f"user motion must have {self.size} numbers, got {sample.latent.shape}")
+        if sample.stamp_ns <= self._read_until_ns:
+            self.late += 1
+            return
+        position = bisect_right(self._samples, sample.stamp_ns, key=_stamp)
+        if position and self._samples[position - 1].stamp_ns == sample.stamp_ns:
+            self.repeated += 1
+            return
+        insort(self._samples, sample, key=_stamp)
+
+    def read(self, stamps_ns: list[int]) -> MotionWindow:
+        """Hold the newest sample at or before each stamp, (T,) ascending; what comes later for these times is late."""
+        held = [self._at(stamp) for stamp in stamps_ns]
+        valid = np.array([sample is not None and sample.valid for sample in held])
+        latents = np.stack([np.zeros(self.size, np.float32) if s is None or not s.valid else s.latent for s in held])
+        self._read_until_ns = max(stamps_ns[-1], self._read_until_ns)
+        self._forget(stamps_ns[0] - KEPT_NS)
+        newest = next((sample.stamp_ns for sample in reversed(held) if sample is not None), None)
+        return MotionWindow(latents, valid, newest)
+
+    def _at(self, stamp_ns: int) -> MotionSample | None:
+        position = bisect_right(self._samples, stamp_ns, key=_stamp)
+        if not position or stamp_ns - self._samples[position - 1].stamp_ns > self.timeout_ns:
+            return None
+        return self._samples[position - 1]
+
+    def _forget(self, before_ns: int) -> None:
+        del self._samples[: bisect_right(self._samples, before_ns, key=_stamp)]
+
+
+def _stamp(sample: MotionSample) -> int:
+    return sample.stamp_ns
