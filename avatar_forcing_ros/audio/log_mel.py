@@ -22,8 +22,8 @@ class LogMelConfig:
     The scale is fixed, not learnt: decibels of a band's mean density, where white noise of x dBFS has x dB before
     pre-emphasis. The floor is added to the density before the logarithm; at -52 dB it is a compromise of two needs.
     The hiss of a quiet microphone (white, -60 dBFS) must look like digital silence, so that a mouth driven by these
-    numbers stays shut: it reads 0.03 higher on average, 0.1 at most bands' worst. And a distant speaker (-42 dBFS in
-    the median frame) must not vanish: vowels then still stand 1 to 2 units above silence.
+    numbers stays shut: it reads 0.03 higher on average, 0.1 at the 95th percentile. And a distant speaker must not
+    vanish: in frames of -42 dBFS, the median of a recorded voice, the loudest band still stands 0.9 above silence.
 
     Attributes:
         sample_rate: of the input, in Hz.
