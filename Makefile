@@ -1,0 +1,102 @@
+# From a fresh clone every word below does all the set-up it needs, and is quick the second time.
+#
+#   make demo    the nodes run on a recorded conversation -> out/demo.mp4 and a latency table
+#   make test    every test, ROS nodes included
+#   make check   style, types, spelling
+#   make bench   the figures of the README; the last line is JSON
+#   make train   the bundled model from nothing
+#   make setup   only the environment: .venv, which is also the ROS prefix, with this package built into it
+#   make published   adds what the authors' published network needs
+#   make clean   removes the environment
+#
+# Variables: PYTHON (3.10 to 3.12), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU; the environment remembers it),
+# and ARGS, handed on to demo, test, bench and train:  make test ARGS='-k timeline'
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
+TORCH_BACKEND ?= $(or $(shell cat $(VENV)/stamps/torch_backend 2>/dev/null),cpu)
+ARGS ?=
+export PYTHON
+
+# A ROS distribution sourced in this shell must not mix with the one in the environment.
+unexport PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
+# Inherited from another environment of ROS wheels this stops ours from finding its libraries.
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
+# ament compiles what it installs.
+unexport PYTHONDONTWRITEBYTECODE
+
+# The environment is named by what made it: requirements, interpreter, torch build. The build by the messages, the lists of
+# installed files and the scripts; Python files are linked into the environment, so editing one needs no build.
+digest = $(shell { $(1); } 2>/dev/null | sha256sum | cut -c1-16)
+interpreter := $(PYTHON) -c 'import sys; print(sys.version, sys.base_prefix)'
+environment_key := $(call digest,cat requirements/*; $(interpreter); echo $(TORCH_BACKEND))
+sources := avatar_forcing_ros config examples launch models
+build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* scripts/*; find $(sources) -type f ! -name '*.pyc' | sort)
+environment := $(VENV)/stamps/environment-$(environment_key)
+build := $(VENV)/stamps/build-$(build_key)
+
+.PHONY: help setup demo test check bench train published clean
+
+help:
+	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
+
+setup: $(build)
+
+demo: setup
+	$(BIN)/python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4 $(ARGS)
+
+test: setup
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+bench: setup
+	$(BIN)/avatar-forcing bench --json $(ARGS)
+
+train: setup
+	@requirements/system.sh train
+	$(BIN)/avatar-forcing train $(ARGS)
+
+published: setup
+	$(BIN)/pip install --quiet --no-compile -r requirements/published.txt
+
+clean:
+	rm -rf $(VENV) out
+
+# Without byte code the environment is a third smaller; Python compiles what it imports.
+pip_install = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
+
+$(environment):
+	@requirements/system.sh setup
+	@$(BIN)/python -c '' 2>/dev/null || { echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); }
+	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
+	@echo "Installing the packages (about 2 minutes the first time) ..."
+	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
+	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/dev.txt
+	@$(pip_install) --no-deps -r requirements/bare.txt
+	@requirements/repair_ros_wheels.sh $(BIN)/python
+	@mkdir -p $(@D) && rm -f $(@D)/environment-*
+	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && touch $@
+
+# colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
+$(build): $(environment)
+	@echo "Building the package (about 1 minute the first time) ..."
+	@rm -rf $(VENV)/lib/python3*/site-packages/avatar_forcing_ros $(VENV)/share/avatar_forcing_ros
+	@PATH="$(CURDIR)/$(BIN):$$PATH" AMENT_PREFIX_PATH="$(CURDIR)/$(VENV)" CMAKE_PREFIX_PATH="$(CURDIR)/$(VENV)" \
+	  ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3 \
+	  colcon --log-base $(VENV)/build/log build --build-base $(VENV)/build --install-base $(VENV) \
+	  --merge-install --symlink-install --cmake-args -G Ninja -DBUILD_TESTING=OFF \
+	  -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DPYTHON_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
+	  > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@rm -f $(@D)/build-* && touch $@

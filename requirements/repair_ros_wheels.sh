@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# The ROS wheels' CMake exports name the Python and NumPy headers of the machine that built them, and CMake refuses include
+# paths that do not exist. Names this environment's instead:
+#
+#   requirements/repair_ros_wheels.sh .venv/bin/python
+set -euo pipefail
+read -r prefix python_headers numpy_headers < <("$1" -c '
+import sys, sysconfig, numpy
+print(sys.prefix, sysconfig.get_path("include"), numpy.get_include())')
+
+built_with='/opt/python/cp3[0-9t]+-cp3[0-9t]+'
+grep -rlE --include='*.cmake' "$built_with" "$prefix/share" | xargs -r sed -i -E \
+  -e "s#$built_with/include/python3\.[0-9]+t?#$python_headers#g" \
+  -e "s#$built_with/lib/python3\.[0-9]+t?/site-packages/numpy/_core/include#$numpy_headers#g"

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Checks what must come from the system, before anything long starts. As root on Debian or Ubuntu what is missing is
+# installed; anyone else is told the exact command.
+#
+#   requirements/system.sh setup     compiler, Python with headers and venv
+#   requirements/system.sh train     espeak-ng, whose speech the simulated conversations speak
+set -euo pipefail
+python=${PYTHON:-python3}
+
+missing=()
+need() { "${@:2}" >/dev/null 2>&1 || missing+=("$1"); }
+
+python_is_supported() { "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))'; }
+python_has_headers() {
+  "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+}
+
+check_python() {
+  need python3 command -v "$python"
+  [ ${#missing[@]} -eq 0 ] || return 0
+  if ! python_is_supported; then
+    echo "Expected Python 3.10, 3.11 or 3.12, got $("$python" --version 2>&1): name another one, e.g. make PYTHON=python3.11" >&2
+    exit 1
+  fi
+  need python3-venv "$python" -c 'import venv, ensurepip'
+  need python3-dev python_has_headers
+}
+
+case ${1:?"expected setup or train"} in
+  setup) check_python && need gcc command -v gcc && need g++ command -v g++ ;;
+  train) need espeak-ng command -v espeak-ng ;;
+  *) echo "expected setup or train, got $1" >&2 && exit 2 ;;
+esac
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+install=(apt-get install -y --no-install-recommends "${missing[@]}")
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  echo "Installing from the system's packages: ${missing[*]}"
+  apt-get update -qq && "${install[@]}" -qq >/dev/null
+else
+  echo "Missing on this system: ${missing[*]}. On Debian or Ubuntu:" >&2
+  echo "    sudo apt-get update && sudo ${install[*]}" >&2
+  exit 1
+fi

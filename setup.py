@@ -1,0 +1,50 @@
+"""The package for pip: the core, the command line and training, on any machine, without ROS and without messages.
+
+`colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+SHARE = "share/avatar_forcing_ros"
+
+
+def requirements(name: str) -> list[str]:
+    """Requirements of a file in requirements/, its comments left out."""
+    lines = (ROOT / "requirements" / name).read_text(encoding="utf-8").splitlines()
+    return [bare for line in lines if (bare := line.split("#")[0].strip())]
+
+
+def data_files(*folders: str) -> list[tuple[str, list[str]]]:
+    """Everything in the folders, laid out as a ROS installation lays it out, which is where the package looks for it."""
+    files = [path.relative_to(ROOT) for folder in folders for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
+    return [(f"{SHARE}/{path.parent}", [str(path)]) for path in files]
+
+
+manifest = ElementTree.parse(ROOT / "package.xml").getroot()
+
+setup(
+    name="avatar-forcing-ros",
+    version=manifest.findtext("version"),
+    description=" ".join((manifest.findtext("description") or "").split()),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").is_file() else "",
+    long_description_content_type="text/markdown",
+    license=manifest.findtext("license"),
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=["avatar_forcing_ros*"], exclude=["avatar_forcing_ros.nodes*"]),
+    package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", "py.typed"]},
+    data_files=data_files("config", "examples", "models"),
+    install_requires=requirements("runtime.txt") + requirements("torch.txt"),
+    extras_require={
+        "facemesh": [line for line in requirements("bare.txt") if line.startswith("mediapipe")],
+        "published": requirements("published.txt"),
+        "test": requirements("dev.txt"),
+    },
+    entry_points={"console_scripts": ["avatar-forcing = avatar_forcing_ros.cli:main"]},
+    zip_safe=False,
+)
