@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+VISIBILITY_RULES = ("framewise", "blockwise")
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -22,6 +24,8 @@ class NetworkConfig:
         block_frames: B, frames generated at once.
         lookahead_frames: l, frames after itself that a frame may see; also the overlap of successive windows.
         condition_radius: frames to each side that cross-attention reaches.
+        visibility: rule of self-attention, "framewise" as in the published weights or "blockwise" as in the paper's
+            figure; see `visibility.visible`.
     """
 
     motion_size: int = 512
@@ -36,13 +40,18 @@ class NetworkConfig:
     block_frames: int = 10
     lookahead_frames: int = 2
     condition_radius: int = 2
+    visibility: str = "framewise"
 
     def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name, value in vars(self).items():
+            if name != "visibility" and value <= 0:
+                raise ValueError(f"{name} must be positive, got {value}")
+        if self.visibility not in VISIBILITY_RULES:
+            raise ValueError(f"visibility must be one of {', '.join(VISIBILITY_RULES)}, got {self.visibility!r}")
         if self.hidden_size % (2 * self.heads):
-            raise ValueError(f"hidden_size must be a multiple of 2*heads, got {self.hidden_size} and {self.heads} heads")
+            raise ValueError(
+                f"hidden_size must be a multiple of 2*heads, got {self.hidden_size} and {self.heads} heads"
+            )
         if self.condition_size % self.condition_heads:
             raise ValueError(
                 f"condition_size must be a multiple of condition_heads, got {self.condition_size} and {self.condition_heads}"
@@ -52,6 +61,16 @@ class NetworkConfig:
                 f"clip_frames must be at least 2*block_frames + lookahead_frames, got {self.clip_frames} for blocks of "
                 f"{self.block_frames} and a look-ahead of {self.lookahead_frames}"
             )
+
+    @property
+    def head_size(self) -> int:
+        """D, width of one attention head of the generator."""
+        return self.hidden_size // self.heads
+
+    @property
+    def mlp_size(self) -> int:
+        """Hidden width of the feed-forward layers."""
+        return int(self.hidden_size * self.mlp_ratio)
 
     @property
     def window_frames(self) -> int:

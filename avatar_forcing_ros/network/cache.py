@@ -1,0 +1,97 @@
+"""What the generator remembers of the past: keys and values of the last C frames, and the conditions next to them.
+
+One conversation holds one `KVCache` and hands it to the network; nothing of it lives in a module. Denoising only reads
+it (`view`), the pass over a finished block writes it (`commit`). Its size never changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.rotary import Rotary
+
+
+@dataclass(frozen=True)
+class KeysValues:
+    """Keys and values of one attention layer, each (B, H, T, D)."""
+
+    keys: Tensor
+    values: Tensor
+
+    def frames(self, start: int, stop: int) -> KeysValues:
+        """Those of frames start..stop of the T held here."""
+        return KeysValues(self.keys[:, :, start:stop], self.values[:, :, start:stop])
+
+
+@dataclass
+class KVCache:
+    """Past of one conversation, or of several in a batch.
+
+    The tensors held here are replaced and never written into, so that a copy of this object is a snapshot.
+
+    Attributes:
+        layers: per layer the keys before rotation and the values of the C frames before the window, (B, H, C, D).
+        conditions: conditions of the R frames before the window, (B, R, hidden); R is `condition_radius`.
+    """
+
+    layers: tuple[KeysValues, ...]
+    conditions: Tensor
+
+    @classmethod
+    def from_clip(cls, layers: tuple[KeysValues, ...], conditions: Tensor, config: NetworkConfig) -> KVCache:
+        """Cache after a clean clip whose last l frames are the offset frames of the next window.
+
+        Args:
+            layers: keys before rotation and values of all T frames of the clip.
+            conditions: conditions of the clip, (B, T, hidden).
+            config: sizes.
+
+        Raises:
+            ValueError: the clip is shorter than C + l frames.
+        """
+        end = conditions.shape[1] - config.lookahead_frames
+        if end < config.cache_frames:
+            raise ValueError(
+                f"a clip must have at least {config.cache_frames + config.lookahead_frames} frames to fill the cache, "
+                f"got {conditions.shape[1]}"
+            )
+        kept = tuple(layer.frames(end - config.cache_frames, end) for layer in layers)
+        return cls(kept, conditions[:, max(end - config.condition_radius, 0) : end])
+
+    def view(self, rotary: Rotary) -> tuple[KeysValues, ...]:
+        """Past keys turned to where they stand as seen from the window, and values; writes nothing."""
+        return tuple(KeysValues(rotary.turn(layer.keys), layer.values) for layer in self.layers)
+
+    def commit(self, layers: tuple[KeysValues, ...], conditions: Tensor, frames: int) -> None:
+        """Move on by `frames`: append the window's first ones and drop as many of the oldest. The only writer.
+
+        Args:
+            layers: keys before rotation and values of the clean window, (B, H, W, D) per layer.
+            conditions: conditions of the window, (B, W, hidden).
+            frames: how many of them become past.
+        """
+        self.layers = tuple(_shift(old, new, frames) for old, new in zip(self.layers, layers, strict=True))
+        radius = self.conditions.shape[1]
+        self.conditions = torch.cat((self.conditions, conditions[:, :frames]), dim=1)[:, -radius:].clone()
+
+    @property
+    def frames(self) -> int:
+        """C, frames of the past held."""
+        return self.layers[0].keys.shape[2]
+
+    @property
+    def bytes(self) -> int:
+        """Memory held, in bytes."""
+        tensors = [t for layer in self.layers for t in (layer.keys, layer.values)]
+        return sum(t.numel() * t.element_size() for t in [*tensors, self.conditions])
+
+
+def _shift(old: KeysValues, new: KeysValues, frames: int) -> KeysValues:
+    return KeysValues(
+        torch.cat((old.keys[:, :, frames:], new.keys[:, :, :frames]), dim=2),
+        torch.cat((old.values[:, :, frames:], new.values[:, :, :frames]), dim=2),
+    )

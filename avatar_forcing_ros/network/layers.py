@@ -1,0 +1,143 @@
+"""The generator's building blocks: causal self-attention, cross-attention to conditions, and the layer of both.
+
+Every function here is per frame but the two attentions; what they may see comes in as additive masks, what they
+remember as keys and values. Normalisation has no weights of its own; the modulation takes their place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from avatar_forcing_ros.network.cache import KeysValues
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.modulation import Modulation
+from avatar_forcing_ros.network.rotary import Rotary
+
+_NORM_EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class View:
+    """What the frames of one pass can look at, the same for all layers and all steps of a block.
+
+    Attributes:
+        rotary: rotation of the pass's own frames.
+        self_mask: (T, C + T) additive, 0 or -inf, in the order past, pass.
+        cross_mask: (T, R + T) additive, likewise.
+    """
+
+    rotary: Rotary
+    self_mask: Tensor
+    cross_mask: Tensor
+
+
+@dataclass(frozen=True)
+class Attended:
+    """Output of self-attention, (B, T, hidden), and the pass's own keys before rotation and values."""
+
+    output: Tensor
+    own: KeysValues
+
+
+class SelfAttention(nn.Module):
+    """Attention of frames to the past and to each other, with rotary positions."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.projection = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, x: Tensor, view: View, past: KeysValues | None) -> Attended:
+        """Args: x: (B, T, hidden); past: keys already turned for this window, and values."""
+        queries, keys, values = _split_heads(self.qkv(x), 3, self.heads)
+        turned = view.rotary.turn(keys)
+        seen = KeysValues(turned, values) if past is None else _join(past, KeysValues(turned, values))
+        mixed = _attend(view.rotary.turn(queries), seen, view.self_mask)
+        return Attended(self.projection(mixed), KeysValues(keys, values))
+
+
+class CrossAttention(nn.Module):
+    """Attention of frames to the conditions of the frames around them, without positions."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.query = nn.Linear(config.hidden_size, config.hidden_size)
+        self.key_value = nn.Linear(config.hidden_size, 2 * config.hidden_size)
+        self.projection = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def keys_values(self, conditions: Tensor) -> KeysValues:
+        """Keys and values of (B, R + T, hidden) conditions: once per block, for all its steps."""
+        keys, values = _split_heads(self.key_value(conditions), 2, self.heads)
+        return KeysValues(keys, values)
+
+    def forward(self, x: Tensor, view: View, conditions: KeysValues) -> Tensor:
+        """Args: x: (B, T, hidden)."""
+        (queries,) = _split_heads(self.query(x), 1, self.heads)
+        return self.projection(_attend(queries, conditions, view.cross_mask))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with GELU (tanh form) between them."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.widen = nn.Linear(config.hidden_size, config.mlp_size)
+        self.narrow = nn.Linear(config.mlp_size, config.hidden_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Args: x: (B, T, hidden)."""
+        return self.narrow(F.gelu(self.widen(x), approximate="tanh"))
+
+
+class Layer(nn.Module):
+    """Self-attention, cross-attention, feed-forward; the first and last are modulated by flow time and gated."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.self_attention = SelfAttention(config)
+        self.cross_attention = CrossAttention(config)
+        self.feed_forward = FeedForward(config)
+
+    def condition_keys(self, conditions: Tensor) -> KeysValues:
+        """Keys and values of (B, R + T, hidden) conditions for this layer."""
+        return self.cross_attention.keys_values(conditions)
+
+    def forward(
+        self, x: Tensor, modulation: Modulation, view: View, conditions: KeysValues, past: KeysValues | None
+    ) -> Attended:
+        """Args: x: (B, T, hidden). Returns: the layer's output and its own keys and values."""
+        m = modulation
+        attended = self.self_attention(modulate(x, m.attention_shift, m.attention_scale), view, past)
+        x = torch.addcmul(x, m.attention_gate, attended.output)
+        x = x + self.cross_attention(normalize(x), view, conditions)
+        x = torch.addcmul(x, m.mlp_gate, self.feed_forward(modulate(x, m.mlp_shift, m.mlp_scale)))
+        return Attended(x, attended.own)
+
+
+def normalize(x: Tensor) -> Tensor:
+    """Layer normalisation without weights over the last axis."""
+    return F.layer_norm(x, x.shape[-1:], eps=_NORM_EPSILON)
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """Normalised x times scale plus shift, (B, T, hidden)."""
+    return torch.addcmul(shift, normalize(x), scale)
+
+
+def _split_heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
+    return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)  # parts of (B, H, T, D)
+
+
+def _attend(queries: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:
+    mixed = F.scaled_dot_product_attention(queries, seen.keys, seen.values, attn_mask=mask)
+    return mixed.transpose(1, 2).flatten(2)  # (B, T, hidden)
+
+
+def _join(past: KeysValues, own: KeysValues) -> KeysValues:
+    return KeysValues(torch.cat((past.keys, own.keys), dim=2), torch.cat((past.values, own.values), dim=2))

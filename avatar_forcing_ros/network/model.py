@@ -1,0 +1,128 @@
+"""The whole network: audio projection, dual motion encoder and motion generator, at any size.
+
+One implementation serves the published weights and the small bundled ones; `NetworkConfig` tells them apart. A network
+holds weights and nothing else: what a conversation remembers is a `KVCache`, handed in.
+
+Training and offline use call `velocity` on whole clips. Streaming opens a window per block on `transformer` and is
+found in `stream.block_generator`.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from avatar_forcing_ros.network.cache import KVCache
+from avatar_forcing_ros.network.condition_encoder import AudioProjection, DualMotionEncoder, block_windows
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.transformer import MotionTransformer
+
+
+class AvatarForcingNetwork(nn.Module):
+    """Velocity of the avatar's motion, given its speech, the user's voice and face, and the portrait's own motion."""
+
+    def __init__(self, config: NetworkConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or NetworkConfig()
+        self.audio_projection = AudioProjection(self.config)
+        self.condition_encoder = DualMotionEncoder(self.config)
+        self.transformer = MotionTransformer(self.config)
+        self._initialize()
+
+    def project_audio(self, features: Tensor) -> Tensor:
+        """Audio features (B, T, F) -> projected audio (B, T, A), for the avatar's and the user's audio alike.
+
+        Raises:
+            ValueError: features are of another width.
+        """
+        self._check("audio features", features, ("B", "T", self.config.audio_feature_size))
+        return self.audio_projection(features)
+
+    def encode_conditions(self, conditions: Conditions) -> Tensor:
+        """Conditions of one window -> c, (B, T, hidden); every frame attends to the whole window.
+
+        Raises:
+            ValueError: inputs are of another width.
+        """
+        self._check("avatar_audio", conditions.avatar_audio, ("B", "T", self.config.condition_size))
+        self._check("user_motion", conditions.user_motion, ("B", "T", self.config.motion_size))
+        return self.condition_encoder(conditions)
+
+    def encode_conditions_blockwise(self, conditions: Conditions, lookback: Conditions | None = None) -> Tensor:
+        """Conditions of a clip as streaming computes them, all blocks in one call -> c, (B, T, hidden).
+
+        Each block is encoded from its own window of W frames, the l before it and the block, and only the block's frames
+        are kept. In streaming the l offset frames of a window also carry conditions, computed from that window; here
+        they carry those of the block they belong to. This is the one place where a clip and a stream differ.
+
+        Args:
+            conditions: T frames, a multiple of the block.
+            lookback: the l frames before the clip; None means null conditions there.
+
+        Raises:
+            ValueError: T is not a multiple of the block, or lookback is not l frames.
+        """
+        block, past = self.config.block_frames, self.config.lookahead_frames
+        if conditions.frames % block:
+            raise ValueError(f"frames must be a multiple of the block of {block}, got {conditions.frames}")
+        if lookback is None:
+            lookback = conditions.map(lambda x: x.new_zeros(x.shape[0], past, x.shape[2]))
+        if lookback.frames != past:
+            raise ValueError(f"lookback must have {past} frames, got {lookback.frames}")
+        windows = Conditions(
+            block_windows(conditions.avatar_audio, lookback.avatar_audio, block),
+            block_windows(conditions.user_audio, lookback.user_audio, block),
+            block_windows(conditions.user_motion, lookback.user_motion, block),
+        )
+        return self.encode_conditions(windows)[:, past:].unflatten(0, (conditions.batch, -1)).flatten(1, 2)
+
+    def velocity(self, x_t: Tensor, t: Tensor, c: Tensor, reference: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Predicted velocity, noise minus clean motion.
+
+        Args:
+            x_t: noisy motion latents, (B, T, M). Without a cache the first frame begins a block.
+            t: flow time of each frame, (B, T); 1000 is noise.
+            c: encoded conditions, (B, T, hidden).
+            reference: the portrait's own motion latent, (B, M); zeros are null.
+            cache: past of a stream, only read; then T is W, the l offset frames and the new block.
+
+        Returns:
+            (B, T, M).
+
+        Raises:
+            ValueError: shapes disagree.
+        """
+        batch, frames = x_t.shape[:2]
+        self._check("x_t", x_t, ("B", "T", self.config.motion_size))
+        self._check("t", t, (batch, frames))
+        self._check("c", c, (batch, frames, self.config.hidden_size))
+        self._check("reference", reference, (batch, self.config.motion_size))
+        if cache is not None and frames != self.config.window_frames:
+            raise ValueError(f"with a cache a pass takes {self.config.window_frames} frames, got {frames}")
+        window = self.transformer.open_window(c, cache)
+        return self.transformer(x_t, reference, self.transformer.modulation(t), window).velocity
+
+    def _check(self, name: str, tensor: Tensor, expected: tuple[int | str, ...]) -> None:
+        got = tuple(tensor.shape)
+        if len(got) != len(expected) or any(isinstance(e, int) and e != g for e, g in zip(expected, got, strict=True)):
+            raise ValueError(f"{name} must be ({', '.join(map(str, expected))}), got {got}")
+
+    def _initialize(self) -> None:
+        """Xavier weights; modulation and output start at zero, so that training starts from the identity.
+
+        Source: DiT (arXiv 2212.09748), as in the published code.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        modulation = self.transformer.modulation
+        for linear in (modulation.embedding_in, modulation.embedding_out):
+            nn.init.normal_(linear.weight, std=0.02)
+        for linear in (modulation.layers, modulation.final, self.transformer.output):
+            nn.init.zeros_(linear.weight)
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Number of trained numbers in a module."""
+    return sum(parameter.numel() for parameter in module.parameters())

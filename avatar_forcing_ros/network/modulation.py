@@ -1,0 +1,74 @@
+"""Flow time as the generator feels it: an embedding per frame, turned into shifts, scales and gates for its layers.
+
+All layers share one modulation (as in PixArt-alpha, without a table per layer), and it depends on the time alone: a
+sampler computes it once for all its steps.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from avatar_forcing_ros.network.config import NetworkConfig
+
+_FREQUENCIES = 128
+_MAX_PERIOD = 10_000.0
+
+
+@dataclass(frozen=True)
+class Modulation:
+    """What a flow time does to the layers, each (..., T, hidden) and ready to broadcast over a batch.
+
+    Scales are held as 1 + scale.
+    """
+
+    attention_shift: Tensor
+    attention_scale: Tensor
+    attention_gate: Tensor
+    mlp_shift: Tensor
+    mlp_scale: Tensor
+    mlp_gate: Tensor
+    final_shift: Tensor
+    final_scale: Tensor
+
+    def rows(self, index: Tensor) -> Modulation:
+        """The same for frames that each take one of the times computed here; `index` is (T,) into the first axis."""
+        return Modulation(**{name: value[index] for name, value in vars(self).items()})
+
+
+class TimeModulation(nn.Module):
+    """Flow time -> modulation of all layers and of the output."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        hidden = config.hidden_size
+        self.embedding_in = nn.Linear(2 * _FREQUENCIES, hidden)
+        self.embedding_out = nn.Linear(hidden, hidden)
+        self.layers = nn.Linear(hidden, 6 * hidden)
+        self.final = nn.Linear(hidden, 2 * hidden)
+
+    def forward(self, t: Tensor) -> Modulation:
+        """Args: t: flow times in [0, 1000], (...)."""
+        waves = sinusoid(t).to(self.embedding_in.weight.dtype)
+        embedding = F.silu(self.embedding_out(F.silu(self.embedding_in(waves))))
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.layers(embedding).chunk(6, dim=-1)
+        shift_f, scale_f = self.final(embedding).chunk(2, dim=-1)
+        return Modulation(shift_a, 1 + scale_a, gate_a, shift_m, 1 + scale_m, gate_m, shift_f, 1 + scale_f)
+
+
+def sinusoid(t: Tensor) -> Tensor:
+    """Cosines, then sines of a flow time at 128 frequencies, (...) -> (..., 256) float32.
+
+    Exponents, frequencies and angles are rounded to float32, because that rounding is part of what the published
+    weights were given. Exponential and waves are taken in float64 in between, so that all machines round alike.
+
+    Source: Vaswani et al. 2017 (arXiv 1706.03762), as used by DiT (arXiv 2212.09748).
+    """
+    steps = torch.arange(_FREQUENCIES, dtype=torch.float32, device=t.device)
+    frequencies = (-math.log(_MAX_PERIOD) * steps / _FREQUENCIES).double().exp().float()
+    angles = (t.float().unsqueeze(-1) * frequencies).double()
+    return torch.cat((angles.cos(), angles.sin()), dim=-1).float()

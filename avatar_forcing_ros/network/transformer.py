@@ -1,0 +1,114 @@
+"""The motion generator: a causal transformer that predicts the velocity of noisy motion latents.
+
+A pass needs a `Window`, opened once per block (or per clip): what the frames may look at, with keys and values of the
+conditions and of the past made ready. All steps of a block share it.
+
+Source: arXiv 2601.00664, section 4; sizes, order of operations and constants of the published inference code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from avatar_forcing_ros.network.cache import KeysValues, KVCache
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.layers import Layer, View, modulate
+from avatar_forcing_ros.network.modulation import Modulation, TimeModulation
+from avatar_forcing_ros.network.rotary import Rotary
+from avatar_forcing_ros.network.visibility import aligned, visible
+
+
+@dataclass(frozen=True)
+class Window:
+    """Everything about a pass that does not depend on the noisy frames or on flow time.
+
+    Attributes:
+        view: positions and masks.
+        conditions: keys and values of the conditions, per layer.
+        past: turned keys and values of the cached frames per layer, or None in a clip that has no past.
+    """
+
+    view: View
+    conditions: tuple[KeysValues, ...]
+    past: tuple[KeysValues, ...] | None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Result of one pass: velocity (B, T, M), and per layer the frames' own keys before rotation and values."""
+
+    velocity: Tensor
+    layers: tuple[KeysValues, ...]
+
+
+class MotionTransformer(nn.Module):
+    """Noisy motion latents, flow times, conditions and the portrait's own motion -> velocity."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.input = nn.Linear(2 * config.motion_size, config.hidden_size)
+        self.modulation = TimeModulation(config)
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.depth))
+        self.output = nn.Linear(config.hidden_size, config.motion_size)
+
+    def open_window(self, conditions: Tensor, cache: KVCache | None = None) -> Window:
+        """Prepare the passes over a clip, or over the next window of a stream.
+
+        Args:
+            conditions: (B, T, hidden). Without a cache, T frames whose first begins a block.
+            cache: past of the stream; then T is W, the offset frames and the new block. Only read.
+        """
+        frames = conditions.shape[1]
+        start = 0 if cache is None else -self.config.lookahead_frames
+        own = torch.arange(start, start + frames, device=conditions.device)
+        if cache is None:
+            return Window(self._view(own, own, own, conditions.dtype), self._condition_keys(conditions), None)
+        before = torch.arange(start - cache.frames, start, device=conditions.device)
+        known = torch.cat((cache.conditions, conditions), dim=1)
+        condition_at = torch.cat((before[cache.frames - cache.conditions.shape[1] :], own))
+        view = self._view(own, torch.cat((before, own)), condition_at, conditions.dtype)
+        return Window(view, self._condition_keys(known), cache.view(self._rotary(before, conditions.dtype)))
+
+    def forward(self, x_t: Tensor, reference: Tensor, modulation: Modulation, window: Window) -> Pass:
+        """One pass.
+
+        Args:
+            x_t: noisy latents, (B, T, M).
+            reference: the portrait's own motion, (B, M).
+            modulation: of the frames' flow times, broadcastable to (B, T, hidden).
+            window: what they may look at.
+        """
+        dtype = self.input.weight.dtype
+        x = self.input(torch.cat((x_t, reference[:, None].expand_as(x_t)), dim=-1).to(dtype))
+        own = []
+        for i, layer in enumerate(self._layers()):
+            attended = layer(x, modulation, window.view, window.conditions[i], window.past and window.past[i])
+            x = attended.output
+            own.append(attended.own)
+        velocity = self.output(modulate(x, modulation.final_shift, modulation.final_scale))
+        return Pass(velocity.to(x_t.dtype), tuple(own))
+
+    def _layers(self) -> Iterator[Layer]:
+        return cast(Iterator[Layer], iter(self.layers))
+
+    def _view(self, own: Tensor, frames: Tensor, conditions: Tensor, dtype: torch.dtype) -> View:
+        self_mask = _additive(visible(own, frames, self.config), dtype)
+        cross_mask = _additive(aligned(own, conditions, self.config), dtype)
+        return View(self._rotary(own, dtype), self_mask, cross_mask)
+
+    def _rotary(self, positions: Tensor, dtype: torch.dtype) -> Rotary:
+        return Rotary.at(positions, self.config.head_size, dtype)
+
+    def _condition_keys(self, conditions: Tensor) -> tuple[KeysValues, ...]:
+        return tuple(layer.condition_keys(conditions) for layer in self._layers())
+
+
+def _additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    mask = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+    return mask.masked_fill_(~allowed, float("-inf"))
