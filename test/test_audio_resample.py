@@ -101,7 +101,7 @@ def test_pcm_becomes_mono_floats(pcm: np.ndarray, expected: list[float]) -> None
 
 
 def test_what_is_no_pcm_is_refused() -> None:
-    with pytest.raises(ValueError, match="shape|must be"):
+    with pytest.raises(ValueError, match="must be"):
         to_mono(np.zeros((1, 2, 3), np.float32))
     with pytest.raises(ValueError, match="bool"):
         to_mono(np.zeros(3, np.bool_))

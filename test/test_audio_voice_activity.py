@@ -142,7 +142,7 @@ def test_a_recorded_voice(network: SileroNetwork) -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(ValueError, match="release 0.6"):
+    with pytest.raises(ValueError, match=r"release 0\.6"):
         VoiceActivityConfig(onset=0.5, release=0.6)
     with pytest.raises(ValueError, match="hangover_frames"):
         VoiceActivityConfig(hangover_frames=-1)

@@ -1,7 +1,7 @@
 """Any sample rate to the core's 16 kHz, as a stream: the same bits for any chunking, 4 ms behind its input.
 
-A polyphase filter on scipy rather than soxr's stream, because of latency: measured with chunks of 10 ms, soxr holds back
-20 ms (LQ) to 37 ms (HQ) at 48 kHz and 61 to 118 ms at 8 kHz, a large share of the reaction time, where this filter
+A polyphase filter on scipy rather than soxr's stream, because of latency: measured with chunks of 10 ms, soxr holds
+back 20 ms (LQ) to 37 ms (HQ) at 48 kHz and 61 to 118 ms at 8 kHz, a large share of the reaction time, where this filter
 holds back 4 and 8 ms. It is flat up to 7.3 kHz, and what would alias stays below -80 dB.
 """
 

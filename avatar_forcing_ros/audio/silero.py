@@ -1,8 +1,9 @@
 """Forward pass of the Silero voice activity network (version 6, 16 kHz) in numpy, with its state as an argument.
 
-The weights come from the installed `silero-vad` wheel (MIT); its own runtimes are not used: ONNX Runtime would add 50 MB
-for a network of 0.3 million weights, and TorchScript is deprecated and hides the stream's state. The wheel's safetensors
-are of another training run than its TorchScript; on our clips they find as much speech and refuse as much noise.
+The weights come from the installed `silero-vad` wheel (MIT); its own runtimes are not used: ONNX Runtime would add
+50 MB for a network of 0.3 million weights, and TorchScript is deprecated and hides the stream's state. The wheel's
+safetensors are of another training run than its TorchScript; on our clips they find as much speech and refuse as much
+noise.
 
 Source: github.com/snakers4/silero-vad, `tinygrad_model.py` of release 6.2.3 for the layers.
 """
@@ -77,7 +78,7 @@ class SileroNetwork:
 
     def _encode(self, heard: Array) -> Array:
         """(576,) samples -> (128,) features: magnitude spectra, then four convolutions over time."""
-        padded = np.pad(heard, (0, REFLECT_SAMPLES), mode="reflect")
+        padded = np.concatenate([heard, heard[-2 : -2 - REFLECT_SAMPLES : -1]])
         spectra = sliding_window_view(padded, self._stft.shape[0])[::STFT_HOP] @ self._stft  # (4, 258)
         real, imaginary = np.split(spectra, 2, axis=1)
         signal = np.sqrt(real**2 + imaginary**2)  # (time, channels)
@@ -87,7 +88,8 @@ class SileroNetwork:
 
     def _convolve(self, name: str, signal: Array, stride: int) -> Array:
         """Convolution of width 3 with zero padding, then ReLU; (time, in) -> (time / stride, out)."""
-        padded = np.pad(signal, ((1, 1), (0, 0)))
+        edge = np.zeros_like(signal[:1])
+        padded = np.concatenate([edge, signal, edge])
         patches = np.stack([padded[start : start + 3].ravel() for start in range(0, len(signal), stride)])
         return np.maximum(patches @ self._kernels[name] + self._biases[name], 0)
 

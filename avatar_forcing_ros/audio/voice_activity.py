@@ -1,9 +1,9 @@
 """Is somebody speaking? A probability and a steady yes or no per video frame, from a stream of samples.
 
 The Silero network was chosen over a detector of energy and periodicity by measuring both on recorded and synthetic
-voices and on sounds that are no voice. Both find 94 to 99 percent of speech frames, but the hand-made one also calls
-white and pink noise, tones, chords and clicks speech, while Silero says no to all of them. It costs a 14 MB wheel and
-0.1 ms a frame; see `bench/audio.py` for the figures.
+voices and on sounds that are no voice. Both find 90 to 99 percent of speech frames, but the hand-made one also called
+white and pink noise, tones, chords and clicks speech, and Silero none of them. It costs a 14 MB wheel and under a
+millisecond a frame (`bench/audio.py`).
 """
 
 from __future__ import annotations
