@@ -41,8 +41,8 @@ class AudioChunk:
     def __post_init__(self) -> None:
         if self.samples.ndim != 1 or self.samples.dtype != np.float32:
             raise ValueError(f"samples must be (N,) float32, got {self.samples.shape} {self.samples.dtype}")
-        if not 4000 <= self.sample_rate <= 192_000:
-            raise ValueError(f"sample_rate must be within 4000 and 192000 Hz, got {self.sample_rate}")
+        if not 8000 <= self.sample_rate <= 192_000:
+            raise ValueError(f"sample_rate must be within 8000 and 192000 Hz, got {self.sample_rate}")
         _check_finite("samples", self.samples)
 
     @property
@@ -97,6 +97,7 @@ class AvatarFrame:
         latent: (M,) float32 motion latent.
         speech: (S,) float32, what the avatar says during this frame at the core's sample rate; zeros when silent.
         utterance_id: utterance being said during this frame, or empty.
+        user_present: a user's face was seen by the block that this frame belongs to.
         user_motion_until_ns: newest user motion sample used, None when there was none.
         user_audio_until_ns: end of the newest user audio used, None when there was none.
     """
@@ -108,5 +109,6 @@ class AvatarFrame:
     latent: NDArray[np.float32]
     speech: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     utterance_id: str = ""
+    user_present: bool = False
     user_motion_until_ns: int | None = None
     user_audio_until_ns: int | None = None

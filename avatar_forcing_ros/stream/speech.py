@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -36,7 +35,7 @@ class PlaybackEvent:
 
 @dataclass(frozen=True)
 class SpeechFrame:
-    """What is said during one grid frame: (640,) samples at 16 kHz and whose they are."""
+    """What is said during one grid frame: (640,) samples at 16 kHz and the utterance they end with, or empty."""
 
     samples: NDArray[np.float32]
     utterance_id: str
@@ -44,16 +43,48 @@ class SpeechFrame:
 
 @dataclass
 class _Utterance:
+    """Samples are counted at 16 kHz from time zero; `spans` are the stretches of time that it was given."""
+
     utterance_id: str
     requested: int | None
     first_received_ns: int
     resampler: Resampler
+    next_seq: int
     samples: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    next_seq: int = 0
     ended: bool = False
     flowing: bool = False
-    started: bool = False
-    played: int = 0
+    spans: list[tuple[int, int]] = field(default_factory=list)
+
+    def extend(self, chunk: AudioChunk) -> None:
+        """Append a chunk, whatever its rate."""
+        if chunk.sample_rate != self.resampler.rate:
+            self._append(self.resampler.flush())
+            self.resampler = Resampler(chunk.sample_rate)
+        self._append(self.resampler.push(chunk.samples))
+        if chunk.end_of_utterance:
+            self.finish()
+
+    def finish(self) -> None:
+        """Nothing more follows."""
+        self._append(self.resampler.flush())
+        self.ended = True
+
+    def take(self, start: int, room: int) -> NDArray[np.float32]:
+        """Up to `room` samples, given the time from `start` on."""
+        taken, self.samples = self.samples[:room], self.samples[room:]
+        stop = start + len(taken)
+        if self.spans and self.spans[-1][1] == start:
+            start = self.spans.pop()[0]
+        if stop > start or not self.spans:
+            self.spans.append((start, stop))
+        return taken
+
+    def presented_before(self, sample: int) -> int:
+        """How many of its samples stand before a time."""
+        return sum(max(0, min(stop, sample) - start) for start, stop in self.spans)
+
+    def _append(self, samples: NDArray[np.float32]) -> None:
+        self.samples = np.concatenate([self.samples, samples])
 
 
 @dataclass
@@ -66,7 +97,7 @@ class SpeechTimeline:
     Attributes:
         patience_ns: how long the first chunk waits for more.
         lost: chunks missing by sequence number.
-        repeated: chunks refused because their sequence number was played already.
+        repeated: chunks refused because their sequence number was there already.
         orphans: chunks refused because their utterance had ended.
     """
 
@@ -75,144 +106,119 @@ class SpeechTimeline:
     repeated: int = 0
     orphans: int = 0
     _queue: deque[_Utterance] = field(default_factory=deque)
+    _said: deque[_Utterance] = field(default_factory=lambda: deque(maxlen=16))
     _waiting: list[tuple[int, AudioChunk]] = field(default_factory=list)
-    _ended: deque[str] = field(default_factory=lambda: deque(maxlen=64))
+    _closed: deque[str] = field(default_factory=lambda: deque(maxlen=256))
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
         """Accept a chunk. It counts from `received_ns` on, so that the same stamps give the same speech."""
         self._waiting.append((received_ns, chunk))
 
-    @property
-    def speaking(self) -> bool:
-        """An utterance is being said or waits to be."""
-        return bool(self._queue or self._waiting)
-
     def take(self, first_frame: int, frames: int, decided_ns: int) -> tuple[list[SpeechFrame], list[PlaybackEvent]]:
-        """Speech of `frames` grid frames from what was received by `decided_ns`, and what happened to utterances."""
+        """Speech of `frames` grid frames from what was received by `decided_ns`, and what happens to utterances."""
         self._admit(decided_ns)
         sound = np.zeros(frames * FRAME_SAMPLES, np.float32)
-        owner = [""] * frames
+        owners = [""] * frames
         events: list[PlaybackEvent] = []
         position = 0
-        while position < len(sound) and self._queue:
-            played = self._play(sound, position, first_frame, decided_ns, events)
-            if played is None:
+        while self._queue:
+            start = self._start(position, first_frame * FRAME_SAMPLES)
+            if not self._may_flow(self._queue[0], len(sound) - start, decided_ns):
                 break
-            start, stop, utterance_id = played
-            for n in range(start // FRAME_SAMPLES, -(-stop // FRAME_SAMPLES)):
-                owner[n] = utterance_id
-            position = stop
-        cut = [sound[n * FRAME_SAMPLES : (n + 1) * FRAME_SAMPLES] for n in range(frames)]
-        return [SpeechFrame(samples, who) for samples, who in zip(cut, owner, strict=True)], events
+            position = self._say(sound, start, first_frame * FRAME_SAMPLES, owners, events)
+        cut = np.split(sound, frames)
+        return [SpeechFrame(samples, owner) for samples, owner in zip(cut, owners, strict=True)], events
 
-    def clear(self, stamp_ns: int, unpresented: dict[str, int]) -> list[PlaybackEvent]:
-        """Drop everything. `unpresented` maps utterances to samples taken but not presented before `stamp_ns`.
+    def clear(self, cut_frame: int, received_ns: int) -> list[PlaybackEvent]:
+        """Drop everything that would be said from `cut_frame` on.
 
         Returns:
-            An INTERRUPTED event for each utterance that had not ended.
+            An INTERRUPTED event for every utterance received so far of which something was not presented.
         """
-        self._admit(stamp_ns)
-        ended = list(self._interrupted(stamp_ns, unpresented))
+        self._admit(received_ns)
+        cut = cut_frame * FRAME_SAMPLES
+        dropped = [u for u in self._said if u.spans[-1][1] > cut] + list(self._queue)
+        self._closed.extend(u.utterance_id for u in self._queue)
         self._queue.clear()
-        self._waiting.clear()
-        self._ended.extend(event.utterance_id for event in ended)
-        return ended
+        self._said.clear()
+        return [
+            PlaybackEvent(_nanoseconds(cut), u.utterance_id, Playback.INTERRUPTED, _nanoseconds(u.presented_before(cut)))
+            for u in dropped
+        ]
 
-    def _interrupted(self, stamp_ns: int, unpresented: dict[str, int]) -> Iterator[PlaybackEvent]:
-        for utterance in self._queue:
-            presented = max(0, utterance.played - unpresented.get(utterance.utterance_id, 0))
-            yield PlaybackEvent(stamp_ns, utterance.utterance_id, Playback.INTERRUPTED, _nanoseconds(presented))
-
-    def _admit(self, decided_ns: int) -> None:
+    def _admit(self, received_ns: int) -> None:
         """Move what has been received by now from the waiting list to its utterance, in the order of arrival."""
-        ready = [item for item in self._waiting if item[0] <= decided_ns]
-        self._waiting = [item for item in self._waiting if item[0] > decided_ns]
-        for received_ns, chunk in sorted(ready, key=lambda item: (item[0], item[1].seq)):
-            self._accept(chunk, received_ns)
+        ready = [item for item in self._waiting if item[0] <= received_ns]
+        self._waiting = [item for item in self._waiting if item[0] > received_ns]
+        for received, chunk in sorted(ready, key=lambda item: (item[0], item[1].seq)):
+            self._accept(chunk, received)
 
     def _accept(self, chunk: AudioChunk, received_ns: int) -> None:
-        utterance = self._find(chunk, received_ns)
-        if utterance is None:
+        if chunk.utterance_id and chunk.utterance_id in self._closed:
             self.orphans += 1
             return
+        utterance = self._utterance_of(chunk, received_ns)
         if chunk.seq < utterance.next_seq:
             self.repeated += 1
             return
         self.lost += chunk.seq - utterance.next_seq
         utterance.next_seq = chunk.seq + 1
-        self._extend(utterance, chunk)
+        utterance.extend(chunk)
+        if utterance.ended:
+            self._closed.append(utterance.utterance_id)
 
-    def _find(self, chunk: AudioChunk, received_ns: int) -> _Utterance | None:
-        for utterance in self._queue:
-            if utterance.utterance_id == chunk.utterance_id and not utterance.ended:
-                return utterance
-        if chunk.utterance_id and chunk.utterance_id in self._ended:
-            return None
-        if any(u.utterance_id == chunk.utterance_id and u.ended for u in self._queue) and chunk.utterance_id:
-            return None
-        self._end_last()
+    def _utterance_of(self, chunk: AudioChunk, received_ns: int) -> _Utterance:
+        """The utterance that a chunk belongs to; a new one ends the one before it, whether or not its end was said."""
+        if self._queue and not self._queue[-1].ended:
+            if self._queue[-1].utterance_id == chunk.utterance_id:
+                return self._queue[-1]
+            self._queue[-1].finish()
+            self._closed.append(self._queue[-1].utterance_id)
         requested = None if chunk.stamp_ns is None else sample_of(chunk.stamp_ns)
-        utterance = _Utterance(chunk.utterance_id, requested, received_ns, Resampler(chunk.sample_rate), next_seq=chunk.seq)
+        utterance = _Utterance(chunk.utterance_id, requested, received_ns, Resampler(chunk.sample_rate), chunk.seq)
         self._queue.append(utterance)
         return utterance
 
-    def _end_last(self) -> None:
-        """A new utterance ends the one before it, whether or not its end was said."""
-        if self._queue and not self._queue[-1].ended:
-            self._finish(self._queue[-1])
-
-    def _extend(self, utterance: _Utterance, chunk: AudioChunk) -> None:
-        if chunk.sample_rate != utterance.resampler.input_rate:
-            utterance.samples = np.concatenate([utterance.samples, utterance.resampler.flush()])
-            utterance.resampler = Resampler(chunk.sample_rate)
-        utterance.samples = np.concatenate([utterance.samples, utterance.resampler.push(chunk.samples)])
-        if chunk.end_of_utterance:
-            self._finish(utterance)
-
-    @staticmethod
-    def _finish(utterance: _Utterance) -> None:
-        utterance.samples = np.concatenate([utterance.samples, utterance.resampler.flush()])
-        utterance.ended = True
-
-    def _play(
-        self, sound: NDArray[np.float32], position: int, first_frame: int, decided_ns: int, events: list[PlaybackEvent]
-    ) -> tuple[int, int, str] | None:
-        """Write as much as there is of the first utterance into `sound`; None when it has to wait."""
-        utterance = self._queue[0]
-        origin = first_frame * FRAME_SAMPLES
-        start = position
-        if not utterance.started and utterance.requested is not None:
-            start = max(position, utterance.requested - origin)
-        if start >= len(sound) or not self._may_flow(utterance, len(sound) - start, decided_ns):
-            return None
-        count = min(len(sound) - start, len(utterance.samples))
-        sound[start : start + count] = utterance.samples[:count]
-        utterance.samples = utterance.samples[count:]
-        self._report(utterance, origin + start, count, origin + start + count < origin + len(sound), events)
-        return start, start + count, utterance.utterance_id
+    def _start(self, position: int, origin: int) -> int:
+        """Where in the block the first utterance goes on; its requested start counts only before it began."""
+        first = self._queue[0]
+        if first.spans or first.requested is None:
+            return position
+        return max(position, first.requested - origin)
 
     def _may_flow(self, utterance: _Utterance, wanted: int, decided_ns: int) -> bool:
-        enough = len(utterance.samples) >= wanted or utterance.ended
-        tired = not utterance.started and decided_ns - utterance.first_received_ns >= self.patience_ns
+        if wanted <= 0:
+            return False
+        enough = utterance.ended or len(utterance.samples) >= wanted
+        tired = not utterance.spans and decided_ns - utterance.first_received_ns >= self.patience_ns
         utterance.flowing = utterance.flowing or enough or (tired and len(utterance.samples) > 0)
         return utterance.flowing
 
-    def _report(
-        self, utterance: _Utterance, start: int, count: int, room_left: bool, events: list[PlaybackEvent]
-    ) -> None:
-        who = utterance.utterance_id
-        if not utterance.started:
-            utterance.started = True
-            events.append(PlaybackEvent(_nanoseconds(start), who, Playback.STARTED, 0))
-        utterance.played += count
-        end = _nanoseconds(start + count)
+    def _say(
+        self, sound: NDArray[np.float32], start: int, origin: int, owners: list[str], events: list[PlaybackEvent]
+    ) -> int:
+        """Write what there is of the first utterance into the block from `start` on; where it stops."""
+        utterance = self._queue[0]
+        if not utterance.spans:
+            events.append(PlaybackEvent(_nanoseconds(origin + start), utterance.utterance_id, Playback.STARTED, 0))
+        taken = utterance.take(origin + start, len(sound) - start)
+        stop = start + len(taken)
+        sound[start:stop] = taken
+        for frame in range(start // FRAME_SAMPLES, -(-stop // FRAME_SAMPLES)):
+            owners[frame] = utterance.utterance_id
+        self._close(utterance, stop < len(sound), events)
+        return stop
+
+    def _close(self, utterance: _Utterance, room_left: bool, events: list[PlaybackEvent]) -> None:
+        """After a stretch was said: the utterance is over, or ran dry, or goes on in the next block."""
+        end = utterance.spans[-1][1]
+        played = _nanoseconds(utterance.presented_before(end))
         if utterance.ended and not len(utterance.samples):
-            self._queue.popleft()
-            self._ended.append(who)
-            events.append(PlaybackEvent(end, who, Playback.FINISHED, _nanoseconds(utterance.played)))
+            self._said.append(self._queue.popleft())
+            events.append(PlaybackEvent(_nanoseconds(end), utterance.utterance_id, Playback.FINISHED, played))
         elif room_left:
             utterance.flowing = False
-            events.append(PlaybackEvent(end, who, Playback.STALLED, _nanoseconds(utterance.played)))
+            events.append(PlaybackEvent(_nanoseconds(end), utterance.utterance_id, Playback.STALLED, played))
 
 
 def _nanoseconds(samples: int) -> int:

@@ -80,7 +80,7 @@ class UserAudioTimeline:
 
     def _append(self, chunk: AudioChunk) -> None:
         assert chunk.stamp_ns is not None
-        if self._resampler is None or self._resampler.input_rate != chunk.sample_rate:
+        if self._resampler is None or self._resampler.rate != chunk.sample_rate:
             self._resampler = Resampler(chunk.sample_rate)
         start = sample_of(chunk.stamp_ns)
         if self._position is None or start - self._end_sample > LONGEST_FILLED_GAP:

@@ -1,0 +1,286 @@
+"""The avatar: signals with stamps go in, motion on the frame grid comes out. No ROS, no clock, no files.
+
+    avatar = Avatar(load_bundle(), portrait_image)
+    avatar.start(now_ns)
+    avatar.push_user_audio(chunk); avatar.push_user_motion(sample); avatar.push_speech(chunk, received_ns)
+    for frame in avatar.step(now_ns):
+        show(avatar.render(frame), at=frame.stamp_ns)
+
+A block of frames is decided `lead_ms` before its first frame is presented, from user input stamped no later than
+`reorder_ms` before that. What was pushed later does not count for it, so equal stamps give equal frames.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.motion.space import Portrait
+from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample, VideoFrame
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, block_noise
+from avatar_forcing_ros.stream.feature_track import FeatureTrack
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.speech import PlaybackEvent, SpeechFrame, SpeechTimeline
+from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
+from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
+
+MILLISECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class AvatarConfig:
+    """How the avatar behaves in time; sizes and weights are the bundle's.
+
+    Attributes:
+        seed: of all noise; equal seed and equal input give equal output.
+        image_size: side of the pictures in pixels.
+        lead_ms: a block is decided this long before its first frame is presented; generation and rendering of that
+            frame must fit in.
+        reorder_ms: user input counts when it is stamped this long before the decision, so that what is still on its
+            way cannot matter.
+        interrupt_lead_ms: after an interrupt the old motion ends this long after it, or up to one frame later.
+        input_timeout_ms: a user or a microphone that was silent for this long is not there.
+        patience_ms: how long the first chunk of an utterance waits for a whole block of speech.
+        behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the present.
+        steps: solver steps per block; 0 takes the bundle's.
+        guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
+        guidance_user: scale of the user's voice and motion; negative takes the bundle's.
+    """
+
+    seed: int = 0
+    image_size: int = 512
+    lead_ms: int = 80
+    reorder_ms: int = 40
+    interrupt_lead_ms: int = 40
+    input_timeout_ms: int = 500
+    patience_ms: int = 160
+    behind_ms: int = 1000
+    steps: int = 0
+    guidance_avatar: float = -1.0
+    guidance_user: float = -1.0
+
+    def __post_init__(self) -> None:
+        for name in ("lead_ms", "reorder_ms"):
+            if getattr(self, name) < 0 or getattr(self, name) % 40:
+                raise ValueError(f"{name} must be a whole number of 40 ms frames, got {getattr(self, name)}")
+        if not 0 < self.interrupt_lead_ms <= self.lead_ms:
+            raise ValueError(f"interrupt_lead_ms must be within 1 and lead_ms, got {self.interrupt_lead_ms}")
+        if self.behind_ms < 200:
+            raise ValueError(f"behind_ms must be at least 200, got {self.behind_ms}")
+
+
+@dataclass
+class _Conversation:
+    """Everything one conversation remembers.
+
+    `latents` holds the newest decided frames by grid frame, as the network sees them, to resume from.
+    """
+
+    motion: UserMotionTimeline
+    audio: UserAudioTimeline
+    speech: SpeechTimeline
+    voice: FeatureTrack
+    epoch: int
+    first_frame: int
+    next_decision_ns: int
+    next_frame: int
+    block: int = 0
+    generator: GeneratorState | None = None
+    latents: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    said: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+    events: list[PlaybackEvent] = field(default_factory=list)
+
+
+class Avatar:
+    """One avatar in one conversation.
+
+    Args:
+        bundle: the model; several avatars may share it.
+        portrait: (H, W, 3) uint8 RGB picture of the face to animate.
+        config: behaviour in time.
+
+    Raises:
+        PortraitError: the picture cannot be animated.
+    """
+
+    def __init__(self, bundle: ModelBundle, portrait: NDArray[np.uint8], config: AvatarConfig | None = None) -> None:
+        self.bundle = bundle
+        self.config = config or AvatarConfig()
+        self._portrait: Portrait = bundle.space.load_portrait(portrait, self.config.image_size)
+        self._generator = BlockGenerator(bundle.network, self._sampler())
+        self._network = bundle.manifest.network
+        self._conversation: _Conversation | None = None
+
+    # --- beginning -------------------------------------------------------------------------------------------------
+
+    def start(self, now_ns: int) -> None:
+        """Begin a conversation; the first frame is presented within lead + one block."""
+        self._conversation = self._begin(now_ns, epoch=0)
+
+    def reset(self, now_ns: int) -> None:
+        """Forget the conversation and begin anew, also when time has jumped. The epoch goes up by one."""
+        self._conversation = self._begin(now_ns, epoch=self._running.epoch + 1)
+
+    def set_portrait(self, image: NDArray[np.uint8]) -> None:
+        """Animate another picture from the next rendered frame on.
+
+        Raises:
+            PortraitError: the picture cannot be animated; the old one stays.
+        """
+        self._portrait = self.bundle.space.load_portrait(image, self.config.image_size)
+        if self._conversation is not None:
+            self._conversation.generator = None
+
+    # --- what goes in ----------------------------------------------------------------------------------------------
+
+    def push_user_audio(self, chunk: AudioChunk) -> None:
+        """The user's voice; chunks may come in any order within `reorder_ms`."""
+        self._running.audio.push(chunk)
+
+    def push_user_motion(self, sample: MotionSample) -> None:
+        """The user's face; samples may come in any order within `reorder_ms`."""
+        self._running.motion.push(sample)
+
+    def push_speech(self, chunk: AudioChunk, received_ns: int) -> None:
+        """What the avatar shall say; it counts for blocks decided at or after `received_ns`."""
+        self._running.speech.push(chunk, received_ns)
+
+    def interrupt(self, now_ns: int) -> int:
+        """Stop speaking and drop what was decided but is not presented yet.
+
+        Returns:
+            Presentation time of the first frame of the new epoch; frames and speech of older epochs with this stamp
+            or a later one must not be presented.
+        """
+        c = self._running
+        cut = min(first_frame_from(now_ns + self.config.interrupt_lead_ms * MILLISECOND), c.next_frame)
+        interrupted = c.speech.clear(cut, now_ns)
+        c.events = [event for event in c.events if event.stamp_ns <= stamp_of(cut)] + interrupted
+        self._resume(cut, decision_ns=now_ns)
+        return stamp_of(cut)
+
+    # --- what comes out --------------------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """Counts interrupts, resets and leaps over lost time."""
+        return self._running.epoch
+
+    @property
+    def next_decision_ns(self) -> int:
+        """When the next block is decided."""
+        return self._running.next_decision_ns
+
+    def step(self, until_ns: int) -> list[AvatarFrame]:
+        """Frames of every block whose decision time has come by `until_ns`, in order of presentation."""
+        if until_ns - self.next_decision_ns > self.config.behind_ms * MILLISECOND:
+            self._resume(first_frame_from(until_ns + self._lead_ns), decision_ns=until_ns)
+        frames: list[AvatarFrame] = []
+        while self.next_decision_ns <= until_ns:
+            frames += self._decide()
+        return frames
+
+    def render(self, frame: AvatarFrame) -> NDArray[np.uint8]:
+        """Picture of a frame, (S, S, 3) uint8 RGB."""
+        return self._portrait.render(frame.latent, frame.stamp_ns // FRAME_NS)
+
+    def take_events(self, until_ns: int) -> list[PlaybackEvent]:
+        """What happened to utterances by this presentation time; each event is given once."""
+        c = self._running
+        due = [event for event in c.events if event.stamp_ns <= until_ns]
+        c.events = [event for event in c.events if event.stamp_ns > until_ns]
+        return due
+
+    def counters(self) -> dict[str, int]:
+        """What was refused or mended on the way in, by name, since the conversation began."""
+        c = self._running
+        return {
+            "user_motion_late": c.motion.late,
+            "user_motion_repeated": c.motion.repeated,
+            "user_audio_late": c.audio.late,
+            "user_audio_gaps": c.audio.gaps,
+            "user_audio_overlaps": c.audio.overlaps,
+            "speech_lost": c.speech.lost,
+            "speech_repeated": c.speech.repeated,
+            "speech_orphans": c.speech.orphans,
+        }
+
+    # --- one block -------------------------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> _Conversation:
+        if self._conversation is None:
+            raise RuntimeError("the avatar has not been started: call start(now_ns) first")
+        return self._conversation
+
+    @property
+    def _lead_ns(self) -> int:
+        return self.config.lead_ms * MILLISECOND
+
+    @property
+    def _user_delay_frames(self) -> int:
+        """Frames between the user's motion at a condition position and that position's presentation."""
+        return (self.config.lead_ms + self.config.reorder_ms) * MILLISECOND // FRAME_NS + self._network.block_frames - 1
+
+    def _decide(self) -> list[AvatarFrame]:
+        """Generate the next block."""
+        c, block = self._running, self._network.block_frames
+        frames = range(c.next_frame, c.next_frame + block)
+        spoken = self._hear_speech(frames)
+        seen = self._hear_user(frames)
+        if c.generator is None:
+            c.generator = self._prime()
+        latents = self._generate(c, frames)
+        made = [self._frame(c, n, latents[n - frames.start], spoken[n - frames.start], seen) for n in frames]
+        c.block += 1
+        c.next_frame += block
+        c.next_decision_ns = stamp_of(c.next_frame) - self._lead_ns
+        return made
+
+    def _hear_speech(self, frames: range) -> list[SpeechFrame]:
+        """What is said during a block; its features join the avatar's voice."""
+        c = self._running
+        spoken, events = c.speech.take(frames.start, len(frames), c.next_decision_ns)
+        c.events += events
+        for n, frame in zip(frames, spoken, strict=True):
+            c.voice.push_frame(frame.samples)
+            c.said[n] = frame.samples
+        return spoken
+
+    def _hear_user(self, frames: range) -> MotionWindow:
+        """The user's motion at a block's condition positions; the sound up to there gets its features."""
+        c = self._running
+        stamps = [stamp_of(n - self._user_delay_frames) for n in frames]
+        c.audio.advance(stamps[-1])
+        return c.motion.read(stamps)
+
+    def _conditions(self, frames: range) -> Conditions:
+        """What the frames depend on, as the network takes it."""
+        c = self._running
+        newest_ns = stamp_of(frames[-1] - self._user_delay_frames)
+        voice = self._project(c.voice.read(frames))
+        heard = self._project(c.audio.features.read(range(*(n - self._user_delay_frames - 2 for n in _ends(frames)))))
+        return Conditions(
+            avatar_audio=voice,
+            user_audio=heard if c.audio.present(newest_ns) else torch.zeros_like(heard),
+            user_motion=self._user_latents(frames),
+        )
+
+    def _user_latents(self, frames: range) -> Tensor:
+        """(1, T, M) the user's motion as the network sees it; null where nobody was seen."""
+        window = self._running.motion.read([stamp_of(n - self._user_delay_frames) for n in frames])
+        latents = self.bundle.normalize(self.bundle.space.expand_user(window.latents))
+        return torch.from_numpy(np.where(window.valid[:, None], latents, 0).astype(np.float32))[None]
+
+    def _project(self, features: NDArray[np.float32]) -> Tensor:
+        return self.bundle.network.project_audio(torch.from_numpy(features)[None])
+
+    @property
+    def _reference(self) -> NDArray[np.float32]:
+        return self.bundle.normalize(self._portrait.reference)

@@ -1,0 +1,206 @@
+"""Model bundles: a folder with `model.yaml` and safetensors files. Nothing else decides what runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from avatar_forcing_ros.audio.log_mel import LogMelConfig, LogMelStream
+from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
+from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.stream.feature_track import FeatureStream
+
+MANIFEST = "model.yaml"
+WEIGHTS = "model.safetensors"
+DEFAULT_BUNDLE = "facemesh"
+
+
+class BundleError(ValueError):
+    """A model bundle is missing, incomplete or damaged; the message says what in one line."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What `model.yaml` says.
+
+    Attributes:
+        name: of the model.
+        motion_space: "facemesh" or "autoencoder".
+        network: sizes.
+        sampler: steps and guidance scales that the model was tuned for.
+        audio: `features` names the kind ("log_mel" or "wav2vec2"); further keys are its settings.
+        licence: SPDX identifier of the weights' licence.
+        origin: what made the weights.
+        weights: SHA-256 of each weight file by its name.
+    """
+
+    name: str
+    motion_space: str
+    network: NetworkConfig
+    sampler: SamplerConfig
+    audio: Mapping[str, Any]
+    licence: str
+    origin: str
+    weights: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A model ready to run.
+
+    Attributes:
+        manifest: what its file says.
+        network: in evaluation mode.
+        space: motion space of its latents.
+        make_audio_stream: makes a fresh stream of the audio features that the network was trained on.
+        latent_mean: (M,) float32; the network sees (latent - mean) / std.
+        latent_std: (M,) float32.
+    """
+
+    manifest: Manifest
+    network: AvatarForcingNetwork
+    space: MotionSpace
+    make_audio_stream: Callable[[], FeatureStream]
+    latent_mean: NDArray[np.float32]
+    latent_std: NDArray[np.float32]
+
+    def normalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., M) motion latents as the network sees them."""
+        return (latents - self.latent_mean) / self.latent_std
+
+    def denormalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., M) what the network says in units of the motion space."""
+        return latents * self.latent_std + self.latent_mean
+
+
+def load_bundle(name_or_folder: str = DEFAULT_BUNDLE) -> ModelBundle:
+    """Open a bundle by the name of a shipped one or by its folder, and check it.
+
+    Raises:
+        BundleError: nothing is there, the manifest is wrong, or a weight file does not match its SHA-256.
+    """
+    folder = find_bundle(name_or_folder)
+    manifest = read_manifest(folder)
+    for file, expected in manifest.weights.items():
+        _check_sha256(folder / file, expected)
+    return _assemble(manifest, folder)
+
+
+def find_bundle(name_or_folder: str) -> Path:
+    """Folder of a bundle.
+
+    Raises:
+        BundleError: neither a folder with a manifest nor the name of a shipped model.
+    """
+    folder = Path(name_or_folder).expanduser()
+    if (folder / MANIFEST).is_file():
+        return folder
+    try:
+        return resource("models", name_or_folder, MANIFEST).parent
+    except FileNotFoundError:
+        raise BundleError(
+            f"no model '{name_or_folder}': expected the name of a shipped model or a folder with {MANIFEST}"
+        ) from None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `model.yaml`; every key is needed and none else is known.
+
+    Raises:
+        BundleError: the file cannot be read as a manifest.
+    """
+    path = folder / MANIFEST
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise BundleError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(data, dict):
+        raise BundleError(f"{path}: expected a mapping of keys, got {type(data).__name__}")
+    try:
+        return _from_mapping(Manifest, data, network=NetworkConfig, sampler=SamplerConfig)
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{path}: {error}") from None
+
+
+def _from_mapping(kind: type, data: Mapping[str, Any], **nested: type) -> Any:
+    """Build a dataclass from a mapping, refusing unknown keys by name."""
+    known = {f.name for f in fields(kind)}
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise ValueError(f"unknown key {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    values = {k: _from_mapping(nested[k], v) if k in nested else v for k, v in data.items()}
+    return kind(**values)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+
+
+def _digest(file: Any) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _check_sha256(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise BundleError(f"{path}: weight file named in {MANIFEST} is missing")
+    actual = sha256_of(path)
+    if actual != expected:
+        raise BundleError(f"{path}: damaged or replaced: expected SHA-256 {expected[:12]}…, got {actual[:12]}…")
+
+
+def _assemble(manifest: Manifest, folder: Path) -> ModelBundle:
+    tensors = load_file(folder / WEIGHTS)
+    mean, std = (tensors.pop(name).numpy() for name in ("latent_mean", "latent_std"))
+    network = AvatarForcingNetwork(manifest.network)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise BundleError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:300]}") from None
+    return assemble(manifest, network, mean, std)
+
+
+def assemble(
+    manifest: Manifest, network: AvatarForcingNetwork, mean: NDArray[np.float32], std: NDArray[np.float32]
+) -> ModelBundle:
+    """Join a network with the motion space and the audio features that its manifest names.
+
+    Raises:
+        BundleError: they do not fit together.
+    """
+    space = _make_space(manifest)
+    for what, size in (("latent_mean", len(mean)), ("latent_std", len(std)), ("network.motion_size", manifest.network.motion_size)):
+        if size != space.size:
+            raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
+    network.eval().requires_grad_(False)
+    return ModelBundle(manifest, network, space, _audio_stream(manifest), mean, std)
+
+
+def _make_space(manifest: Manifest) -> MotionSpace:
+    if manifest.motion_space == "facemesh":
+        return FaceMeshSpace()
+    raise BundleError(f"{manifest.name}: motion_space must be facemesh or autoencoder, got {manifest.motion_space}")
+
+
+def _audio_stream(manifest: Manifest) -> Callable[[], FeatureStream]:
+    kind = manifest.audio.get("features")
+    if kind == "log_mel":
+        return LogMelStream
+    raise BundleError(f"{manifest.name}: audio.features must be log_mel or wav2vec2, got {kind}")

@@ -1,0 +1,1 @@
+"""Subcommands of `avatar-forcing` that belong to no other room."""

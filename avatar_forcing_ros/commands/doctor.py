@@ -1,0 +1,133 @@
+"""`avatar-forcing doctor`: what works on this machine and what does not, each line with what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
+from avatar_forcing_ros.media import read_image
+from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.signals import VideoFrame
+
+MEASURED_BLOCKS = 25
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `needed` ones must be well for the avatar to run."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Print the findings; `ok` is false when something needed is missing."""
+    torch.set_num_threads(1)
+    findings = []
+    for finding in _findings(args.model):
+        print(f"{'ok     ' if finding.ok else 'MISSING' if finding.needed else 'without'}  {finding.name}: {finding.detail}")
+        findings.append(finding)
+    ok = all(finding.ok for finding in findings if finding.needed)
+    return {"ok": ok, "healthy": ok, "findings": [vars(finding) for finding in findings]}
+
+
+def _findings(model: str) -> Iterator[Finding]:
+    yield Finding("machine", True, f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}")
+    yield _try("GPU", _gpu, needed=False)
+    yield _try("ROS 2", _ros)
+    yield _try("messages", _messages)
+    yield _try("audio_common_msgs", lambda: _imported("audio_common_msgs.msg"), needed=False)
+    yield _try("microphone and speaker", _sound_devices, needed=False)
+    yield _try("model", lambda: load_bundle(model).manifest.origin)
+    yield _try("user's face", lambda: _encoding(model))
+    yield _try("speed", lambda: _speed(model))
+
+
+def _try(name: str, look: Callable[[], str], needed: bool = True) -> Finding:
+    """What a look at something says; an error is a finding, not an end."""
+    try:
+        return Finding(name, True, look(), needed)
+    except Exception as error:  # noqa: BLE001 - whatever is broken is what the user wants to read here
+        return Finding(name, False, " ".join(str(error).split()) or type(error).__name__, needed)
+
+
+def _gpu() -> str:
+    if not torch.cuda.is_available():
+        raise RuntimeError("none; the bundled model runs on the CPU, the authors' weights would be far from real time")
+    return torch.cuda.get_device_name()
+
+
+def _imported(module: str) -> str:
+    return str(importlib.import_module(module).__file__)
+
+
+def _ros() -> str:
+    return _imported("rclpy")
+
+
+def _messages() -> str:
+    try:
+        return _imported("avatar_forcing_ros.msg")
+    except ImportError:
+        raise RuntimeError("not built: run `make build`, or colcon build and source its setup file") from None
+
+
+def _sound_devices() -> str:
+    sounddevice = importlib.import_module("sounddevice")
+    return f"input {sounddevice.query_devices(kind='input')['name']}, output {sounddevice.query_devices(kind='output')['name']}"
+
+
+def _default_portrait() -> np.ndarray:
+    return read_image(resource("models", "portraits", "default.png"))
+
+
+def _encoding(model: str) -> str:
+    encoder = load_bundle(model).space.make_encoder()
+    image = _default_portrait()
+    times = []
+    for n in range(10):
+        began = time.perf_counter()
+        sample = encoder.encode(VideoFrame(n * 40_000_000, image))
+        times.append(time.perf_counter() - began)
+    encoder.close()
+    if not sample.valid:
+        raise RuntimeError("the face tracker does not find the face of the default portrait")
+    return f"read in {1000 * float(np.median(times)):.1f} ms a frame"
+
+
+def _speed(model: str) -> str:
+    """Generation and rendering, and the smallest lead they would allow."""
+    avatar = Avatar(load_bundle(model), _default_portrait(), AvatarConfig())
+    avatar.start(0)
+    generate, render = [], []
+    for _ in range(MEASURED_BLOCKS):
+        began = time.perf_counter()
+        frames = avatar.step(avatar.next_decision_ns)
+        decided = time.perf_counter()
+        avatar.render(frames[0])
+        generate.append(decided - began)
+        render.append(time.perf_counter() - decided)
+    worst = 1000 * float(np.quantile(generate, 0.95) + np.quantile(render, 0.95))
+    smallest = -(-worst // 40) * 40
+    block_ms = 40 * len(frames)
+    return (
+        f"a block of {block_ms} ms takes {1000 * float(np.median(generate)):.0f} ms, a picture "
+        f"{1000 * float(np.median(render)):.1f} ms; smallest safe lead_ms {smallest:.0f}"
+    )

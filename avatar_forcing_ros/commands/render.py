@@ -1,0 +1,160 @@
+"""`avatar-forcing render`: the avatar of the nodes, run in virtual time on files, faster than real time."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_image, read_video
+from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
+
+START_NS = 10 * NANOSECONDS
+"""Virtual time of the first picture; what is before it lets the avatar come to life first."""
+RUN_UP_NS = 2 * NANOSECONDS
+"""How long before the first picture the conversation begins."""
+MICROPHONE_CHUNK_NS = 20_000_000
+MOUTH_COMES_TO_REST_NS = 480_000_000
+"""Shown after the end of speech, so that the video does not end on an open mouth."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a rendering is made from; None where there is none."""
+
+    speech: AudioClip
+    user_audio: AudioClip | None
+    user_motion: list[MotionSample]
+    duration_ns: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    defaults = AvatarConfig()
+    parser.add_argument("--portrait", type=Path, help="picture of a face (default: the project's own character)")
+    parser.add_argument("--speech", type=Path, required=True, help="what the avatar says: sound or video file")
+    parser.add_argument("--user-video", type=Path, help="what the camera sees of the user")
+    parser.add_argument("--user-audio", type=Path, help="what the user says (default: the sound of --user-video)")
+    parser.add_argument("--output", type=Path, required=True, help="mp4 file to write")
+    parser.add_argument("--motion", type=Path, help="npz file to write the motion latents to")
+    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
+    parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="of all noise")
+    parser.add_argument("--steps", type=int, default=defaults.steps, help="solver steps per block (0: the model's)")
+    parser.add_argument("--guidance-avatar", type=float, default=defaults.guidance_avatar, help="negative: the model's")
+    parser.add_argument("--guidance-user", type=float, default=defaults.guidance_user, help="negative: the model's")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Render the video; what was done, for --json."""
+    torch.set_num_threads(1)
+    bundle = load_bundle(args.model)
+    config = AvatarConfig(
+        seed=args.seed,
+        image_size=args.size,
+        steps=args.steps,
+        guidance_avatar=args.guidance_avatar,
+        guidance_user=args.guidance_user,
+    )
+    portrait = read_image(args.portrait or resource("models", "portraits", "default.png"))
+    avatar = Avatar(bundle, portrait, config)
+    inputs = _read_inputs(args, bundle)
+    began = time.perf_counter()
+    frames = _write(avatar, inputs, args)
+    seconds = time.perf_counter() - began
+    length = inputs.duration_ns / NANOSECONDS
+    tqdm.write(f"{args.output}: {length:.1f} s of video in {seconds:.1f} s, {length / seconds:.1f} times real time")
+    return {
+        "output": str(args.output),
+        "frames": len(frames),
+        "seconds": round(length, 3),
+        "times_real_time": round(length / seconds, 2),
+        "user_seen_frames": sum(frame.user_present for frame in frames),
+    }
+
+
+def _read_inputs(args: argparse.Namespace, bundle: ModelBundle) -> Inputs:
+    speech = read_audio(args.speech)
+    user_audio = args.user_audio or (args.user_video if args.user_video and has_audio(args.user_video) else None)
+    spoken_ns = len(speech.samples) * NANOSECONDS // speech.sample_rate
+    frames = -(-(spoken_ns + MOUTH_COMES_TO_REST_NS) // FRAME_NS)
+    return Inputs(
+        speech=speech,
+        user_audio=read_audio(user_audio) if user_audio else None,
+        user_motion=list(_user_motion(args.user_video, bundle, frames * FRAME_NS)) if args.user_video else [],
+        duration_ns=frames * FRAME_NS,
+    )
+
+
+def _user_motion(path: Path, bundle: ModelBundle, duration_ns: int) -> Iterator[MotionSample]:
+    """The user's motion in as much of a video as is needed."""
+    encoder = bundle.space.make_encoder()
+    try:
+        for frame in tqdm(read_video(path), desc="watching the user", unit="frame", leave=False):
+            stamp_ns = START_NS + round(frame.time_s * NANOSECONDS)
+            if stamp_ns > START_NS + duration_ns:
+                return
+            yield encoder.encode(VideoFrame(stamp_ns, frame.image))
+    finally:
+        encoder.close()
+
+
+def _write(avatar: Avatar, inputs: Inputs, args: argparse.Namespace) -> list[AvatarFrame]:
+    frames = []
+    with MovieWriter(args.output, args.size, args.size, SAMPLE_RATE) as movie:
+        total = inputs.duration_ns // FRAME_NS
+        for frame in tqdm(presented_frames(avatar, inputs), total=total, desc="rendering", unit="frame", leave=False):
+            movie.write_image(avatar.render(frame))
+            movie.write_sound(frame.speech)
+            frames.append(frame)
+    if args.motion:
+        save_motion(args.motion, frames, avatar.bundle)
+    return frames
+
+
+def presented_frames(avatar: Avatar, inputs: Inputs) -> Iterator[AvatarFrame]:
+    """Run the conversation in virtual time; the frames from START_NS on."""
+    avatar.start(START_NS - RUN_UP_NS)
+    for sample in inputs.user_motion:
+        avatar.push_user_motion(sample)
+    if inputs.user_audio:
+        for chunk in _chunks(inputs.user_audio):
+            avatar.push_user_audio(chunk)
+    speech = inputs.speech
+    avatar.push_speech(AudioChunk(START_NS, speech.samples, speech.sample_rate, "speech", 0, True), received_ns=0)
+    end_ns = START_NS + inputs.duration_ns
+    while avatar.next_decision_ns < end_ns:
+        for frame in avatar.step(avatar.next_decision_ns):
+            if START_NS <= frame.stamp_ns < end_ns:
+                yield frame
+
+
+def _chunks(clip: AudioClip) -> Iterator[AudioChunk]:
+    """A clip as a microphone gives it."""
+    size = clip.sample_rate * MICROPHONE_CHUNK_NS // NANOSECONDS
+    for seq, start in enumerate(range(0, len(clip.samples), size)):
+        stamp_ns = START_NS + start * NANOSECONDS // clip.sample_rate
+        yield AudioChunk(stamp_ns, clip.samples[start : start + size], clip.sample_rate, seq=seq)
+
+
+def save_motion(path: Path, frames: list[AvatarFrame], bundle: ModelBundle) -> None:
+    """Write the motion to an npz file: `latents` (T, M), `times_s` (T,), `names` (M,) where the numbers have names."""
+    latents: NDArray[np.float32] = np.stack([frame.latent for frame in frames])
+    times = np.array([(frame.stamp_ns - START_NS) / NANOSECONDS for frame in frames])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = np.array(getattr(bundle.space, "names", ()), dtype=str)
+    np.savez(path, latents=latents, times_s=times, names=names, motion_space=bundle.space.name, frame_samples=FRAME_SAMPLES)
+
+
