@@ -1,0 +1,46 @@
+"""Sizes of the motion latent auto-encoder: how many levels a picture has and how wide each is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WIDEST = 512
+"""Channels of every level of 32 px and less; larger levels halve them per doubling of the side."""
+COARSEST = 4
+"""Side of the feature map where encoder ends and decoder begins."""
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """Sizes of encoder and decoder; the defaults are the published ones.
+
+    Attributes:
+        image_size: S, side of the square pictures; a power of two from 8.
+        latent_size: M, length of identity and motion latents; also the width of the style input.
+        coefficients: U, number of motion directions.
+    """
+
+    image_size: int = 512
+    latent_size: int = 512
+    coefficients: int = 20
+
+    def __post_init__(self) -> None:
+        if self.image_size < 2 * COARSEST or self.image_size & (self.image_size - 1):
+            raise ValueError(f"image_size must be a power of two from {2 * COARSEST}, got {self.image_size}")
+        if not 0 < self.coefficients <= self.latent_size:
+            raise ValueError(f"coefficients must be within 1 and latent_size {self.latent_size}, got {self.coefficients}")
+
+    @property
+    def levels(self) -> int:
+        """Times the picture is halved until it is `COARSEST` px."""
+        return (self.image_size // COARSEST).bit_length() - 1
+
+    @property
+    def level_sizes(self) -> tuple[int, ...]:
+        """Sides of the decoder's levels, 8 to S; the order of the skip features."""
+        return tuple(2 * COARSEST << i for i in range(self.levels))
+
+
+def channels_at(size: int) -> int:
+    """Channels of the feature map whose side is `size`."""
+    return min(WIDEST, WIDEST * 32 // size)

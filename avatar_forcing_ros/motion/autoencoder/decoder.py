@@ -1,0 +1,110 @@
+"""Identity plus motion -> picture: the portrait's features are warped by flows that a styled network draws.
+
+Flow fields and sampling grids stay in float32 or better whatever the type of the network: at 512 px, bfloat16 would round
+coordinates to whole pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
+from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE
+from avatar_forcing_ros.motion.autoencoder.modulated import StyledConv
+from avatar_forcing_ros.motion.autoencoder.resampling import double
+
+
+def base_grid(size: int, like: Tensor) -> Tensor:
+    """(size, size, 2) sampling positions of a still picture, x before y, both ends included.
+
+    Rounded to float32 even in float64, as the reference is; `grid_sample` then reads them with align_corners=False, which
+    widens the picture by 1/size. The weights were trained with that.
+    """
+    line = torch.linspace(-1, 1, size, dtype=torch.float32, device=like.device).to(like.dtype)
+    y, x = torch.meshgrid(line, line, indexing="ij")
+    return torch.stack((x, y), -1)
+
+
+def warp(feature: Tensor, flow: Tensor) -> Tensor:
+    """Feature (1 or B, C, s, s) read where the still grid plus tanh of flow (B, 2, s, s) says; zero outside."""
+    grid = base_grid(feature.shape[-1], flow) + torch.tanh(flow).movedim(1, -1)
+    feature = feature.expand(len(flow), -1, -1, -1).to(flow.dtype)
+    return F.grid_sample(feature, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+class Flow(nn.Module):
+    """Features in the style of a latent -> two offsets and a mask per pixel, before tanh and sigmoid."""
+
+    def __init__(self, latent_size: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(3, width))
+        self.bias = nn.Parameter(torch.empty(3))
+        self.style = nn.Linear(latent_size, width)
+
+    def forward(self, x: Tensor, latent: Tensor, coarser: Tensor | None) -> Tensor:
+        """(B, C, s, s) -> (B, 3, s, s) in float32 or better; `coarser` is this for the level before."""
+        exact = torch.promote_types(x.dtype, torch.float32)
+        weight = (self.style(latent)[:, None, :] * self.weight).to(exact)
+        flow = torch.einsum("boc,bchw->bohw", weight, x.to(exact)) + self.bias.to(exact)[:, None, None]
+        return flow if coarser is None else flow + double(coarser)
+
+
+class Paint(nn.Module):
+    """Masked warped features -> what this level adds to the picture."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, 3, 1)
+        self.bias = nn.Parameter(torch.empty(3))
+
+    def forward(self, warped: Tensor, coarser: Tensor | None) -> Tensor:
+        """(B, C, s, s) -> (B, 3, s, s); `coarser` is the picture so far."""
+        picture = F.leaky_relu(self.conv(warped), SLOPE) + self.bias[:, None, None]
+        return picture if coarser is None else picture + double(coarser)
+
+
+class Level(nn.Module):
+    """One size of the decoder: draw at twice the size, ask what to take from the portrait and from where, paint it."""
+
+    def __init__(self, latent_size: int, size: int) -> None:
+        super().__init__()
+        width = channels_at(size)
+        self.up = StyledConv(latent_size, channels_at(size // 2), width, doubling=True)
+        self.draw = StyledConv(latent_size, width, width, doubling=False)
+        self.flow = Flow(latent_size, width)
+        self.paint = Paint(width)
+
+
+class Decoder(nn.Module):
+    """The published flow-warping decoder."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        coarsest = channels_at(COARSEST)
+        self.start = nn.Parameter(torch.empty(1, coarsest, COARSEST, COARSEST))
+        self.first = StyledConv(config.latent_size, coarsest, coarsest, doubling=False)
+        self.levels = nn.ModuleList(Level(config.latent_size, size) for size in config.level_sizes)
+
+    def forward(self, latent: Tensor, features: Sequence[Tensor]) -> Tensor:
+        """Draw (B, 3, S, S), about [-1, 1] and not clamped.
+
+        Args:
+            latent: (B, M) identity plus motion.
+            features: the portrait's skip features, coarse to fine, (1 or B, C, s, s).
+        """
+        x = self.first(self.start.expand(len(latent), -1, -1, -1), latent)
+        flow: Tensor | None = None
+        picture: Tensor | None = None
+        for level, feature in zip(self.levels, features, strict=True):
+            x = level.draw(level.up(x, latent), latent)
+            flow = level.flow(x, latent, flow)
+            mask = torch.sigmoid(flow[:, 2:])
+            warped = (warp(feature, flow[:, :2]) * mask).to(x.dtype)
+            picture = level.paint(warped, picture)
+            x = warped + x * (1 - mask).to(x.dtype)
+        assert picture is not None
+        return picture

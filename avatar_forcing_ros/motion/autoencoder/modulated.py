@@ -1,0 +1,56 @@
+"""Convolution whose input channels are scaled by a style and whose output channels are scaled back to unit variance.
+
+    y_o = d_o * sum_i W_oi * (s_i x_i),   d_o = 1 / sqrt(sum_i s_i^2 |W_oi|^2 + eps)
+
+The style scales the input and the demodulation scales the output, so that all frames of a batch share one weight W. Where the
+weight is smaller than the feature map, it is cheaper to scale the weight of a single frame instead; both give the same.
+
+Source: arXiv 1912.04958 (StyleGAN2), section 2.2.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE
+from avatar_forcing_ros.motion.autoencoder.resampling import smooth
+
+DEMODULATION_EPS = 1e-8
+ACTIVATION_GAIN = 2**0.5
+
+
+class StyledConv(nn.Module):
+    """Modulated 3x3 convolution, bias, leaky ReLU; (B, C_in, s, s) -> (B, C_out, s, s), or 2s when `doubling`.
+
+    Attributes:
+        weight: (C_out, C_in, 3, 3); equalised learning rate folded in.
+        energy: (C_out, C_in) sum of squares of `weight` over its taps.
+        bias: (C_out,) with the gain of the activation folded in.
+        style: latent -> (B, C_in) scale of the input channels.
+    """
+
+    energy: Tensor
+
+    def __init__(self, latent_size: int, inputs: int, outputs: int, doubling: bool) -> None:
+        super().__init__()
+        self.doubling = doubling
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, 3, 3))
+        self.register_buffer("energy", torch.empty(outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        self.style = nn.Linear(latent_size, inputs)
+
+    def forward(self, x: Tensor, latent: Tensor) -> Tensor:
+        """Filter x in the style of `latent` (B, M)."""
+        style = self.style(latent)
+        demodulation = ACTIVATION_GAIN * torch.rsqrt(F.linear(style**2, self.energy) + DEMODULATION_EPS)
+        y = self._convolve(x * style[:, :, None, None])
+        y = torch.addcmul(self.bias[:, None, None], y, demodulation[:, :, None, None])
+        return F.leaky_relu_(y, SLOPE)
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        if not self.doubling:
+            return F.conv2d(x, self.weight, padding=1)
+        y = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
+        return smooth(y, padding=1, gain=4.0)

@@ -1,0 +1,197 @@
+"""The published weights of the auto-encoder: their names, shapes and constant buffers, and how they become ours.
+
+Names and shapes are facts about the published file. Folding is exact in real arithmetic and done in float64: constant factors
+move into weights, five linear layers without activation become one, directions become orthonormal once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
+from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
+from avatar_forcing_ros.motion.autoencoder.modulated import ACTIVATION_GAIN
+from avatar_forcing_ros.motion.autoencoder.resampling import smoothing_kernel
+
+PREFIX = "motion_autoencoder."
+HEAD_LAYERS = 5
+DIRECTION_OFFSET = 1e-8
+"""Added to the direction matrix before its QR decomposition."""
+
+Shape = tuple[int, ...]
+
+
+def _activated(name: str, weight: str, bias: str, inputs: int, outputs: int, kernel: int) -> dict[str, Shape]:
+    return {f"{name}.{weight}": (outputs, inputs, kernel, kernel), f"{name}.{bias}": (1, outputs, 1, 1)}
+
+
+def _encoder_shapes(config: AutoencoderConfig) -> dict[str, Shape]:
+    net = "enc.net_app.convs"
+    sizes = (*reversed(config.level_sizes), COARSEST)
+    shapes = _activated(f"{net}.0", "0.weight", "1.bias", 3, channels_at(sizes[0]), 1)
+    for i, size in enumerate(sizes[:-1], start=1):
+        inputs, outputs = channels_at(size), channels_at(size // 2)
+        shapes |= _activated(f"{net}.{i}", "conv1.0.weight", "conv1.1.bias", inputs, inputs, 3)
+        shapes |= _activated(f"{net}.{i}", "conv2.1.weight", "conv2.2.bias", inputs, outputs, 3)
+        shapes[f"{net}.{i}.skip.1.weight"] = (outputs, inputs, 1, 1)
+    m = config.latent_size
+    shapes[f"{net}.{len(sizes)}.weight"] = (m, channels_at(COARSEST), COARSEST, COARSEST)
+    for i in range(HEAD_LAYERS):
+        outputs = m if i < HEAD_LAYERS - 1 else config.coefficients
+        shapes |= {f"enc.fc.{i}.weight": (outputs, m), f"enc.fc.{i}.bias": (outputs,)}
+    return shapes
+
+
+def _styled_shapes(name: str, latent_size: int, inputs: int, outputs: int) -> dict[str, Shape]:
+    return {
+        f"{name}.conv.weight": (1, outputs, inputs, 3, 3),
+        f"{name}.conv.modulation.weight": (inputs, latent_size),
+        f"{name}.conv.modulation.bias": (inputs,),
+        f"{name}.noise.weight": (1,),
+        f"{name}.activate.bias": (1, outputs, 1, 1),
+    }
+
+
+def _paint_shapes(name: str, width: int) -> dict[str, Shape]:
+    return {
+        f"{name}.bias": (1, 3, 1, 1),
+        f"{name}.conv.0.weight": (3, width, 1, 1),
+        f"{name}.conv.1.bias": (1, 3, 1, 1),
+    }
+
+
+def _flow_shapes(name: str, latent_size: int, width: int) -> dict[str, Shape]:
+    return {
+        f"{name}.bias": (1, 3, 1, 1),
+        f"{name}.conv.weight": (1, 3, width, 1, 1),
+        f"{name}.conv.modulation.weight": (width, latent_size),
+        f"{name}.conv.modulation.bias": (width,),
+    }
+
+
+def _decoder_shapes(config: AutoencoderConfig) -> dict[str, Shape]:
+    m, coarsest = config.latent_size, channels_at(COARSEST)
+    shapes: dict[str, Shape] = {"dec.direction.weight": (m, config.coefficients)}
+    shapes["dec.input.input"] = (1, coarsest, COARSEST, COARSEST)
+    shapes |= _styled_shapes("dec.conv1", m, coarsest, coarsest) | _paint_shapes("dec.to_rgb1", coarsest)
+    for i, size in enumerate(config.level_sizes):
+        width = channels_at(size)
+        shapes |= _styled_shapes(f"dec.convs.{2 * i}", m, channels_at(size // 2), width)
+        shapes |= _styled_shapes(f"dec.convs.{2 * i + 1}", m, width, width)
+        shapes |= _paint_shapes(f"dec.to_rgbs.{i}", width) | _flow_shapes(f"dec.to_flows.{i}", m, width)
+    return shapes
+
+
+def published_shapes(config: AutoencoderConfig) -> dict[str, Shape]:
+    """Every parameter of the published file: full name -> shape."""
+    return {PREFIX + key: shape for key, shape in (_encoder_shapes(config) | _decoder_shapes(config)).items()}
+
+
+def published_buffers(config: AutoencoderConfig) -> dict[str, Tensor]:
+    """Constant buffers that the file may hold and that must then have these values: the smoothing kernels."""
+    plain, doubled = smoothing_kernel(), smoothing_kernel(4.0)
+    buffers: dict[str, Tensor] = {}
+    for i in range(config.levels):
+        block = f"{PREFIX}enc.net_app.convs.{i + 1}"
+        buffers |= {f"{block}.conv2.0.kernel": plain, f"{block}.skip.0.kernel": plain}
+        buffers[f"{PREFIX}dec.convs.{2 * i}.conv.blur.kernel"] = doubled
+        for name in ("to_rgbs", "to_flows"):
+            buffers[f"{PREFIX}dec.{name}.{i}.upsample.kernel"] = doubled
+    return buffers
+
+
+class _Folder:
+    """Reads published weights in float64 and collects ours."""
+
+    def __init__(self, state: Mapping[str, Tensor], config: AutoencoderConfig) -> None:
+        self.state, self.config = state, config
+        self.ours: dict[str, Tensor] = {}
+
+    def read(self, key: str) -> Tensor:
+        return self.state[PREFIX + key].double()
+
+    def scaled(self, key: str) -> Tensor:
+        """A weight times its equalised learning rate, 1/sqrt(fan-in)."""
+        weight = self.read(key)
+        weight = weight[0] if weight.ndim == 5 else weight
+        return weight / weight[0].numel() ** 0.5
+
+    def activated(self, ours: str, weight: str, bias: str, gain: float) -> None:
+        self.ours[f"{ours}.weight"] = self.scaled(weight) * gain
+        self.ours[f"{ours}.bias"] = self.read(bias).flatten() * gain
+
+    def encoder(self) -> None:
+        """Gain sqrt(2) of an activation times 1/sqrt(2) of the sum it goes into leaves 1 for `conv2`."""
+        net = "enc.net_app.convs"
+        self.activated("encoder.stem", f"{net}.0.0.weight", f"{net}.0.1.bias", ACTIVATION_GAIN)
+        for i in range(self.config.levels):
+            theirs, ours = f"{net}.{i + 1}", f"encoder.blocks.{i}"
+            self.activated(f"{ours}.conv1", f"{theirs}.conv1.0.weight", f"{theirs}.conv1.1.bias", ACTIVATION_GAIN)
+            self.activated(f"{ours}.conv2", f"{theirs}.conv2.1.weight", f"{theirs}.conv2.2.bias", 1.0)
+            self.ours[f"{ours}.skip.weight"] = self.scaled(f"{theirs}.skip.1.weight") / 2**0.5
+        self.ours["encoder.identity.weight"] = self.scaled(f"{net}.{self.config.levels + 1}.weight")
+        self.head()
+
+    def head(self) -> None:
+        """Five affine maps in a row are one."""
+        weight, bias = self.scaled("enc.fc.0.weight"), self.read("enc.fc.0.bias")
+        for i in range(1, HEAD_LAYERS):
+            step = self.scaled(f"enc.fc.{i}.weight")
+            weight, bias = step @ weight, step @ bias + self.read(f"enc.fc.{i}.bias")
+        self.ours |= {"encoder.head.weight": weight, "encoder.head.bias": bias}
+
+    def style(self, ours: str, theirs: str) -> None:
+        self.ours[f"{ours}.style.weight"] = self.scaled(f"{theirs}.conv.modulation.weight")
+        self.ours[f"{ours}.style.bias"] = self.read(f"{theirs}.conv.modulation.bias")
+
+    def styled(self, ours: str, theirs: str) -> None:
+        weight = self.scaled(f"{theirs}.conv.weight")
+        self.ours[f"{ours}.weight"] = weight
+        self.ours[f"{ours}.energy"] = (weight**2).sum((2, 3))
+        self.ours[f"{ours}.bias"] = self.read(f"{theirs}.activate.bias").flatten() * ACTIVATION_GAIN
+        self.style(ours, theirs)
+
+    def decoder(self) -> None:
+        self.ours["decoder.start"] = self.read("dec.input.input")
+        self.styled("decoder.first", "dec.conv1")
+        for i in range(self.config.levels):
+            level = f"decoder.levels.{i}"
+            self.styled(f"{level}.up", f"dec.convs.{2 * i}")
+            self.styled(f"{level}.draw", f"dec.convs.{2 * i + 1}")
+            self.flow(f"{level}.flow", f"dec.to_flows.{i}")
+            self.paint(f"{level}.paint", f"dec.to_rgbs.{i}")
+
+    def flow(self, ours: str, theirs: str) -> None:
+        self.ours[f"{ours}.weight"] = self.scaled(f"{theirs}.conv.weight").flatten(1)
+        self.ours[f"{ours}.bias"] = self.read(f"{theirs}.bias").flatten()
+        self.style(ours, theirs)
+
+    def paint(self, ours: str, theirs: str) -> None:
+        self.activated(f"{ours}.conv", f"{theirs}.conv.0.weight", f"{theirs}.conv.1.bias", ACTIVATION_GAIN)
+        self.ours[f"{ours}.bias"] = self.read(f"{theirs}.bias").flatten()
+
+    def directions(self) -> None:
+        """Columns by Householder QR: their signs are LAPACK's, and the coefficients were learnt with them."""
+        self.ours["directions"] = torch.linalg.qr(self.read("dec.direction.weight") + DIRECTION_OFFSET).Q
+
+
+def fold(state: Mapping[str, Tensor], config: AutoencoderConfig) -> dict[str, Tensor]:
+    """Published weights, already checked against `published_shapes` -> state of `MotionAutoencoder`, in float64."""
+    folder = _Folder(state, config)
+    folder.encoder()
+    folder.decoder()
+    folder.directions()
+    return folder.ours
+
+
+def build_autoencoder(
+    state: Mapping[str, Tensor], config: AutoencoderConfig, dtype: torch.dtype = torch.float32
+) -> MotionAutoencoder:
+    """The auto-encoder with published weights, for inference."""
+    with torch.device("meta"):
+        model = MotionAutoencoder(config)
+    model.load_state_dict({key: tensor.to(dtype) for key, tensor in fold(state, config).items()}, assign=True)
+    return model.requires_grad_(False).eval()

@@ -1,0 +1,33 @@
+"""The one smoothing filter of the auto-encoder: outer product of [1, 3, 3, 1], before halving and after doubling.
+
+Source: arXiv 1912.04958 (StyleGAN2), appendix B; paddings as in the published network.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TAPS = (1.0, 3.0, 3.0, 1.0)
+
+
+def smoothing_kernel(gain: float = 1.0) -> Tensor:
+    """(4, 4) float32 kernel that sums to `gain`; exact, because every entry is a multiple of 1/64."""
+    taps = torch.tensor(TAPS)
+    return torch.outer(taps, taps) * (gain / taps.sum() ** 2)
+
+
+def _depthwise(x: Tensor, gain: float) -> Tensor:
+    """The kernel once per channel of x (B, C, H, W): (C, 1, 4, 4) in the type and place of x."""
+    return smoothing_kernel(gain).to(x).expand(x.shape[1], 1, 4, 4).contiguous()
+
+
+def smooth(x: Tensor, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
+    """x (B, C, H, W), zero-padded, filtered, and every `stride`-th value kept."""
+    return F.conv2d(x, _depthwise(x, gain), stride=stride, padding=padding, groups=x.shape[1])
+
+
+def double(x: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, 2H, 2W): a zero after each sample, then the filter with a gain of 4."""
+    return F.conv_transpose2d(x, _depthwise(x, 4.0), stride=2, padding=1, groups=x.shape[1])
