@@ -12,7 +12,6 @@ A block of frames is decided `lead_ms` before its first frame is presented, from
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,15 +21,20 @@ from torch import Tensor
 
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.motion.space import Portrait
-from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample, VideoFrame
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, block_noise
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.speech import PlaybackEvent, SpeechFrame, SpeechTimeline
 from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
-from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
+from avatar_forcing_ros.stream.user_motion import MotionWindow, UserMotionTimeline
 
 MILLISECOND = 1_000_000
+AUDIO_AGE_FRAMES = 2
+"""The user's sound stands two frames behind the user's motion: features of frame j need it whole, up to j + 1, and a
+microphone's newest chunk ends where it likes."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class AvatarConfig:
         interrupt_lead_ms: after an interrupt the old motion ends this long after it, or up to one frame later.
         input_timeout_ms: a user or a microphone that was silent for this long is not there.
         patience_ms: how long the first chunk of an utterance waits for a whole block of speech.
-        behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the present.
+        behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the
+            present.
         steps: solver steps per block; 0 takes the bundle's.
         guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
         guidance_user: scale of the user's voice and motion; negative takes the bundle's.
@@ -234,14 +239,29 @@ class Avatar:
         frames = range(c.next_frame, c.next_frame + block)
         spoken = self._hear_speech(frames)
         seen = self._hear_user(frames)
-        if c.generator is None:
-            c.generator = self._prime()
-        latents = self._generate(c, frames)
-        made = [self._frame(c, n, latents[n - frames.start], spoken[n - frames.start], seen) for n in frames]
+        latents = self._generate(frames)
+        made = [self._frame(frames[i], latents[i], spoken[i], seen) for i in range(block)]
         c.block += 1
-        c.next_frame += block
+        c.next_frame = frames.stop
         c.next_decision_ns = stamp_of(c.next_frame) - self._lead_ns
         return made
+
+    def _frame(
+        self, n: int, latent: NDArray[np.float32], spoken: SpeechFrame, seen: MotionWindow
+    ) -> AvatarFrame:
+        c = self._running
+        return AvatarFrame(
+            stamp_ns=stamp_of(n),
+            index=n - c.first_frame,
+            block=c.block,
+            epoch=c.epoch,
+            latent=latent,
+            speech=spoken.samples,
+            utterance_id=spoken.utterance_id,
+            user_present=bool(seen.valid.any()),
+            user_motion_until_ns=seen.newest_ns,
+            user_audio_until_ns=c.audio.heard_until_ns,
+        )
 
     def _hear_speech(self, frames: range) -> list[SpeechFrame]:
         """What is said during a block; its features join the avatar's voice."""
@@ -256,31 +276,104 @@ class Avatar:
     def _hear_user(self, frames: range) -> MotionWindow:
         """The user's motion at a block's condition positions; the sound up to there gets its features."""
         c = self._running
-        stamps = [stamp_of(n - self._user_delay_frames) for n in frames]
+        stamps = self._user_stamps(frames)
         c.audio.advance(stamps[-1])
         return c.motion.read(stamps)
+
+    def _generate(self, frames: range) -> NDArray[np.float32]:
+        """(B, M) motion latents of a block, in the units of the motion space."""
+        c = self._running
+        if c.generator is None:
+            c.generator = self._prime(frames.start)
+        window = range(frames.start - self._network.lookahead_frames, frames.stop)
+        noise = block_noise(self.config.seed, c.epoch, c.block, (1, len(frames), self._network.motion_size))
+        latents = self._generator.generate(c.generator, self._conditions(window), noise)[0].numpy()
+        c.latents.update(zip(frames, latents, strict=True))
+        for kept in (c.latents, c.said):
+            for n in [n for n in kept if n < frames.stop - self._history_frames]:
+                del kept[n]
+        return self.bundle.denormalize(latents)
+
+    # --- what the network is given ---------------------------------------------------------------------------------
 
     def _conditions(self, frames: range) -> Conditions:
         """What the frames depend on, as the network takes it."""
         c = self._running
-        newest_ns = stamp_of(frames[-1] - self._user_delay_frames)
-        voice = self._project(c.voice.read(frames))
-        heard = self._project(c.audio.features.read(range(*(n - self._user_delay_frames - 2 for n in _ends(frames)))))
+        age = self._user_delay_frames + AUDIO_AGE_FRAMES
+        heard = self._project(c.audio.features.read(range(frames.start - age, frames.stop - age)))
         return Conditions(
-            avatar_audio=voice,
-            user_audio=heard if c.audio.present(newest_ns) else torch.zeros_like(heard),
+            avatar_audio=self._project(c.voice.read(frames)),
+            user_audio=heard if c.audio.present(self._user_stamps(frames)[-1]) else torch.zeros_like(heard),
             user_motion=self._user_latents(frames),
         )
 
+    def _user_stamps(self, frames: range) -> list[int]:
+        """Time of the user's motion at the condition positions of some frames."""
+        return [stamp_of(n - self._user_delay_frames) for n in frames]
+
     def _user_latents(self, frames: range) -> Tensor:
         """(1, T, M) the user's motion as the network sees it; null where nobody was seen."""
-        window = self._running.motion.read([stamp_of(n - self._user_delay_frames) for n in frames])
+        window = self._running.motion.read(self._user_stamps(frames))
         latents = self.bundle.normalize(self.bundle.space.expand_user(window.latents))
         return torch.from_numpy(np.where(window.valid[:, None], latents, 0).astype(np.float32))[None]
 
     def _project(self, features: NDArray[np.float32]) -> Tensor:
-        return self.bundle.network.project_audio(torch.from_numpy(features)[None])
+        with torch.inference_mode():
+            return self.bundle.network.project_audio(torch.from_numpy(features)[None])
+
+    # --- beginnings and resumptions --------------------------------------------------------------------------------
 
     @property
-    def _reference(self) -> NDArray[np.float32]:
-        return self.bundle.normalize(self._portrait.reference)
+    def _history_frames(self) -> int:
+        """Length of the past that fills a cache: cached and offset frames, rounded up to whole blocks."""
+        block = self._network.block_frames
+        return -(-(self._network.cache_frames + self._network.lookahead_frames) // block) * block
+
+    def _begin(self, now_ns: int, epoch: int) -> _Conversation:
+        """A conversation without a past; its blocks lie on multiples of the block in ROS time."""
+        block = self._network.block_frames
+        first = -(-first_frame_from(now_ns + self._lead_ns) // block) * block
+        timeout_ns = self.config.input_timeout_ms * MILLISECOND
+        features = self._network.audio_feature_size
+        conversation = _Conversation(
+            motion=UserMotionTimeline(self.bundle.space.user_size, timeout_ns),
+            audio=UserAudioTimeline(self.bundle.make_audio_stream, features, timeout_ns),
+            speech=SpeechTimeline(self.config.patience_ms * MILLISECOND),
+            voice=FeatureTrack(self.bundle.make_audio_stream, features),
+            epoch=epoch,
+            first_frame=first,
+            next_frame=first,
+            next_decision_ns=stamp_of(first) - self._lead_ns,
+        )
+        conversation.voice.restart(first, np.zeros(0, np.float32))
+        return conversation
+
+    def _resume(self, first_frame: int, decision_ns: int) -> None:
+        """Begin a new epoch at a frame, with what was presented before it as past."""
+        c = self._running
+        for kept in (c.latents, c.said):
+            for n in [n for n in kept if n >= first_frame]:
+                del kept[n]
+        c.voice.restart(first_frame, c.said.get(first_frame - 1, np.zeros(FRAME_SAMPLES, np.float32)))
+        c.epoch += 1
+        c.block = 0
+        c.first_frame = c.next_frame = first_frame
+        c.next_decision_ns = decision_ns
+        c.generator = None
+
+    def _prime(self, first_frame: int) -> GeneratorState:
+        """Generator state after the past before a frame; where nothing was shown, the portrait was at rest."""
+        frames = range(first_frame - self._history_frames, first_frame)
+        reference = torch.from_numpy(self.bundle.normalize(self._portrait.reference))[None]
+        rest = reference[0].numpy()
+        history = torch.from_numpy(np.stack([self._running.latents.get(n, rest) for n in frames]))[None]
+        return self._generator.prime(history, self._conditions(frames), reference)
+
+    def _sampler(self) -> SamplerConfig:
+        """The bundle's sampler with what the configuration changes."""
+        tuned, config = self.bundle.manifest.sampler, self.config
+        return SamplerConfig(
+            steps=config.steps or tuned.steps,
+            guidance_avatar=tuned.guidance_avatar if config.guidance_avatar < 0 else config.guidance_avatar,
+            guidance_user=tuned.guidance_user if config.guidance_user < 0 else config.guidance_user,
+        )

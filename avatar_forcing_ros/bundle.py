@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from avatar_forcing_ros.audio.log_mel import LogMelConfig, LogMelStream
+from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
@@ -186,7 +185,8 @@ def assemble(
         BundleError: they do not fit together.
     """
     space = _make_space(manifest)
-    for what, size in (("latent_mean", len(mean)), ("latent_std", len(std)), ("network.motion_size", manifest.network.motion_size)):
+    sizes = {"latent_mean": len(mean), "latent_std": len(std), "network.motion_size": manifest.network.motion_size}
+    for what, size in sizes.items():
         if size != space.size:
             raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
     network.eval().requires_grad_(False)

@@ -42,14 +42,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     findings = []
     for finding in _findings(args.model):
-        print(f"{'ok     ' if finding.ok else 'MISSING' if finding.needed else 'without'}  {finding.name}: {finding.detail}")
+        verdict = "ok" if finding.ok else "MISSING" if finding.needed else "without"
+        print(f"{verdict:8} {finding.name}: {finding.detail}")
         findings.append(finding)
     ok = all(finding.ok for finding in findings if finding.needed)
     return {"ok": ok, "healthy": ok, "findings": [vars(finding) for finding in findings]}
 
 
 def _findings(model: str) -> Iterator[Finding]:
-    yield Finding("machine", True, f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}")
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    yield Finding("machine", True, f"{platform.machine()}, {versions}")
     yield _try("GPU", _gpu, needed=False)
     yield _try("ROS 2", _ros)
     yield _try("messages", _messages)
@@ -91,7 +93,8 @@ def _messages() -> str:
 
 def _sound_devices() -> str:
     sounddevice = importlib.import_module("sounddevice")
-    return f"input {sounddevice.query_devices(kind='input')['name']}, output {sounddevice.query_devices(kind='output')['name']}"
+    names = {kind: sounddevice.query_devices(kind=kind)["name"] for kind in ("input", "output")}
+    return f"input {names['input']}, output {names['output']}"
 
 
 def _default_portrait() -> np.ndarray:

@@ -19,7 +19,7 @@ from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_image, read_video
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
 
 START_NS = 10 * NANOSECONDS
 """Virtual time of the first picture; what is before it lets the avatar come to life first."""
@@ -155,6 +155,6 @@ def save_motion(path: Path, frames: list[AvatarFrame], bundle: ModelBundle) -> N
     times = np.array([(frame.stamp_ns - START_NS) / NANOSECONDS for frame in frames])
     path.parent.mkdir(parents=True, exist_ok=True)
     names = np.array(getattr(bundle.space, "names", ()), dtype=str)
-    np.savez(path, latents=latents, times_s=times, names=names, motion_space=bundle.space.name, frame_samples=FRAME_SAMPLES)
+    np.savez(path, latents=latents, times_s=times, names=names, motion_space=bundle.space.name)
 
 

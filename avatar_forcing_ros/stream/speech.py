@@ -1,4 +1,4 @@
-"""The avatar's own speech: utterances come in chunks of unknown total length and leave sample by sample on the frame grid."""
+"""The avatar's own speech: utterances come in chunks of unknown total length and leave as samples on the frame grid."""
 
 from __future__ import annotations
 
@@ -141,10 +141,8 @@ class SpeechTimeline:
         self._closed.extend(u.utterance_id for u in self._queue)
         self._queue.clear()
         self._said.clear()
-        return [
-            PlaybackEvent(_nanoseconds(cut), u.utterance_id, Playback.INTERRUPTED, _nanoseconds(u.presented_before(cut)))
-            for u in dropped
-        ]
+        presented = {u.utterance_id: _nanoseconds(u.presented_before(cut)) for u in dropped}
+        return [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
 
     def _admit(self, received_ns: int) -> None:
         """Move what has been received by now from the waiting list to its utterance, in the order of arrival."""

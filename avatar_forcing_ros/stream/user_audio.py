@@ -1,4 +1,4 @@
-"""The user's sound on the frame grid: chunks come with stamps in any order and leave as frames of 640 samples at 16 kHz."""
+"""The user's sound on the frame grid: chunks come with stamps in any order and leave as frames of 640 samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's motion on the frame grid: samples come with stamps in any order, grid points read the newest before them."""
+"""The user's motion on the frame grid: samples come with stamps in any order, grid points read the newest one."""
 
 from __future__ import annotations
 
