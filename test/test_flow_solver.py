@@ -48,9 +48,11 @@ def test_a_tie_goes_to_the_noisier_entry() -> None:
 def test_block_times_are_shared_within_a_block_and_independent_between_blocks() -> None:
     t = sample_block_times(4000, 12, 4, torch.Generator().manual_seed(0))
     blocks = t.view(4000, 3, 4)
-    assert t.shape == (4000, 12) and torch.equal(blocks.amin(2), blocks.amax(2))
-    assert t.min() == 0 and t.max() == 1000
-    assert t.mean().item() == pytest.approx(500, abs=10) and t.std().item() == pytest.approx(1000 / 12**0.5, abs=10)
+    assert t.shape == (4000, 12)
+    assert torch.equal(blocks.amin(2), blocks.amax(2))
+    assert (t.min(), t.max()) == (0, 1000)
+    assert t.mean().item() == pytest.approx(500, abs=10)
+    assert t.std().item() == pytest.approx(1000 / 12**0.5, abs=10)
     assert torch.corrcoef(blocks[:, :, 0].T).fill_diagonal_(0).abs().max() < 0.06
 
 

@@ -1,10 +1,10 @@
 """The straight path between a clean motion and noise, and what the network learns along it.
 
 Which end is noise, said once for the whole project: flow time t counts from 1000, pure noise, down to 0, clean motion.
-The share of noise is sigma = t / 1000, a point of the path is x_t = (1 - sigma) clean + sigma noise, and the velocity is
-its derivative by sigma, v = noise - clean. Removing noise therefore means steps of negative size along +v. The paper
-prints the same path with reversed time and sign (t = 1 is clean, v = clean - noise); the published weights follow
-this file.
+The share of noise is sigma = t / 1000, a point of the path is x_t = (1 - sigma) clean + sigma noise, and the velocity
+is its derivative by sigma, v = noise - clean. Removing noise therefore means steps of negative size along +v. The
+paper prints the same path with reversed time and sign (t = 1 is clean, v = clean - noise); the published weights
+follow this file.
 
 Source: Lipman et al. 2023 (arXiv 2210.02747), conditional optimal-transport path with sigma_min = 0; convention of the
 published inference code of Avatar Forcing (arXiv 2601.00664).

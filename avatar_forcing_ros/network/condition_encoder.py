@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
@@ -26,7 +26,7 @@ class AudioProjection(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, T, F) -> (B, T, A)."""
-        return F.silu(self.norm(self.linear(features)))
+        return functional.silu(self.norm(self.linear(features)))
 
 
 class WindowAttention(nn.Module):
@@ -42,9 +42,9 @@ class WindowAttention(nn.Module):
         """Both (B, T, A) -> (B, T, A)."""
         size = asking.shape[-1]
         weight, bias = self.qkv.weight, self.qkv.bias
-        queries = F.linear(asking, weight[:size], bias[:size])
-        keys, values = F.linear(asked, weight[size:], bias[size:]).chunk(2, dim=-1)
-        mixed = F.scaled_dot_product_attention(self._heads(queries), self._heads(keys), self._heads(values))
+        queries = functional.linear(asking, weight[:size], bias[:size])
+        keys, values = functional.linear(asked, weight[size:], bias[size:]).chunk(2, dim=-1)
+        mixed = functional.scaled_dot_product_attention(self._heads(queries), self._heads(keys), self._heads(values))
         return self.projection(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:
@@ -69,11 +69,11 @@ class DualMotionEncoder(nn.Module):
 
     def forward(self, conditions: Conditions) -> Tensor:
         """Conditions of a window -> (B, T, hidden)."""
-        motion = F.silu(self.motion_in_norm(self.motion_in(conditions.user_motion)))
-        motion = F.silu(self.motion_out_norm(self.motion_out(motion)))
-        user = F.silu(self.user_norm(motion + self.user_attention(motion, conditions.user_audio)))
+        motion = functional.silu(self.motion_in_norm(self.motion_in(conditions.user_motion)))
+        motion = functional.silu(self.motion_out_norm(self.motion_out(motion)))
+        user = functional.silu(self.user_norm(motion + self.user_attention(motion, conditions.user_audio)))
         speech = conditions.avatar_audio
-        return self.output(F.silu(self.avatar_norm(speech + self.avatar_attention(speech, user))))
+        return self.output(functional.silu(self.avatar_norm(speech + self.avatar_attention(speech, user))))
 
 
 def block_windows(signal: Tensor, lookback: Tensor, block_frames: int) -> Tensor:

@@ -63,4 +63,8 @@ class Conditions:
     @staticmethod
     def join(parts: Sequence[Conditions], dim: int) -> Conditions:
         """Several put together along batch (0) or time (1)."""
-        return Conditions(*(torch.cat(x, dim=dim) for x in zip(*(vars(part).values() for part in parts))))
+        return Conditions(
+            torch.cat([part.avatar_audio for part in parts], dim=dim),
+            torch.cat([part.user_audio for part in parts], dim=dim),
+            torch.cat([part.user_motion for part in parts], dim=dim),
+        )

@@ -54,7 +54,8 @@ class NetworkConfig:
             )
         if self.condition_size % self.condition_heads:
             raise ValueError(
-                f"condition_size must be a multiple of condition_heads, got {self.condition_size} and {self.condition_heads}"
+                f"condition_size must be a multiple of condition_heads, got {self.condition_size} and "
+                f"{self.condition_heads} heads"
             )
         if self.cache_frames < self.block_frames:
             raise ValueError(

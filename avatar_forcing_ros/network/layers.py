@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from avatar_forcing_ros.network.cache import KeysValues
 from avatar_forcing_ros.network.config import NetworkConfig
@@ -92,7 +92,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Args: x: (B, T, hidden)."""
-        return self.narrow(F.gelu(self.widen(x), approximate="tanh"))
+        return self.narrow(functional.gelu(self.widen(x), approximate="tanh"))
 
 
 class Layer(nn.Module):
@@ -122,7 +122,7 @@ class Layer(nn.Module):
 
 def normalize(x: Tensor) -> Tensor:
     """Layer normalisation without weights over the last axis."""
-    return F.layer_norm(x, x.shape[-1:], eps=_NORM_EPSILON)
+    return functional.layer_norm(x, x.shape[-1:], eps=_NORM_EPSILON)
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def _split_heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
 
 
 def _attend(queries: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:
-    mixed = F.scaled_dot_product_attention(queries, seen.keys, seen.values, attn_mask=mask)
+    mixed = functional.scaled_dot_product_attention(queries, seen.keys, seen.values, attn_mask=mask)
     return mixed.transpose(1, 2).flatten(2)  # (B, T, hidden)
 
 

@@ -51,9 +51,9 @@ class AvatarForcingNetwork(nn.Module):
     def encode_conditions_blockwise(self, conditions: Conditions, lookback: Conditions | None = None) -> Tensor:
         """Conditions of a clip as streaming computes them, all blocks in one call -> c, (B, T, hidden).
 
-        Each block is encoded from its own window of W frames, the l before it and the block, and only the block's frames
-        are kept. In streaming the l offset frames of a window also carry conditions, computed from that window; here
-        they carry those of the block they belong to. This is the one place where a clip and a stream differ.
+        Each block is encoded from its own window of W frames, the l before it and the block, and only the block's
+        frames are kept. In streaming the l offset frames of a window also carry conditions, computed from that window;
+        here they carry those of the block they belong to. This is the one place where a clip and a stream differ.
 
         Args:
             conditions: T frames, a multiple of the block.

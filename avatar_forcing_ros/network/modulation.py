@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from avatar_forcing_ros.network.config import NetworkConfig
 
@@ -54,7 +54,7 @@ class TimeModulation(nn.Module):
     def forward(self, t: Tensor) -> Modulation:
         """Args: t: flow times in [0, 1000], (...)."""
         waves = sinusoid(t).to(self.embedding_in.weight.dtype)
-        embedding = F.silu(self.embedding_out(F.silu(self.embedding_in(waves))))
+        embedding = functional.silu(self.embedding_out(functional.silu(self.embedding_in(waves))))
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.layers(embedding).chunk(6, dim=-1)
         shift_f, scale_f = self.final(embedding).chunk(2, dim=-1)
         return Modulation(shift_a, 1 + scale_a, gate_a, shift_m, 1 + scale_m, gate_m, shift_f, 1 + scale_f)

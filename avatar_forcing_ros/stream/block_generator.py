@@ -1,0 +1,192 @@
+"""Block by block from noise to the avatar's motion, for ever, with everything it remembers in one state.
+
+A block is denoised in a window: the last l frames already emitted, held clean (the offset frames), then B frames of
+noise. All solver steps only read the state; one pass over the finished window writes it. The offset frames are why a
+frame's look-ahead never reaches beyond what exists: keys and values of a frame enter the cache only once the l frames
+after it are final.
+
+A state is begun in one of two ways. `prime` fills it from any past, real or made up, and lets the first block come at
+once; it also resumes after an interrupt. `begin` is the published cold start, one clip of N frames denoised jointly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.flow.path import CLEAN_TIME
+from avatar_forcing_ros.flow.solver import euler_steps
+from avatar_forcing_ros.network.cache import KeysValues, KVCache
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.network.modulation import Modulation
+from avatar_forcing_ros.network.transformer import Window
+from avatar_forcing_ros.stream.guidance import Guidance
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How a block is drawn; the defaults are the published ones.
+
+    Attributes:
+        steps: Euler steps per block, one evaluation of the network each. The published "10 evaluations" are 8 steps,
+            one that changes nothing and is left out here, and the pass that fills the cache.
+        guidance_avatar: scale of the avatar's speech; 1 follows it, more exaggerates.
+        guidance_user: scale of the user's voice and face; 0 ignores the user.
+    """
+
+    steps: int = 8
+    guidance_avatar: float = 2.0
+    guidance_user: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, got {self.steps}")
+
+
+@dataclass
+class GeneratorState:
+    """All that the generator remembers of one conversation, or of a batch of them. Its size never changes.
+
+    Attributes:
+        reference: the portrait's own motion latent, (B, M).
+        tail: the last l frames emitted, (B, l, M): the next window's offset frames.
+        cache: keys, values and conditions of the past, for all guidance branches.
+    """
+
+    reference: Tensor
+    tail: Tensor
+    cache: KVCache
+
+    def snapshot(self) -> GeneratorState:
+        """A copy to come back to. Cheap: tensors are shared, since no one writes into them."""
+        return replace(self, cache=replace(self.cache))
+
+    @property
+    def bytes(self) -> int:
+        """Memory held, in bytes."""
+        return self.cache.bytes + sum(x.numel() * x.element_size() for x in (self.reference, self.tail))
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """A first clip, (B, N, M), and the state after it."""
+
+    motion: Tensor
+    state: GeneratorState
+
+
+class BlockGenerator:
+    """Draws blocks of motion with a network. Holds no conversation: one generator serves any number of states."""
+
+    def __init__(self, network: AvatarForcingNetwork, config: SamplerConfig | None = None) -> None:
+        self.network = network
+        self.config = config or SamplerConfig()
+        self._steps = euler_steps(self.config.steps)
+        self._guidance = Guidance.from_scales(self.config.guidance_avatar, self.config.guidance_user)
+
+    @torch.inference_mode()
+    def prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
+        """State after a given past, as if it had been emitted.
+
+        Args:
+            history: clean motion latents, (B, T, M). T is a multiple of the block and at least C + l.
+            conditions: of the same T frames.
+            reference: the portrait's own motion latent, (B, M).
+
+        Raises:
+            ValueError: shapes disagree, or the history is too short.
+        """
+        self._check(history, conditions, reference)
+        c = self.network.encode_conditions_blockwise(self._guidance.stack(conditions))
+        return self._remember(history, c, reference)
+
+    @torch.inference_mode()
+    def begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
+        """The published cold start: a clip without a past, all its frames denoised together.
+
+        Args:
+            conditions: of N frames; each attends to all of them.
+            noise: standard normal, (B, N, M).
+            reference: the portrait's own motion latent, (B, M).
+
+        Raises:
+            ValueError: shapes disagree, or the clip is not N frames.
+        """
+        self._check(noise, conditions, reference)
+        if noise.shape[1] != self.network.config.clip_frames:
+            raise ValueError(f"a first clip has {self.network.config.clip_frames} frames, got {noise.shape[1]}")
+        c = self.network.encode_conditions(self._guidance.stack(conditions))
+        motion = self._denoise(noise, 0, reference, self.network.transformer.open_window(c))
+        return Beginning(motion, self._remember(motion, c, reference))
+
+    @torch.inference_mode()
+    def generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor) -> Tensor:
+        """Draw the next block and move the state past it.
+
+        Args:
+            state: of the conversation; changed.
+            conditions: of the window's W frames: l already emitted, then the block.
+            noise: standard normal, (B, block, M).
+
+        Returns:
+            Motion latents of the block, (B, block, M).
+
+        Raises:
+            ValueError: shapes disagree; the state is then unchanged.
+        """
+        block, offset = self.network.config.block_frames, self.network.config.lookahead_frames
+        if noise.shape[1] != block:
+            raise ValueError(f"noise must be of a block of {block} frames, got {noise.shape[1]}")
+        x = torch.cat((state.tail, noise), dim=1)
+        self._check(x, conditions, state.reference)
+        c = self.network.encode_conditions(self._guidance.stack(conditions))
+        window = self.network.transformer.open_window(c, state.cache)
+        x = self._denoise(x, offset, state.reference, window)
+        layers = self._clean_pass(x, state.reference, window)
+        state.cache.commit(layers, c, block)
+        state.tail = x[:, -offset:].clone()
+        return x[:, offset:]
+
+    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Window) -> Tensor:
+        """All solver steps; the first `offset` frames are clean and stay as they are."""
+        held, x = x[:, :offset], x[:, offset:]
+        times = self._frame_times(offset, x.shape[1], x.device)
+        reference = self._guidance.repeat(reference)
+        for step, modulation in zip(self._steps, times, strict=True):
+            seen = self._guidance.repeat(torch.cat((held, x), dim=1))
+            velocity = self.network.transformer(seen, reference, modulation, window).velocity[:, offset:]
+            x = step.apply(x, self._guidance.combine(velocity))
+        return torch.cat((held, x), dim=1)
+
+    def _clean_pass(self, x: Tensor, reference: Tensor, window: Window) -> tuple[KeysValues, ...]:
+        """Keys and values of finished frames, for the cache."""
+        modulation = self.network.transformer.modulation(x.new_full(x.shape[1:2], CLEAN_TIME))
+        repeat = self._guidance.repeat
+        return self.network.transformer(repeat(x), repeat(reference), modulation, window).layers
+
+    def _remember(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
+        layers = self._clean_pass(motion, reference, self.network.transformer.open_window(c))
+        cache = KVCache.from_clip(layers, c, self.network.config)
+        return GeneratorState(reference, motion[:, -self.network.config.lookahead_frames :].clone(), cache)
+
+    def _frame_times(self, offset: int, frames: int, device: torch.device) -> list[Modulation]:
+        """Modulation of a window for every step: offset frames clean, the others at the step's time."""
+        times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=device)
+        table = self.network.transformer.modulation(times)
+        rows = (torch.tensor([0] * offset + [i + 1] * frames, device=device) for i in range(self.config.steps))
+        return [table.rows(index) for index in rows]
+
+    def _check(self, motion: Tensor, conditions: Conditions, reference: Tensor) -> None:
+        size = self.network.config.motion_size
+        if motion.dim() != 3 or motion.shape[2] != size or reference.shape != (motion.shape[0], size):
+            raise ValueError(
+                f"motion must be (B, T, {size}) and reference (B, {size}), got {tuple(motion.shape)} and "
+                f"{tuple(reference.shape)}"
+            )
+        if (conditions.batch, conditions.frames) != motion.shape[:2]:
+            raise ValueError(
+                f"conditions must be of (B, T) = {tuple(motion.shape[:2])}, got {(conditions.batch, conditions.frames)}"
+            )

@@ -1,0 +1,27 @@
+"""Noise that a replay draws again: keyed by seed, epoch and block, the same on every machine."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def block_noise(seed: int, epoch: int, block: int, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal numbers of one block, float32 on the CPU.
+
+    Drawn by NumPy's RandomState, whose streams NumPy has promised never to change.
+
+    Args:
+        seed: of the avatar, not negative.
+        epoch: counts interrupts and resets, not negative.
+        block: number of the block within the epoch, not negative.
+        shape: for example (1, block_frames, M).
+
+    Raises:
+        ValueError: a key is negative.
+    """
+    if min(seed, epoch, block) < 0:
+        raise ValueError(f"seed, epoch and block must not be negative, got {seed}, {epoch} and {block}")
+    bits = np.random.MT19937(np.random.SeedSequence((seed, epoch, block)))
+    return torch.from_numpy(np.random.RandomState(bits).standard_normal(shape).astype(np.float32))

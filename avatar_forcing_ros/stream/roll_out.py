@@ -1,0 +1,37 @@
+"""A whole recording at once, the way the published code runs: a cold start of N frames, then block after block."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.stream.block_generator import BlockGenerator
+
+
+def roll_out(generator: BlockGenerator, conditions: Conditions, reference: Tensor, noise: Tensor) -> Tensor:
+    """Motion latents for a whole recording.
+
+    Args:
+        generator: draws it.
+        conditions: of all T frames, T = N + k * block.
+        reference: the portrait's own motion latent, (B, M).
+        noise: standard normal, (B, T, M).
+
+    Returns:
+        Motion latents, (B, T, M).
+
+    Raises:
+        ValueError: T does not divide so, or shapes disagree.
+    """
+    config = generator.network.config
+    first, frames = config.clip_frames, noise.shape[1]
+    if frames < first or (frames - first) % config.block_frames:
+        raise ValueError(f"frames must be {first} and a multiple of {config.block_frames} more, got {frames}")
+    beginning = generator.begin(conditions.slice(0, first), noise[:, :first], reference)
+    parts = [beginning.motion]
+    for start in range(first, frames, config.block_frames):
+        stop = start + config.block_frames
+        window = conditions.slice(start - config.lookahead_frames, stop)
+        parts.append(generator.generate(beginning.state, window, noise[:, start:stop]))
+    return torch.cat(parts, dim=1)
