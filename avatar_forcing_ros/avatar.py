@@ -138,7 +138,11 @@ class Avatar:
         Raises:
             PortraitError: the picture cannot be animated; the old one stays.
         """
-        self._portrait = self.bundle.space.load_portrait(image, self.config.image_size)
+        self.use_portrait(self.bundle.space.load_portrait(image, self.config.image_size))
+
+    def use_portrait(self, portrait: Portrait) -> None:
+        """Animate a portrait that was prepared elsewhere, which may take a second, from the next rendered frame on."""
+        self._portrait = portrait
         if self._conversation is not None:
             self._conversation.generator = None
 
