@@ -1,7 +1,7 @@
 """Weights that anyone can make again: values drawn from a seed and a parameter's published name.
 
-Recorded reference outputs of the published network were made with these, so that an implementation can be held against them
-without the published weights.
+Recorded reference outputs of the published network were made with these, so that an implementation can be held against
+them without the published weights.
 """
 
 from __future__ import annotations

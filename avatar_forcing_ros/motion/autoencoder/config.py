@@ -28,7 +28,7 @@ class AutoencoderConfig:
         if self.image_size < 2 * COARSEST or self.image_size & (self.image_size - 1):
             raise ValueError(f"image_size must be a power of two from {2 * COARSEST}, got {self.image_size}")
         if not 0 < self.coefficients <= self.latent_size:
-            raise ValueError(f"coefficients must be within 1 and latent_size {self.latent_size}, got {self.coefficients}")
+            raise ValueError(f"coefficients must be within 1 and {self.latent_size}, got {self.coefficients}")
 
     @property
     def levels(self) -> int:

@@ -1,7 +1,7 @@
 """Identity plus motion -> picture: the portrait's features are warped by flows that a styled network draws.
 
-Flow fields and sampling grids stay in float32 or better whatever the type of the network: at 512 px, bfloat16 would round
-coordinates to whole pixels.
+Flow fields and sampling grids stay in float32 or better whatever the type of the network: at 512 px, bfloat16 would
+round coordinates to whole pixels.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
 from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE
@@ -21,8 +21,8 @@ from avatar_forcing_ros.motion.autoencoder.resampling import double
 def base_grid(size: int, like: Tensor) -> Tensor:
     """(size, size, 2) sampling positions of a still picture, x before y, both ends included.
 
-    Rounded to float32 even in float64, as the reference is; `grid_sample` then reads them with align_corners=False, which
-    widens the picture by 1/size. The weights were trained with that.
+    Rounded to float32 even in float64, as the reference is. `grid_sample` reads them with align_corners=False, which
+    widens the picture by 1/size; the weights were trained with that.
     """
     line = torch.linspace(-1, 1, size, dtype=torch.float32, device=like.device).to(like.dtype)
     y, x = torch.meshgrid(line, line, indexing="ij")
@@ -33,7 +33,7 @@ def warp(feature: Tensor, flow: Tensor) -> Tensor:
     """Feature (1 or B, C, s, s) read where the still grid plus tanh of flow (B, 2, s, s) says; zero outside."""
     grid = base_grid(feature.shape[-1], flow) + torch.tanh(flow).movedim(1, -1)
     feature = feature.expand(len(flow), -1, -1, -1).to(flow.dtype)
-    return F.grid_sample(feature, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return functional.grid_sample(feature, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 class Flow(nn.Module):
@@ -63,7 +63,7 @@ class Paint(nn.Module):
 
     def forward(self, warped: Tensor, coarser: Tensor | None) -> Tensor:
         """(B, C, s, s) -> (B, 3, s, s); `coarser` is the picture so far."""
-        picture = F.leaky_relu(self.conv(warped), SLOPE) + self.bias[:, None, None]
+        picture = functional.leaky_relu(self.conv(warped), SLOPE) + self.bias[:, None, None]
         return picture if coarser is None else picture + double(coarser)
 
 

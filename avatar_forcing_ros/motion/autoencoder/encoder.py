@@ -1,16 +1,17 @@
 """Picture -> identity latent, skip features and motion coefficients.
 
-All constant factors of the published layers (equalised learning rate, sqrt(2) after activations, 1/sqrt(2) after sums) and
-its five linear layers without activation are folded into the weights by `folding`, so what runs here is plain convolutions.
+All constant factors of the published layers (equalised learning rate, sqrt(2) after activations, 1/sqrt(2) after sums)
+and its five linear layers without activation are folded into the weights by `published`; what runs here is plain.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
 from avatar_forcing_ros.motion.autoencoder.resampling import smooth
@@ -50,8 +51,8 @@ class HalvingBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """One halving. The shortcut is smoothed at the kept positions only."""
-        y = F.leaky_relu(self.conv1(x), SLOPE)
-        y = F.leaky_relu(self.conv2(smooth(y, padding=2)), SLOPE)
+        y = functional.leaky_relu(self.conv1(x), SLOPE)
+        y = functional.leaky_relu(self.conv2(smooth(y, padding=2)), SLOPE)
         return y + self.skip(smooth(x, padding=1, stride=2))
 
 
@@ -63,19 +64,19 @@ class Encoder(nn.Module):
         sizes = (*reversed(config.level_sizes), COARSEST)
         self.stem = plain_conv(3, channels_at(sizes[0]), 1)
         self.blocks = nn.ModuleList(
-            HalvingBlock(channels_at(size), channels_at(half)) for size, half in zip(sizes, sizes[1:], strict=False)
+            HalvingBlock(channels_at(size), channels_at(half)) for size, half in pairwise(sizes)
         )
-        self.identity = nn.Conv2d(channels_at(COARSEST), config.latent_size, COARSEST, bias=False)
+        self.identity = nn.Linear(channels_at(COARSEST) * COARSEST**2, config.latent_size, bias=False)
         self.head = nn.Linear(config.latent_size, config.coefficients)
 
     def forward(self, image: Tensor) -> Encoding:
         """Read pictures, (B, 3, S, S) in [-1, 1]."""
-        x = F.leaky_relu(self.stem(image), SLOPE)
+        x = functional.leaky_relu(self.stem(image), SLOPE)
         features = [x]
         for block in self.blocks:
             x = block(x)
             features.append(x)
-        identity = self.identity(features.pop()).flatten(1)
+        identity = self.identity(features.pop().flatten(1))
         return Encoding(identity, self.head(identity), tuple(reversed(features)))
 
 

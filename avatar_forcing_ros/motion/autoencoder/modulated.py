@@ -2,8 +2,7 @@
 
     y_o = d_o * sum_i W_oi * (s_i x_i),   d_o = 1 / sqrt(sum_i s_i^2 |W_oi|^2 + eps)
 
-The style scales the input and the demodulation scales the output, so that all frames of a batch share one weight W. Where the
-weight is smaller than the feature map, it is cheaper to scale the weight of a single frame instead; both give the same.
+The style scales the input and the demodulation scales the output, so that all frames of a batch share one weight W.
 
 Source: arXiv 1912.04958 (StyleGAN2), section 2.2.
 """
@@ -11,8 +10,8 @@ Source: arXiv 1912.04958 (StyleGAN2), section 2.2.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE
 from avatar_forcing_ros.motion.autoencoder.resampling import smooth
@@ -44,10 +43,10 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         """Filter x in the style of `latent` (B, M)."""
         style = self.style(latent)
-        demodulation = ACTIVATION_GAIN * torch.rsqrt(F.linear(style**2, self.energy) + DEMODULATION_EPS)
+        demodulation = ACTIVATION_GAIN * torch.rsqrt(functional.linear(style**2, self.energy) + DEMODULATION_EPS)
         y = self._convolve(x * style[:, :, None, None])
         y = torch.addcmul(self.bias[:, None, None], y, demodulation[:, :, None, None])
-        return F.leaky_relu_(y, SLOPE)
+        return functional.leaky_relu_(y, SLOPE)
 
     def _convolve(self, x: Tensor) -> Tensor:
         if not self.doubling:

@@ -1,7 +1,7 @@
 """The published weights of the auto-encoder: their names, shapes and constant buffers, and how they become ours.
 
-Names and shapes are facts about the published file. Folding is exact in real arithmetic and done in float64: constant factors
-move into weights, five linear layers without activation become one, directions become orthonormal once.
+Names and shapes are facts about the published file. Folding is exact in real arithmetic and done in float64: constant
+factors move into weights, five linear layers without activation become one, directions become orthonormal once.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class _Folder:
             self.activated(f"{ours}.conv1", f"{theirs}.conv1.0.weight", f"{theirs}.conv1.1.bias", ACTIVATION_GAIN)
             self.activated(f"{ours}.conv2", f"{theirs}.conv2.1.weight", f"{theirs}.conv2.2.bias", 1.0)
             self.ours[f"{ours}.skip.weight"] = self.scaled(f"{theirs}.skip.1.weight") / 2**0.5
-        self.ours["encoder.identity.weight"] = self.scaled(f"{net}.{self.config.levels + 1}.weight")
+        self.ours["encoder.identity.weight"] = self.scaled(f"{net}.{self.config.levels + 1}.weight").flatten(1)
         self.head()
 
     def head(self) -> None:

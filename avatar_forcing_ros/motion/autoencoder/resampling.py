@@ -6,8 +6,8 @@ Source: arXiv 1912.04958 (StyleGAN2), appendix B; paddings as in the published n
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
@@ -24,7 +24,7 @@ def _depthwise(x: Tensor, gain: float) -> Tensor:
 
 
 def smooth(x: Tensor, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
-    """x (B, C, H, W), zero-padded, filtered, and every `stride`-th value kept."""
+    """Zero-pad x (B, C, H, W), filter it and keep every `stride`-th value."""
     return F.conv2d(x, _depthwise(x, gain), stride=stride, padding=padding, groups=x.shape[1])
 
 
