@@ -50,6 +50,6 @@ class StyledConv(nn.Module):
 
     def _convolve(self, x: Tensor) -> Tensor:
         if not self.doubling:
-            return F.conv2d(x, self.weight, padding=1)
-        y = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
+            return functional.conv2d(x, self.weight, padding=1)
+        y = functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
         return smooth(y, padding=1, gain=4.0)

@@ -25,9 +25,9 @@ def _depthwise(x: Tensor, gain: float) -> Tensor:
 
 def smooth(x: Tensor, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
     """Zero-pad x (B, C, H, W), filter it and keep every `stride`-th value."""
-    return F.conv2d(x, _depthwise(x, gain), stride=stride, padding=padding, groups=x.shape[1])
+    return functional.conv2d(x, _depthwise(x, gain), stride=stride, padding=padding, groups=x.shape[1])
 
 
 def double(x: Tensor) -> Tensor:
     """(B, C, H, W) -> (B, C, 2H, 2W): a zero after each sample, then the filter with a gain of 4."""
-    return F.conv_transpose2d(x, _depthwise(x, 4.0), stride=2, padding=1, groups=x.shape[1])
+    return functional.conv_transpose2d(x, _depthwise(x, 4.0), stride=2, padding=1, groups=x.shape[1])
