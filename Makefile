@@ -20,7 +20,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
+PYTHON ?= $(shell $(BIN)/python -c 'import sys; print(sys._base_executable)' 2>/dev/null || echo python3)
 TORCH_BACKEND ?= $(or $(shell cat $(VENV)/stamps/torch_backend 2>/dev/null),cpu)
 ARGS ?=
 export PYTHON
@@ -32,15 +32,18 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 # ament compiles what it installs.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The environment is named by what made it: requirements, interpreter, torch build. The build by the messages, the lists of
-# installed files and the scripts; Python files are linked into the environment, so editing one needs no build.
+# The environment is named by what made it: requirements, interpreter, torch build, place. The build by the messages, the
+# lists of installed files and the scripts; Python files are linked into the environment, so editing one needs no build.
 digest = $(shell { $(1); } 2>/dev/null | sha256sum | cut -c1-16)
-interpreter := $(PYTHON) -c 'import sys; print(sys.version, sys.base_prefix)'
-environment_key := $(call digest,cat requirements/*; $(interpreter); echo $(TORCH_BACKEND))
 sources := avatar_forcing_ros config examples launch models
-build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* scripts/*; find $(sources) -type f ! -name '*.pyc' | sort)
+identity := $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:3], sys.base_prefix)' 2>/dev/null) $(CURDIR)
+environment_key := $(call digest,cat requirements/*; echo $(identity) $(TORCH_BACKEND))
+build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* scripts/*; \
+  find $(sources) -type f ! -name '*.pyc' | sort)
 environment := $(VENV)/stamps/environment-$(environment_key)
 build := $(VENV)/stamps/build-$(build_key)
+# Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
+is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]
 
 .PHONY: help setup demo test check bench train published clean
 
@@ -56,6 +59,7 @@ test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup
+	@$(pip_install) -r requirements/check.txt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -69,25 +73,25 @@ train: setup
 	$(BIN)/avatar-forcing train $(ARGS)
 
 published: setup
-	$(BIN)/pip install --quiet --no-compile -r requirements/published.txt
+	$(pip_install) -r requirements/published.txt
 
 clean:
 	rm -rf $(VENV) out
 
-# Without byte code the environment is a third smaller; Python compiles what it imports.
-pip_install = $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
+# Without byte code the environment is 300 MB smaller; Python compiles what it imports.
+pip_install = $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
 $(environment):
 	@requirements/system.sh setup
-	@$(BIN)/python -c '' 2>/dev/null || { echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); }
+	@{ $(is_ours); } || { echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); }
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
 	@echo "Installing the packages (about 2 minutes the first time) ..."
 	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
-	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/dev.txt
+	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/test.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@mkdir -p $(@D) && rm -f $(@D)/environment-*
-	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && touch $@
+	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo '$(identity)' > $(@D)/identity && touch $@
 
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
 $(build): $(environment)

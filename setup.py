@@ -43,7 +43,7 @@ setup(
     extras_require={
         "facemesh": [line for line in requirements("bare.txt") if line.startswith("mediapipe")],
         "published": requirements("published.txt"),
-        "test": requirements("dev.txt"),
+        "test": requirements("test.txt") + requirements("check.txt"),
     },
     entry_points={"console_scripts": ["avatar-forcing = avatar_forcing_ros.cli:main"]},
     zip_safe=False,

@@ -9,20 +9,36 @@ set -euo pipefail
 python=$1 backend=$2
 wanted=$(sed -n 's/^torch==\([0-9.]*\).*/\1/p' "$(dirname "$0")/torch.txt")
 
-have=$("$python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null || true)
-# Local versions name the build: 2.13.0+cpu, 2.13.0+cu126. `auto` accepts whichever build is there.
-case $have in
-  "$wanted+$backend") exit 0 ;;
-  "$wanted"*) [ "$backend" = auto ] && exit 0 ;;
-esac
+# A local version names the build: 2.13.0+cpu, 2.13.0+cu126. `auto` accepts whichever is there.
+is_installed() {
+  local have
+  have=$("$python" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null) || return 1
+  [ "$have" = "$wanted+$backend" ] || { [ "$backend" = auto ] && [ "${have%%+*}" = "$wanted" ]; }
+}
 
-if "$python" -m pip install --quiet --no-compile "torch==$wanted+$backend" 2>/dev/null; then exit 0; fi
+with_pip() { "$python" -m pip install -qq --no-compile "torch==$wanted+$backend" 2>/dev/null; }
 
-uv=$(mktemp -d)
-trap 'rm -rf "$uv"' EXIT
-"$python" -m pip install --quiet --no-compile --target "$uv" 'uv>=0.8,<1'
-"$uv/bin/uv" pip install --python "$python" --torch-backend "$backend" --reinstall-package torch "torch==$wanted" || {
-  echo "No build of torch $wanted for the backend '$backend' could be fetched. Expected cpu, cu126, cu128, auto ... and" >&2
-  echo "access to PyTorch's package index, or a folder with the wheel named by PIP_FIND_LINKS." >&2
+with_uv() {
+  local uv status=0
+  uv=$(mktemp -d)  # needed once, and larger than most packages: it does not stay
+  "$python" -m pip install -qq --target "$uv" 'uv>=0.8,<1'
+  "$uv/bin/uv" pip install --quiet --python "$python" --torch-backend "$backend" --reinstall-package torch "torch==$wanted" || status=$?
+  rm -rf "$uv"
+  return $status
+}
+
+# Of the CPU build's 750 MB a third are its own test programs, C++ headers and symbol tables, which nothing here uses.
+slim() {
+  local torch
+  torch=$("$python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/torch
+  rm -rf "$torch"/{test,include} "$torch"/bin/{test_*,*Test,protoc*,*.pt,*.ptl,upgrader_models}
+  strip --strip-unneeded "$torch"/lib/libtorch_{cpu,python}.so
+}
+
+is_installed && exit 0
+with_pip || with_uv || {
+  echo "No build of torch $wanted for the backend '$backend' could be fetched. Expected: cpu, cu126, cu128, auto ..., and" >&2
+  echo "access to PyTorch's package index, or PIP_FIND_LINKS naming a folder that has the wheel." >&2
   exit 1
 }
+[ "$backend" != cpu ] || slim
