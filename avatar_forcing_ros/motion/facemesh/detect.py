@@ -1,0 +1,121 @@
+"""Landmarks of the one face of a still picture: thorough rather than fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
+from avatar_forcing_ros.motion.space import PortraitError
+
+
+@dataclass(frozen=True)
+class DetectConfig:
+    """How a face is sought in a still picture.
+
+    Attributes:
+        least_face_px: narrowest face, from ear to ear, that is worth animating.
+        work_px: side of the square in which the landmarks are refined.
+        margin: side of that square in units of the face's longer side.
+        passes: times the tracker sees the still; it settles within a few.
+    """
+
+    least_face_px: int = 64
+    work_px: int = 640
+    margin: float = 2.0
+    passes: int = 6
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square part of a picture: left, top and side in pixels."""
+
+    left: float
+    top: float
+    side: float
+
+
+def find_face(image: NDArray[np.uint8], config: DetectConfig | None = None) -> NDArray[np.float64]:
+    """Landmarks of the largest face, (478, 3) in picture space.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        config: see `DetectConfig`.
+
+    Raises:
+        PortraitError: no face, or one narrower than `least_face_px`.
+    """
+    config = config or DetectConfig()
+    faces = _mesh_faces(image) or _small_faces(image, config)
+    if not faces:
+        raise PortraitError("no face found: expected a picture of one person looking at the camera")
+    face = max(faces, key=_face_size)
+    face = _refine(image, face, config)
+    width = float(np.ptp(face[OVAL, 0]))
+    if width < config.least_face_px:
+        raise PortraitError(f"the face is {width:.0f} pixels wide: expected at least {config.least_face_px}")
+    return face
+
+
+def _face_size(face: NDArray) -> float:
+    return float(np.ptp(face[OVAL, :2], axis=0).max())
+
+
+def _mesh_faces(image: NDArray[np.uint8], count: int = 4) -> list[NDArray[np.float64]]:
+    """Landmarks of every face that the mesh's own detector sees."""
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+
+    with FaceMesh(static_image_mode=True, max_num_faces=count, refine_landmarks=True) as mesh:
+        found = mesh.process(np.ascontiguousarray(image)).multi_face_landmarks
+    return [_to_pixels(marks, image.shape) for marks in found or ()]
+
+
+def _small_faces(image: NDArray[np.uint8], config: DetectConfig) -> list[NDArray[np.float64]]:
+    """A second try for faces that are small in the picture: the far-range detector, then the mesh on what it found."""
+    from mediapipe.python.solutions.face_detection import FaceDetection
+
+    with FaceDetection(model_selection=1) as detector:
+        found = detector.process(np.ascontiguousarray(image)).detections or ()
+    height, width = image.shape[:2]
+    faces = []
+    for detection in found:
+        box = detection.location_data.relative_bounding_box
+        side = config.margin * max(box.width * width, box.height * height)
+        middle = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height])
+        square = Square(middle[0] - side / 2, middle[1] - side / 2, side)
+        faces += [_from_square(face, square, config) for face in _mesh_faces(_cut(image, square, config.work_px))[:1]]
+    return faces
+
+
+def _refine(image: NDArray[np.uint8], face: NDArray, config: DetectConfig) -> NDArray[np.float64]:
+    """Landmarks again, on an enlarged cut-out and after the tracker has settled."""
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+
+    middle = (face[OVAL, :2].min(0) + face[OVAL, :2].max(0)) / 2
+    side = config.margin * _face_size(face)
+    square = Square(middle[0] - side / 2, middle[1] - side / 2, side)
+    cut = _cut(image, square, config.work_px)
+    with FaceMesh(refine_landmarks=True) as mesh:
+        for _ in range(config.passes):
+            found = mesh.process(cut).multi_face_landmarks
+    return _from_square(_to_pixels(found[0], cut.shape), square, config) if found else face
+
+
+def _to_pixels(marks: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    scale = np.array([shape[1], shape[0], shape[1]], np.float64)
+    return np.array([(mark.x, mark.y, mark.z) for mark in marks.landmark]) * scale  # type: ignore[attr-defined]
+
+
+def _cut(image: NDArray[np.uint8], square: Square, side: int) -> NDArray[np.uint8]:
+    """(side, side, 3) view of a square that may reach beyond the picture."""
+    scale = side / square.side
+    matrix = np.array([[scale, 0, -square.left * scale], [0, scale, -square.top * scale]])
+    flags = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_LINEAR
+    return cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _from_square(face: NDArray, square: Square, config: DetectConfig) -> NDArray[np.float64]:
+    return face * (square.side / config.work_px) + [square.left, square.top, 0.0]

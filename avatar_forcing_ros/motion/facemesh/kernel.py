@@ -1,0 +1,23 @@
+"""Compiling of numba kernels: cached on disk where some place can be written to, in memory otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable)
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function` when it is first called.
+
+    numba caches in NUMBA_CACHE_DIR, beside the source or in the user's cache folder, whichever it can write to. On a
+    read-only system none may be writable; numba then refuses to cache, and the kernel is compiled anew in each process.
+    """
+    options = {"fastmath": True, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:
+        return numba.njit(**options)(function)

@@ -1,0 +1,187 @@
+"""The mesh that carries a portrait: the face in depth, hair and shoulders around it, and how much each point follows the head.
+
+Vertices 0..467 are MediaPipe's; those after them lie outside the face and reach to the edge of the picture, where nothing
+moves, so that the mesh always covers the whole picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from avatar_forcing_ros.motion.facemesh.landmarks import (
+    EYES,
+    LOWER_LIP,
+    OVAL,
+    SKIN_LANDMARKS,
+    UPPER_LIP,
+    Similarity,
+    canonical_face,
+    fit_head,
+)
+
+
+@dataclass(frozen=True)
+class MeshConfig:
+    """Lengths in interocular distances unless said otherwise.
+
+    Attributes:
+        spacing: distance of vertices outside the face.
+        deepest: depth beyond which the face is flattened, so that cheeks do not smear when the head turns.
+        flatten: what is left of depth beyond `deepest`.
+        hair_depth: depth of hair, ears and neck.
+        hair_reach: distance from the face's outline over which its depth becomes `hair_depth`.
+        still_edge: width of the strip along the picture's edge in which motion fades to nothing.
+        neck_fade: length below the chin over which the head's motion fades.
+        shoulder_share: how much of the head's motion the shoulders follow (1).
+        neck_pivot: height of the turning point between eyes (0) and chin (1).
+    """
+
+    spacing: float = 0.2
+    deepest: float = 0.35
+    flatten: float = 0.4
+    hair_depth: float = 0.5
+    hair_reach: float = 0.35
+    still_edge: float = 0.55
+    neck_fade: float = 1.25
+    shoulder_share: float = 0.10
+    neck_pivot: float = 0.75
+
+
+@dataclass(frozen=True)
+class PortraitMesh:
+    """Geometry of one portrait at rest, as photographed.
+
+    Attributes:
+        head: similarity from head space to the picture.
+        points: (V, 3) vertices in head space.
+        pixels: (V, 2) where they lie in the picture.
+        follow: (V,) share of the head's motion, 1 on the head, 0 at the picture's edge.
+        breath: (V,) share of the breathing motion.
+        outside: (T, 3) int32 triangles around the face.
+        face: (T, 3) int32 triangles of the face, eyes and mouth closed by flat ones.
+        pivot: (3,) point about which the head turns, head space.
+    """
+
+    head: Similarity
+    points: NDArray[np.float64]
+    pixels: NDArray[np.float64]
+    follow: NDArray[np.float64]
+    breath: NDArray[np.float64]
+    outside: NDArray[np.int32]
+    face: NDArray[np.int32]
+    pivot: NDArray[np.float64]
+
+
+def build_mesh(landmarks: NDArray, size: int, config: MeshConfig | None = None) -> PortraitMesh:
+    """Mesh of a square portrait.
+
+    Args:
+        landmarks: (478, 3) in picture space of the square.
+        size: S, the square's side in pixels.
+        config: see `MeshConfig`.
+    """
+    config = config or MeshConfig()
+    head = fit_head(landmarks)
+    face = head.invert(landmarks[:SKIN_LANDMARKS])
+    around = _vertices_around(landmarks[OVAL, :2], size, config.spacing * head.scale)
+    pixels = np.vstack([landmarks[:SKIN_LANDMARKS, :2], around])
+    points = np.vstack([face, _place_in_depth(around, landmarks[OVAL], head, config)])
+    excess = np.maximum(points[:, 2] - config.deepest, 0)
+    points[:, 2] -= (1 - config.flatten) * excess
+    chin = face[152, 1]
+    return PortraitMesh(
+        head=head,
+        points=points,
+        pixels=pixels,
+        follow=_follow_head(points, pixels, size, head.scale, chin, config),
+        breath=_breathing(points, pixels, size, head.scale, chin, config),
+        outside=_triangles_around(around, landmarks[OVAL, :2]),
+        face=np.vstack([canonical_face().triangles, _closed_openings()]).astype(np.int32),
+        pivot=np.array([0.0, config.neck_pivot * chin, config.hair_depth]),
+    )
+
+
+def _vertices_around(oval: NDArray, size: int, spacing: float) -> NDArray[np.float64]:
+    """(N, 2) a ring close to the face, a grid beyond it, and the picture's edge, in pixels."""
+    middle = oval.mean(0)
+    near = middle + (oval - middle) * 1.12
+    count = max(4, round(size / spacing))
+    axis = np.linspace(-0.5, size - 0.5, count + 1)  # a little beyond the outermost pixels
+    grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    outline = (middle + (oval - middle) * 1.2).astype(np.float32)
+    is_outside = np.array([cv2.pointPolygonTest(outline, (float(x), float(y)), False) < 0 for x, y in grid])
+    near = near[(near > 1).all(1) & (near < size - 2).all(1)]
+    return np.vstack([near, grid[is_outside]])
+
+
+def _triangles_around(around: NDArray, oval: NDArray) -> NDArray[np.int32]:
+    """Triangles between the face's outline and the picture's edge."""
+    triangles = Delaunay(np.vstack([oval, around])).simplices
+    corners = np.vstack([oval, around])[triangles]
+    outline = oval.astype(np.float32)
+    middle = corners.mean(1)
+    keep = [cv2.pointPolygonTest(outline, (float(x), float(y)), False) < 0 for x, y in middle]
+    numbers = np.concatenate([OVAL, SKIN_LANDMARKS + np.arange(len(around))])
+    return numbers[triangles[np.array(keep)]].astype(np.int32)
+
+
+def _closed_openings() -> NDArray[np.int32]:
+    """Triangles over eyes and mouth, between the rows above and below."""
+    lids = [(np.r_[e.corners[0], e.upper_lid, e.corners[1]], np.r_[e.corners[0], e.lower_lid, e.corners[1]]) for e in EYES]
+    strips = []
+    for upper, lower in [*lids, (UPPER_LIP[3], LOWER_LIP[3])]:
+        strips.append(np.stack([upper[:-1], upper[1:], lower[1:]], 1))
+        strips.append(np.stack([upper[:-1], lower[1:], lower[:-1]], 1))
+    triangles = np.vstack(strips)
+    distinct = (triangles[:, 0] != triangles[:, 1]) & (triangles[:, 1] != triangles[:, 2]) & (triangles[:, 0] != triangles[:, 2])
+    return triangles[distinct].astype(np.int32)
+
+
+def _place_in_depth(around: NDArray, oval: NDArray, head: Similarity, config: MeshConfig) -> NDArray[np.float64]:
+    """Head-space points whose picture is `around`: the outline's depth nearby, that of the hair further out."""
+    gap = np.linalg.norm(around[:, None] - oval[None, :, :2], axis=-1) / head.scale
+    weight = 1 / (gap + 0.05) ** 3
+    nearby = weight @ head.invert(oval)[:, 2] / weight.sum(1)
+    far = 1 - np.exp(-gap.min(1) / config.hair_reach)
+    depth = nearby + (config.hair_depth - nearby) * far
+    return _lift(around, depth, head)
+
+
+def _lift(pixels: NDArray, depth: NDArray, head: Similarity) -> NDArray[np.float64]:
+    """Head-space points of given depth (N,) whose picture is `pixels` (N, 2)."""
+    plane = (pixels - head.offset[:2]) / head.scale - np.outer(depth, head.rotation[:2, 2])
+    return np.column_stack([np.linalg.solve(head.rotation[:2, :2], plane.T).T, depth])
+
+
+def _smooth_step(t: NDArray) -> NDArray:
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _edge_fade(pixels: NDArray, size: int, width: float) -> NDArray[np.float64]:
+    """0 on the picture's edge, 1 further in than `width` pixels."""
+    return _smooth_step(np.minimum(pixels, size - 1 - pixels).min(1) / width)
+
+
+def _follow_head(
+    points: NDArray, pixels: NDArray, size: int, scale: float, chin: float, config: MeshConfig
+) -> NDArray[np.float64]:
+    below = np.clip((points[:, 1] - (chin - 0.35)) / config.neck_fade, 0, 1)
+    share = config.shoulder_share + (1 - config.shoulder_share) * (1 - _smooth_step(below))
+    share *= _edge_fade(pixels, size, config.still_edge * scale)
+    share[:SKIN_LANDMARKS] = 1.0
+    return share
+
+
+def _breathing(
+    points: NDArray, pixels: NDArray, size: int, scale: float, chin: float, config: MeshConfig
+) -> NDArray[np.float64]:
+    """Shoulders rise most, the head a little."""
+    return (0.4 + 0.6 * _smooth_step((points[:, 1] - chin) / 0.8)) * np.where(
+        np.arange(len(points)) < SKIN_LANDMARKS, 1, _edge_fade(pixels, size, config.still_edge * scale)
+    )

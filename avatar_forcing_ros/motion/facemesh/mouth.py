@@ -1,0 +1,228 @@
+"""The inside of the mouth: teeth, tongue and dark, painted into the finished frame where the lips part.
+
+Upper teeth stand still in the skull, lower teeth and tongue move with the jaw; lips hide what they hide in life, so teeth
+appear only as the mouth opens. Units are interocular distances with the origin in the middle of the closed lips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+from avatar_forcing_ros.motion.facemesh.kernel import kernel
+
+SPRITE_SCALE = 240
+"""Pixels per interocular distance of the tooth pictures."""
+SPRITE_HALF_WIDTH = 0.48
+SPRITE_HEIGHT = 0.30
+SPRITE_EDGE = 0.28
+"""Distance of the incisors' edge from the roots' end of a tooth picture; beyond it the picture is empty."""
+CURVE_POINTS = 32
+"""Points per lip of the smooth outline."""
+
+UPPER_WIDTHS = (0.135, 0.105, 0.105, 0.075, 0.055)
+LOWER_WIDTHS = (0.085, 0.085, 0.090, 0.075, 0.060)
+UPPER_LENGTHS = (1.0, 0.91, 0.98, 0.88, 0.82)
+LOWER_LENGTHS = (1.0, 1.0, 1.03, 0.96, 0.90)
+
+
+@dataclass(frozen=True)
+class MouthConfig:
+    """Where teeth and tongue are.
+
+    Attributes:
+        tooth_depth: distance of the teeth behind the lips.
+        upper_edge: how far the upper incisors reach below the closed lips' line.
+        lower_edge: how far the lower incisors reach above the lower lip's inner edge.
+        teeth_from: gap between the lips from which teeth begin to show.
+        teeth_full: gap at which they show fully.
+    """
+
+    tooth_depth: float = 0.10
+    upper_edge: float = 0.075
+    lower_edge: float = 0.03
+    teeth_from: float = 0.03
+    teeth_full: float = 0.12
+
+
+@dataclass(frozen=True)
+class MouthLook:
+    """Colours and tooth pictures of one portrait.
+
+    Attributes:
+        upper: (h, w, 4) float32 upper row, alpha 0..1, edge of the incisors `SPRITE_EDGE` below its top.
+        lower: (h, w, 4) float32 lower row, edge of the incisors at its top.
+        cavity: (3,) float32 RGB of the dark.
+        tongue: (3,) float32 RGB.
+    """
+
+    upper: NDArray[np.float32]
+    lower: NDArray[np.float32]
+    cavity: NDArray[np.float32]
+    tongue: NDArray[np.float32]
+
+
+def make_look(skin: NDArray, lip: NDArray, teeth: NDArray | None = None) -> MouthLook:
+    """Inside of a mouth that suits a face.
+
+    Args:
+        skin: (3,) RGB of the cheeks, for the light on the teeth.
+        lip: (3,) RGB of the lips, for the tongue.
+        teeth: (3,) RGB of the teeth where the picture shows them.
+    """
+    light = float(np.clip(np.mean(skin) * 1.35, 110, 225))
+    tint = 0.35 * skin / max(float(np.mean(skin)), 1.0) + 0.65 * np.array([1.03, 1.0, 0.94])
+    enamel = np.asarray(teeth if teeth is not None else light * tint, np.float32)
+    rosy = 0.5 * np.asarray(lip) + 0.5 * light * np.array([0.82, 0.42, 0.42])
+    return MouthLook(
+        upper=_tooth_row(UPPER_WIDTHS, UPPER_LENGTHS, enamel, arch=0.16, rounding=0.022),
+        lower=_tooth_row(LOWER_WIDTHS, LOWER_LENGTHS, enamel * 0.90, arch=0.10, rounding=0.014)[::-1].copy(),
+        cavity=(np.array([0.20, 0.075, 0.08]) * light).astype(np.float32),
+        tongue=(0.80 * rosy).astype(np.float32),
+    )
+
+
+def _tooth_row(
+    widths: tuple[float, ...], lengths: tuple[float, ...], enamel: NDArray, arch: float, rounding: float
+) -> NDArray[np.float32]:
+    """(h, w, 4) a row of teeth with their edges down, from the middle outwards on both sides."""
+    oversample = 3
+    scale = SPRITE_SCALE * oversample
+    u = (np.arange(round(2 * SPRITE_HALF_WIDTH * scale)) + 0.5) / scale - SPRITE_HALF_WIDTH
+    v = (np.arange(round(SPRITE_HEIGHT * scale)) + 0.5)[:, None] / scale
+    row = np.zeros((len(v), len(u), 4), np.float32)
+    row[..., :3] = enamel * 0.5
+    start = 0.0
+    for width, length in zip(widths, lengths, strict=True):
+        across = (np.abs(u) - start - width / 2) / (width / 2)
+        edge = SPRITE_EDGE - arch * u**2 - (1 - length) * 0.12 - rounding * np.abs(across) ** 4
+        inside = (np.abs(across) < 0.985) & (v < edge)
+        _paint_tooth(row, inside, across, (edge - v) / 0.15, start + width / 2, enamel)
+        start += width
+    row[..., 3] *= np.clip((start - np.abs(u)) / 0.03, 0, 1)
+    return cv2.resize(row, None, fx=1 / oversample, fy=1 / oversample, interpolation=cv2.INTER_AREA)
+
+
+def _paint_tooth(
+    row: NDArray, inside: NDArray, across: NDArray, height: NDArray, place: float, enamel: NDArray
+) -> None:
+    """Shade one tooth: round from side to side, clearer at its edge, warmer at the gum, darker further back."""
+    round_shade = 1.0 - 0.10 * across**2 - 0.22 * np.clip((np.abs(across) - 0.82) / 0.18, 0, 1) ** 2
+    edge_shade = 1.0 - 0.08 * np.exp(-((height / 0.12) ** 2))
+    gum_warmth = np.clip(height - 0.7, 0, 1)[..., None] * np.array([0.02, 0.12, 0.16])
+    back_shade = 1.0 - 0.62 * np.clip(place / 0.45, 0, 1) ** 1.6
+    colour = enamel * (1 - gum_warmth) * (round_shade * edge_shade * back_shade)[..., None]
+    row[inside, :3] = colour[inside]
+    row[inside, 3] = 1.0
+
+
+_SPLINE = CubicSpline(np.arange(11), np.eye(11))(np.linspace(0, 10, CURVE_POINTS)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class MouthFrame:
+    """Where the mouth is in one frame.
+
+    Attributes:
+        upper: (11, 2) inner edge of the upper lip, picture pixels, from the viewer's left.
+        lower: (11, 2) inner edge of the lower lip.
+        origin: (2,) picture position of the mouth's origin at the depth of the teeth.
+        axes: (2, 2) columns are one unit right and one unit down of the skull, in pixels.
+        drop: how far the lower jaw has gone down, units.
+    """
+
+    upper: NDArray[np.float32]
+    lower: NDArray[np.float32]
+    origin: NDArray
+    axes: NDArray
+    drop: float
+
+
+def paint_mouth(target: NDArray[np.uint8], frame: MouthFrame, look: MouthLook, config: MouthConfig) -> None:
+    """Paint the inside of the mouth into `target` (S, S, 4), within the inner edges of the lips."""
+    upper, lower = _SPLINE @ frame.upper, _SPLINE @ frame.lower
+    unit = float(np.sqrt(abs(np.linalg.det(frame.axes))))
+    gap = float((lower[:, 1] - upper[:, 1]).max())
+    if gap < 0.75:
+        return
+    low = np.floor(np.minimum(upper.min(0), lower.min(0))).astype(int).clip(1) - 1
+    high = np.ceil(np.maximum(upper.max(0), lower.max(0))).astype(int) + 2
+    high = np.minimum(high, target.shape[1::-1])
+    width, height = high - low
+    if width < 3 or height < 3:
+        return
+    mask = np.zeros((height, width), np.uint8)
+    outline = np.vstack([upper, np.maximum(lower, upper)[::-1]]) - low
+    cv2.fillPoly(mask, [np.round(outline * 16).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    columns = np.arange(low[0], high[0], dtype=np.float32)
+    top = np.interp(columns, upper[:, 0], upper[:, 1]).astype(np.float32) - np.float32(low[1])
+    bottom = np.interp(columns, lower[:, 0], lower[:, 1]).astype(np.float32) - np.float32(low[1])
+    inverse = np.linalg.inv(frame.axes)
+    shift = inverse @ (low - frame.origin)
+    teeth = float(np.clip((gap / unit - config.teeth_from) / (config.teeth_full - config.teeth_from), 0, 1))
+    _fill_mouth(
+        target[low[1] : high[1], low[0] : high[0]], mask, top, bottom,
+        inverse.astype(np.float32), shift.astype(np.float32), look.upper, look.lower, look.cavity, look.tongue,
+        np.float32(config.upper_edge), np.float32(frame.drop - config.lower_edge),
+        np.float32(teeth), np.float32(min(1.0, (gap - 0.75) / 2.0)), np.float32(unit),
+    )  # fmt: skip
+
+
+@kernel
+def _fill_mouth(
+    target: NDArray, mask: NDArray, top: NDArray, bottom: NDArray, inverse: NDArray, shift: NDArray,
+    upper: NDArray, lower: NDArray, cavity: NDArray, tongue: NDArray,
+    upper_edge: float, lower_edge: float, teeth: float, presence: float, unit: float,
+) -> None:  # fmt: skip
+    """Per-pixel part of `paint_mouth`: dark, tongue, lower teeth, upper teeth, then the shadow of the lips."""
+    height, width = mask.shape
+    centre = 0.5 * (width - 1)
+    for row in range(height):
+        for column in range(width):
+            alpha = presence * mask[row, column] / 255.0
+            if alpha <= 0.0:
+                continue
+            u = shift[0] + inverse[0, 0] * column + inverse[0, 1] * row
+            v = shift[1] + inverse[1, 0] * column + inverse[1, 1] * row
+            under_lip = max(0.0, (row - top[column]) / unit)
+            over_lip = max(0.0, (bottom[column] - row) / unit)
+            side = (column - centre) / centre
+            shadow = (0.30 + 0.70 * min(1.0, under_lip / 0.09)) * (0.55 + 0.45 * min(1.0, over_lip / 0.05))
+            shadow *= 1.0 - 0.55 * side * side * side * side
+            deep = 1.0 - 0.45 * min(1.0, under_lip / 0.30)
+            # the tongue lies behind the lower teeth, a flat arch that rises from them
+            arch = (v - (lower_edge - 0.05)) / 0.09 + 4.5 * u * u
+            on_tongue = min(1.0, max(0.0, arch)) * min(1.0, max(0.0, (lower_edge - 0.06) / 0.10))
+            groove = 1.0 - 0.16 * max(0.0, 1.0 - abs(u) / 0.05)
+            relief = (0.55 + 0.45 * min(1.0, max(0.0, arch) * 0.6)) * groove
+            a_low = teeth * 0.95 * _alpha(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE)
+            a_up = teeth * _alpha(upper, u, v - upper_edge + SPRITE_EDGE)
+            for c in range(3):
+                value = cavity[c] * deep
+                value += on_tongue * (tongue[c] * relief - value)
+                value += a_low * (_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE, c) * (0.62 + 0.3 * min(1.0, under_lip / 0.25)) - value)
+                value += a_up * (_colour(upper, u, v - upper_edge + SPRITE_EDGE, c) - value)
+                value *= shadow
+                target[row, column, c] = np.uint8(target[row, column, c] + alpha * (value - target[row, column, c]) + 0.5)
+
+
+@kernel
+def _alpha(sprite: NDArray, u: float, v: float) -> float:
+    """Coverage of a tooth picture at (u, v) units from its top middle; 0 outside at sides and edge, repeated at the root."""
+    return _colour(sprite, u, v, 3)
+
+
+@kernel
+def _colour(sprite: NDArray, u: float, v: float, channel: int) -> float:
+    height, width = sprite.shape[0], sprite.shape[1]
+    column = min(max((u + SPRITE_HALF_WIDTH) * SPRITE_SCALE - 0.5, 0.0), width - 1.001)
+    row = min(max(v * SPRITE_SCALE - 0.5, 0.0), height - 1.001)
+    r, c = int(row), int(column)
+    fr, fc = row - r, column - c
+    above = sprite[r, c, channel] + fc * (sprite[r, c + 1, channel] - sprite[r, c, channel])
+    below = sprite[r + 1, c, channel] + fc * (sprite[r + 1, c + 1, channel] - sprite[r + 1, c, channel])
+    return above + fr * (below - above)

@@ -1,0 +1,52 @@
+"""Undoes the expression of a photograph: where the vertices would be with a neutral, closed mouth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips, expression_basis
+from avatar_forcing_ros.motion.facemesh.gains import GAINS
+from avatar_forcing_ros.motion.facemesh.landmarks import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, canonical_face
+
+OPEN_GAP = 0.04
+"""Distance of the inner lips from which a mouth counts as open, interocular distances."""
+MOST_SMILE_REMOVED = 0.75
+"""A broad smile is not taken away whole: what the cheeks do in the picture stays there."""
+
+
+@dataclass(frozen=True)
+class PhotographedMouth:
+    """What the mouth does in the picture: `gap` between the lips (interocular distances), `smile` as the channel."""
+
+    gap: float
+    smile: float
+
+    @property
+    def is_open(self) -> bool:
+        """Teeth or the inside of the mouth are to be seen."""
+        return self.gap > OPEN_GAP
+
+
+def read_mouth(points: NDArray) -> PhotographedMouth:
+    """Measure the mouth of (V, 3) head-space vertices."""
+    gap = float(np.linalg.norm(points[LOWER_LIP[3, 5]] - points[UPPER_LIP[3, 5]]))
+    lift = _corner_lift(points) - _corner_lift(canonical_face().points)
+    return PhotographedMouth(gap, float(np.clip(lift / GAINS.smile_up, -0.3, 1.0)))
+
+
+def _corner_lift(points: NDArray) -> float:
+    """How far the corners lie above the middle of the lips."""
+    return float(points[[UPPER_LIP[0, 5], LOWER_LIP[0, 5]], 1].mean() - points[MOUTH_CORNERS, 1].mean())
+
+
+def neutral_points(points: NDArray, mouth: PhotographedMouth) -> NDArray[np.float64]:
+    """(V, 3) vertices with the photographed smile and opening taken back."""
+    basis = expression_basis(points)
+    jaw = 0.5 * mouth.gap / GAINS.jaw_gap
+    smile = np.clip(mouth.smile, 0.0, MOST_SMILE_REMOVED)
+    neutral = points - jaw * basis[EXPRESSIONS.index("jaw_open")] - smile * basis[EXPRESSIONS.index("smile")]
+    close_lips(neutral, 1.0)
+    return neutral

@@ -1,0 +1,162 @@
+"""One frame: motion latent -> bent mesh -> backward map -> picture, with eyes painted before and the mouth after bending."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.motion.facemesh.eyes import EyePatch
+from avatar_forcing_ros.motion.facemesh.gains import GAINS
+from avatar_forcing_ros.motion.facemesh.landmarks import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, rotation_matrix
+from avatar_forcing_ros.motion.facemesh.limits import soft_limit
+from avatar_forcing_ros.motion.facemesh.matte import Layers
+from avatar_forcing_ros.motion.facemesh.mesh import PortraitMesh
+from avatar_forcing_ros.motion.facemesh.mouth import MouthConfig, MouthFrame, MouthLook, paint_mouth
+from avatar_forcing_ros.motion.facemesh.raster import draw_triangles, lay_over
+
+_EXPRESSION_CHANNELS = np.array([INDEX[name] for name in EXPRESSIONS])
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """What is not motion of the latent.
+
+    Attributes:
+        camera_distance: distance of the viewer, interocular distances; sets the strength of perspective.
+        breath_frames: frames of one breath.
+        breath_rise: how far the shoulders rise with a breath, interocular distances.
+        mouth: where teeth and tongue are.
+    """
+
+    camera_distance: float = 9.0
+    breath_frames: int = 96
+    breath_rise: float = 0.022
+    mouth: MouthConfig = MouthConfig()
+
+
+@dataclass(frozen=True)
+class PortraitModel:
+    """All that is prepared of a portrait before the first frame.
+
+    Attributes:
+        layers: person and background plate, (S, S, ...).
+        mesh: geometry as photographed.
+        neutral: (V, 3) vertices with the photographed expression taken back, head space.
+        basis: (E, V, 3) float32 expression basis.
+        eyes: the two eyes.
+        mouth: look of the inside of the mouth.
+    """
+
+    layers: Layers
+    mesh: PortraitMesh
+    neutral: NDArray[np.float64]
+    basis: NDArray[np.float32]
+    eyes: tuple[EyePatch, EyePatch]
+    mouth: MouthLook
+
+
+class FrameRenderer:
+    """Renders one portrait; holds the working arrays, nothing of the past: equal input gives equal pixels."""
+
+    def __init__(self, model: PortraitModel, config: RenderConfig | None = None) -> None:
+        self.model = model
+        self.config = config or RenderConfig()
+        size = len(model.layers.plate)
+        self._texture = model.layers.person.copy()
+        self._whole = np.zeros((size, size, 2), np.int16)
+        self._fraction = np.zeros((size, size), np.uint16)
+        self._warped = np.empty((size, size, 4), np.uint8)
+        self._uv = np.ascontiguousarray(model.mesh.pixels.T, np.float32)
+        self._flat_basis = model.basis.reshape(len(model.basis), -1)
+        self._outside = model.mesh.outside
+        self._ratio_at_rest = self._perspective(model.mesh.points @ model.mesh.head.rotation.T)
+
+    def render(self, latent: NDArray, frame_index: int = 0) -> NDArray[np.uint8]:
+        """(18,) motion latent -> (S, S, 3) uint8 RGB.
+
+        Raises:
+            ValueError: the latent is not 18 finite numbers.
+        """
+        motion = soft_limit(latent)
+        points = self._express(motion[_EXPRESSION_CHANNELS])
+        posed = self._pose(points, motion, self.model.mesh.follow)
+        posed[:, 1] -= self._breath(frame_index) * self.model.mesh.breath
+        picture = self._project(posed, self._ratio_at_rest)
+        self._paint_eyes(motion)
+        self._warp(picture, posed)
+        self._paint_mouth(motion, points, picture)
+        frame = np.empty_like(self.model.layers.plate)
+        lay_over(self._warped, self.model.layers.plate, frame)
+        return frame
+
+    def _express(self, shares: NDArray) -> NDArray[np.float64]:
+        """(V, 3) head-space vertices with this expression."""
+        points = self.model.neutral + (shares.astype(np.float32) @ self._flat_basis).reshape(-1, 3)
+        press = shares[EXPRESSIONS.index("press")]
+        if press > 0:
+            close_lips(points, press)
+        return points
+
+    def _pose(self, points: NDArray, motion: NDArray, follow: NDArray) -> NDArray[np.float64]:
+        """Turn, move and scale (N, 3) points by the share `follow` (N,)."""
+        yaw, pitch, roll, x, y, log_scale = motion[:6]
+        turn = np.exp(log_scale) * rotation_matrix(yaw, pitch, roll)
+        pivot = self.model.mesh.pivot
+        moved = (points - pivot) @ turn.T + pivot + [x, y, 0.0]
+        return points + follow[:, None] * (moved - points)
+
+    def _breath(self, frame_index: int) -> float:
+        phase = 2 * np.pi * (frame_index % self.config.breath_frames) / self.config.breath_frames
+        return self.config.breath_rise * (1 - np.cos(phase)) / 2
+
+    def _perspective(self, points: NDArray) -> NDArray[np.float64]:
+        return self.config.camera_distance / (self.config.camera_distance + points[:, 2])
+
+    def _project(self, posed: NDArray, ratio_at_rest: NDArray) -> NDArray[np.float32]:
+        """(N, 2) picture pixels of head-space points; exact for the portrait at rest."""
+        head = self.model.mesh.head
+        turned = posed @ head.rotation.T
+        ratio = (self._perspective(turned) / ratio_at_rest)[:, None]
+        return (head.offset[:2] + head.scale * turned[:, :2] * ratio).astype(np.float32)
+
+    def _paint_eyes(self, motion: NDArray) -> None:
+        gaze_x, gaze_y = motion[INDEX["gaze_x"]], motion[INDEX["gaze_y"]]
+        right, left = self.model.eyes
+        right.paint(self._texture, motion[INDEX["blink_right"]], gaze_x, gaze_y)
+        left.paint(self._texture, motion[INDEX["blink_left"]], gaze_x, gaze_y)
+
+    def _warp(self, picture: NDArray[np.float32], posed: NDArray) -> None:
+        """Bend the texture: what lies outside the face first, then the face from back to front."""
+        face = self.model.mesh.face
+        depth = posed[:, 2][face].sum(1)
+        order = np.vstack([self._outside, face[np.argsort(-depth, kind="stable")]])
+        x, y = np.ascontiguousarray(picture.T)
+        draw_triangles(order, x, y, self._uv[0], self._uv[1], self._whole, self._fraction)
+        cv2.remap(self._texture, self._whole, self._fraction, cv2.INTER_LINEAR, dst=self._warped)
+
+    def _paint_mouth(self, motion: NDArray, points: NDArray, picture: NDArray[np.float32]) -> None:
+        neutral = self.model.neutral
+        origin = neutral[MOUTH_CORNERS].mean(0)
+        origin[1:] = neutral[UPPER_LIP[3, 5], 1:]
+        origin[2] += self.config.mouth.tooth_depth
+        frame = origin + 0.3 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+        at_rest = self._perspective(frame @ self.model.mesh.head.rotation.T)
+        middle, right, down = self._project(self._pose(frame, motion, np.ones(3)), at_rest).astype(np.float64)
+        jaw_fall = 0.95 * GAINS.jaw_gap * motion[INDEX["jaw_open"]]
+        paint_mouth(
+            self._warped,
+            MouthFrame(
+                upper=picture[UPPER_LIP[3]],
+                lower=picture[LOWER_LIP[3]],
+                origin=middle,
+                axes=np.stack([right - middle, down - middle], 1) / 0.3,
+                drop=jaw_fall,
+            ),
+            self.model.mouth,
+            self.config.mouth,
+        )

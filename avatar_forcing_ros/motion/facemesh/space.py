@@ -1,0 +1,36 @@
+"""The `facemesh` motion space: 18 named numbers, read from a camera by MediaPipe and rendered from one portrait on a CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.channels import SIZE
+from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
+from avatar_forcing_ros.motion.space import MotionEncoder
+
+
+class FaceMeshSpace:
+    """See `space.MotionSpace`. User and avatar share the channels, so a user's motion is a motion latent as it is."""
+
+    name: str = "facemesh"
+    size: int = SIZE
+    user_size: int = SIZE
+
+    def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., 18) -> (..., 18), the same numbers."""
+        return user
+
+    def make_encoder(self) -> MotionEncoder:
+        """A fresh encoder for one user."""
+        from avatar_forcing_ros.motion.facemesh.encoder import FaceMeshEncoder
+
+        return FaceMeshEncoder()
+
+    def load_portrait(self, image: NDArray[np.uint8], size: int = 512) -> FaceMeshPortrait:
+        """Prepare a portrait; see `portrait.load_portrait`.
+
+        Raises:
+            PortraitError: no face, a face too small, or a picture that cannot be used.
+        """
+        return load_portrait(image, size)
