@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
-from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -173,18 +172,21 @@ def _assemble(manifest: Manifest, folder: Path) -> ModelBundle:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise BundleError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:300]}") from None
-    return assemble(manifest, network, mean, std)
+    return assemble(manifest, network, mean, std, _make_space(manifest))
 
 
 def assemble(
-    manifest: Manifest, network: AvatarForcingNetwork, mean: NDArray[np.float32], std: NDArray[np.float32]
+    manifest: Manifest,
+    network: AvatarForcingNetwork,
+    mean: NDArray[np.float32],
+    std: NDArray[np.float32],
+    space: MotionSpace,
 ) -> ModelBundle:
-    """Join a network with the motion space and the audio features that its manifest names.
+    """Join a network with a motion space and the audio features that its manifest names.
 
     Raises:
         BundleError: they do not fit together.
     """
-    space = _make_space(manifest)
     sizes = {"latent_mean": len(mean), "latent_std": len(std), "network.motion_size": manifest.network.motion_size}
     for what, size in sizes.items():
         if size != space.size:
@@ -195,6 +197,8 @@ def assemble(
 
 def _make_space(manifest: Manifest) -> MotionSpace:
     if manifest.motion_space == "facemesh":
+        from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace  # MediaPipe: only where it is used
+
         return FaceMeshSpace()
     raise BundleError(f"{manifest.name}: motion_space must be facemesh or autoencoder, got {manifest.motion_space}")
 

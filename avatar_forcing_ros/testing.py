@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.bundle import Manifest, ModelBundle, assemble
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.motion.space import PortraitError
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.signals import MotionSample
+from avatar_forcing_ros.signals import MotionSample, VideoFrame
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
 
 TINY_NETWORK = NetworkConfig(
@@ -28,7 +29,7 @@ TINY_NETWORK = NetworkConfig(
 
 
 def tiny_bundle(seed: int = 0, network: NetworkConfig = TINY_NETWORK) -> ModelBundle:
-    """A facemesh bundle with a small random network: it moves without meaning, and quickly."""
+    """A bundle with a small random network: it moves without meaning, and quickly."""
     torch.manual_seed(seed)
     model = AvatarForcingNetwork(network)
     with torch.no_grad():
@@ -36,7 +37,7 @@ def tiny_bundle(seed: int = 0, network: NetworkConfig = TINY_NETWORK) -> ModelBu
             parameter.add_(0.1 * torch.randn_like(parameter))
     manifest = Manifest(
         name="tiny",
-        motion_space="facemesh",
+        motion_space="bars",
         network=network,
         sampler=SamplerConfig(steps=2),
         audio={"features": "log_mel"},
@@ -44,7 +45,64 @@ def tiny_bundle(seed: int = 0, network: NetworkConfig = TINY_NETWORK) -> ModelBu
         origin="random numbers",
         weights={},
     )
-    return assemble(manifest, model, np.zeros(SIZE, np.float32), np.full(SIZE, 0.1, np.float32))
+    return assemble(manifest, model, np.zeros(SIZE, np.float32), np.full(SIZE, 0.1, np.float32), BarsSpace())
+
+
+class BarsEncoder:
+    """Takes the mean colour of a picture for its motion: all channels follow the brightness."""
+
+    def encode(self, frame: VideoFrame) -> MotionSample:
+        """Brightness 0..255 as 0..1 in every channel; a black picture has no face."""
+        brightness = float(frame.image.mean()) / 255
+        return MotionSample(frame.stamp_ns, np.full(SIZE, brightness, np.float32), brightness, brightness > 0)
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class BarsPortrait:
+    """Draws each number of a latent as a bar on the portrait's mean colour."""
+
+    def __init__(self, image: NDArray[np.uint8], size: int) -> None:
+        self.reference = np.zeros(SIZE, np.float32)
+        self._background = np.broadcast_to(image.mean((0, 1)).astype(np.uint8), (size, size, 3))
+
+    def render(self, latent: NDArray[np.float32], frame_index: int = 0) -> NDArray[np.uint8]:
+        """(size, size, 3): channel i is bar i, its height the number in units of the picture, 0 in the middle."""
+        image = self._background.copy()
+        size = len(image)
+        for i, value in enumerate(latent):
+            middle, end = size // 2, int(np.clip(size * (0.5 - value / 2), 0, size))
+            image[min(middle, end) : max(middle, end) + 1, i * size // SIZE : (i + 1) * size // SIZE - 1] = 255
+        return image
+
+
+class BarsSpace:
+    """A motion space with the facemesh channels that needs no face: quick to load, and one can see what it means."""
+
+    name = "bars"
+    size = user_size = SIZE
+
+    def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Users and avatars share their latents."""
+        return user
+
+    def make_encoder(self) -> BarsEncoder:
+        """A fresh encoder."""
+        return BarsEncoder()
+
+    def load_portrait(self, image: NDArray[np.uint8], size: int = 512) -> BarsPortrait:
+        """Any picture that is not black.
+
+        Raises:
+            PortraitError: the picture is black.
+        """
+        if not image.any():
+            raise PortraitError("no face found: the picture is black")
+        return BarsPortrait(image, size)
 
 
 def smiling(stamp_ns: int, smile: float) -> MotionSample:
