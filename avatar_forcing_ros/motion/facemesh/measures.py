@@ -1,0 +1,100 @@
+"""Landmarks -> 18 raw measures of one face: pose, and distances on the face with its pose taken out.
+
+Nothing here knows what is neutral for a person: `calibration.py` learns it, `features.py` turns both into channels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.landmarks import (
+    EYES,
+    LOWER_LIP,
+    MOUTH_CORNERS,
+    UPPER_LIP,
+    EyeLandmarks,
+    canonical_face,
+    fit_head,
+    head_angles,
+)
+
+MEASURES: tuple[str, ...] = (
+    "yaw",  # radians
+    "pitch",
+    "roll",
+    "x",  # of the head against the picture's middle, interocular distances
+    "y",
+    "log_scale",  # of pixels per interocular distance
+    "lip_gap",  # between the inner lips; this and all that follow are in interocular distances unless said
+    "mouth_width",  # half of it
+    "corner_lift",  # height of the mouth corners against the tip of the nose; negative
+    "lip_lift",  # height of the upper lip against the tip of the nose; negative
+    "lip_height",  # of both lips together
+    "brow_height",  # against the eyes
+    "brow_slant",  # how much higher the inner ends of the brows stand
+    "brow_distance",  # between the inner ends
+    "aperture_right",  # opening of the lids by the eye's width
+    "aperture_left",
+    "iris_x",  # against its place in the canonical face, mean of both eyes
+    "iris_y",
+)
+INDEX = {name: i for i, name in enumerate(MEASURES)}
+LIPS = slice(INDEX["lip_gap"], INDEX["lip_height"] + 1)
+BROWS = slice(INDEX["brow_height"], INDEX["brow_distance"] + 1)
+
+NOSE_TIP = 1
+INNER_PAIRS = (UPPER_LIP[3, 4:7], LOWER_LIP[3, 4:7])
+INNER_BROWS = np.array([107, 55, 336, 285])
+
+
+def measure(landmarks: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
+    """Measures of one face in a picture of `width` x `height` pixels; (478, 3) picture space -> (18,)."""
+    head = fit_head(landmarks)
+    angles = head_angles(head.rotation)
+    points = head.invert(landmarks)
+    place = (head.offset[:2] - (width / 2, height / 2)) / head.scale
+    pose = [angles.yaw, angles.pitch, angles.roll, place[0], place[1], np.log(head.scale)]
+    return np.concatenate([pose, lip_measures(points), brow_measures(points), eye_measures(points, angles.yaw)])
+
+
+def lip_measures(points: NDArray) -> NDArray[np.float64]:
+    """`MEASURES[LIPS]` of (478, 3) head-space points; linear in them."""
+    x, y = points[:, 0], points[:, 1]
+    upper, lower = INNER_PAIRS
+    left, right = MOUTH_CORNERS
+    nose = y[NOSE_TIP]
+    return np.array(
+        [
+            y[lower].mean() - y[upper].mean(),
+            (x[right] - x[left]) / 2,
+            nose - y[MOUTH_CORNERS].mean(),
+            nose - y[UPPER_LIP[[0, 3], 5]].mean(),
+            y[UPPER_LIP[3, 5]] - y[UPPER_LIP[0, 5]] + y[LOWER_LIP[0, 5]] - y[LOWER_LIP[3, 5]],
+        ]
+    )
+
+
+def brow_measures(points: NDArray) -> NDArray[np.float64]:
+    """`MEASURES[BROWS]` of (478, 3) head-space points; linear in them."""
+    height = -np.mean([points[eye.brow, 1].mean() for eye in EYES])
+    inner = -points[INNER_BROWS, 1].mean()
+    return np.array([height, inner - height, points[INNER_BROWS[2:], 0].mean() - points[INNER_BROWS[:2], 0].mean()])
+
+
+def eye_measures(points: NDArray, yaw: float) -> NDArray[np.float64]:
+    """Apertures of both eyes and the place of the irises; the eye that is turned away counts less."""
+    apertures = [_aperture(points, eye) for eye in EYES]
+    irises = _iris_places(points) - _iris_places(canonical_face().points)  # (2 eyes, xy)
+    toward_right = 1 / (1 + np.exp(-yaw / 0.1))  # the nose points to the viewer's right: the right eye faces us
+    return np.concatenate([apertures, irises.T @ [toward_right, 1 - toward_right]])
+
+
+def _iris_places(points: NDArray) -> NDArray[np.float64]:
+    """(2, 2) right and left eye's iris against the middle of the eye's corners."""
+    return np.array([points[eye.iris[0], :2] - points[eye.corners, :2].mean(0) for eye in EYES])
+
+
+def _aperture(points: NDArray, eye: EyeLandmarks) -> float:
+    gaps = np.linalg.norm(points[eye.upper_lid[1:-1]] - points[eye.lower_lid[1:-1]], axis=1)
+    return float(gaps.mean() / np.linalg.norm(points[eye.corners[1]] - points[eye.corners[0]]))
