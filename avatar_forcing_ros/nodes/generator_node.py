@@ -1,0 +1,146 @@
+"""User motion, user audio and speech -> the avatar's pictures and voice, on one presentation clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
+
+from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from avatar_forcing_ros.media import read_image
+from avatar_forcing_ros.msg import AvatarState, MotionLatents
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
+from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.motion_messages import to_sample
+from avatar_forcing_ros.nodes.pacer import Pacer
+from avatar_forcing_ros.nodes.performer import Performer, sha256_of_pixels
+from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
+from avatar_forcing_ros.nodes.ros_time import ClockWaiter
+from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.srv import SetPortrait
+
+
+@dataclass(frozen=True)
+class GeneratorNodeConfig:
+    """Parameters of the generator node.
+
+    Attributes:
+        model: name of a shipped model, or folder of a model bundle.
+        portrait: picture of the face to animate; empty is the project's own character.
+        threads: of the network's arithmetic; more than one takes cores from the other nodes.
+        user_audio: what comes on user_audio.
+        speech: what comes on speech.
+        avatar: behaviour in time.
+        output: how the avatar is published.
+    """
+
+    model: str = DEFAULT_BUNDLE
+    portrait: str = ""
+    threads: int = field(default=1, metadata={"range": (1, 64)})
+    user_audio: AudioInput = field(default_factory=AudioInput)
+    speech: AudioInput = field(default_factory=lambda: AudioInput(kind="AudioChunk"))
+    avatar: AvatarConfig = field(default_factory=AvatarConfig)
+    output: PresenterConfig = field(default_factory=PresenterConfig)
+
+
+class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
+    """Converts messages and hands them to a `Performer`, which generates and renders in a thread of its own.
+
+    Args:
+        open_model: opens the model that the parameter names.
+    """
+
+    def __init__(self, open_model: Callable[[str], ModelBundle] = load_bundle, **node_arguments: Any) -> None:
+        super().__init__("generator", GeneratorNodeConfig(), **node_arguments)
+        self._open_model = open_model
+
+    def setup(self, undo: ExitStack) -> None:
+        """Open the model and the portrait."""
+        cv2.setNumThreads(1)
+        torch.set_num_threads(self.config.threads)
+        self._bundle = self._open_model(self.config.model)
+        path = Path(self.config.portrait or default_portrait()).expanduser()
+        self._portrait = read_image(path)
+        self._avatar = Avatar(self._bundle, self._portrait, self.config.avatar)
+
+    def begin(self, undo: ExitStack) -> None:
+        """Start performing, then listen."""
+        pacer_clock, performer_clock = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
+        pacer = Pacer(pacer_clock)
+        self._presenter = Presenter(self, pacer, self.config.output, self._bundle.space.name)
+        self._performer = Performer(
+            self._avatar, performer_clock, pacer, self._presenter, self.faults, sha256_of_pixels(self._portrait)
+        )
+        self._presenter.state(AvatarState.IDLE, epoch=0)
+        self.work("presentation", pacer.turn, pacer_clock.close)
+        self.work("generation", self._performer.turn, performer_clock.close)
+        self._listen()
+        self._serve(undo)
+        self._shown_before = 0
+        undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    def _listen(self) -> None:
+        space = self._bundle.space.name
+        listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, self._performer.hear)
+        listen_audio(self, "speech", self.config.speech, qos.SPEECH, self._performer.say)
+        self.listen(Empty, "speech/interrupt", lambda _message: self._performer.interrupt(), qos.STREAM)
+        self.listen(MotionLatents, "user_motion", lambda m: self._performer.see(to_sample(m, space)), qos.STREAM)
+
+    def _serve(self, undo: ExitStack) -> None:
+        for kind, name, answer in (
+            (Trigger, "~/interrupt", self._answer_interrupt),
+            (Trigger, "~/reset", self._answer_reset),
+            (SetPortrait, "~/set_portrait", self._answer_set_portrait),
+        ):
+            undo.callback(self.destroy_service, self.create_service(kind, name, answer))
+
+    def _answer_interrupt(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._performer.interrupt()
+        response.success = True
+        return response
+
+    def _answer_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._performer.reset()
+        response.success = True
+        return response
+
+    def _answer_set_portrait(
+        self, request: SetPortrait.Request, response: SetPortrait.Response
+    ) -> SetPortrait.Response:
+        try:
+            image = read_image(Path(request.path).expanduser())
+            portrait = self._bundle.space.load_portrait(image, self.config.avatar.image_size)
+        except (ValueError, OSError) as error:
+            response.message = str(error)
+            return response
+        self._performer.use_portrait(portrait, sha256_of_pixels(image))
+        response.success = True
+        return response
+
+    def _health(self) -> Health:
+        fps = self._presenter.shown - self._shown_before  # asked once a second
+        self._shown_before = self._presenter.shown
+        values = {"fps": fps, **self._performer.figures(), "faults": self.faults.count, "last_fault": self.faults.last}
+        if not fps:
+            return Health(Level.ERROR, "no frame in the last second", values)
+        complaint = self._performer.complaint()
+        return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(GeneratorNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

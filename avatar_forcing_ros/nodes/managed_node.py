@@ -1,0 +1,181 @@
+"""What our nodes have in common: a lifecycle that starts itself, parameters from a dataclass, errors in one line.
+
+A subclass says what to do in `setup` and `begin` and registers there how it is undone. An exception from either refuses
+the transition, undoes what was done by then and is logged, in one line when it is a user's mistake.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Generic, TypeVar
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.task import Future
+
+from avatar_forcing_ros.nodes import params
+from avatar_forcing_ros.nodes.ros_logging import forward_logging
+from avatar_forcing_ros.nodes.worker import Faults, Worker, describe, one_line
+
+Config = TypeVar("Config")
+_AUTOSTART = "autostart"
+
+
+class ManagedNode(LifecycleNode, Generic[Config]):
+    """A lifecycle node with a config; configures and activates itself unless `autostart` is false.
+
+    Attributes:
+        config: the parameters as they were when the node was configured.
+        faults: errors so far, of callbacks and workers.
+        finished: done, with the exit status, when the node has nothing more to do.
+    """
+
+    config: Config
+
+    def __init__(self, name: str, defaults: Config, **node_arguments: Any) -> None:
+        super().__init__(name, **node_arguments)
+        self._config_type = type(defaults)
+        self._configured, self._active = ExitStack(), ExitStack()
+        self.faults = Faults(self.get_logger())
+        self.finished: Future = Future()
+        self.declare_parameter(_AUTOSTART, True, ParameterDescriptor(description="configure and activate at once"))
+        params.declare(self, defaults)
+
+    def setup(self, undo: ExitStack) -> None:
+        """Load what is heavy. Whatever must be released is registered on `undo`."""
+
+    def begin(self, undo: ExitStack) -> None:
+        """Create publishers, subscriptions and threads. Whatever must be ended is registered on `undo`."""
+
+    def start(self) -> bool:
+        """Configure and activate when `autostart` says so; False when a transition was refused."""
+        if not self.get_parameter(_AUTOSTART).value:
+            return True
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    def finish(self, status: int = 0) -> None:
+        """End the process when it is run as one; may be called from any thread, and more than once."""
+        if not self.finished.done():
+            self.finished.set_result(status)
+
+    def close(self) -> bool:
+        """End and release whatever the state is, and destroy the node; False when something could not be finished."""
+        results = [self._attempt(stack.close) for stack in (self._active, self._configured)]
+        self.destroy_node()
+        return all(result == TransitionCallbackReturn.SUCCESS for result in results)
+
+    # --- for subclasses --------------------------------------------------------------------------------------------
+
+    def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher:
+        """A publisher that lives until the node is deactivated."""
+        publisher = self.create_publisher(message_type, topic, qos)
+        self._active.callback(self.destroy_publisher, publisher)
+        return publisher
+
+    def listen(self, message_type: type, topic: str, accept: Callable[[Any], None], qos: QoSProfile) -> None:
+        """Subscribe until the node is deactivated; a message that `accept` refuses is reported, and the next comes."""
+        subscription = self.create_subscription(message_type, topic, self.guard(topic, accept), qos)
+        self._active.callback(self.destroy_subscription, subscription)
+
+    def work(self, name: str, turn: Callable[[], None], wake: Callable[[], None]) -> None:
+        """Run a worker until the node is deactivated."""
+        worker = Worker(name, turn, self.faults, wake)
+        self._active.callback(worker.stop)
+        worker.start()
+
+    def guard(self, where: str, accept: Callable[[Any], None]) -> Callable[[Any], None]:
+        """`accept` with its errors reported; rclpy would end the process."""
+
+        def guarded(message: Any) -> None:
+            try:
+                accept(message)
+            except Exception as error:  # whatever it is, it is reported and the next message comes
+                self.faults.report(where, error)
+
+        return guarded
+
+    # --- rclpy's side ----------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters and set up."""
+        return self._attempt(self._read_and_setup, undo=self._configured)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin."""
+        return self._attempt(lambda: self.begin(self._active), undo=self._active)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End."""
+        return self._attempt(self._active.close)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Release."""
+        return self._attempt(self._configured.close)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End and release."""
+        self._attempt(self._active.close)
+        return self._attempt(self._configured.close)
+
+    def _read_and_setup(self) -> None:
+        self.config = params.read(self, self._config_type)
+        self.setup(self._configured)
+
+    def _attempt(self, action: Callable[[], None], undo: ExitStack | None = None) -> TransitionCallbackReturn:
+        try:
+            action()
+        except Exception as error:  # rclpy would swallow it without a word
+            self.get_logger().error(describe(error))
+            if undo is not None:
+                undo.close()
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+
+def run(node_type: Callable[[], ManagedNode], args: list[str] | None = None) -> int:
+    """Run a node as a process until it has finished or SIGINT comes.
+
+    Args:
+        node_type: makes the node.
+        args: command line; None takes the process's own.
+
+    Returns:
+        Exit status: 0 when it did its work, 1 when it could not start.
+    """
+    rclpy.init(args=args)
+    forward_logging()
+    try:
+        node = node_type()
+    except (ValueError, TypeError, InvalidParameterTypeException, InvalidParameterValueException) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    status = 1
+    try:
+        status = _spin(node)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut a recording that is being finished
+        status = status if node.close() else 1
+        rclpy.try_shutdown()
+    return status
+
+
+def _spin(node: ManagedNode) -> int:
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        if not node.start():
+            return 1
+        executor.spin_until_future_complete(node.finished)
+        return node.finished.result() if node.finished.done() else 0
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0

@@ -1,0 +1,199 @@
+"""Video and sound, from files or devices -> the standard topics, with honest stamps.
+
+A file's pictures and sound are stamped as if they were heard and seen now: a picture with its moment of exposure, a
+chunk of sound with its first sample, and sent when a device would have sent it. The avatar's speech is sent as a
+dialogue manager does, in chunks without a stamp, faster than real time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import Image
+
+from avatar_forcing_ros.media import AudioClip, MediaError, has_audio, read_audio
+from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.clips import Repeat
+from avatar_forcing_ros.nodes.conversions import from_rgb
+from avatar_forcing_ros.nodes.devices import Microphone, Webcam
+from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.playlist import Event, camera, conversation, dialogue_manager, microphone
+from avatar_forcing_ros.nodes.ros_time import ClockWaiter, to_stamp
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, VideoFrame
+
+_TOPICS = {
+    "camera": (Image, "camera/image_raw", qos.PICTURE),
+    "user_audio": (AudioChunkMessage, "user_audio", qos.STREAM),
+    "speech": (AudioChunkMessage, "speech", qos.SPEECH),
+}
+_SETTLED_S = 1.0  # two sides of a connection learn of each other at different moments
+
+
+@dataclass(frozen=True)
+class MediaSourceConfig:
+    """Parameters of the media source.
+
+    Attributes:
+        video: video file that stands for the camera; empty is none.
+        repeat: "no", "loop" or "ping-pong" (forwards and backwards, so that there is no cut).
+        audio: sound file that stands for the microphone; empty takes the video's own sound, if it has one and
+            plays once.
+        speech: sound file with what the avatar shall say; pauses separate utterances.
+        webcam: number of a camera device; negative is none.
+        microphone: listen to the default microphone.
+        width: of the pictures sent, in pixels; 0 leaves their size.
+        height: of the pictures sent, in pixels; 0 leaves their size.
+        rate_hz: most pictures sent in a second; 0 sends all.
+        chunk_ms: length of a chunk of the microphone.
+        speech_chunk_ms: length of a chunk of speech.
+        speech_speed: how many seconds of speech are sent in a second.
+        duration_s: end after this; 0 ends with the last of the files that play once.
+        wait_for_readers: begin when every topic has a reader.
+    """
+
+    video: str = ""
+    repeat: Repeat = "no"
+    audio: str = ""
+    speech: str = ""
+    webcam: int = -1
+    microphone: bool = False
+    width: int = field(default=0, metadata={"range": (0, 4096)})
+    height: int = field(default=0, metadata={"range": (0, 4096)})
+    rate_hz: float = field(default=0.0, metadata={"range": (0.0, 120.0)})
+    chunk_ms: int = field(default=20, metadata={"range": (5, 200)})
+    speech_chunk_ms: int = field(default=100, metadata={"range": (10, 1000)})
+    speech_speed: float = field(default=4.0, metadata={"range": (0.5, 1000.0)})
+    duration_s: float = field(default=0.0, metadata={"range": (0.0, 1e6)})
+    wait_for_readers: bool = True
+
+    def __post_init__(self) -> None:
+        if self.video and self.webcam >= 0:
+            raise ValueError("either video or webcam can stand for the camera, got both")
+        if self.audio and self.microphone:
+            raise ValueError("either audio or microphone can be the user's voice, got both")
+
+
+class MediaSourceNode(ManagedNode[MediaSourceConfig]):
+    """Sends the events of a recorded conversation when their time comes, and passes devices on."""
+
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("media_source", MediaSourceConfig(), **node_arguments)
+
+    def begin(self, undo: ExitStack) -> None:
+        """Open files and devices and begin to send."""
+        cv2.setNumThreads(1)
+        streams, self._end_ns = _open_files(self.config)
+        self._events = conversation(*streams.values())
+        self._next = next(self._events, None)  # opens the files: what is wrong with them is said now
+        self._publishers: dict[str, Publisher] = {
+            name: self.advertise(*_TOPICS[name]) for name in sorted(streams.keys() | _devices(self.config))
+        }
+        self._open_devices(undo)
+        if self._next is not None:
+            self._waiter, self._stopped = ClockWaiter(self.get_clock()), threading.Event()
+            self._start_ns: int | None = None
+            self.work("media source", self._turn, self._stop)
+
+    def _open_devices(self, undo: ExitStack) -> None:
+        if self.config.webcam >= 0:
+            webcam = Webcam(self.config.webcam, self._now_ns, self._publish)
+            self.work("webcam", webcam.turn, webcam.close)
+        if self.config.microphone:
+            undo.callback(Microphone(self.config.chunk_ms, self._now_ns, self._publish).close)
+
+    def _turn(self) -> None:
+        if self._start_ns is None:
+            self._start_when_read()
+            return
+        event = self._next
+        if event is None or (self._end_ns is not None and event.time_ns > self._end_ns):
+            self._waiter.wait_until(self._start_ns + (self._end_ns or 0))
+            self.finish()
+            self._stopped.wait()
+        elif self._waiter.wait_until(self._start_ns + event.time_ns):
+            self._publish(event.topic, _moved(event.content, self._start_ns))
+            self._next = next(self._events, None)
+
+    def _start_when_read(self) -> None:
+        if self.config.wait_for_readers:
+            if not all(publisher.get_subscription_count() for publisher in self._publishers.values()):
+                self._stopped.wait(0.1)
+                return
+            self._stopped.wait(_SETTLED_S)
+        self._start_ns = self._now_ns()
+
+    def _publish(self, topic: str, content: VideoFrame | AudioChunk) -> None:
+        if isinstance(content, VideoFrame):
+            message = from_rgb(content.image, to_stamp(content.stamp_ns), "camera_optical_frame")
+        else:
+            message = from_chunk(content)
+        self._publishers[topic].publish(message)
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        self._waiter.close()
+
+
+def _open_files(config: MediaSourceConfig) -> tuple[dict[str, Iterator[Event]], int | None]:
+    """Streams of events by topic, and when they end; None when that is known only by playing them."""
+    streams: dict[str, Iterator[Event]] = {}
+    lengths: list[int] = []
+    if config.video:
+        streams["camera"] = camera(_file(config.video), config.repeat, config.width, config.height, config.rate_hz)
+    if heard := config.audio or _own_sound(config):
+        clip = read_audio(_file(heard))
+        lengths.append(_length_ns(clip))
+        streams["user_audio"] = microphone(clip, config.chunk_ms)
+    if config.speech:
+        clip = read_audio(_file(config.speech))
+        lengths.append(_length_ns(clip))
+        streams["speech"] = dialogue_manager(clip, config.speech_chunk_ms, config.speech_speed)
+    if not streams and not _devices(config):
+        raise MediaError("nothing to send: give video, audio, speech, webcam or microphone")
+    if config.duration_s:
+        return streams, round(config.duration_s * NANOSECONDS)
+    return streams, max(lengths, default=None) if config.repeat != "no" else None
+
+
+def _own_sound(config: MediaSourceConfig) -> str:
+    plays_once = config.video and config.repeat == "no" and not config.microphone
+    return config.video if plays_once and has_audio(_file(config.video)) else ""
+
+
+def _devices(config: MediaSourceConfig) -> set[str]:
+    """Topics that a device feeds."""
+    return ({"camera"} if config.webcam >= 0 else set()) | ({"user_audio"} if config.microphone else set())
+
+
+def _file(path: str) -> Path:
+    return Path(path).expanduser()
+
+
+def _length_ns(clip: AudioClip) -> int:
+    return len(clip.samples) * NANOSECONDS // clip.sample_rate
+
+
+def _moved(content: VideoFrame | AudioChunk, start_ns: int) -> VideoFrame | AudioChunk:
+    """With its stamp, if it has one, counted from the clock's zero instead of the conversation's beginning."""
+    return content if content.stamp_ns is None else replace(content, stamp_ns=content.stamp_ns + start_ns)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(MediaSourceNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

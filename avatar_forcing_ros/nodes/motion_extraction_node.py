@@ -1,0 +1,104 @@
+"""camera/image_raw -> user_motion: reads the user's face into a motion latent. The newest picture wins."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+from sensor_msgs.msg import CompressedImage, Image
+
+from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.msg import MotionLatents
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.conversions import read_image
+from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.motion_messages import from_sample, names_of
+from avatar_forcing_ros.nodes.ros_time import MILLISECOND, stamp_ns
+from avatar_forcing_ros.nodes.worker import Mailbox
+from avatar_forcing_ros.signals import VideoFrame
+
+
+@dataclass(frozen=True)
+class MotionExtractionConfig:
+    """Parameters of the motion extraction node.
+
+    Attributes:
+        model: model bundle whose motion space reads the face; empty is the facemesh space, which needs no model.
+        compressed: read camera/image_raw/compressed instead of camera/image_raw.
+        input_timeout_ms: a camera that was silent for this long has stopped.
+    """
+
+    model: str = ""
+    compressed: bool = False
+    input_timeout_ms: int = field(default=500, metadata={"range": (40, 60_000)})
+
+
+class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
+    """Converts pictures, encodes them in a thread of its own, publishes what the face does."""
+
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("motion_extraction", MotionExtractionConfig(), **node_arguments)
+
+    def setup(self, undo: ExitStack) -> None:
+        """Load the encoder."""
+        cv2.setNumThreads(1)
+        self._space = _motion_space(self.config.model)
+        self._encoder = self._space.make_encoder()
+        undo.callback(self._encoder.close)
+
+    def begin(self, undo: ExitStack) -> None:
+        """Listen to the camera."""
+        self._newest_ns: int | None = None
+        self._face_found = False
+        self._mailbox: Mailbox[Image | CompressedImage] = Mailbox()
+        self._publisher = self.advertise(MotionLatents, "user_motion", qos.STREAM)
+        self.work("motion extraction", self._turn, self._mailbox.close)
+        if self.config.compressed:
+            self.listen(CompressedImage, "camera/image_raw/compressed", self._mailbox.put, qos.SENSOR)
+        else:
+            self.listen(Image, "camera/image_raw", self._mailbox.put, qos.SENSOR)
+        undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    def _turn(self) -> None:
+        message = self._mailbox.take()
+        if message is None:
+            return
+        time_ns = stamp_ns(message.header.stamp)
+        image = read_image(message)
+        if self._newest_ns is not None and time_ns < self._newest_ns:
+            self._encoder.reset()  # time went back: another recording, or a clock that was set
+        self._newest_ns = time_ns
+        sample = self._encoder.encode(VideoFrame(time_ns, image))
+        self._face_found = sample.valid
+        self._publisher.publish(from_sample(sample, self._space.name, names_of(self._space.name)))
+
+    def _health(self) -> Health:
+        values = {"face_found": self._face_found, "dropped": self._mailbox.dropped, "faults": self.faults.count}
+        if self._newest_ns is None:
+            return Health(Level.DEGRADED, "no picture from the camera yet", values)
+        age_ms = (self.get_clock().now().nanoseconds - self._newest_ns) // MILLISECOND
+        if age_ms > self.config.input_timeout_ms:
+            return Health(Level.DEGRADED, f"the newest picture is {age_ms} ms old", values)
+        return Health(Level.OK, "running" if self._face_found else "no face in the picture", values)
+
+
+def _motion_space(model: str) -> MotionSpace:
+    if not model:
+        from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
+
+        return FaceMeshSpace()
+    from avatar_forcing_ros.bundle import load_bundle  # brings torch, which the facemesh space does without
+
+    return load_bundle(model).space
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(MotionExtractionNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

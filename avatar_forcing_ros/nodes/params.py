@@ -1,0 +1,156 @@
+"""Frozen dataclass <-> ROS parameters, so that a default stands once, in the dataclass.
+
+A field becomes a parameter of the same name, a nested dataclass gives dotted names (`avatar.seed`). Its description
+is the field's sentence in the class docstring (`Attributes:`), or `metadata={"description": ...}`; a range is
+`metadata={"range": (low, high)}`. Fields may be bool, int, float, str, Path, a Literal of strings, or one of these or
+None; None is a parameter that is not set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+Config = TypeVar("Config")
+_PLAIN = (bool, int, float, str, Path)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    """One leaf of a config: a parameter."""
+
+    name: str
+    kind: type
+    optional: bool
+    choices: tuple[str, ...]
+    default: Any
+    description: str
+    range: tuple[float, float] | None
+
+
+def declare(node: Node, defaults: Any) -> None:
+    """Declare every field of a config as a parameter of a node.
+
+    Args:
+        node: its parameter file and command line may give other values than the defaults.
+        defaults: instance of a frozen dataclass; its values are the defaults.
+
+    Raises:
+        TypeError: a field has a type that no ROS parameter has.
+        rclpy.exceptions.InvalidParameterException: a value given from outside has the wrong type or is out of range.
+        ValueError: the parameter file or command line names a parameter that does not exist.
+    """
+    entries = list(_entries(defaults))
+    for entry in entries:
+        value = str(entry.default) if isinstance(entry.default, Path) else entry.default
+        node.declare_parameter(entry.name, value, _descriptor(entry))
+    _refuse_unknown(node)
+    node.add_on_set_parameters_callback(lambda changes: _validate(node, type(defaults), changes))
+
+
+def read(node: Node, config_type: type[Config]) -> Config:
+    """The node's parameters as a config.
+
+    Raises:
+        ValueError: a value is refused, with the parameter's name or the config's own reason.
+    """
+    values = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items()}
+    return _build(config_type, values)
+
+
+def _validate(node: Node, config_type: type, changes: list[Parameter]) -> SetParametersResult:
+    values = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items()}
+    try:
+        _build(config_type, values | {change.name: change.value for change in changes})
+    except ValueError as error:
+        return SetParametersResult(successful=False, reason=str(error))
+    return SetParametersResult(successful=True)
+
+
+def _refuse_unknown(node: Node) -> None:
+    # rclpy drops what nobody declared without a word, and a misspelt name would go unnoticed for ever. It keeps what
+    # was given in one private attribute and nowhere else.
+    given = getattr(node, "_parameter_overrides", {})
+    unknown = sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
+    if unknown:
+        raise ValueError(f"no such parameter: {', '.join(unknown)}")
+
+
+def _entries(config: Any, prefix: str = "") -> Iterator[_Entry]:
+    hints, sentences = get_type_hints(type(config)), _sentences(type(config))
+    for field in dataclasses.fields(config):
+        name, default = prefix + field.name, getattr(config, field.name)
+        if dataclasses.is_dataclass(default):
+            yield from _entries(default, f"{name}.")
+            continue
+        kind, optional, choices = _leaf(name, hints[field.name])
+        description = field.metadata.get("description", sentences.get(field.name, ""))
+        yield _Entry(name, kind, optional, choices, default, description, field.metadata.get("range"))
+
+
+def _leaf(name: str, hint: Any) -> tuple[type, bool, tuple[str, ...]]:
+    """(plain type, may be None, allowed strings) of a field's annotation."""
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    kinds = [option for option in options if option is not type(None)]
+    optional = len(kinds) < len(options)
+    if len(kinds) == 1 and get_origin(kinds[0]) is Literal:
+        return str, optional, get_args(kinds[0])
+    if len(kinds) == 1 and kinds[0] in _PLAIN:
+        return kinds[0], optional, ()
+    expected = ", ".join(kind.__name__ for kind in _PLAIN)
+    raise TypeError(f"{name} must be {expected}, a Literal of strings or a dataclass to be a parameter, got {hint}")
+
+
+def _descriptor(entry: _Entry) -> ParameterDescriptor:
+    # None has no ROS type, so an optional parameter is typed here (`_convert`) instead of by rclpy.
+    descriptor = ParameterDescriptor(description=entry.description, dynamic_typing=entry.optional)
+    if entry.choices:
+        descriptor.additional_constraints = "one of: " + ", ".join(entry.choices)
+    if entry.range is not None and entry.kind is int:
+        descriptor.integer_range = [IntegerRange(from_value=int(entry.range[0]), to_value=int(entry.range[1]))]
+    if entry.range is not None and entry.kind is float:
+        low, high = entry.range
+        descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+    return descriptor
+
+
+def _build(config_type: type[Config], values: Mapping[str, Any], prefix: str = "") -> Config:
+    hints = get_type_hints(config_type)
+    arguments: dict[str, Any] = {}
+    for field in dataclasses.fields(config_type):  # type: ignore[arg-type]
+        name, hint = prefix + field.name, hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            arguments[field.name] = _build(hint, values, f"{name}.")  # type: ignore[arg-type]
+        else:
+            arguments[field.name] = _convert(name, values[name], *_leaf(name, hint))
+    return config_type(**arguments)
+
+
+def _convert(name: str, value: Any, kind: type, optional: bool, choices: tuple[str, ...]) -> Any:
+    if value is None and optional:
+        return None
+    if choices and value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{name} must be {kind.__name__}, got {value!r}")
+    return value
+
+
+def _sentences(config_type: type) -> dict[str, str]:
+    """What the `Attributes:` section of a class docstring says about each field."""
+    section = (inspect.getdoc(config_type) or "").partition("\nAttributes:\n")[2]
+    parts = re.split(r"^    (\w+): ", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}

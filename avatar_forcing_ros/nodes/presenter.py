@@ -1,0 +1,174 @@
+"""Publishes what the avatar shows and says, each thing when its presentation time comes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, MotionLatents, PlaybackEvent
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.conversions import compressed_from_rgb, from_rgb
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
+from avatar_forcing_ros.nodes.motion_messages import from_frame, names_of
+from avatar_forcing_ros.nodes.pacer import Pacer
+from avatar_forcing_ros.nodes.ros_time import MILLISECOND, to_duration, to_stamp
+from avatar_forcing_ros.signals import AvatarFrame
+from avatar_forcing_ros.stream import speech
+from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
+
+_EVENTS = {
+    speech.Playback.STARTED: PlaybackEvent.STARTED,
+    speech.Playback.FINISHED: PlaybackEvent.FINISHED,
+    speech.Playback.INTERRUPTED: PlaybackEvent.INTERRUPTED,
+    speech.Playback.STALLED: PlaybackEvent.STALLED,
+}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What the node knows of a frame beside the frame itself.
+
+    Attributes:
+        motion_received_ns: when the newest user motion used reached the node, None when there was none.
+        compute_start_ns: when generation of the frame's block began.
+        compute_end_ns: when the picture was ready.
+        portrait_sha256: of the portrait's pixels.
+    """
+
+    motion_received_ns: int | None
+    compute_start_ns: int
+    compute_end_ns: int
+    portrait_sha256: str
+
+
+@dataclass(frozen=True)
+class PresenterConfig:
+    """How the avatar is published.
+
+    Attributes:
+        raw: publish avatar/image_raw.
+        compressed: publish avatar/image_raw/compressed too, as jpeg, while somebody listens to it.
+        jpeg_quality: of the compressed pictures.
+        speech_ahead_ms: avatar/speech is published this long before its stamp, so that a speaker can play it in time.
+        frame_id: of pictures and motion.
+    """
+
+    raw: bool = True
+    compressed: bool = False
+    jpeg_quality: int = 85
+    speech_ahead_ms: int = 40
+    frame_id: str = "avatar"
+
+
+class Presenter:
+    """Turns frames, speech and events into messages and lets a pacer publish them.
+
+    Attributes:
+        shown: frames published.
+        dropped: frames that were more than one frame late and not published.
+        lateness_ms: of the newest published frames.
+    """
+
+    def __init__(self, node: ManagedNode, pacer: Pacer, config: PresenterConfig, motion_space: str) -> None:
+        self._now_ns: Callable[[], int] = lambda: node.get_clock().now().nanoseconds
+        self._pacer, self._config, self._space = pacer, config, motion_space
+        self._image = node.advertise(Image, "avatar/image_raw", qos.PICTURE) if config.raw else None
+        self._compressed = (
+            node.advertise(CompressedImage, "avatar/image_raw/compressed", qos.PICTURE) if config.compressed else None
+        )
+        self._info = node.advertise(FrameInfo, "avatar/frame_info", qos.STREAM)
+        self._motion = node.advertise(MotionLatents, "avatar/motion", qos.STREAM)
+        self._speech = node.advertise(AudioChunk, "avatar/speech", qos.STREAM)
+        self._playback = node.advertise(PlaybackEvent, "avatar/playback", qos.STREAM)
+        self._state = node.advertise(AvatarState, "avatar/state", qos.LATCHED)
+        self._said: AvatarState | None = None
+        self._spoken = 0
+        self.shown = 0
+        self.dropped = 0
+        self.lateness_ms: deque[float] = deque(maxlen=250)
+
+    def speak(self, frame: AvatarFrame) -> None:
+        """Publish the speech of a frame, in time for a speaker; silence between utterances is not published."""
+        if frame.utterance_id or np.any(frame.speech):
+            chunk = signals.AudioChunk(frame.stamp_ns, frame.speech, SAMPLE_RATE, frame.utterance_id, self._spoken)
+            self._spoken += 1
+            message = from_chunk(chunk)
+            due_ns = frame.stamp_ns - self._config.speech_ahead_ms * MILLISECOND
+            self._pacer.put(due_ns, frame.stamp_ns, lambda: self._speech.publish(message))
+
+    def show(self, frame: AvatarFrame, picture: NDArray[np.uint8], provenance: Provenance) -> None:
+        """Publish a picture and its companions when the clock reaches its stamp."""
+        stamp = to_stamp(frame.stamp_ns)
+        message = from_rgb(picture, stamp, self._config.frame_id)
+        info = frame_info(frame, provenance)
+        info.header.frame_id = self._config.frame_id
+        self._pacer.put(frame.stamp_ns, frame.stamp_ns, lambda: self._publish(frame, picture, message, info))
+
+    def report(self, event: speech.PlaybackEvent) -> None:
+        """Publish what happened to an utterance when it happens."""
+        message = PlaybackEvent(utterance_id=event.utterance_id, event=_EVENTS[event.kind])
+        message.header.stamp = to_stamp(event.stamp_ns)
+        message.position = to_duration(event.position_ns)
+        # an event at the very moment of a cut belongs to what was presented before it
+        self._pacer.put(event.stamp_ns, event.stamp_ns - 1, lambda: self._playback.publish(message))
+
+    def state(self, state: int, epoch: int, utterance_id: str = "", detail: str = "") -> None:
+        """Publish the avatar's state if it is another one than before."""
+        message = AvatarState(state=state, epoch=epoch, utterance_id=utterance_id, detail=detail)
+        if message != self._said:
+            self._said = message
+            stamped = AvatarState(state=state, epoch=epoch, utterance_id=utterance_id, detail=detail)
+            stamped.header.stamp = to_stamp(self._now_ns())
+            self._state.publish(stamped)
+
+    def is_late(self, frame: AvatarFrame) -> bool:
+        """Whether a frame is more than one frame late; it is then counted as dropped."""
+        late = self._now_ns() > frame.stamp_ns + FRAME_NS
+        self.dropped += late
+        return late
+
+    def _publish(self, frame: AvatarFrame, picture: NDArray[np.uint8], message: Image, info: FrameInfo) -> None:
+        if self.is_late(frame):
+            return
+        if self._image is not None:
+            self._image.publish(message)
+        if self._compressed is not None and self._compressed.get_subscription_count():
+            stamp, quality = message.header.stamp, self._config.jpeg_quality
+            self._compressed.publish(compressed_from_rgb(picture, stamp, self._config.frame_id, quality))
+        published_ns = self._now_ns()
+        info.published = to_stamp(published_ns)
+        info.lateness_ms = (published_ns - frame.stamp_ns) / MILLISECOND
+        self._info.publish(info)
+        self._motion.publish(from_frame(frame, self._space, names_of(self._space)))
+        self.shown += 1
+        self.lateness_ms.append(info.lateness_ms)
+
+
+def frame_info(frame: AvatarFrame, provenance: Provenance) -> FrameInfo:
+    """Where a frame came from; `published` and `lateness_ms` are filled in when it is."""
+    spoken = bool(frame.utterance_id)
+    info = FrameInfo(
+        epoch=frame.epoch,
+        frame_index=frame.index,
+        block_index=frame.block,
+        utterance_id=frame.utterance_id,
+        user_audio_until=to_stamp(frame.user_audio_until_ns),
+        user_motion_until=to_stamp(frame.user_motion_until_ns),
+        camera_received=to_stamp(provenance.motion_received_ns),
+        avatar_audio_from=to_stamp(frame.stamp_ns if spoken else None),
+        avatar_audio_until=to_stamp(frame.stamp_ns + FRAME_NS if spoken else None),
+        compute_start=to_stamp(provenance.compute_start_ns),
+        compute_end=to_stamp(provenance.compute_end_ns),
+        deadline=to_stamp(frame.stamp_ns),
+        portrait_sha256=provenance.portrait_sha256,
+        ai_generated=True,
+    )
+    info.header.stamp = to_stamp(frame.stamp_ns)
+    return info

@@ -1,0 +1,263 @@
+"""Writes one video of a conversation, the user beside the avatar with both voices, placed by their stamps. No ROS.
+
+Pictures are compressed as they come, in the fastest setting, into `<name>.part.mkv`, which stays readable if the
+process is killed. Sound goes into plain files of samples beside it. `finish` joins all into the mp4; the pictures are
+copied as they are.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+
+TICKS = 1000
+"""Time base of the pictures: stamps are kept to the millisecond, as Matroska does."""
+EMPTY_GREY = 40
+
+
+@dataclass(frozen=True)
+class RecordingConfig:
+    """How a recording looks and sounds.
+
+    Attributes:
+        side: of each of the two pictures, in pixels; even.
+        quality: of the pictures, x264's constant rate factor; lower is better and larger.
+        sample_rate: of the sound, in Hz.
+        balance: how much a voice stands on its own side: 0 both in the middle, 1 the user left and the avatar right.
+        reorder_ms: how long a picture of the avatar waits for the user's picture of the same time.
+    """
+
+    side: int = field(default=512, metadata={"range": (64, 2048)})
+    quality: int = field(default=21, metadata={"range": (0, 51)})
+    sample_rate: int = 48_000
+    balance: float = field(default=0.6, metadata={"range": (0.0, 1.0)})
+    reorder_ms: int = field(default=200, metadata={"range": (0, 2000)})
+
+    def __post_init__(self) -> None:
+        if self.side % 2:
+            raise ValueError(f"side must be even, got {self.side}")
+
+
+class Recorder:
+    """Takes pictures and sound in any order and writes them by their stamps, the first avatar picture being time zero.
+
+    Attributes:
+        pictures: pictures written so far.
+        late: pictures left out because a newer one was written already.
+    """
+
+    def __init__(self, path: Path, config: RecordingConfig | None = None) -> None:
+        self._path, self._config = path, config or RecordingConfig()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._video = VideoPart(path.with_suffix(".part.mkv"), 2 * self._config.side, self._config)
+        self._user_voice = SoundTrack(path.with_suffix(".user.part"), self._config.sample_rate)
+        self._avatar_voice = SoundTrack(path.with_suffix(".avatar.part"), self._config.sample_rate)
+        self._waiting: list[tuple[int, NDArray[np.uint8]]] = []
+        self._user: list[tuple[int, NDArray[np.uint8]]] = []
+        self._canvas = np.full((self._config.side, 2 * self._config.side, 3), EMPTY_GREY, np.uint8)
+        self._start_ns: int | None = None
+        self._newest_ns = -1
+        self.pictures = 0
+        self.late = 0
+
+    def add_avatar_picture(self, stamp_ns: int, image: NDArray[np.uint8]) -> None:
+        """A picture of the avatar, (H, W, 3) uint8 RGB, shown from its stamp until the next one."""
+        if stamp_ns <= self._newest_ns:
+            self.late += 1
+            return
+        insort(self._waiting, (stamp_ns, image), key=_stamp)
+        self._write(until_ns=self._waiting[-1][0] - self._config.reorder_ms * 1_000_000)
+
+    def add_user_picture(self, stamp_ns: int, image: NDArray[np.uint8]) -> None:
+        """A picture of the user."""
+        insort(self._user, (stamp_ns, fit_square(image, self._config.side)), key=_stamp)
+        if not self._waiting:
+            self._user = self._user[-50:]  # no avatar yet: nobody will ask for the old ones
+
+    def add_user_sound(self, chunk: AudioChunk) -> None:
+        """What the user says."""
+        self._user_voice.add(chunk)
+
+    def add_avatar_sound(self, chunk: AudioChunk) -> None:
+        """What the avatar says, on the presentation clock."""
+        self._avatar_voice.add(chunk)
+
+    def finish(self) -> Path | None:
+        """Write what still waits, join pictures and sound and clean up; None when there was no picture."""
+        self._write(until_ns=None)
+        self._video.close()
+        if self._start_ns is not None:
+            length_s = (self._newest_ns - self._start_ns) / NANOSECONDS + 0.04
+            user = self._user_voice.between(self._start_ns, length_s)
+            avatar = self._avatar_voice.between(self._start_ns, length_s)
+            sound = pan(user, avatar, self._config.balance)
+            join(self._video.path, sound, self._config.sample_rate, self._path)
+        for part in (self._video, self._user_voice, self._avatar_voice):
+            part.remove()
+        return self._path if self._start_ns is not None else None
+
+    def _write(self, until_ns: int | None) -> None:
+        while self._waiting and (until_ns is None or self._waiting[0][0] <= until_ns):
+            stamp_ns, image = self._waiting.pop(0)
+            self._start_ns = stamp_ns if self._start_ns is None else self._start_ns
+            self._newest_ns = stamp_ns
+            side = self._config.side
+            self._canvas[:, :side] = self._user_at(stamp_ns)
+            self._canvas[:, side:] = fit_square(image, side)
+            self._video.write(stamp_ns - self._start_ns, self._canvas)
+            self.pictures += 1
+
+    def _user_at(self, stamp_ns: int) -> NDArray[np.uint8] | int:
+        """The newest picture of the user at this time; grey before the first one."""
+        while len(self._user) > 1 and self._user[1][0] <= stamp_ns:
+            self._user.pop(0)
+        return self._user[0][1] if self._user else EMPTY_GREY
+
+
+class VideoPart:
+    """The pictures of a recording, compressed as they come."""
+
+    def __init__(self, path: Path, width: int, config: RecordingConfig) -> None:
+        self.path = path
+        self._container = av.open(str(path), "w")
+        self._stream = self._container.add_stream("libx264", rate=25)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, config.side, "yuv420p"
+        self._stream.time_base = Fraction(1, TICKS)
+        # cv2 converts by BT.601, so the file says so; without B-frames a killed recording loses nothing
+        self._stream.options = {
+            "preset": "ultrafast",
+            "crf": str(config.quality),
+            "colorprim": "smpte170m",
+            "colormatrix": "smpte170m",
+        }
+        self._stream.codec_context.time_base = Fraction(1, TICKS)
+        self._stream.codec_context.thread_count = 1
+
+    def write(self, time_ns: int, image: NDArray[np.uint8]) -> None:
+        """One picture at its time from the beginning."""
+        # cv2's conversion costs a sixth of what libswscale's does
+        frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
+        frame.pts, frame.time_base = round(time_ns * TICKS / NANOSECONDS), Fraction(1, TICKS)
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Write what the encoder still holds."""
+        self._container.mux(self._stream.encode())
+        self._container.close()
+
+    def remove(self) -> None:
+        """Delete the part."""
+        self.path.unlink(missing_ok=True)
+
+
+class SoundTrack:
+    """One voice as a file of 16-bit samples; a chunk stands where its stamp says, silence where there was none."""
+
+    JITTER_NS = 20_000_000
+    """Stamps of sound cards wander; a chunk this near to the end of the one before it is put right after it."""
+
+    def __init__(self, path: Path, sample_rate: int) -> None:
+        self._path, self._rate = path, sample_rate
+        self._file: BinaryIO = path.open("w+b")
+        self._origin_ns: int | None = None
+        self._end_ns = 0
+        self._resampler: av.AudioResampler | None = None
+        self._input_rate = 0
+        self._end_sample = 0
+
+    def add(self, chunk: AudioChunk) -> None:
+        """Write one chunk; chunks without a stamp follow the one before."""
+        stamp_ns = self._end_ns if chunk.stamp_ns is None else chunk.stamp_ns
+        if self._origin_ns is None:
+            self._origin_ns = self._end_ns = stamp_ns
+        if abs(stamp_ns - self._end_ns) > self.JITTER_NS:
+            self._seek(stamp_ns)
+        samples = self._resampled(chunk)
+        if self._end_sample >= 0:
+            self._file.seek(2 * self._end_sample)
+            self._file.write(np.clip(np.rint(samples * 32767), -32768, 32767).astype("<i2").tobytes())
+        self._end_sample += len(samples)
+        self._end_ns += chunk.duration_ns
+
+    def between(self, start_ns: int, length_s: float) -> NDArray[np.float32]:
+        """The samples of a stretch of time."""
+        length = round(length_s * self._rate)
+        out = np.zeros(length, np.float32)
+        if self._origin_ns is None:
+            return out
+        self._file.flush()
+        first = round((start_ns - self._origin_ns) * self._rate / NANOSECONDS)
+        self._file.seek(2 * max(first, 0))
+        stored = np.frombuffer(self._file.read(2 * (length + min(first, 0))), "<i2")
+        offset = max(-first, 0)
+        out[offset : offset + len(stored)] = stored / np.float32(32767)
+        return out
+
+    def remove(self) -> None:
+        """Delete the file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def _seek(self, stamp_ns: int) -> None:
+        assert self._origin_ns is not None
+        self._end_ns = stamp_ns
+        self._end_sample = round((stamp_ns - self._origin_ns) * self._rate / NANOSECONDS)
+        self._resampler = None
+
+    def _resampled(self, chunk: AudioChunk) -> NDArray[np.float32]:
+        if self._resampler is None or self._input_rate != chunk.sample_rate:
+            self._resampler = av.AudioResampler(format="flt", layout="mono", rate=self._rate)
+            self._input_rate = chunk.sample_rate
+        frame = av.AudioFrame.from_ndarray(chunk.samples[None], format="flt", layout="mono")
+        frame.sample_rate = chunk.sample_rate
+        pieces = [piece.to_ndarray()[0] for piece in self._resampler.resample(frame)] if len(chunk.samples) else []
+        return np.concatenate([np.zeros(0, np.float32), *pieces])
+
+
+def fit_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The middle of a picture as a square of this side."""
+    height, width = image.shape[:2]
+    if (height, width) == (side, side):
+        return image
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    middle = image[top : top + edge, left : left + edge]
+    return cv2.resize(middle, (side, side), interpolation=cv2.INTER_AREA if edge > side else cv2.INTER_LINEAR)
+
+
+def pan(user: NDArray[np.float32], avatar: NDArray[np.float32], balance: float) -> NDArray[np.float32]:
+    """(2, N) stereo of two voices, (N,) each: the user more on the left, the avatar more on the right."""
+    other = 1.0 - balance
+    return np.clip(np.stack([user + other * avatar, other * user + avatar]), -1.0, 1.0).astype(np.float32)
+
+
+def join(video: Path, sound: NDArray[np.float32], sample_rate: int, output: Path) -> None:
+    """An mp4 with the pictures of `video`, copied, and a stereo sound, (2, N) float32, coded as AAC."""
+    with av.open(str(video)) as source, av.open(str(output), "w", options={"movflags": "+faststart"}) as target:
+        pictures = target.add_stream_from_template(source.streams.video[0])
+        voice = target.add_stream("aac", rate=sample_rate, layout="stereo")
+        voice.bit_rate = 128_000
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = pictures
+                target.mux(packet)
+        for start in range(0, sound.shape[1], 1024):
+            piece = np.ascontiguousarray(sound[:, start : start + 1024])
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
+            target.mux(voice.encode(frame))
+        target.mux(voice.encode())
+
+
+def _stamp(item: tuple[int, NDArray[np.uint8]]) -> int:
+    return item[0]

@@ -1,0 +1,89 @@
+"""ROS time in nanoseconds, and waiting for it: wall clock and simulated clock look the same from here."""
+
+from __future__ import annotations
+
+import threading
+
+from builtin_interfaces.msg import Duration as DurationMessage
+from builtin_interfaces.msg import Time as TimeMessage
+from rclpy.clock import JumpThreshold, ROSClock
+from rclpy.duration import Duration
+
+from avatar_forcing_ros.signals import NANOSECONDS
+
+MILLISECOND = 1_000_000
+_LONGEST_WAIT_S = 0.5  # the system clock may be set back or forth while we wait for it
+
+
+def stamp_ns(stamp: TimeMessage) -> int:
+    """A stamp as nanoseconds; 0 is an unset stamp."""
+    return stamp.sec * NANOSECONDS + stamp.nanosec
+
+
+def to_stamp(time_ns: int | None) -> TimeMessage:
+    """Nanoseconds as a stamp; None is the unset stamp."""
+    sec, nanosec = divmod(time_ns or 0, NANOSECONDS)
+    return TimeMessage(sec=sec, nanosec=nanosec)
+
+
+def to_duration(duration_ns: int) -> DurationMessage:
+    """Nanoseconds as a duration."""
+    sec, nanosec = divmod(duration_ns, NANOSECONDS)
+    return DurationMessage(sec=sec, nanosec=nanosec)
+
+
+class ClockWaiter:
+    """Lets one thread wait until a node's clock reaches a time.
+
+    With `use_sim_time` the wait ends by messages on /clock alone: while the clock stands still, so does the caller.
+    """
+
+    def __init__(self, clock: ROSClock) -> None:
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._woken = False
+        self._closed = False
+        step = Duration(nanoseconds=1)
+        threshold = JumpThreshold(min_forward=step, min_backward=-step, on_clock_change=True)
+        self._jumps = clock.create_jump_callback(threshold, post_callback=lambda _jump: self._notify())
+
+    def now_ns(self) -> int:
+        """The clock's time."""
+        return self._clock.now().nanoseconds
+
+    def wait_until(self, time_ns: int | None) -> bool:
+        """Wait until the clock has reached `time_ns`; None waits for `wake`.
+
+        Returns:
+            True when that time has come, False when `wake` or `close` ended the wait before.
+        """
+        with self._condition:
+            while not (self._woken or self._closed):
+                now_ns = self.now_ns()
+                if time_ns is not None and now_ns >= time_ns:
+                    return True
+                self._condition.wait(self._timeout_s(time_ns, now_ns))
+            self._woken = False
+            return False
+
+    def wake(self) -> None:
+        """End the wait in progress, or else the next one."""
+        with self._condition:
+            self._woken = True
+            self._condition.notify_all()
+
+    def close(self) -> None:
+        """Let nobody wait any more, and forget the clock."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+        self._jumps.unregister()
+
+    def _timeout_s(self, time_ns: int | None, now_ns: int) -> float | None:
+        if time_ns is None or self._clock.ros_time_is_active:
+            return None  # only a message on /clock or `wake` can change anything
+        return min((time_ns - now_ns) / NANOSECONDS, _LONGEST_WAIT_S)
+
+    def _notify(self) -> None:
+        with self._condition:
+            self._condition.notify_all()

@@ -1,0 +1,83 @@
+"""Where pictures and sound go on this machine: a window where there is a screen, a loudspeaker where there is one."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.nodes.devices import DeviceError, portaudio
+from avatar_forcing_ros.signals import AudioChunk
+
+
+def has_screen() -> bool:
+    """Whether a window can be opened."""
+    return bool(os.environ.get("DISPLAY")) or sys.platform == "darwin"
+
+
+class Window:
+    """A window that shows the newest picture. All its methods must be called from one thread, as Tk demands."""
+
+    def __init__(self, title: str) -> None:
+        try:
+            tkinter = importlib.import_module("tkinter")
+            self._root = tkinter.Tk()
+        except (ImportError, RuntimeError) as error:
+            raise DeviceError(f"a window cannot be opened: {error}") from None
+        except Exception as error:  # tkinter.TclError, which has no name before tkinter is imported
+            raise DeviceError(f"a window cannot be opened: {error}") from None
+        self._root.title(title)
+        self._label = tkinter.Label(self._root, borderwidth=0)
+        self._label.pack()
+        self._photo: Any = None
+        self._tkinter = tkinter
+
+    def show(self, image: NDArray[np.uint8]) -> None:
+        """Show a picture, (H, W, 3) uint8 RGB."""
+        height, width, _ = image.shape
+        data = b"P6 %d %d 255 " % (width, height) + image.tobytes()
+        self._photo = self._tkinter.PhotoImage(data=data, format="PPM")
+        self._label.configure(image=self._photo)
+        self._root.update()
+
+    def close(self) -> None:
+        """Close the window."""
+        self._root.destroy()
+
+
+class Speaker:
+    """Plays the avatar's voice on the default loudspeaker, as it comes; an empty queue is silence."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate, self._lock = sample_rate, threading.Lock()
+        self._queue = np.zeros(0, np.float32)
+        sounddevice = portaudio("speaker")
+        try:
+            self._stream = sounddevice.OutputStream(
+                samplerate=sample_rate, channels=1, dtype="float32", latency="low", callback=self._wanted
+            )
+            self._stream.start()
+        except sounddevice.PortAudioError as error:
+            raise DeviceError(f"speaker cannot be opened: {error}") from None
+
+    def play(self, chunk: AudioChunk) -> None:
+        """Play a chunk after what is being played."""
+        if chunk.sample_rate != self._rate:
+            raise ValueError(f"the speaker runs at {self._rate} Hz, got a chunk at {chunk.sample_rate} Hz")
+        with self._lock:
+            self._queue = np.concatenate([self._queue, chunk.samples])
+
+    def close(self) -> None:
+        """Let go of the loudspeaker."""
+        self._stream.close()
+
+    def _wanted(self, out: NDArray[np.float32], count: int, _time: Any, _status: Any) -> None:
+        with self._lock:
+            ready, self._queue = self._queue[:count], self._queue[count:]
+        out[: len(ready), 0] = ready
+        out[len(ready) :] = 0

@@ -1,0 +1,155 @@
+"""A thread that works on the newest items and never dies quietly.
+
+Callbacks put into a `Mailbox` and return at once; a `Worker` takes from it. When work is slower than input the oldest
+items are dropped and counted: real time wants the newest.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+Item = TypeVar("Item")
+
+
+class ErrorLog(Protocol):
+    """The one thing a worker asks of a logger; rclpy's and Python's both have it."""
+
+    def error(self, message: str) -> object:
+        """Report one error."""
+        ...
+
+
+class Mailbox(Generic[Item]):
+    """A bounded queue in which the newest wins.
+
+    Attributes:
+        dropped: items that were pushed out before anybody took them.
+    """
+
+    def __init__(self, capacity: int = 1) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, got {capacity}")
+        self._items: deque[Item] = deque(maxlen=capacity)
+        self._condition = threading.Condition()
+        self._closed = False
+        self.dropped = 0
+
+    def put(self, item: Item) -> None:
+        """Add an item; the oldest one goes when there is no room."""
+        with self._condition:
+            self.dropped += len(self._items) == self._items.maxlen
+            self._items.append(item)
+            self._condition.notify()
+
+    def take(self) -> Item | None:
+        """The oldest item, waiting for one; None once the mailbox is closed."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._items or self._closed)
+            return None if self._closed else self._items.popleft()
+
+    def take_all(self) -> list[Item]:
+        """All items, oldest first, without waiting."""
+        with self._condition:
+            items = list(self._items)
+            self._items.clear()
+            return items
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+
+
+class Faults:
+    """Counts errors and logs them without flooding: the same one is said the 1st, 10th, 100th ... time.
+
+    Attributes:
+        count: errors so far.
+        repeats: how often the newest one came in a row.
+        last: the newest one in one line, or empty.
+    """
+
+    def __init__(self, log: ErrorLog) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self.count = 0
+        self.repeats = 0
+        self.last = ""
+
+    def report(self, where: str, error: Exception) -> None:
+        """Count one error and perhaps log it."""
+        line = one_line(error)
+        with self._lock:
+            self.count += 1
+            self.repeats = self.repeats + 1 if line == self.last else 1
+            self.last = line
+            repeats = self.repeats
+        if str(repeats).strip("0") == "1":
+            times = f" ({repeats} times)" if repeats > 1 else ""
+            self._log.error(f"{where}: {describe(error)}{times}")
+
+
+class Worker:
+    """Calls `turn` again and again in a thread of its own, until stopped.
+
+    A turn that raises is reported, and the next turn comes: one bad picture must not end the service.
+    """
+
+    def __init__(self, name: str, turn: Callable[[], None], faults: Faults, wake: Callable[[], None]) -> None:
+        """Prepare the thread.
+
+        Args:
+            name: name of the thread, and of the worker in its messages.
+            turn: one piece of work; may wait, if `wake` ends that wait.
+            faults: where errors go.
+            wake: called once by `stop`, after which `turn` must return soon.
+        """
+        self._turn, self._faults, self._wake = turn, faults, wake
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def stopping(self) -> bool:
+        """True once `stop` was called."""
+        return self._stopping.is_set()
+
+    def start(self) -> None:
+        """Start working."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the turn in hand and end the thread."""
+        self._stopping.set()
+        self._wake()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self.stopping:
+            self._attempt()
+
+    def _attempt(self) -> None:
+        try:
+            self._turn()
+        except Exception as error:  # whatever it is, it is reported and the next turn comes
+            self._faults.report(self._thread.name, error)
+            if self._faults.repeats > 1:
+                self._stopping.wait(0.02)  # a turn that fails at once must not take a whole core
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for a person."""
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def describe(error: BaseException) -> str:
+    """A user's mistake in one line; anything else with its traceback, for it is ours."""
+    if isinstance(error, (ValueError, OSError)):
+        return one_line(error)
+    return "".join(traceback.format_exception(error)).strip()
