@@ -272,9 +272,8 @@ class Avatar:
         c = self._running
         spoken, events = c.speech.take(frames.start, len(frames), c.next_decision_ns)
         c.events += events
-        for n, frame in zip(frames, spoken, strict=True):
-            c.voice.push_frame(frame.samples)
-            c.said[n] = frame.samples
+        c.voice.push(np.concatenate([frame.samples for frame in spoken]))
+        c.said.update((n, frame.samples) for n, frame in zip(frames, spoken, strict=True))
         return spoken
 
     def _hear_user(self, frames: range) -> MotionWindow:

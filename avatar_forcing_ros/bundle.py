@@ -172,17 +172,18 @@ def _assemble(manifest: Manifest, folder: Path) -> ModelBundle:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise BundleError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:300]}") from None
-    return assemble(manifest, network, mean, std, _make_space(manifest))
+    return assemble(manifest, folder, network, mean, std, _make_space(manifest, folder))
 
 
 def assemble(
     manifest: Manifest,
+    folder: Path,
     network: AvatarForcingNetwork,
     mean: NDArray[np.float32],
     std: NDArray[np.float32],
     space: MotionSpace,
 ) -> ModelBundle:
-    """Join a network with a motion space and the audio features that its manifest names.
+    """Join a network with a motion space and the audio features that its manifest names; `folder` holds their weights.
 
     Raises:
         BundleError: they do not fit together.
@@ -192,19 +193,30 @@ def assemble(
         if size != space.size:
             raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
     network.eval().requires_grad_(False)
-    return ModelBundle(manifest, network, space, _audio_stream(manifest), mean, std)
+    return ModelBundle(manifest, network, space, _audio_streams(manifest, folder), mean, std)
 
 
-def _make_space(manifest: Manifest) -> MotionSpace:
+def _make_space(manifest: Manifest, folder: Path) -> MotionSpace:
+    """The motion space; its room is imported only where it is used."""
     if manifest.motion_space == "facemesh":
-        from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace  # MediaPipe: only where it is used
+        from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 
         return FaceMeshSpace()
+    if manifest.motion_space == "autoencoder":
+        from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
+
+        return AutoencoderSpace.load(folder / "autoencoder.safetensors")
     raise BundleError(f"{manifest.name}: motion_space must be facemesh or autoencoder, got {manifest.motion_space}")
 
 
-def _audio_stream(manifest: Manifest) -> Callable[[], FeatureStream]:
+def _audio_streams(manifest: Manifest, folder: Path) -> Callable[[], FeatureStream]:
+    """Maker of the audio features that the manifest names; the other keys of `audio` are its settings."""
+    settings = {key: value for key, value in manifest.audio.items() if key != "features"}
     kind = manifest.audio.get("features")
     if kind == "log_mel":
         return LogMelStream
+    if kind == "wav2vec2":
+        from avatar_forcing_ros.audio.wav2vec2_stream import wav2vec2_streams
+
+        return wav2vec2_streams(folder / "wav2vec2.safetensors", **settings)
     raise BundleError(f"{manifest.name}: audio.features must be log_mel or wav2vec2, got {kind}")

@@ -21,6 +21,11 @@ def resource(*parts: str) -> Path:
     raise FileNotFoundError(f"{'/'.join(parts)} not found; looked for " + ", ".join(str(path) for path in tried))
 
 
+def default_portrait() -> Path:
+    """Picture of the character that is animated when nobody chooses another."""
+    return resource("models", "portraits", "aria.png")
+
+
 def _roots() -> list[Path]:
     here = Path(__file__).resolve().parent
     prefixes = [parent for parent in here.parents if (parent / "share" / PACKAGE).is_dir()]

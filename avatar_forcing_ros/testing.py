@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -45,7 +47,7 @@ def tiny_bundle(seed: int = 0, network: NetworkConfig = TINY_NETWORK) -> ModelBu
         origin="random numbers",
         weights={},
     )
-    return assemble(manifest, model, np.zeros(SIZE, np.float32), np.full(SIZE, 0.1, np.float32), BarsSpace())
+    return assemble(manifest, Path(), model, np.zeros(SIZE, np.float32), np.full(SIZE, 0.1, np.float32), BarsSpace())
 
 
 class BarsEncoder:

@@ -16,7 +16,7 @@ import torch
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.media import read_image
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import VideoFrame
 
 MEASURED_BLOCKS = 25
@@ -98,7 +98,7 @@ def _sound_devices() -> str:
 
 
 def _default_portrait() -> np.ndarray:
-    return read_image(resource("models", "portraits", "default.png"))
+    return read_image(default_portrait())
 
 
 def _encoding(model: str) -> str:

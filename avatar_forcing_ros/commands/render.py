@@ -17,7 +17,7 @@ from tqdm import tqdm
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_image, read_video
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
 
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         guidance_avatar=args.guidance_avatar,
         guidance_user=args.guidance_user,
     )
-    portrait = read_image(args.portrait or resource("models", "portraits", "default.png"))
+    portrait = read_image(args.portrait or default_portrait())
     avatar = Avatar(bundle, portrait, config)
     inputs = _read_inputs(args, bundle)
     began = time.perf_counter()

@@ -53,17 +53,18 @@ class FeatureTrack:
         self._next_frame = frame
         self._frames = {n: features for n, features in self._frames.items() if n < frame}
 
-    def push_frame(self, samples: NDArray[np.float32]) -> None:
-        """Add the sound of the next grid frame, (640,) float32."""
-        if samples.shape != (FRAME_SAMPLES,):
-            raise ValueError(f"a frame of sound has {FRAME_SAMPLES} samples, got {samples.shape}")
+    def push(self, samples: NDArray[np.float32]) -> None:
+        """Add the sound of the next k grid frames at once, (k * 640,) float32: a pass of a large encoder is dear."""
+        if len(samples) % FRAME_SAMPLES:
+            raise ValueError(f"sound must be whole frames of {FRAME_SAMPLES} samples, got {len(samples)}")
         assert self._stream is not None, "restart() says where the sound begins"
         features = self._stream.push(samples)
-        if len(features) != 1:
-            raise ValueError(f"a feature stream must give one frame per video frame, got {len(features)}")
-        self._frames[self._next_frame] = features[0]
-        self._next_frame += 1
-        self._frames.pop(self._next_frame - KEPT_FRAMES, None)
+        if len(features) * FRAME_SAMPLES != len(samples):
+            raise ValueError(f"a feature stream gave {len(features)} frames for {len(samples)} samples")
+        for frame in features:
+            self._frames[self._next_frame] = frame
+            self._next_frame += 1
+            self._frames.pop(self._next_frame - KEPT_FRAMES, None)
 
     def read(self, frames: range) -> NDArray[np.float32]:
         """(T, F) features of grid frames: silence before the sound began, the newest ones where it has not come yet."""

@@ -71,8 +71,8 @@ class UserAudioTimeline:
         while self._pending and _end(self._pending[0]) <= until_ns:
             self._append(self._pending.pop(0))
         self._read_until_ns = until_ns
-        while len(self._tail) >= FRAME_SAMPLES:
-            self.features.push_frame(self._take_frame())
+        if len(self._tail) >= FRAME_SAMPLES:
+            self.features.push(self._take_whole_frames())
 
     def present(self, now_ns: int) -> bool:
         """Whether a microphone is there: something was heard within the timeout."""
@@ -112,11 +112,12 @@ class UserAudioTimeline:
         self.gaps += 1
         return np.concatenate([np.zeros(missing, np.float32), samples])
 
-    def _take_frame(self) -> NDArray[np.float32]:
+    def _take_whole_frames(self) -> NDArray[np.float32]:
         assert self._position is not None
-        frame, self._tail = self._tail[:FRAME_SAMPLES], self._tail[FRAME_SAMPLES:]
-        self._position += FRAME_SAMPLES
-        return frame
+        whole = len(self._tail) // FRAME_SAMPLES * FRAME_SAMPLES
+        taken, self._tail = self._tail[:whole], self._tail[whole:]
+        self._position += whole
+        return taken
 
 
 def _end(chunk: AudioChunk) -> int:
