@@ -1,0 +1,117 @@
+"""Clips for training: pieces of conversations with every signal at the place where streaming will put it.
+
+Position i of a clip carries the avatar's own speech of frame i, the user's motion sampled `motion_delay` frames before
+frame i is presented, and the user's audio whose last sample precedes that presentation by the same time, which is the
+feature frame one further back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avatar_forcing_ros.train.corpus import Corpus
+from avatar_forcing_ros.train.scaling import LatentScale
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """Time alignment of clips.
+
+    Attributes:
+        frames: T, length of a clip.
+        lookback_frames: l, condition frames before the clip.
+        motion_delay: frames from the user's motion to the presentation of the avatar's frame.
+        audio_delay: the same for the user's feature frames.
+        jitter: greatest random shift of both, in frames, against brittleness.
+        audio_absent_share: chance that a clip has no microphone at all.
+    """
+
+    frames: int = 48
+    lookback_frames: int = 2
+    motion_delay: int = 6
+    audio_delay: int = 7
+    jitter: int = 1
+    audio_absent_share: float = 0.05
+
+    @property
+    def first_start(self) -> int:
+        """The earliest frame at which a clip can begin."""
+        return self.audio_delay + self.jitter + self.lookback_frames
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """B clips in network units. Conditions have l frames before the clip.
+
+    Attributes:
+        motion: (B, T, M), the avatar's true motion.
+        reference: (B, M), its rest pose.
+        avatar_features: (B, l+T, F).
+        user_features: (B, l+T, F).
+        user_motion: (B, l+T, M); zeros where no face was found.
+        microphone: (B,) one where there is one, else zero.
+    """
+
+    motion: Tensor
+    reference: Tensor
+    avatar_features: Tensor
+    user_features: Tensor
+    user_motion: Tensor
+    microphone: Tensor
+
+    def to(self, device: torch.device) -> ClipBatch:
+        """The same on another device."""
+        return ClipBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+
+class ClipSampler:
+    """Draws random clips; its state is the generator's, which a checkpoint keeps."""
+
+    def __init__(self, corpus: Corpus, scale: LatentScale, config: ClipConfig, seed: int) -> None:
+        if corpus.frames < config.first_start + config.frames:
+            raise ValueError(
+                f"conversations must have at least {config.first_start + config.frames} frames, got {corpus.frames}"
+            )
+        self.corpus = corpus
+        self.scale = scale
+        self.config = config
+        self.rng = np.random.default_rng(seed)
+
+    def draw(self, batch: int) -> ClipBatch:
+        """Draw `batch` clips at random."""
+        config, rng = self.config, self.rng
+        which = rng.integers(0, self.corpus.conversations, batch)
+        starts = rng.integers(config.first_start, self.corpus.frames - config.frames + 1, batch)
+        shifts = rng.integers(-config.jitter, config.jitter + 1, batch)
+        clip = _rows(starts, 0, config.frames)
+        own = _rows(starts, -config.lookback_frames, config.frames)
+        seen = own - (config.motion_delay + shifts)[:, None]
+        heard = own - (config.audio_delay + shifts)[:, None]
+        return self._gather(which[:, None], clip, own, seen, heard)
+
+    def _gather(
+        self, which: NDArray[np.int64], clip: NDArray[np.int64], own: NDArray[np.int64],
+        seen: NDArray[np.int64], heard: NDArray[np.int64],
+    ) -> ClipBatch:  # fmt: skip
+        corpus, scale = self.corpus, self.scale
+        user_motion = scale.normalize(corpus.user_motion[which, seen]) * corpus.user_valid[which, seen][..., None]
+        microphone = self.rng.random(len(which)) >= self.config.audio_absent_share
+        arrays = (
+            scale.normalize(corpus.motion[which, clip]),
+            scale.normalize(corpus.reference[which[:, 0]]),
+            corpus.avatar_features[which, own],
+            corpus.user_features[which, heard],
+            user_motion,
+            microphone,
+        )
+        return ClipBatch(*(torch.from_numpy(array.astype(np.float32)) for array in arrays))
+
+
+def _rows(starts: NDArray[np.int64], before: int, after: int) -> NDArray[np.int64]:
+    """(B, after - before) frame numbers around each start."""
+    return starts[:, None] + np.arange(before, after)

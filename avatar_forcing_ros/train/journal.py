@@ -1,0 +1,44 @@
+"""Numbers of a run: a CSV file, and TensorBoard where it is installed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+
+class Journal:
+    """One line of numbers per entry in `folder`/metrics.csv."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "metrics.csv"
+        self._board = _tensorboard(folder)
+
+    def add(self, step: int, numbers: dict[str, float]) -> None:
+        """Append a line; the first one writes the header."""
+        new = not self.path.exists()
+        with self.path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if new:
+                writer.writerow(["step", *numbers])
+            writer.writerow([step, *(f"{value:.6g}" for value in numbers.values())])
+        if self._board is not None:
+            for name, value in numbers.items():
+                self._board.add_scalar(name, value, step)
+
+    def rewind(self, step: int) -> None:
+        """Drop the lines after a step, which a continued run will write again."""
+        if self.path.exists():
+            header, *lines = self.path.read_text().splitlines()
+            kept = [line for line in lines if int(line.split(",")[0]) <= step]
+            self.path.write_text("\n".join([header, *kept]) + "\n")
+
+
+def _tensorboard(folder: Path) -> Any:
+    """A writer, or None where TensorBoard is not installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(folder)

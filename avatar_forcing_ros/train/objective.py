@@ -1,0 +1,135 @@
+"""Diffusion forcing: what the network is asked in training, and how far its answer is off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.flow.noise_levels import sample_block_times
+from avatar_forcing_ros.flow.path import interpolate, target_velocity
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.train.clips import ClipBatch
+from avatar_forcing_ros.train.lips import LIP_CHANNELS
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Noise, dropout and weights of stage 1.
+
+    Attributes:
+        dropout: chance that one condition (own speech, user's voice, user's motion, rest pose) is dropped by itself.
+        user_dropout: chance that voice and motion of the user are dropped together, as guidance does.
+        speech_dropout: chance that one's own speech is dropped and the user is kept, as guidance does.
+        null_dropout: chance that all three are dropped.
+        past_clean_share: chance that a clip is noised as in streaming: nearly clean up to a random block.
+        past_noise: greatest share of noise there.
+        last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
+            block after it.
+        lip_weight: weight of the lip channels.
+    """
+
+    dropout: float = 0.10
+    user_dropout: float = 0.10
+    speech_dropout: float = 0.08
+    null_dropout: float = 0.08
+    past_clean_share: float = 0.5
+    past_noise: float = 0.05
+    last_block_weight: float = 3.0
+    lip_weight: float = 2.0
+
+
+@dataclass(frozen=True)
+class Noised:
+    """Clips on their way to noise: `x_t` and `target` (B, T, M), `t` (B, T)."""
+
+    x_t: Tensor
+    t: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Which conditions stay, each (B,) of ones and zeros."""
+
+    avatar_audio: Tensor
+    user_audio: Tensor
+    user_motion: Tensor
+    reference: Tensor
+
+    def to(self, device: torch.device) -> Dropout:
+        """The same on another device."""
+        return Dropout(*(mask.to(device) for mask in vars(self).values()))
+
+
+def draw_dropout(batch: int, config: ObjectiveConfig, generator: torch.Generator) -> Dropout:
+    """Draw what each clip of a batch is conditioned on."""
+    alone = torch.rand(batch, 4, generator=generator) >= config.dropout
+    mode = torch.rand(batch, generator=generator)
+    null = mode < config.null_dropout
+    no_speech = mode < config.null_dropout + config.speech_dropout
+    no_user = null | (mode > 1 - config.user_dropout)
+    return Dropout(
+        (alone[:, 0] & ~no_speech).float(),
+        (alone[:, 1] & ~no_user).float(),
+        (alone[:, 2] & ~no_user).float(),
+        alone[:, 3].float(),
+    )
+
+
+def draw_times(batch: int, frames: int, block: int, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+    """(B, T) flow times: independent per block, or in some clips nearly clean before a random block."""
+    t = sample_block_times(batch, frames, block, generator)
+    first_noisy = torch.randint(frames // block, (batch, 1), generator=generator) * block
+    streaming = torch.rand(batch, 1, generator=generator) < config.past_clean_share
+    past = streaming & (torch.arange(frames)[None] < first_noisy)
+    return torch.where(past, t * config.past_noise, t)
+
+
+def add_noise(motion: Tensor, t: Tensor, noise: Tensor) -> Noised:
+    """Put clips at their times on the path."""
+    return Noised(interpolate(motion, noise, t), t, target_velocity(motion, noise))
+
+
+def encode(network: AvatarForcingNetwork, clips: ClipBatch, keep: Dropout) -> Tensor:
+    """(B, T, hidden) conditions of clips, block by block as streaming computes them."""
+    past = clips.avatar_features.shape[1] - clips.motion.shape[1]
+    conditions = Conditions(
+        network.project_audio(clips.avatar_features), network.project_audio(clips.user_features), clips.user_motion
+    ).keep(keep.avatar_audio, keep.user_audio * clips.microphone, keep.user_motion)
+    frames = conditions.frames
+    return network.encode_conditions_blockwise(conditions.slice(past, frames), lookback=conditions.slice(0, past))
+
+
+def predict(network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, keep: Dropout) -> Tensor:
+    """Predicted velocity of noised clips, (B, T, M)."""
+    c = encode(network, clips, keep)
+    return network.velocity(noised.x_t, noised.t, c, clips.reference * keep.reference[:, None]).float()
+
+
+def channel_errors(predicted: Tensor, target: Tensor) -> Tensor:
+    """(B, T, 18) error of each number: absolute for the lips, squared for the rest.
+
+    The paper takes the absolute error throughout. Its minimum is the median, and the median of a rare event (a blink, a
+    nod, a smile that is returned only mostly) is its absence or its certainty: such a model would hardly blink and
+    always smile back. The squared error keeps their rates. Lips are all but decided by the speech, and the absolute
+    error keeps them crisp and perfectly shut in silence.
+    """
+    difference = predicted - target
+    is_lip = torch.zeros(SIZE, dtype=torch.bool)
+    is_lip[[INDEX[name] for name in LIP_CHANNELS]] = True
+    return torch.where(is_lip.to(difference.device), difference.abs(), difference.square())
+
+
+def weights(frames: int, block: int, config: ObjectiveConfig) -> Tensor:
+    """(T, 18) weights of the errors, of mean one."""
+    channel = torch.ones(SIZE)
+    channel[[INDEX[name] for name in LIP_CHANNELS]] = config.lip_weight
+    frame = torch.ones(frames)
+    frame[-block:] = config.last_block_weight
+    table = frame[:, None] * channel
+    return table / table.mean()
+

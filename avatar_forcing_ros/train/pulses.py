@@ -1,0 +1,79 @@
+"""Smooth pulses on the frame grid: what a smile, a raised brow, a blink or a nod looks like over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FRAME_RATE = 25.0
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A movement away from rest and back.
+
+    Attributes:
+        start_s: when it begins to rise.
+        rise_s: how long it rises.
+        hold_s: how long it stays.
+        fall_s: how long it returns.
+        size: height of its plateau.
+    """
+
+    start_s: float
+    rise_s: float
+    hold_s: float
+    fall_s: float
+    size: float
+
+    @property
+    def end_s(self) -> float:
+        """When it is over."""
+        return self.start_s + self.rise_s + self.hold_s + self.fall_s
+
+
+def frame_times(frames: int) -> NDArray[np.float64]:
+    """(T,) time of the middle of each frame."""
+    return (np.arange(frames) + 0.5) / FRAME_RATE
+
+
+def smooth_step(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """0 below 0, 1 above 1, with zero slope at both."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
+def draw(pulses: Iterable[Pulse], frames: int) -> NDArray[np.float64]:
+    """(T,) curve of pulses; where several overlap the one further from rest counts."""
+    times, out = frame_times(frames), np.zeros(frames)
+    for pulse in pulses:
+        first = max(0, int(pulse.start_s * FRAME_RATE) - 1)
+        last = max(first, min(frames, int(pulse.end_s * FRAME_RATE) + 2))
+        local = times[first:last] - pulse.start_s
+        falling = (local - pulse.rise_s - pulse.hold_s) / pulse.fall_s
+        shape = pulse.size * smooth_step(local / pulse.rise_s) * (1 - smooth_step(falling))
+        part = out[first:last]
+        out[first:last] = np.where(np.abs(shape) > np.abs(part), shape, part)
+    return out
+
+
+def nod(frames: int, start_s: float, cycles: float, rate_hz: float, size: float) -> NDArray[np.float64]:
+    """(T,) a head nod: down and back `cycles` times at `rate_hz`, each half as deep as the one before."""
+    local = frame_times(frames) - start_s
+    inside = (local >= 0) & (local <= cycles / rate_hz)
+    depth = size * 0.5 ** np.floor(local * rate_hz)
+    return np.where(inside, depth * (1 - np.cos(2 * np.pi * rate_hz * local)) / 2, 0.0)
+
+
+def poisson_times(rng: np.random.Generator, duration_s: float, per_minute: float, least_gap_s: float) -> list[float]:
+    """Random times at a mean rate, never closer than `least_gap_s`."""
+    times: list[float] = []
+    mean_gap = max(0.05, 60 / per_minute - least_gap_s)
+    now = float(rng.exponential(mean_gap))
+    while now < duration_s:
+        times.append(now)
+        now += least_gap_s + float(rng.exponential(mean_gap))
+    return times

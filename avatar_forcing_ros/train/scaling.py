@@ -1,0 +1,35 @@
+"""Mean and standard deviation of each channel: the network sees latents in these units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_SHARE_OF_RANGE = 0.05
+"""Channels that hardly move in the data get this share of their range as unit, so that a user who moves them stays in
+reach."""
+
+
+@dataclass(frozen=True)
+class LatentScale:
+    """`mean` and `std`, (M,) float32, in units of the motion space."""
+
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+
+    @staticmethod
+    def of(motion: NDArray[np.float32], ranges: NDArray[np.float64]) -> LatentScale:
+        """Statistics of motion (..., M) whose channels have these ranges, (M,)."""
+        rows = motion.reshape(-1, motion.shape[-1]).astype(np.float64)
+        std = np.maximum(rows.std(axis=0), LEAST_SHARE_OF_RANGE * ranges)
+        return LatentScale(rows.mean(axis=0).astype(np.float32), std.astype(np.float32))
+
+    def normalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., M) to network units."""
+        return (latents - self.mean) / self.std
+
+    def denormalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(..., M) back to units of the motion space."""
+        return latents * self.std + self.mean

@@ -1,0 +1,205 @@
+"""The training loop, stage 1: diffusion forcing on simulated conversations.
+
+    while step < steps:  draw clips -> noise -> predict velocity -> weighted error -> Adam -> moving average
+
+A checkpoint holds everything that the next step depends on, so a run that was interrupted continues bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.train.clips import ClipBatch, ClipSampler
+from avatar_forcing_ros.train.journal import Journal
+from avatar_forcing_ros.train.objective import (
+    ObjectiveConfig,
+    add_noise,
+    channel_errors,
+    draw_dropout,
+    draw_times,
+    predict,
+    weights,
+)
+
+_log = logging.getLogger(__name__)
+
+
+def bundled_network_config() -> NetworkConfig:
+    """Sizes of the bundled model: small enough for one core of a robot."""
+    return NetworkConfig(
+        motion_size=18,
+        audio_feature_size=320,
+        condition_size=128,
+        condition_heads=4,
+        hidden_size=256,
+        heads=4,
+        depth=4,
+        mlp_ratio=2.0,
+        clip_frames=48,
+        block_frames=4,
+        lookahead_frames=2,
+        condition_radius=2,
+        visibility="blockwise",
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Stage 1.
+
+    Attributes:
+        steps: optimiser steps in all.
+        batch: clips per step.
+        learning_rate: after the warm-up, until the cool-down.
+        warmup_steps: linear rise at the beginning.
+        cooldown_share: share of all steps over which the rate falls to zero at the end.
+        weight_decay: of AdamW.
+        gradient_norm: gradients are clipped to it.
+        average_decay: of the moving average of the weights, which is what is exported.
+        seed: of initial weights, clips and noise.
+        log_steps: steps between lines of the journal.
+        checkpoint_steps: steps between checkpoints.
+    """
+
+    steps: int = 6000
+    batch: int = 16
+    learning_rate: float = 1e-3
+    warmup_steps: int = 100
+    cooldown_share: float = 0.3
+    weight_decay: float = 0.01
+    gradient_norm: float = 1.0
+    average_decay: float = 0.998
+    seed: int = 0
+    log_steps: int = 20
+    checkpoint_steps: int = 200
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+
+    def learning_rate_at(self, step: int) -> float:
+        """Rise, plateau, fall."""
+        rise = min(1.0, (step + 1) / self.warmup_steps)
+        fall = min(1.0, (self.steps - step) / max(1.0, self.steps * self.cooldown_share))
+        return self.learning_rate * rise * max(0.0, fall)
+
+
+class Trainer:
+    """Network, its moving average, optimiser and randomness of one run."""
+
+    def __init__(self, sampler: ClipSampler, network: NetworkConfig, config: TrainConfig, device: str = "cpu") -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.device = torch.device(device)
+        self.sampler = sampler
+        self.network = AvatarForcingNetwork(network).to(self.device)
+        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        )
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.step = 0
+        table = weights(sampler.config.frames, network.block_frames, config.objective)
+        self._weights = table.to(self.device)
+
+    def train_step(self) -> dict[str, float]:
+        """One step; returns what it cost."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate_at(self.step)
+        errors = self.errors(self.sampler.draw(self.config.batch).to(self.device))
+        loss = (errors * self._weights).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
+        self.optimizer.step()
+        self._follow()
+        self.step += 1
+        return {"loss": loss.item(), "gradient_norm": float(norm), **_by_group(errors)}
+
+    def errors(self, clips: ClipBatch) -> Tensor:
+        """(B, T, M) errors of the velocity at random noise and with random conditions dropped."""
+        batch, frames = clips.motion.shape[:2]
+        objective = self.config.objective
+        t = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator).to(self.device)
+        noise = torch.randn(clips.motion.shape, generator=self.generator).to(self.device)
+        keep = draw_dropout(batch, objective, self.generator).to(self.device)
+        noised = add_noise(clips.motion, t, noise)
+        return channel_errors(predict(self.network, clips, noised, keep), noised.target)
+
+    def run(self, folder: Path, journal: Journal, report: Any = None) -> None:
+        """Train until `config.steps`, with checkpoints in `folder`.
+
+        Args:
+            folder: where the checkpoint is kept; an earlier one is continued.
+            journal: gets a line every `log_steps`.
+            report: called with the trainer after every checkpoint, to look at the model as it goes.
+        """
+        path = folder / "checkpoint.pt"
+        if path.exists():
+            self.load_state_dict(torch.load(path, weights_only=False))
+            journal.rewind(self.step)
+            _log.info("continuing at step %d", self.step)
+        began, first = time.monotonic(), self.step
+        while self.step < self.config.steps:
+            costs = self.train_step()
+            if self.step % self.config.log_steps == 0 or self.step == self.config.steps:
+                journal.add(self.step, costs)
+                _log.info("%s", _line(self.step, self.config.steps, costs, (time.monotonic() - began) / (self.step - first)))
+            if self.step % self.config.checkpoint_steps == 0 or self.step == self.config.steps:
+                save(self.state_dict(), path)
+                if report is not None:
+                    report(self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next step depends on."""
+        return {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "noise": self.generator.get_state(),
+            "clips": self.sampler.rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`."""
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["noise"])
+        self.sampler.rng.bit_generator.state = state["clips"]
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the average; at first quickly, so that the random start is soon forgotten."""
+        decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
+        for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(new, 1 - decay)
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint; an interrupted write leaves the one before."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def _by_group(errors: Tensor) -> dict[str, float]:
+    """Mean error of pose, lips and the rest of the face."""
+    mean = errors.detach().mean(dim=(0, 1))
+    return {"pose": mean[:6].mean().item(), "lips": mean[[6, 8, 9, 10, 11]].mean().item(), "face": mean[12:].mean().item()}
+
+
+def _line(step: int, steps: int, costs: dict[str, float], seconds: float) -> str:
+    """A line of progress with what is left."""
+    numbers = " ".join(f"{name} {value:.3f}" for name, value in costs.items() if math.isfinite(value))
+    return f"step {step}/{steps} {numbers} | {seconds:.2f} s/step, {(steps - step) * seconds / 60:.0f} min left"
