@@ -1,0 +1,57 @@
+"""The command line: what it answers, and that a user's mistake ends in one line and a status, never in a traceback."""
+
+import json
+
+import numpy as np
+import pytest
+
+from avatar_forcing_ros import cli
+
+
+def test_without_a_command_it_shows_help_and_fails(capsys):
+    assert cli.main([]) == 2
+    assert all(name in capsys.readouterr().err for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("name", [name for name in cli.COMMANDS])
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([name, "--help"])
+    assert exit_.value.code == 0
+    assert "--json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["render", "--speech", "no.wav", "--output", "o.mp4"], "no.wav: no such file"),
+        (["render", "--speech", "{text}", "--output", "o.mp4"], "expected a video or sound file"),
+        (["render", "--speech", "{silent}", "--output", "o.mp4"], "without samples"),
+        (["render", "--speech", "no.wav", "--output", "o.mp4", "--model", "none"], "no model 'none'"),
+        (["render", "--speech", "no.wav", "--output", "o.mp4", "--portrait", "{text}"], "expected a picture"),
+        (["parity", "no.npz"], "no such file"),
+    ],
+)
+def test_a_users_mistake_is_one_line(arguments, message, tmp_path, capsys):
+    (tmp_path / "text").write_text("this is no media file")
+    write_empty_wav(tmp_path / "silent")
+    filled = [argument.format(text=tmp_path / "text", silent=tmp_path / "silent") for argument in arguments]
+    assert cli.main(filled) == 1
+    error = capsys.readouterr().err.strip()
+    assert message in error and "\n" not in error and error.startswith(f"avatar-forcing {arguments[0]}: ")
+
+
+def write_empty_wav(path):
+    import wave
+
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+
+
+def test_parity_fails_when_the_network_differs(tmp_path, capsys):
+    arrays = {f"dme_{name}": np.ones((1, 50, 512), np.float32) for name in ("user_audio", "user_motion", "avatar_audio")}
+    np.savez(tmp_path / "seed1.npz", dme_out=np.ones((1, 50, 64), np.float32), **arrays)
+    assert cli.main(["parity", str(tmp_path / "seed1.npz")]) == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["worst"] > 0.1
