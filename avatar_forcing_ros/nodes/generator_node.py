@@ -26,7 +26,7 @@ from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.performer import Performer, sha256_of_pixels
 from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.srv import SetPortrait
 
 

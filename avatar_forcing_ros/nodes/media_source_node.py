@@ -94,7 +94,7 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
         streams, self._end_ns = _open_files(self.config)
         self._events = conversation(*streams.values())
         self._next = next(self._events, None)  # opens the files: what is wrong with them is said now
-        self._publishers: dict[str, Publisher] = {
+        self._senders: dict[str, Publisher] = {
             name: self.advertise(*_TOPICS[name]) for name in sorted(streams.keys() | _devices(self.config))
         }
         self._open_devices(undo)
@@ -125,7 +125,7 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
 
     def _start_when_read(self) -> None:
         if self.config.wait_for_readers:
-            if not all(publisher.get_subscription_count() for publisher in self._publishers.values()):
+            if not all(publisher.get_subscription_count() for publisher in self._senders.values()):
                 self._stopped.wait(0.1)
                 return
             self._stopped.wait(_SETTLED_S)
@@ -136,7 +136,7 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
             message = from_rgb(content.image, to_stamp(content.stamp_ns), "camera_optical_frame")
         else:
             message = from_chunk(content)
-        self._publishers[topic].publish(message)
+        self._senders[topic].publish(message)
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds

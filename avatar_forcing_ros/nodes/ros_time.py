@@ -43,8 +43,7 @@ class ClockWaiter:
         self._condition = threading.Condition()
         self._woken = False
         self._closed = False
-        step = Duration(nanoseconds=1)
-        threshold = JumpThreshold(min_forward=step, min_backward=-step, on_clock_change=True)
+        threshold = JumpThreshold(min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1))
         self._jumps = clock.create_jump_callback(threshold, post_callback=lambda _jump: self._notify())
 
     def now_ns(self) -> int:

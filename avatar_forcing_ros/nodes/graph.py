@@ -1,0 +1,119 @@
+"""Which nodes, with which parameters, make up the live avatar, the demo and a replay. Launch files and demo read it.
+
+A parameter stands in one of three places and only there: its default in the dataclass of its node, what a setting
+(live, demo, replay) changes in `config/<setting>.yaml`, and what the caller says in the functions below. No ROS here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avatar_forcing_ros.resources import PACKAGE, resource
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class NodeProcess:
+    """One node, run as a process of its own.
+
+    Attributes:
+        executable: its name in lib/avatar_forcing_ros, and of its module in `avatar_forcing_ros.nodes`.
+        settings: parameter file.
+        parameters: what the caller says, above the file.
+        remappings: topics by other names.
+    """
+
+    executable: str
+    settings: Path
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    remappings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module whose `main` the executable calls."""
+        return f"{PACKAGE}.nodes.{self.executable}"
+
+    def ros_arguments(self) -> list[str]:
+        """Command line of the process after its name."""
+        arguments = ["--ros-args", "--params-file", str(self.settings)]
+        for name, value in self.parameters.items():
+            arguments += ["-p", f"{name}:={json.dumps(value)}"]  # rcl reads YAML, of which JSON is a part
+        for name, other in self.remappings.items():
+            arguments += ["-r", f"{name}:={other}"]
+        return arguments
+
+
+@dataclass(frozen=True)
+class AvatarChoice:
+    """Whose face and which model; empty takes the default of the generator node.
+
+    Attributes:
+        model: name of a shipped model, or folder of a model bundle.
+        portrait: picture of the face to animate.
+    """
+
+    model: str = ""
+    portrait: str = ""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Files that stand for the user and the dialogue manager.
+
+    Attributes:
+        video: what the camera saw.
+        audio: what the microphone heard; empty takes the video's own sound.
+        speech: what the avatar shall say.
+        repeat: "no", "loop" or "ping-pong"; how the video is played.
+    """
+
+    video: str
+    audio: str = ""
+    speech: str = ""
+    repeat: str = "no"
+
+
+def live(avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speaker: bool = False) -> list[NodeProcess]:
+    """The avatar on a robot: camera and microphone come from its drivers, or from this machine's own devices.
+
+    Args:
+        avatar: whose face and which model.
+        webcam: number of a camera device to open; negative leaves the camera to a driver.
+        microphone: open this machine's microphone.
+        speaker: play the avatar's voice on this machine.
+    """
+    nodes = [*_heart("live", avatar), _node("display_node", "live", speaker=speaker)]
+    if webcam >= 0 or microphone:
+        nodes.append(_node("media_source_node", "live", webcam=webcam, microphone=microphone))
+    return nodes
+
+
+def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:
+    """The same nodes on a recorded conversation; the display records, and the source ends with the conversation."""
+    source = _node("media_source_node", "demo", **vars(recorded))
+    return [*_heart("demo", avatar), _node("display_node", "demo", output=output), source]
+
+
+def replay(avatar: AvatarChoice, output: str, with_camera: bool) -> list[NodeProcess]:
+    """The avatar on a bag's time; the bag is played beside it.
+
+    Args:
+        avatar: whose face and which model.
+        output: mp4 file to record to; empty shows a window where there is a screen.
+        with_camera: the bag holds camera pictures; otherwise it holds user_motion.
+    """
+    heart = _heart("replay", avatar)
+    return [*(heart if with_camera else heart[1:]), _node("display_node", "replay", output=output)]
+
+
+def _heart(setting: str, avatar: AvatarChoice) -> list[NodeProcess]:
+    return [_node("motion_extraction_node", setting), _node("generator_node", setting, **vars(avatar))]
+
+
+def _node(executable: str, setting: str, **parameters: Value) -> NodeProcess:
+    said = {name: value for name, value in parameters.items() if value != ""}
+    return NodeProcess(executable, resource("config", f"{setting}.yaml"), said)
