@@ -29,6 +29,18 @@ ROLL_IN = 0.28
 """Share of a lip's height that `press` rolls inwards."""
 
 
+LOWER_SHARE = 0.93
+"""Share of the opening between the lips that the lower lip makes; the upper lip makes the rest."""
+
+PRESS_LIFTS_JAW = 0.6
+"""Share of the jaw's opening that a full `press` takes back; the lips close the rest."""
+
+
+def jaw_under_press(jaw_open: float, press: float) -> float:
+    """Opening of the jaw that is left when the lips are pressed together."""
+    return jaw_open * (1 - PRESS_LIFTS_JAW * press)
+
+
 @dataclass(frozen=True)
 class LipCurve:
     """Place of each vertex relative to the mouth.
@@ -116,18 +128,21 @@ def _jaw_open(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArr
     fall = _smooth_step(-0.25, 0.42, points[:, 1] - mouth_y) * lever * gains.jaw_chin
     fall *= np.exp(-((np.maximum(points[:, 1] - chin[1], 0) / 0.45) ** 2))
     fall *= 1 - 0.8 * _smooth_step(0.95, 1.5, np.abs(points[:, 0]))
-    round_profile = 1 - np.abs(curve.along) ** 2.4
-    corner = 0.30 * gains.jaw_gap
+    round_profile = 1 - np.abs(curve.along) ** 2.1
+    corner = 0.36 * gains.jaw_gap
     for row, share in enumerate((0.90, 0.94, 0.98, 1.0)):
         lower, upper = LOWER_LIP[row], UPPER_LIP[row]
-        fall[lower] = corner + (share * 0.95 * gains.jaw_gap - corner) * round_profile[lower]
-        fall[upper] = corner + (-0.05 * share * gains.jaw_gap - corner) * round_profile[upper]
+        fall[lower] = corner + (share * LOWER_SHARE * gains.jaw_gap - corner) * round_profile[lower]
+        fall[upper] = corner + (-(1 - LOWER_SHARE) * share * gains.jaw_gap - corner) * round_profile[upper]
+    lip_fall = corner + (0.88 * LOWER_SHARE * gains.jaw_gap - corner) * round_profile
+    under_lip = np.exp(-((curve.below / 0.26) ** 2) - (curve.beside / 0.15) ** 2) * (curve.below > 0)
+    fall += under_lip * np.maximum(lip_fall - fall, 0)
     above = points[:, 1] < mouth_y
     skin = np.ones(len(points), bool)
     skin[np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()])] = False
     near_corner = corner * (np.abs(curve.along) ** 3) * _fade(curve, 0.22, 0.16, 0.3)
     fall = np.where(skin & above, near_corner, np.where(skin, np.maximum(fall, near_corner), fall))
-    inwards = -0.07 * curve.along * _fade(curve, 0.25, 0.2, 0.35)
+    inwards = -0.10 * curve.along * _fade(curve, 0.25, 0.2, 0.35)
     back = 0.12 * fall * (points[:, 1] > mouth_y)
     return np.column_stack([inwards, fall, back])
 

@@ -29,11 +29,11 @@ class ExpressionGains:
     """
 
     jaw_gap: float = 0.42
-    jaw_chin: float = 0.26
+    jaw_chin: float = 0.30
     smile_out: float = 0.10
     smile_up: float = 0.11
     stretch_out: float = 0.085
-    pucker_in: float = 0.13
+    pucker_in: float = 0.15
     upper_lip_up: float = 0.09
     brow_up: float = 0.13
     furrow_down: float = 0.06

@@ -21,6 +21,7 @@ SPRITE_HALF_WIDTH = 0.48
 SPRITE_HEIGHT = 0.30
 SPRITE_EDGE = 0.28
 """Distance of the incisors' edge from the roots' end of a tooth picture; beyond it the picture is empty."""
+AVERAGE_HALF_WIDTH = 0.43
 CURVE_POINTS = 32
 """Points per lip of the smooth outline."""
 
@@ -40,13 +41,15 @@ class MouthConfig:
         lower_edge: how far the lower incisors reach above the lower lip's inner edge.
         teeth_from: gap between the lips from which teeth begin to show.
         teeth_full: gap at which they show fully.
+        pucker_hides: share of the teeth's brightness that a full pucker takes.
     """
 
     tooth_depth: float = 0.10
-    upper_edge: float = 0.075
-    lower_edge: float = 0.03
+    upper_edge: float = 0.065
+    lower_edge: float = 0.015
     teeth_from: float = 0.03
     teeth_full: float = 0.12
+    pucker_hides: float = 0.6
 
 
 @dataclass(frozen=True)
@@ -58,20 +61,30 @@ class MouthLook:
         lower: (h, w, 4) float32 lower row, edge of the incisors at its top.
         cavity: (3,) float32 RGB of the dark.
         tongue: (3,) float32 RGB.
+        lip: (3,) float32 RGB of the lips' wet inner side.
+        width: size of the teeth, 1 for an average mouth.
+        seam: strength of a line painted between closed lips, for pictures that have none because the mouth was open.
     """
 
     upper: NDArray[np.float32]
     lower: NDArray[np.float32]
     cavity: NDArray[np.float32]
     tongue: NDArray[np.float32]
+    lip: NDArray[np.float32]
+    width: float
+    seam: float
 
 
-def make_look(skin: NDArray, lip: NDArray, teeth: NDArray | None = None) -> MouthLook:
+def make_look(
+    skin: NDArray, lip: NDArray, half_width: float, was_open: bool, teeth: NDArray | None = None
+) -> MouthLook:
     """Inside of a mouth that suits a face.
 
     Args:
         skin: (3,) RGB of the cheeks, for the light on the teeth.
-        lip: (3,) RGB of the lips, for the tongue.
+        lip: (3,) RGB of the lips, also for the tongue.
+        half_width: half the width of the neutral mouth.
+        was_open: the mouth is open in the picture.
         teeth: (3,) RGB of the teeth where the picture shows them.
     """
     light = float(np.clip(np.mean(skin) * 1.35, 110, 225))
@@ -81,8 +94,11 @@ def make_look(skin: NDArray, lip: NDArray, teeth: NDArray | None = None) -> Mout
     return MouthLook(
         upper=_tooth_row(UPPER_WIDTHS, UPPER_LENGTHS, enamel, arch=0.16, rounding=0.022),
         lower=_tooth_row(LOWER_WIDTHS, LOWER_LENGTHS, enamel * 0.90, arch=0.10, rounding=0.014)[::-1].copy(),
-        cavity=(np.array([0.20, 0.075, 0.08]) * light).astype(np.float32),
+        cavity=(np.array([0.30, 0.105, 0.105]) * light).astype(np.float32),
         tongue=(0.80 * rosy).astype(np.float32),
+        lip=(0.52 * np.asarray(lip) * [1.0, 0.8, 0.8]).astype(np.float32),
+        width=float(np.clip(half_width / AVERAGE_HALF_WIDTH, 0.75, 1.2)),
+        seam=0.6 if was_open else 0.0,
     )
 
 
@@ -99,8 +115,8 @@ def _tooth_row(
     start = 0.0
     for width, length in zip(widths, lengths, strict=True):
         across = (np.abs(u) - start - width / 2) / (width / 2)
-        edge = SPRITE_EDGE - arch * u**2 - (1 - length) * 0.12 - rounding * np.abs(across) ** 4
-        inside = (np.abs(across) < 0.985) & (v < edge)
+        edge = SPRITE_EDGE - arch * u**2 - (1 - length) * 0.12 - rounding * np.abs(across) ** 5
+        inside = (np.abs(across) < 0.99) & (v < edge)
         _paint_tooth(row, inside, across, (edge - v) / 0.15, start + width / 2, enamel)
         start += width
     row[..., 3] *= np.clip((start - np.abs(u)) / 0.03, 0, 1)
@@ -133,6 +149,7 @@ class MouthFrame:
         origin: (2,) picture position of the mouth's origin at the depth of the teeth.
         axes: (2, 2) columns are one unit right and one unit down of the skull, in pixels.
         drop: how far the lower jaw has gone down, units.
+        pucker: the channel; rounded lips hide the teeth.
     """
 
     upper: NDArray[np.float32]
@@ -140,6 +157,7 @@ class MouthFrame:
     origin: NDArray
     axes: NDArray
     drop: float
+    pucker: float
 
 
 def paint_mouth(target: NDArray[np.uint8], frame: MouthFrame, look: MouthLook, config: MouthConfig) -> None:
@@ -147,7 +165,10 @@ def paint_mouth(target: NDArray[np.uint8], frame: MouthFrame, look: MouthLook, c
     upper, lower = _SPLINE @ frame.upper, _SPLINE @ frame.lower
     unit = float(np.sqrt(abs(np.linalg.det(frame.axes))))
     gap = float((lower[:, 1] - upper[:, 1]).max())
-    if gap < 0.75:
+    presence = min(1.0, max(0.0, (gap - 0.75) / 2.0))
+    if look.seam * (1 - presence) > 0:
+        _draw_seam(target, (upper + lower) / 2, look, unit, 1 - presence)
+    if presence == 0:
         return
     low = np.floor(np.minimum(upper.min(0), lower.min(0))).astype(int).clip(1) - 1
     high = np.ceil(np.maximum(upper.max(0), lower.max(0))).astype(int) + 2
@@ -166,17 +187,33 @@ def paint_mouth(target: NDArray[np.uint8], frame: MouthFrame, look: MouthLook, c
     teeth = float(np.clip((gap / unit - config.teeth_from) / (config.teeth_full - config.teeth_from), 0, 1))
     _fill_mouth(
         target[low[1] : high[1], low[0] : high[0]], mask, top, bottom,
-        inverse.astype(np.float32), shift.astype(np.float32), look.upper, look.lower, look.cavity, look.tongue,
+        inverse.astype(np.float32), shift.astype(np.float32),
+        look.upper, look.lower, look.cavity, look.tongue, look.lip,
         np.float32(config.upper_edge), np.float32(frame.drop - config.lower_edge),
-        np.float32(teeth), np.float32(min(1.0, (gap - 0.75) / 2.0)), np.float32(unit),
+        np.float32(teeth * (1 - config.pucker_hides * frame.pucker)), np.float32(presence), np.float32(unit),
+        np.float32(look.width),
     )  # fmt: skip
+
+
+def _draw_seam(target: NDArray[np.uint8], line: NDArray, look: MouthLook, unit: float, strength: float) -> None:
+    """A soft dark line where closed lips touch."""
+    low = np.floor(line.min(0)).astype(int).clip(3) - 3
+    high = np.minimum(np.ceil(line.max(0)).astype(int) + 4, target.shape[1::-1])
+    if (high - low < 4).any():
+        return
+    mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
+    points = np.round((line - low) * 16).astype(np.int32)
+    cv2.polylines(mask, [points], False, 255, max(1, round(0.014 * unit)), cv2.LINE_AA, shift=4)
+    share = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.006 * unit))[..., None] * np.float32(look.seam * strength / 255)
+    patch = target[low[1] : high[1], low[0] : high[0], :3]
+    patch[:] = patch + share * (0.75 * look.lip - patch)
 
 
 @kernel
 def _fill_mouth(
     target: NDArray, mask: NDArray, top: NDArray, bottom: NDArray, inverse: NDArray, shift: NDArray,
-    upper: NDArray, lower: NDArray, cavity: NDArray, tongue: NDArray,
-    upper_edge: float, lower_edge: float, teeth: float, presence: float, unit: float,
+    upper: NDArray, lower: NDArray, cavity: NDArray, tongue: NDArray, lip: NDArray,
+    upper_edge: float, lower_edge: float, teeth: float, presence: float, unit: float, tooth_width: float,
 ) -> None:  # fmt: skip
     """Per-pixel part of `paint_mouth`: dark, tongue, lower teeth, upper teeth, then the shadow of the lips."""
     height, width = mask.shape
@@ -186,27 +223,29 @@ def _fill_mouth(
             alpha = presence * mask[row, column] / 255.0
             if alpha <= 0.0:
                 continue
-            u = shift[0] + inverse[0, 0] * column + inverse[0, 1] * row
+            u = (shift[0] + inverse[0, 0] * column + inverse[0, 1] * row) / tooth_width
             v = shift[1] + inverse[1, 0] * column + inverse[1, 1] * row
             under_lip = max(0.0, (row - top[column]) / unit)
             over_lip = max(0.0, (bottom[column] - row) / unit)
             side = (column - centre) / centre
-            shadow = (0.30 + 0.70 * min(1.0, under_lip / 0.09)) * (0.55 + 0.45 * min(1.0, over_lip / 0.05))
-            shadow *= 1.0 - 0.55 * side * side * side * side
-            deep = 1.0 - 0.45 * min(1.0, under_lip / 0.30)
-            # the tongue lies behind the lower teeth, a flat arch that rises from them
-            arch = (v - (lower_edge - 0.05)) / 0.09 + 4.5 * u * u
-            on_tongue = min(1.0, max(0.0, arch)) * min(1.0, max(0.0, (lower_edge - 0.06) / 0.10))
-            groove = 1.0 - 0.16 * max(0.0, 1.0 - abs(u) / 0.05)
-            relief = (0.55 + 0.45 * min(1.0, max(0.0, arch) * 0.6)) * groove
+            inner_lip = 0.85 * max(0.0, 1.0 - min(under_lip, 1.3 * over_lip) / 0.022)
+            shadow = (0.58 + 0.42 * min(1.0, under_lip / 0.07)) * (0.72 + 0.28 * min(1.0, over_lip / 0.04))
+            shadow *= 1.0 - 0.45 * side * side * side * side
+            deep = 1.0 - 0.50 * min(1.0, under_lip / 0.30)
+            # the tongue lies behind the lower teeth: a back that falls off to the sides and rises as the jaw opens
+            back = lower_edge - 0.04 - 0.11 * min(1.0, max(0.0, lower_edge / 0.3)) + 1.6 * u * u
+            on_tongue = min(1.0, max(0.0, (v - back) / 0.05)) * min(1.0, max(0.0, (lower_edge - 0.03) / 0.10))
+            groove = 1.0 - 0.14 * max(0.0, 1.0 - abs(u) / 0.05)
+            relief = (0.60 + 0.40 * min(1.0, max(0.0, v - back) / 0.12)) * groove
             a_low = teeth * 0.95 * _alpha(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE)
             a_up = teeth * _alpha(upper, u, v - upper_edge + SPRITE_EDGE)
             for c in range(3):
                 value = cavity[c] * deep
                 value += on_tongue * (tongue[c] * relief - value)
-                value += a_low * (_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE, c) * (0.62 + 0.3 * min(1.0, under_lip / 0.25)) - value)
+                value += a_low * (_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE, c) * (0.70 + 0.25 * min(1.0, under_lip / 0.25)) - value)
                 value += a_up * (_colour(upper, u, v - upper_edge + SPRITE_EDGE, c) - value)
-                value *= shadow
+                value *= shadow if c else 1.0 - 0.85 * (1.0 - shadow)  # light that went through skin is red
+                value += inner_lip * (lip[c] - value)
                 target[row, column, c] = np.uint8(target[row, column, c] + alpha * (value - target[row, column, c]) + 0.5)
 
 

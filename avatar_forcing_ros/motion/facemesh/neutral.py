@@ -50,3 +50,15 @@ def neutral_points(points: NDArray, mouth: PhotographedMouth) -> NDArray[np.floa
     neutral = points - jaw * basis[EXPRESSIONS.index("jaw_open")] - smile * basis[EXPRESSIONS.index("smile")]
     close_lips(neutral, 1.0)
     return neutral
+
+
+def lip_texture(pixels: NDArray, mouth: PhotographedMouth) -> NDArray[np.float64]:
+    """(V, 2) where the vertices' colours are taken from: the lips' inner edges a little inside the lips of an open mouth.
+
+    Otherwise closing them would show a rim of the teeth that were between them.
+    """
+    moved = pixels.copy()
+    if mouth.is_open:
+        for lip in (UPPER_LIP, LOWER_LIP):
+            moved[lip[3]] += 0.45 * (pixels[lip[2]] - pixels[lip[3]])
+    return moved

@@ -12,11 +12,12 @@ from avatar_forcing_ros.motion.facemesh.basis import expression_basis
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.motion.facemesh.detect import find_face
 from avatar_forcing_ros.motion.facemesh.eyes import cut_eye
-from avatar_forcing_ros.motion.facemesh.landmarks import EYES, INNER_MOUTH, OVAL, fit_head
+from avatar_forcing_ros.motion.facemesh.glasses import BROW_SHARE, wears_glasses
+from avatar_forcing_ros.motion.facemesh.landmarks import EYES, INNER_MOUTH, MOUTH_CORNERS, OVAL, fit_head
 from avatar_forcing_ros.motion.facemesh.matte import split_layers
 from avatar_forcing_ros.motion.facemesh.mesh import build_mesh
 from avatar_forcing_ros.motion.facemesh.mouth import make_look
-from avatar_forcing_ros.motion.facemesh.neutral import PhotographedMouth, neutral_points, read_mouth
+from avatar_forcing_ros.motion.facemesh.neutral import PhotographedMouth, lip_texture, neutral_points, read_mouth
 from avatar_forcing_ros.motion.facemesh.render import FrameRenderer, PortraitModel
 from avatar_forcing_ros.motion.space import PortraitError
 
@@ -49,12 +50,14 @@ class PortraitReport:
     Attributes:
         face_px: width of the face in the picture.
         enlargement: how much the picture was enlarged; above 2 the portrait looks soft.
+        glasses: the face wears glasses; brows then hardly move, so that the rims do not bend.
         mouth_open: teeth or the inside of the mouth are to be seen; they were covered by closing the lips.
         smile: photographed smile, as the channel; it was mostly taken back.
     """
 
     face_px: float
     enlargement: float
+    glasses: bool
     mouth_open: bool
     smile: float
 
@@ -95,18 +98,26 @@ def load_portrait(image: NDArray[np.uint8], size: int = 512) -> FaceMeshPortrait
     landmarks = find_face(image)
     square, landmarks, enlargement = _crop(image, landmarks, size, CropConfig())
     mesh = build_mesh(landmarks, size)
+    glasses = wears_glasses(square, mesh.head)
     mouth = read_mouth(mesh.points)
     neutral = neutral_points(mesh.points, mouth)
     model = PortraitModel(
         layers=split_layers(square, _fill(landmarks[OVAL], size)),
         mesh=mesh,
         neutral=neutral,
-        basis=expression_basis(neutral),
-        eyes=tuple(cut_eye(square, landmarks, eye, mesh.head.scale) for eye in EYES),  # type: ignore[arg-type]
-        mouth=make_look(_median(square, landmarks[CHEEKS]), _median(square, landmarks[LOWER_LIP_RED]), _teeth(square, landmarks, mouth)),
+        basis=expression_basis(neutral, brow_share=BROW_SHARE if glasses else 1.0),
+        eyes=tuple(cut_eye(square, landmarks, eye, mesh.head.scale, glasses) for eye in EYES),  # type: ignore[arg-type]
+        mouth=make_look(
+            skin=_median(square, landmarks[CHEEKS]),
+            lip=_median(square, landmarks[LOWER_LIP_RED]),
+            half_width=float(np.ptp(neutral[MOUTH_CORNERS, 0])) / 2,
+            was_open=mouth.is_open,
+            teeth=_teeth(square, landmarks, mouth),
+        ),
+        texture_points=lip_texture(mesh.pixels, mouth),
     )
     face_px = float(np.ptp(landmarks[OVAL, 0])) / enlargement
-    return FaceMeshPortrait(model, PortraitReport(face_px, enlargement, mouth.is_open, mouth.smile))
+    return FaceMeshPortrait(model, PortraitReport(face_px, enlargement, glasses, mouth.is_open, mouth.smile))
 
 
 def _check(image: NDArray, size: int) -> None:

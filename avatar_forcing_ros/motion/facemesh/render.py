@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips
+from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, LOWER_SHARE, close_lips, jaw_under_press
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.eyes import EyePatch
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
@@ -50,6 +50,7 @@ class PortraitModel:
         basis: (E, V, 3) float32 expression basis.
         eyes: the two eyes.
         mouth: look of the inside of the mouth.
+        texture_points: (V, 2) where the vertices' colours lie in the picture.
     """
 
     layers: Layers
@@ -58,6 +59,7 @@ class PortraitModel:
     basis: NDArray[np.float32]
     eyes: tuple[EyePatch, EyePatch]
     mouth: MouthLook
+    texture_points: NDArray[np.float64]
 
 
 class FrameRenderer:
@@ -71,7 +73,7 @@ class FrameRenderer:
         self._whole = np.zeros((size, size, 2), np.int16)
         self._fraction = np.zeros((size, size), np.uint16)
         self._warped = np.empty((size, size, 4), np.uint8)
-        self._uv = np.ascontiguousarray(model.mesh.pixels.T, np.float32)
+        self._uv = np.ascontiguousarray(model.texture_points.T, np.float32)
         self._flat_basis = model.basis.reshape(len(model.basis), -1)
         self._outside = model.mesh.outside
         self._ratio_at_rest = self._perspective(model.mesh.points @ model.mesh.head.rotation.T)
@@ -96,8 +98,9 @@ class FrameRenderer:
 
     def _express(self, shares: NDArray) -> NDArray[np.float64]:
         """(V, 3) head-space vertices with this expression."""
-        points = self.model.neutral + (shares.astype(np.float32) @ self._flat_basis).reshape(-1, 3)
         press = shares[EXPRESSIONS.index("press")]
+        shares[EXPRESSIONS.index("jaw_open")] = jaw_under_press(shares[EXPRESSIONS.index("jaw_open")], press)
+        points = self.model.neutral + (shares.astype(np.float32) @ self._flat_basis).reshape(-1, 3)
         if press > 0:
             close_lips(points, press)
         return points
@@ -147,7 +150,7 @@ class FrameRenderer:
         frame = origin + 0.3 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
         at_rest = self._perspective(frame @ self.model.mesh.head.rotation.T)
         middle, right, down = self._project(self._pose(frame, motion, np.ones(3)), at_rest).astype(np.float64)
-        jaw_fall = 0.95 * GAINS.jaw_gap * motion[INDEX["jaw_open"]]
+        jaw_fall = LOWER_SHARE * GAINS.jaw_gap * jaw_under_press(motion[INDEX["jaw_open"]], motion[INDEX["press"]])
         paint_mouth(
             self._warped,
             MouthFrame(
@@ -156,6 +159,7 @@ class FrameRenderer:
                 origin=middle,
                 axes=np.stack([right - middle, down - middle], 1) / 0.3,
                 drop=jaw_fall,
+                pucker=float(motion[INDEX["pucker"]]),
             ),
             self.model.mouth,
             self.config.mouth,
