@@ -37,16 +37,15 @@ PRIORS: dict[str, Prior] = {
     "yaw": Prior(0.0, 0.15, 0.12),
     "pitch": Prior(0.05, 0.12, 0.10),
     "roll": Prior(0.0, 0.06, 0.07),
-    "x": Prior(0.0, 3.0, 0.1),
-    "y": Prior(0.0, 3.0, 0.1),
-    "log_scale": Prior(4.0, 1.0, 0.03),
+    "x": Prior(0.0, 1e4, 10.0),
+    "y": Prior(0.0, 1e4, 10.0),
+    "log_scale": Prior(4.0, 3.0, 0.03),
     "lip_gap": Prior(0.01, 0.03, 0.08, 0.1),
     "mouth_width": Prior(0.425, 0.03, 0.04),
     "corner_lift": Prior(-0.42, 0.04, 0.06, 0.4),
     "lip_lift": Prior(-0.37, 0.03, 0.025),
     "lip_height": Prior(0.26, 0.035, 0.03),
-    "brow_height": Prior(0.30, 0.035, 0.03, 0.35),
-    "brow_slant": Prior(-0.005, 0.02, 0.015),
+    "brow_height": Prior(0.31, 0.04, 0.03, 0.35),
     "brow_distance": Prior(0.46, 0.025, 0.015),
     "aperture_right": Prior(0.27, 0.035, 0.03, 0.75),
     "aperture_left": Prior(0.27, 0.035, 0.03, 0.75),
@@ -99,7 +98,7 @@ class NeutralFace:
         self._neutral = self._mean.copy()
 
     def observe(self, measures: NDArray[np.float64], elapsed_s: float) -> NDArray[np.float64]:
-        """Learn from (18,) measures, `elapsed_s` after the last ones; the neutral measures (18,) as now known."""
+        """Learn from (17,) measures, `elapsed_s` after the last ones; the neutral measures (17,) as now known."""
         self._seen_s += elapsed_s
         if self._seen_s >= self._next_look_s and abs(measures[0]) < self.config.widest_turn:
             self._look(measures)
@@ -121,7 +120,7 @@ class NeutralFace:
         return min(config.most_opinions, min(1.0, (self._seen_s + 0.04) / config.first_s) + later)
 
     def _typical(self) -> NDArray[np.float64]:
-        """(18,) each measure's own quantile over the remembered looks."""
+        """(17,) each measure's own quantile over the remembered looks."""
         looks = np.sort(np.stack(self._looks), axis=0)
         rank = self._quantile * (len(looks) - 1)
         below = rank.astype(int)

@@ -77,8 +77,7 @@ class FaceMeshEncoder:
             return self._absent(frame.stamp_ns, elapsed_s)
         self._absent_s = 0.0
         self._presence = min(1.0, self._presence + elapsed_s / self.config.fade_s)
-        height, width = frame.image.shape[:2]
-        measures = measure(landmarks, width, height)
+        measures = measure(landmarks)
         neutral = self._neutral.observe(measures, elapsed_s)
         channels = self._smoother.update(to_channels(measures, neutral), elapsed_s) * self._presence
         return MotionSample(frame.stamp_ns, channels.astype(np.float32), self._confidence(measures))

@@ -1,4 +1,4 @@
-"""Landmarks -> 18 raw measures of one face: pose, and distances on the face with its pose taken out.
+"""Landmarks -> 17 raw measures of one face: pose, and distances on the face with its pose taken out.
 
 Nothing here knows what is neutral for a person: `calibration.py` learns it, `features.py` turns both into channels.
 """
@@ -23,7 +23,7 @@ MEASURES: tuple[str, ...] = (
     "yaw",  # radians
     "pitch",
     "roll",
-    "x",  # of the head against the picture's middle, interocular distances
+    "x",  # pixels, of the neck, about which a head turns: turning alone does not move it
     "y",
     "log_scale",  # of pixels per interocular distance
     "lip_gap",  # between the inner lips; this and all that follow are in interocular distances unless said
@@ -32,7 +32,6 @@ MEASURES: tuple[str, ...] = (
     "lip_lift",  # height of the upper lip against the tip of the nose; negative
     "lip_height",  # of both lips together
     "brow_height",  # against the eyes
-    "brow_slant",  # how much higher the inner ends of the brows stand
     "brow_distance",  # between the inner ends
     "aperture_right",  # opening of the lids by the eye's width
     "aperture_left",
@@ -43,18 +42,20 @@ INDEX = {name: i for i, name in enumerate(MEASURES)}
 LIPS = slice(INDEX["lip_gap"], INDEX["lip_height"] + 1)
 BROWS = slice(INDEX["brow_height"], INDEX["brow_distance"] + 1)
 
+NECK = np.array([0.0, 1.34, 0.5])
+"""Where heads turn, head space; the renderer's pivot for a face of canonical length."""
 NOSE_TIP = 1
 INNER_PAIRS = (UPPER_LIP[3, 4:7], LOWER_LIP[3, 4:7])
 INNER_BROWS = np.array([107, 55, 336, 285])
 
 
-def measure(landmarks: NDArray[np.float64], width: int, height: int) -> NDArray[np.float64]:
-    """Measures of one face in a picture of `width` x `height` pixels; (478, 3) picture space -> (18,)."""
+def measure(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Measures of one face, (478, 3) picture space -> (17,)."""
     head = fit_head(landmarks)
     angles = head_angles(head.rotation)
     points = head.invert(landmarks)
-    place = (head.offset[:2] - (width / 2, height / 2)) / head.scale
-    pose = [angles.yaw, angles.pitch, angles.roll, place[0], place[1], np.log(head.scale)]
+    neck = head.apply(NECK)
+    pose = [angles.yaw, angles.pitch, angles.roll, neck[0], neck[1], np.log(head.scale)]
     return np.concatenate([pose, lip_measures(points), brow_measures(points), eye_measures(points, angles.yaw)])
 
 
@@ -78,15 +79,15 @@ def lip_measures(points: NDArray) -> NDArray[np.float64]:
 def brow_measures(points: NDArray) -> NDArray[np.float64]:
     """`MEASURES[BROWS]` of (478, 3) head-space points; linear in them."""
     height = -np.mean([points[eye.brow, 1].mean() for eye in EYES])
-    inner = -points[INNER_BROWS, 1].mean()
-    return np.array([height, inner - height, points[INNER_BROWS[2:], 0].mean() - points[INNER_BROWS[:2], 0].mean()])
+    right, left = points[INNER_BROWS, 0].reshape(2, 2).mean(1)
+    return np.array([height, left - right])
 
 
 def eye_measures(points: NDArray, yaw: float) -> NDArray[np.float64]:
     """Apertures of both eyes and the place of the irises; the eye that is turned away counts less."""
     apertures = [_aperture(points, eye) for eye in EYES]
     irises = _iris_places(points) - _iris_places(canonical_face().points)  # (2 eyes, xy)
-    toward_right = 1 / (1 + np.exp(-yaw / 0.1))  # the nose points to the viewer's right: the right eye faces us
+    toward_right = 1 / (1 + np.exp(-yaw / 0.2))  # the nose points to the viewer's right: the right eye faces us
     return np.concatenate([apertures, irises.T @ [toward_right, 1 - toward_right]])
 
 
