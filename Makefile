@@ -90,6 +90,7 @@ $(environment):
 	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/test.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
+	@requirements/slim.sh $(BIN)/python
 	@mkdir -p $(@D) && rm -f $(@D)/environment-*
 	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo '$(identity)' > $(@D)/identity && touch $@
 

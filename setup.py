@@ -21,9 +21,9 @@ def requirements(name: str) -> list[str]:
 
 
 def data_files(*folders: str) -> list[tuple[str, list[str]]]:
-    """Everything in the folders, laid out as a ROS installation lays it out, which is where the package looks for it."""
-    files = [path.relative_to(ROOT) for folder in folders for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
-    return [(f"{SHARE}/{path.parent}", [str(path)]) for path in files]
+    """Everything in the folders, laid out as a ROS installation does, which is where the package looks for it."""
+    paths = [path.relative_to(ROOT) for folder in folders for path in sorted((ROOT / folder).rglob("*"))]
+    return [(f"{SHARE}/{path.parent}", [str(path)]) for path in paths if (ROOT / path).is_file()]
 
 
 manifest = ElementTree.parse(ROOT / "package.xml").getroot()

@@ -27,18 +27,9 @@ with_uv() {
   return $status
 }
 
-# Of the CPU build's 750 MB a third are its own test programs, C++ headers and symbol tables, which nothing here uses.
-slim() {
-  local torch
-  torch=$("$python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/torch
-  rm -rf "$torch"/{test,include} "$torch"/bin/{test_*,*Test,protoc*,*.pt,*.ptl,upgrader_models}
-  strip --strip-unneeded "$torch"/lib/libtorch_{cpu,python}.so
-}
-
 is_installed && exit 0
 with_pip || with_uv || {
   echo "No build of torch $wanted for the backend '$backend' could be fetched. Expected: cpu, cu126, cu128, auto ..., and" >&2
   echo "access to PyTorch's package index, or PIP_FIND_LINKS naming a folder that has the wheel." >&2
   exit 1
 }
-[ "$backend" != cpu ] || slim

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Puts right what ROS as wheels gets wrong:
+# The ROS wheels' CMake exports name the Python and NumPy headers of the machine that built them, and CMake refuses include
+# paths that do not exist. Names this environment's instead:
 #
 #   requirements/repair_ros_wheels.sh .venv/bin/python
 set -euo pipefail
@@ -7,16 +8,7 @@ read -r prefix python_headers numpy_headers < <("$1" -c '
 import sys, sysconfig, numpy
 print(sys.prefix, sysconfig.get_path("include"), numpy.get_include())')
 
-# Their CMake exports name the Python and NumPy headers of the machine that built them, and CMake refuses include paths that
-# do not exist: name this environment's instead.
 built_with='/opt/python/cp3[0-9t]+-cp3[0-9t]+'
 grep -rlE --include='*.cmake' "$built_with" "$prefix/share" | xargs -r sed -i -E \
   -e "s#$built_with/include/python3\.[0-9]+t?#$python_headers#g" \
   -e "s#$built_with/lib/python3\.[0-9]+t?/site-packages/numpy/_core/include#$numpy_headers#g"
-
-# A wheel holds no links, so each name of a library is a copy of it: 30 MB for Fast DDS alone.
-for library in "$prefix"/lib/lib*.so.*.*.*; do
-  for name in "${library%.*}" "${library%.*.*}" "${library%.so.*}.so"; do
-    if [ ! -L "$name" ] && cmp -s "$library" "$name"; then ln -sf "${library##*/}" "$name"; fi
-  done
-done

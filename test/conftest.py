@@ -1,4 +1,4 @@
-"""What every test finds: a ROS graph of its own, checked message fields, and a reason when something it needs is absent."""
+"""What every test finds: a ROS graph of its own, checked message fields, a reason when something it needs is absent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
 # Read when rclpy is first imported, hence here. Two test runs on one machine take different domains.
-os.environ.update(local_graph(domain=1 + os.getpid() % 100), ROS_PYTHON_CHECK_FIELDS="1")
+os.environ.update(local_graph(domain=1 + os.getpid() % 100), ROS_PYTHON_CHECK_FIELDS="1", OMP_NUM_THREADS="1")
 
 
 def _has_ros() -> bool:

@@ -38,7 +38,7 @@ def local_graph(domain: int) -> dict[str, str]:
 
 
 def _prefix() -> dict[str, str]:
-    """Where packages are looked up. A sourced ROS setup has said it; in `make setup`'s environment it is the environment."""
+    """Where packages are looked up: what a sourced ROS setup has said, else the environment that `make setup` made."""
     if os.environ.get("AMENT_PREFIX_PATH") or not (Path(sys.prefix) / "share" / "ament_index").is_dir():
         return {}
     return {"AMENT_PREFIX_PATH": sys.prefix, "ROS_DISTRO": os.environ.get("ROS_DISTRO", "jazzy"), "ROS_VERSION": "2"}

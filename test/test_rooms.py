@@ -1,0 +1,95 @@
+"""Imports between rooms point one way: the table in CONTRIBUTING.md, held against every import that is written."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGE = "avatar_forcing_ros"
+ROS_NAMES = r"rclpy|rcl_interfaces|launch|launch_ros|ament_index_python|cv_bridge|\w+_msgs|std_srvs|builtin_interfaces"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: the file it stands in, and the dotted name it asks for."""
+
+    file: Path
+    name: str
+
+    @property
+    def room(self) -> str:
+        """The room that imports."""
+        return room_of(self.file)
+
+    @property
+    def asked(self) -> str:
+        """The room of ours that is imported; empty when it is somebody else's package."""
+        first, _, rest = self.name.partition(".")
+        return rest.split(".")[0] if first == PACKAGE else ""
+
+    def __str__(self) -> str:
+        return f"{self.file.relative_to(REPOSITORY)} imports {self.name}"
+
+
+def room_of(file: Path) -> str:
+    """First folder below the package, or the file's own name where it lies at the top."""
+    return file.relative_to(REPOSITORY / PACKAGE).parts[0].removesuffix(".py")
+
+
+def room_names(text: str) -> set[str]:
+    """The names in backticks, as rooms."""
+    return {name.removesuffix("/").removesuffix(".py") for name in re.findall(r"`([^`]+)`", text)}
+
+
+def read_table(text: str) -> dict[str, set[str]]:
+    """Room -> rooms it may import, from the table under `## Rooms`. Rooms of one row may import each other."""
+    allowed: dict[str, set[str]] = {}
+    for row in re.findall(r"^\| `.*\|$", text.split("## Rooms")[1].split("\n## ")[0], re.MULTILINE):
+        names, _, rule = [cell.strip() for cell in row.strip("|").split("|")]
+        more, _, less = rule.split(";")[0].partition(" but ")
+        above = set(allowed) if "all of the above" in more else set()
+        rooms = room_names(names)
+        allowed |= dict.fromkeys(rooms, (above | room_names(more) | rooms) - room_names(less))
+    return allowed
+
+
+def read_imports(file: Path) -> Iterator[Import]:
+    """Every import of a file, those inside functions included."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (Import(file, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: expected absolute imports, found a relative one"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == PACKAGE else [node.module]
+            yield from (Import(file, str(name)) for name in names)
+
+
+ALLOWED = read_table((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+FILES = sorted((REPOSITORY / PACKAGE).rglob("*.py"))
+IMPORTS = [found for file in FILES for found in read_imports(file)]
+
+
+def test_the_table_reads_as_it_is_meant() -> None:
+    assert ALLOWED["flow"] <= {"flow"}
+    assert {"signals", "network"} <= ALLOWED["stream"]
+    assert "train" in ALLOWED["cli"]
+    assert "train" not in ALLOWED["nodes"]
+    assert "avatar" in ALLOWED["nodes"]
+
+
+def test_every_file_is_in_a_room_of_the_table() -> None:
+    assert {room_of(file) for file in FILES} - set(ALLOWED) - {"__init__", "__main__"} == set()
+
+
+def test_rooms_import_only_what_the_table_allows() -> None:
+    anybody = {"", "msg", "srv"}  # others' packages; our messages, which are generated and for `nodes` only: see below
+    assert [str(found) for found in IMPORTS if found.asked not in anybody | ALLOWED.get(found.room, set())] == []
+
+
+def test_only_nodes_know_ros() -> None:
+    ros = re.compile(rf"({ROS_NAMES}|{PACKAGE}\.(msg|srv))(\..*)?")
+    assert [str(found) for found in IMPORTS if ros.fullmatch(found.name) and found.room != "nodes"] == []
