@@ -12,6 +12,7 @@ from torch import Tensor
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, published_buffers, published_shapes
+from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
 from avatar_forcing_ros.published_weights import check_published
 from avatar_forcing_ros.reference_weights import reference_weights
 
@@ -67,7 +68,7 @@ def _vector_errors(model: MotionAutoencoder, fixture: Fixture) -> dict[str, floa
 def _picture_error(model: MotionAutoencoder, fixture: Fixture, name: str) -> float:
     source = model.encode(_read(fixture, "ae_source", model))
     motion = model.motion(model.encode(_read(fixture, "ae_driving", model)).coefficients)
-    return relative_error(model.decode(source.identity, source.features, motion), fixture[name])
+    return relative_error(model.decode(source.identity, feature_tables(source.features), motion), fixture[name])
 
 
 def relative_error(found: Tensor, expected: NDArray[np.float32]) -> float:

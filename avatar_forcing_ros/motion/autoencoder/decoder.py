@@ -13,27 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
-from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE
+from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE, PixelLinear
 from avatar_forcing_ros.motion.autoencoder.modulated import StyledConv
 from avatar_forcing_ros.motion.autoencoder.resampling import double
-
-
-def base_grid(size: int, like: Tensor) -> Tensor:
-    """(size, size, 2) sampling positions of a still picture, x before y, both ends included.
-
-    Rounded to float32 even in float64, as the reference is. `grid_sample` reads them with align_corners=False, which
-    widens the picture by 1/size; the weights were trained with that.
-    """
-    line = torch.linspace(-1, 1, size, dtype=torch.float32, device=like.device).to(like.dtype)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    return torch.stack((x, y), -1)
-
-
-def warp(feature: Tensor, flow: Tensor) -> Tensor:
-    """Feature (1 or B, C, s, s) read where the still grid plus tanh of flow (B, 2, s, s) says; zero outside."""
-    grid = base_grid(feature.shape[-1], flow) + torch.tanh(flow).movedim(1, -1)
-    feature = feature.expand(len(flow), -1, -1, -1).to(flow.dtype)
-    return functional.grid_sample(feature, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+from avatar_forcing_ros.motion.autoencoder.warping import FeatureTable, warp
 
 
 class Flow(nn.Module):
@@ -49,7 +32,8 @@ class Flow(nn.Module):
         """(B, C, s, s) -> (B, 3, s, s) in float32 or better; `coarser` is this for the level before."""
         exact = torch.promote_types(x.dtype, torch.float32)
         weight = (self.style(latent)[:, None, :] * self.weight).to(exact)
-        flow = torch.einsum("boc,bchw->bohw", weight, x.to(exact)) + self.bias.to(exact)[:, None, None]
+        pixels = x.to(exact).movedim(1, -1).flatten(1, 2)
+        flow = torch.baddbmm(self.bias.to(exact), pixels, weight.mT).unflatten(1, x.shape[2:]).movedim(-1, 1)
         return flow if coarser is None else flow + double(coarser)
 
 
@@ -58,12 +42,12 @@ class Paint(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(width, 3, 1)
+        self.color = PixelLinear(width, 3)
         self.bias = nn.Parameter(torch.empty(3))
 
     def forward(self, warped: Tensor, coarser: Tensor | None) -> Tensor:
         """(B, C, s, s) -> (B, 3, s, s); `coarser` is the picture so far."""
-        picture = functional.leaky_relu(self.conv(warped), SLOPE) + self.bias[:, None, None]
+        picture = functional.leaky_relu_(self.color(warped), SLOPE).to(self.bias.dtype) + self.bias[:, None, None]
         return picture if coarser is None else picture + double(coarser)
 
 
@@ -89,12 +73,12 @@ class Decoder(nn.Module):
         self.first = StyledConv(config.latent_size, coarsest, coarsest, doubling=False)
         self.levels = nn.ModuleList(Level(config.latent_size, size) for size in config.level_sizes)
 
-    def forward(self, latent: Tensor, features: Sequence[Tensor]) -> Tensor:
+    def forward(self, latent: Tensor, features: Sequence[FeatureTable]) -> Tensor:
         """Draw (B, 3, S, S), about [-1, 1] and not clamped.
 
         Args:
             latent: (B, M) identity plus motion.
-            features: the portrait's skip features, coarse to fine, (1 or B, C, s, s).
+            features: the portrait's skip features, coarse to fine.
         """
         x = self.first(self.start.expand(len(latent), -1, -1, -1), latent)
         flow: Tensor | None = None
@@ -102,9 +86,8 @@ class Decoder(nn.Module):
         for level, feature in zip(self.levels, features, strict=True):
             x = level.draw(level.up(x, latent), latent)
             flow = level.flow(x, latent, flow)
-            mask = torch.sigmoid(flow[:, 2:])
-            warped = (warp(feature, flow[:, :2]) * mask).to(x.dtype)
+            warped = warp(feature, flow).to(x.dtype)
             picture = level.paint(warped, picture)
-            x = warped + x * (1 - mask).to(x.dtype)
+            x = x.mul_(torch.sigmoid(-flow[:, 2:]).to(x.dtype)).add_(warped)
         assert picture is not None
         return picture

@@ -35,9 +35,12 @@ class Encoding:
     features: tuple[Tensor, ...]
 
 
-def plain_conv(inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
-    """A convolution that keeps the size at stride 1; at stride 2 the smoothing before it has padded already."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2 if stride == 1 else 0, bias=bias)
+class PixelLinear(nn.Linear):
+    """A linear map of every pixel's channels, (B, C_in, H, W) -> (B, C_out, H, W); in channels-last one matrix product."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map every pixel."""
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class HalvingBlock(nn.Module):
@@ -45,24 +48,24 @@ class HalvingBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv1 = plain_conv(inputs, inputs, 3)
-        self.conv2 = plain_conv(inputs, outputs, 3, stride=2)
-        self.skip = plain_conv(inputs, outputs, 1, bias=False)
+        self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1)
+        self.conv2 = nn.Conv2d(inputs, outputs, 3, stride=2)  # the smoothing before it has padded
+        self.skip = PixelLinear(inputs, outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """One halving. The shortcut is smoothed at the kept positions only."""
-        y = functional.leaky_relu(self.conv1(x), SLOPE)
-        y = functional.leaky_relu(self.conv2(smooth(y, padding=2)), SLOPE)
-        return y + self.skip(smooth(x, padding=1, stride=2))
+        y = functional.leaky_relu_(self.conv1(x), SLOPE)
+        y = functional.leaky_relu_(self.conv2(smooth(y, padding=2)), SLOPE)
+        return y.add_(self.skip(smooth(x, padding=1, stride=2)))
 
 
 class Encoder(nn.Module):
-    """The published image encoder with its linear head."""
+    """The published image encoder with its linear head. Convolutions may be narrower in type than the two last maps."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         sizes = (*reversed(config.level_sizes), COARSEST)
-        self.stem = plain_conv(3, channels_at(sizes[0]), 1)
+        self.stem = PixelLinear(3, channels_at(sizes[0]))
         self.blocks = nn.ModuleList(
             HalvingBlock(channels_at(size), channels_at(half)) for size, half in pairwise(sizes)
         )
@@ -71,12 +74,12 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> Encoding:
         """Read pictures, (B, 3, S, S) in [-1, 1]."""
-        x = functional.leaky_relu(self.stem(image), SLOPE)
+        x = functional.leaky_relu_(self.stem(image.to(self.stem.weight.dtype)), SLOPE)
         features = [x]
         for block in self.blocks:
             x = block(x)
             features.append(x)
-        identity = self.identity(features.pop().flatten(1))
+        identity = self.identity(features.pop().flatten(1).to(self.identity.weight.dtype))
         return Encoding(identity, self.head(identity), tuple(reversed(features)))
 
 

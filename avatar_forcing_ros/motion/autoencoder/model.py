@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.decoder import Decoder
 from avatar_forcing_ros.motion.autoencoder.encoder import Encoder, Encoding
+from avatar_forcing_ros.motion.autoencoder.warping import FeatureTable
 
 
 class MotionAutoencoder(nn.Module):
@@ -36,12 +37,12 @@ class MotionAutoencoder(nn.Module):
         side = self.config.image_size
         if images.ndim != 4 or images.shape[1:] != (3, side, side):
             raise ValueError(f"images must be (B, 3, {side}, {side}), got {tuple(images.shape)}")
-        return self.encoder(images)
+        return self.encoder(images.contiguous(memory_format=torch.channels_last))
 
     def motion(self, coefficients: Tensor) -> Tensor:
         """(..., U) coefficients -> (..., M) motion latents."""
         return coefficients @ self.directions.T
 
-    def decode(self, identity: Tensor, features: Sequence[Tensor], motion: Tensor) -> Tensor:
-        """Draw (B, 3, S, S) of `identity` (1 or B, M) in `motion` (B, M)."""
+    def decode(self, identity: Tensor, features: Sequence[FeatureTable], motion: Tensor) -> Tensor:
+        """Draw the portrait with `identity` (1, M) and `features` in `motion` (B, M): (B, 3, S, S), not clamped."""
         return self.decoder(identity + motion, features)

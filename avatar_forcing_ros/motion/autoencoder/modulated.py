@@ -2,7 +2,8 @@
 
     y_o = d_o * sum_i W_oi * (s_i x_i),   d_o = 1 / sqrt(sum_i s_i^2 |W_oi|^2 + eps)
 
-The style scales the input and the demodulation scales the output, so that all frames of a batch share one weight W.
+Where the scales are applied is free. On the feature maps, all frames of a batch share one weight W; a single frame whose
+map is larger than the weight is cheaper with d_o W_oi s_i. Neither needs a convolution per frame of a batch.
 
 Source: arXiv 1912.04958 (StyleGAN2), section 2.2.
 """
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE
-from avatar_forcing_ros.motion.autoencoder.resampling import smooth
+from avatar_forcing_ros.motion.autoencoder.resampling import DOUBLING_GAIN, smooth
 
 DEMODULATION_EPS = 1e-8
 ACTIVATION_GAIN = 2**0.5
@@ -22,6 +23,8 @@ ACTIVATION_GAIN = 2**0.5
 
 class StyledConv(nn.Module):
     """Modulated 3x3 convolution, bias, leaky ReLU; (B, C_in, s, s) -> (B, C_out, s, s), or 2s when `doubling`.
+
+    `weight`, `bias` and x share one type; styles and their scales are float32 or better.
 
     Attributes:
         weight: (C_out, C_in, 3, 3); equalised learning rate folded in.
@@ -43,13 +46,17 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
         """Filter x in the style of `latent` (B, M)."""
         style = self.style(latent)
-        demodulation = ACTIVATION_GAIN * torch.rsqrt(functional.linear(style**2, self.energy) + DEMODULATION_EPS)
-        y = self._convolve(x * style[:, :, None, None])
-        y = torch.addcmul(self.bias[:, None, None], y, demodulation[:, :, None, None])
+        scale = ACTIVATION_GAIN * torch.rsqrt(functional.linear(style**2, self.energy) + DEMODULATION_EPS)
+        if len(latent) == 1 and self.weight.numel() < x.numel():
+            weight = self.weight * style[:, :, None, None] * scale.T[:, :, None, None]
+            y = self._convolve(x, weight.to(x.dtype), self.bias)
+        else:
+            y = self._convolve(x * style[:, :, None, None].to(x.dtype), self.weight, None)
+            y = y.mul_(scale[:, :, None, None].to(y.dtype)).add_(self.bias[:, None, None])
         return functional.leaky_relu_(y, SLOPE)
 
-    def _convolve(self, x: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not self.doubling:
-            return functional.conv2d(x, self.weight, padding=1)
-        y = functional.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)
-        return smooth(y, padding=1, gain=4.0)
+            return functional.conv2d(x, weight, bias, padding=1)
+        y = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        return smooth(y, padding=1, gain=DOUBLING_GAIN, bias=bias)

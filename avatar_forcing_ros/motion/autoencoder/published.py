@@ -6,6 +6,7 @@ factors move into weights, five linear layers without activation become one, dir
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -120,7 +121,8 @@ class _Folder:
         return weight / weight[0].numel() ** 0.5
 
     def activated(self, ours: str, weight: str, bias: str, gain: float) -> None:
-        self.ours[f"{ours}.weight"] = self.scaled(weight) * gain
+        scaled = self.scaled(weight) * gain
+        self.ours[f"{ours}.weight"] = scaled.flatten(1) if scaled.shape[2:] == (1, 1) else scaled
         self.ours[f"{ours}.bias"] = self.read(bias).flatten() * gain
 
     def encoder(self) -> None:
@@ -131,7 +133,7 @@ class _Folder:
             theirs, ours = f"{net}.{i + 1}", f"encoder.blocks.{i}"
             self.activated(f"{ours}.conv1", f"{theirs}.conv1.0.weight", f"{theirs}.conv1.1.bias", ACTIVATION_GAIN)
             self.activated(f"{ours}.conv2", f"{theirs}.conv2.1.weight", f"{theirs}.conv2.2.bias", 1.0)
-            self.ours[f"{ours}.skip.weight"] = self.scaled(f"{theirs}.skip.1.weight") / 2**0.5
+            self.ours[f"{ours}.skip.weight"] = self.scaled(f"{theirs}.skip.1.weight").flatten(1) / 2**0.5
         self.ours["encoder.identity.weight"] = self.scaled(f"{net}.{self.config.levels + 1}.weight").flatten(1)
         self.head()
 
@@ -170,7 +172,7 @@ class _Folder:
         self.style(ours, theirs)
 
     def paint(self, ours: str, theirs: str) -> None:
-        self.activated(f"{ours}.conv", f"{theirs}.conv.0.weight", f"{theirs}.conv.1.bias", ACTIVATION_GAIN)
+        self.activated(f"{ours}.color", f"{theirs}.conv.0.weight", f"{theirs}.conv.1.bias", ACTIVATION_GAIN)
         self.ours[f"{ours}.bias"] = self.read(f"{theirs}.bias").flatten()
 
     def directions(self) -> None:
@@ -187,11 +189,27 @@ def fold(state: Mapping[str, Tensor], config: AutoencoderConfig) -> dict[str, Te
     return folder.ours
 
 
+_CONVOLUTIONS = re.compile(
+    r"encoder\.(stem|blocks\.\d+\.\w+)\.(weight|bias)|decoder\.start"
+    r"|decoder\.(first|levels\.\d+\.(up|draw|paint\.color))\.(weight|bias)"
+)
+"""What may be bfloat16. Latents, styles, flows and the sum of the pictures of all levels stay float32."""
+
+
 def build_autoencoder(
     state: Mapping[str, Tensor], config: AutoencoderConfig, dtype: torch.dtype = torch.float32
 ) -> MotionAutoencoder:
-    """The auto-encoder with published weights, for inference."""
+    """The auto-encoder with published weights, for inference.
+
+    Args:
+        state: published parameters, already checked against `published_shapes`.
+        config: sizes.
+        dtype: of the convolutions; float64 makes everything float64.
+    """
     with torch.device("meta"):
         model = MotionAutoencoder(config)
-    model.load_state_dict({key: tensor.to(dtype) for key, tensor in fold(state, config).items()}, assign=True)
-    return model.requires_grad_(False).eval()
+    exact = torch.promote_types(dtype, torch.float32)
+    folded = fold(state, config)
+    typed = {key: tensor.to(dtype if _CONVOLUTIONS.fullmatch(key) else exact) for key, tensor in folded.items()}
+    model.load_state_dict(typed, assign=True)
+    return model.requires_grad_(False).eval().to(memory_format=torch.channels_last)

@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
+DOUBLING_GAIN = 4.0
+"""A zero after each sample in both directions leaves a quarter of the mean."""
 
 
 def smoothing_kernel(gain: float = 1.0) -> Tensor:
@@ -18,16 +20,17 @@ def smoothing_kernel(gain: float = 1.0) -> Tensor:
     return torch.outer(taps, taps) * (gain / taps.sum() ** 2)
 
 
-def _depthwise(x: Tensor, gain: float) -> Tensor:
+def _per_channel(x: Tensor, gain: float) -> Tensor:
     """The kernel once per channel of x (B, C, H, W): (C, 1, 4, 4) in the type and place of x."""
     return smoothing_kernel(gain).to(x).expand(x.shape[1], 1, 4, 4).contiguous()
 
 
-def smooth(x: Tensor, padding: int, stride: int = 1, gain: float = 1.0) -> Tensor:
-    """Zero-pad x (B, C, H, W), filter it and keep every `stride`-th value."""
-    return functional.conv2d(x, _depthwise(x, gain), stride=stride, padding=padding, groups=x.shape[1])
+def smooth(x: Tensor, padding: int, stride: int = 1, gain: float = 1.0, bias: Tensor | None = None) -> Tensor:
+    """Zero-pad x (B, C, H, W), filter it, keep every `stride`-th value and add `bias` (C,)."""
+    return functional.conv2d(x, _per_channel(x, gain), bias, stride, padding, groups=x.shape[1])
 
 
 def double(x: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, 2H, 2W): a zero after each sample, then the filter with a gain of 4."""
-    return functional.conv_transpose2d(x, _depthwise(x, 4.0), stride=2, padding=1, groups=x.shape[1])
+    """(B, C, H, W) -> (B, C, 2H, 2W): a zero after each sample, then the filter."""
+    kernel = _per_channel(x, DOUBLING_GAIN)
+    return functional.conv_transpose2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
