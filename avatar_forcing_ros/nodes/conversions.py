@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import array
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
+
+OutEncoding = Literal["rgb8", "nv12"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,22 @@ def compressed_to_rgb(message: CompressedImage) -> NDArray[np.uint8]:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "") -> Image:
-    """An rgb8 Image message from a picture, (H, W, 3) uint8 RGB."""
+def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding: OutEncoding = "rgb8") -> Image:
+    """An Image message from a picture, (H, W, 3) uint8 RGB.
+
+    Args:
+        image: the picture; H and W must be even for nv12.
+        stamp: of the message.
+        frame_id: of the message.
+        encoding: "rgb8", or "nv12", which has half the bytes.
+
+    Raises:
+        ValueError: the picture has another shape or type.
+    """
     _check_rgb(image)
     height, width, _ = image.shape
-    message = Image(height=height, width=width, encoding="rgb8", step=3 * width, data=bytes_field(image))
+    data, step = (image, 3 * width) if encoding == "rgb8" else (_nv12(image), width)
+    message = Image(height=height, width=width, encoding=encoding, step=step, data=bytes_field(data))
     message.header.stamp, message.header.frame_id = stamp, frame_id
     return message
 
@@ -114,6 +128,16 @@ def bytes_field(values: NDArray) -> array.array:
     field = array.array("B")
     field.frombytes(np.ascontiguousarray(values).data.cast("B"))
     return field
+
+
+def _nv12(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H * 3/2, W): brightness in full, colour at half the resolution, its two values side by side."""
+    height, width, _ = image.shape
+    if height % 2 or width % 2:
+        raise ValueError(f"nv12 pictures must have even sides, got {width}x{height}")
+    planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+    colour = planes[height:].reshape(2, -1).T.reshape(-1, width)
+    return np.concatenate([planes[:height], colour])
 
 
 def _values(message: Image, encoding: _Encoding) -> NDArray:

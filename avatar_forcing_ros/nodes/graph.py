@@ -11,9 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from avatar_forcing_ros.nodes.recorded import Recorded
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 Value = bool | int | float | str
+
+PROCESS_ENVIRONMENT = {
+    # Each process has one thread that computes; more would take the cores from the others.
+    "OMP_NUM_THREADS": "1",
+    # glibc would give the memory of each picture back and fetch it anew: 11,000 page faults a second in the display.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
+"""Variables of every process, besides those of the middleware in `environment.py`."""
 
 
 @dataclass(frozen=True)
@@ -58,23 +68,6 @@ class AvatarChoice:
 
     model: str = ""
     portrait: str = ""
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """Files that stand for the user and the dialogue manager.
-
-    Attributes:
-        video: what the camera saw.
-        audio: what the microphone heard; empty takes the video's own sound.
-        speech: what the avatar shall say.
-        repeat: "no", "loop" or "ping-pong"; how the video is played.
-    """
-
-    video: str
-    audio: str = ""
-    speech: str = ""
-    repeat: str = "no"
 
 
 def live(avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speaker: bool = False) -> list[NodeProcess]:

