@@ -142,7 +142,7 @@ def _jaw_open(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArr
     skin[np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()])] = False
     near_corner = corner * (np.abs(curve.along) ** 3) * _fade(curve, 0.22, 0.16, 0.3)
     fall = np.where(skin & above, near_corner, np.where(skin, np.maximum(fall, near_corner), fall))
-    inwards = -0.10 * curve.along * _fade(curve, 0.25, 0.2, 0.35)
+    inwards = -0.08 * curve.along * _fade(curve, 0.25, 0.2, 0.35)
     back = 0.12 * fall * (points[:, 1] > mouth_y)
     return np.column_stack([inwards, fall, back])
 

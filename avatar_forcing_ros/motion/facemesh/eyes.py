@@ -326,7 +326,7 @@ def paint_eye(
     """Paint one eye into `target` (H, W, 4) uint8; the other arrays are those of `EyePatch`, motions in pixels."""
     height, width = socket.shape
     gaze = min(1.0, 6.0 * (abs(side) + abs(down)) / (1.0 + lash))
-    lid = min(1.0, 4.0 * closure)
+    lid = min(1.0, 2.5 * closure)
     for column in range(width):
         gap = lower[column] - upper[column]
         between = min(1.0, max(0.0, gap / (1.5 * lash)))  # 0 beside the eye
@@ -340,8 +340,12 @@ def paint_eye(
             skin = max(was_open * between * min(1.0, 20.0 * closure), lid * socket[row, column]) * (1.0 - ball)
             shadow = 1.0 - 0.30 * closure * ball * max(0.0, 1.0 - max(0.0, row - edge) / (4.0 * lash))
             shade = 0.72 + 0.24 * min(1.0, max(0.0, row - upper[column]) / max(0.35 * gap, 1.0))
-            coverage = _sample(iris, row - down, column - side, 3) if gaze > 0.0 else 0.0
             line = lid * min(1.0, 1.5 * socket[edge_row, column]) * max(0.0, 1.0 - abs(row - edge + 0.2 * lash) / lash)
+            if skin <= 0.0 and line <= 0.0 and (ball <= 0.0 or (gaze == 0.0 and closure == 0.0)):
+                for c in range(3):
+                    target[row, column, c] = np.uint8(opened[row, column, c])
+                continue
+            coverage = _sample(iris, row - down, column - side, 3) if gaze > 0.0 else 0.0
             for c in range(3):
                 value = opened[row, column, c]
                 if gaze > 0.0:

@@ -237,31 +237,32 @@ def _fill_mouth(
             on_tongue = min(1.0, max(0.0, (v - back) / 0.05)) * min(1.0, max(0.0, (lower_edge - 0.03) / 0.10))
             groove = 1.0 - 0.14 * max(0.0, 1.0 - abs(u) / 0.05)
             relief = (0.60 + 0.40 * min(1.0, max(0.0, v - back) / 0.12)) * groove
-            a_low = teeth * 0.95 * _alpha(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE)
-            a_up = teeth * _alpha(upper, u, v - upper_edge + SPRITE_EDGE)
+            low = _tooth_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE)
+            up = _tooth_colour(upper, u, v - upper_edge + SPRITE_EDGE)
+            light_low = 0.70 + 0.25 * min(1.0, under_lip / 0.25)
             for c in range(3):
                 value = cavity[c] * deep
                 value += on_tongue * (tongue[c] * relief - value)
-                value += a_low * (_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE, c) * (0.70 + 0.25 * min(1.0, under_lip / 0.25)) - value)
-                value += a_up * (_colour(upper, u, v - upper_edge + SPRITE_EDGE, c) - value)
+                value += 0.95 * teeth * low[3] * (low[c] * light_low - value)
+                value += teeth * up[3] * (up[c] - value)
                 value *= shadow if c else 1.0 - 0.85 * (1.0 - shadow)  # light that went through skin is red
                 value += inner_lip * (lip[c] - value)
                 target[row, column, c] = np.uint8(target[row, column, c] + alpha * (value - target[row, column, c]) + 0.5)
 
 
 @kernel
-def _alpha(sprite: NDArray, u: float, v: float) -> float:
-    """Coverage of a tooth picture at (u, v) units from its top middle; 0 outside at sides and edge, repeated at the root."""
-    return _colour(sprite, u, v, 3)
-
-
-@kernel
-def _colour(sprite: NDArray, u: float, v: float, channel: int) -> float:
+def _tooth_colour(sprite: NDArray, u: float, v: float) -> tuple[float, float, float, float]:
+    """Colour and coverage of a tooth picture `u` beside its middle and `v` below its top, in units; its rim is repeated."""
     height, width = sprite.shape[0], sprite.shape[1]
     column = min(max((u + SPRITE_HALF_WIDTH) * SPRITE_SCALE - 0.5, 0.0), width - 1.001)
     row = min(max(v * SPRITE_SCALE - 0.5, 0.0), height - 1.001)
     r, c = int(row), int(column)
     fr, fc = row - r, column - c
-    above = sprite[r, c, channel] + fc * (sprite[r, c + 1, channel] - sprite[r, c, channel])
-    below = sprite[r + 1, c, channel] + fc * (sprite[r + 1, c + 1, channel] - sprite[r + 1, c, channel])
-    return above + fr * (below - above)
+    w00, w01, w10, w11 = (1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc
+    a, b, d, e = sprite[r, c], sprite[r, c + 1], sprite[r + 1, c], sprite[r + 1, c + 1]
+    return (
+        w00 * a[0] + w01 * b[0] + w10 * d[0] + w11 * e[0],
+        w00 * a[1] + w01 * b[1] + w10 * d[1] + w11 * e[1],
+        w00 * a[2] + w01 * b[2] + w10 * d[2] + w11 * e[2],
+        w00 * a[3] + w01 * b[3] + w10 * d[3] + w11 * e[3],
+    )

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.kernel import kernel
 
+FIXED_BITS = 10
+"""Bits below the 32nds of a pixel in which texture positions are counted along a row."""
+FIXED_ONE = np.float32(32 << FIXED_BITS)
 
 
 @kernel
@@ -16,82 +19,88 @@ def draw_triangles(
 ) -> None:
     """Write, for every pixel that a triangle covers, where in the texture its colour lies; later triangles cover earlier.
 
+    Positions are counted in whole numbers, so that a row is a loop without branches that compiles to vector instructions.
+
     Args:
         triangles: (T, 3) int32, in drawing order.
         x: (V,) float32 picture columns of the vertices.
         y: (V,) float32 picture rows.
-        u: (V,) float32 texture columns of the vertices.
-        v: (V,) float32 texture rows.
-        whole: (S, S, 2) int16, written: whole texture column and row.
-        fraction: (S, S) uint16, written: fractions in 32nds, `row * 32 + column`.
+        u: (V,) float32 texture columns of the vertices, within the texture.
+        v: (V,) float32 texture rows, within the texture.
+        whole: (S, S) int32, written: whole texture row << 16 | column, cv2's CV_16SC2.
+        fraction: (S, S) uint16, written: fractions in 32nds, row * 32 + column, cv2's CV_16UC1.
     """
     height, width = fraction.shape
-    limit_u, limit_v = np.float32(32 * (width - 1)), np.float32(32 * (height - 1))
+    most_u, most_v = np.int32((width - 1) * 32 << FIXED_BITS), np.int32((height - 1) * 32 << FIXED_BITS)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         area = (x[b] - x[a]) * (y[c] - y[a]) - (y[b] - y[a]) * (x[c] - x[a])
         if abs(area) < 1e-4:
             continue
-        # barycentric weights of b and c are linear in the pixel: wb = bx * dx + by * dy with (dx, dy) from vertex a
-        bx, by = (y[c] - y[a]) / area, -(x[c] - x[a]) / area
-        cx, cy = -(y[b] - y[a]) / area, (x[b] - x[a]) / area
-        ux = 32 * (bx * (u[b] - u[a]) + cx * (u[c] - u[a]))
-        uy = 32 * (by * (u[b] - u[a]) + cy * (u[c] - u[a]))
-        vx = 32 * (bx * (v[b] - v[a]) + cx * (v[c] - v[a]))
-        vy = 32 * (by * (v[b] - v[a]) + cy * (v[c] - v[a]))
         top = max(0, int(np.ceil(min(y[a], y[b], y[c]) - 1e-3)))
         bottom = min(height - 1, int(np.floor(max(y[a], y[b], y[c]) + 1e-3)))
+        if top > bottom:
+            continue
+        # texture position = position at vertex a + gradient * distance from it
+        bx, by = (y[c] - y[a]) / area, (x[a] - x[c]) / area
+        cx, cy = (y[a] - y[b]) / area, (x[b] - x[a]) / area
+        ux = FIXED_ONE * (bx * (u[b] - u[a]) + cx * (u[c] - u[a]))
+        uy = FIXED_ONE * (by * (u[b] - u[a]) + cy * (u[c] - u[a]))
+        vx = FIXED_ONE * (bx * (v[b] - v[a]) + cx * (v[c] - v[a]))
+        vy = FIXED_ONE * (by * (v[b] - v[a]) + cy * (v[c] - v[a]))
+        half = np.float32(1 << (FIXED_BITS - 1))
+        ua, va = FIXED_ONE * u[a] + half - ux * x[a] - uy * y[a], FIXED_ONE * v[a] + half - vx * x[a] - vy * y[a]
+        step_u, step_v = np.int32(min(max(ux, -3e7), 3e7)), np.int32(min(max(vx, -3e7), 3e7))
+        low0, low1, low2, high0, high1, high2 = _sides(x[a], y[a], x[b], y[b], x[c], y[c], area)
+        slope_ab, slope_bc, slope_ca = _slope(x[a], y[a], x[b], y[b]), _slope(x[b], y[b], x[c], y[c]), _slope(x[c], y[c], x[a], y[a])
         for row in range(top, bottom + 1):
-            dy = row - y[a]
-            first, last = _span(bx, by * dy, cx, cy * dy, x[a], width)
+            at_ab, at_bc, at_ca = x[a] + slope_ab * (row - y[a]), x[b] + slope_bc * (row - y[b]), x[c] + slope_ca * (row - y[c])
+            first = max(0, int(np.ceil(max(at_ab + low0, at_bc + low1, at_ca + low2) - 2e-3)))
+            last = min(width - 1, int(np.floor(min(at_ab + high0, at_bc + high1, at_ca + high2) + 2e-3)))
             if first > last:
                 continue
-            u0 = 32 * u[a] + uy * dy + ux * (first - x[a]) + np.float32(0.5)
-            v0 = 32 * v[a] + vy * dy + vx * (first - x[a]) + np.float32(0.5)
+            start_u, start_v = np.int32(ua + uy * row + ux * first), np.int32(va + vy * row + vx * first)
+            whole_row, fraction_row = whole[row, first : last + 1], fraction[row, first : last + 1]
             for k in range(last - first + 1):
-                iu = int(min(max(u0 + ux * k, np.float32(0)), limit_u))
-                iv = int(min(max(v0 + vx * k, np.float32(0)), limit_v))
-                whole[row, first + k, 0] = iu >> 5
-                whole[row, first + k, 1] = iv >> 5
-                fraction[row, first + k] = ((iv & 31) << 5) | (iu & 31)
+                iu = min(max(start_u + step_u * np.int32(k), np.int32(0)), most_u) >> FIXED_BITS
+                iv = min(max(start_v + step_v * np.int32(k), np.int32(0)), most_v) >> FIXED_BITS
+                whole_row[k] = ((iv >> 5) << 16) | (iu >> 5)
+                fraction_row[k] = ((iv & 31) << 5) | (iu & 31)
 
 
-@numba.njit(fastmath=True, error_model="numpy", inline="always")
-def _span(bx: float, b0: float, cx: float, c0: float, xa: float, width: int) -> tuple[int, int]:
-    """First and last column of a row where all three barycentric weights are at least about zero."""
-    low, high = 0.0, width - 1.0
-    for k in range(3):
-        slope, start = bx, b0
-        if k == 1:
-            slope, start = cx, c0
-        elif k == 2:
-            slope, start = -bx - cx, 1.0 - b0 - c0
-        if abs(slope) < 1e-9:
-            if start < -1e-4:
-                high = -1.0
-        else:
-            edge = xa - (start + 1e-4) / slope
-            if slope > 0:
-                low = max(low, edge)
-            else:
-                high = min(high, edge)
-    return int(np.ceil(low)), int(np.floor(high))
+FAR = np.float32(1e9)
+
+
+@numba.njit(inline="always", fastmath=True, error_model="numpy")
+def _slope(xa: float, ya: float, xb: float, yb: float) -> float:
+    """Columns per row along an edge; 0 for a level one, which bounds no row."""
+    return (xb - xa) / (yb - ya) if abs(yb - ya) > 1e-6 else np.float32(0.0)
+
+
+@numba.njit(inline="always", fastmath=True, error_model="numpy")
+def _sides(xa: float, ya: float, xb: float, yb: float, xc: float, yc: float, area: float) -> tuple:
+    """For each edge what to add to its column to get a lower and an upper bound: 0 on the side it bounds, far otherwise."""
+    sign = np.float32(1.0) if area > 0 else np.float32(-1.0)
+    falls_ab, falls_bc, falls_ca = sign * (yb - ya), sign * (yc - yb), sign * (ya - yc)
+    zero = np.float32(0.0)
+    return (
+        zero if falls_ab < -1e-6 else -FAR, zero if falls_bc < -1e-6 else -FAR, zero if falls_ca < -1e-6 else -FAR,
+        zero if falls_ab > 1e-6 else FAR, zero if falls_bc > 1e-6 else FAR, zero if falls_ca > 1e-6 else FAR,
+    )  # fmt: skip
 
 
 @kernel
 def lay_over(person: NDArray, plate: NDArray, out: NDArray) -> None:
-    """`out` = person over plate; (S, S, 4), (S, S, 3) and (S, S, 3), all uint8."""
-    height, width, _ = out.shape
-    for row in range(height):
-        for column in range(width):
-            alpha = np.uint32(person[row, column, 3])
-            if alpha == 255:
-                for c in range(3):
-                    out[row, column, c] = person[row, column, c]
-            elif alpha == 0:
-                for c in range(3):
-                    out[row, column, c] = plate[row, column, c]
-            else:
-                for c in range(3):
-                    mixed = person[row, column, c] * alpha + plate[row, column, c] * (np.uint32(255) - alpha)
-                    out[row, column, c] = (mixed * np.uint32(257) + np.uint32(32896)) >> np.uint32(16)
+    """`out` = person over plate, each (N,) uint32 holding the four bytes of a pixel, the last of them the person's matte.
+
+    Two colours are mixed at once in each 32-bit number; exact where the matte is 0 or 255.
+    """
+    even = np.uint32(0x00FF00FF)
+    for i in range(len(out)):
+        front, back = person[i], plate[i]
+        alpha = front >> np.uint32(24)
+        alpha += alpha >> np.uint32(7)
+        rest = np.uint32(256) - alpha
+        low = (((front & even) * alpha + (back & even) * rest) >> np.uint32(8)) & even
+        high = ((front >> np.uint32(8)) & even) * alpha + ((back >> np.uint32(8)) & even) * rest
+        out[i] = low | (high & np.uint32(0xFF00FF00))

@@ -62,6 +62,30 @@ class PortraitModel:
     texture_points: NDArray[np.float64]
 
 
+class PersonRows:
+    """Where a person can be in the picture, so that empty background is not sampled."""
+
+    BANDS = 8
+
+    def __init__(self, matte: NDArray[np.uint8]) -> None:
+        columns = np.arange(matte.shape[1])
+        self._size = len(matte)
+        self._first = np.where(matte > 0, columns, self._size).min(1)
+        self._last = np.where(matte > 0, columns, -1).max(1)
+
+    def bands(self, motion: float) -> list[tuple[slice, slice]]:
+        """Blocks of rows and columns that hold everyone who has moved by at most `motion` pixels."""
+        reach = int(np.ceil(motion)) + 2
+        blocks = []
+        for top in range(0, self._size, -(-self._size // self.BANDS)):
+            bottom = min(self._size, top - (-self._size // self.BANDS))
+            rows = slice(max(0, top - reach), bottom + reach)
+            first, last = max(0, self._first[rows].min() - reach), min(self._size, self._last[rows].max() + 1 + reach)
+            if first < last:
+                blocks.append((slice(top, bottom), slice(first, last)))
+        return blocks
+
+
 class FrameRenderer:
     """Renders one portrait; holds the working arrays, nothing of the past: equal input gives equal pixels."""
 
@@ -70,12 +94,14 @@ class FrameRenderer:
         self.config = config or RenderConfig()
         size = len(model.layers.plate)
         self._texture = model.layers.person.copy()
-        self._whole = np.zeros((size, size, 2), np.int16)
+        self._plate = np.dstack([model.layers.plate, np.full((size, size), 255, np.uint8)])
+        self._whole = np.zeros((size, size), np.int32)
         self._fraction = np.zeros((size, size), np.uint16)
         self._warped = np.empty((size, size, 4), np.uint8)
-        self._uv = np.ascontiguousarray(model.texture_points.T, np.float32)
+        self._mixed = np.empty((size, size, 4), np.uint8)
+        self._uv = np.ascontiguousarray(model.texture_points.T.clip(0, size - 1), np.float32)
         self._flat_basis = model.basis.reshape(len(model.basis), -1)
-        self._outside = model.mesh.outside
+        self._person = PersonRows(model.layers.person[..., 3])
         self._ratio_at_rest = self._perspective(model.mesh.points @ model.mesh.head.rotation.T)
 
     def render(self, latent: NDArray, frame_index: int = 0) -> NDArray[np.uint8]:
@@ -92,9 +118,9 @@ class FrameRenderer:
         self._paint_eyes(motion)
         self._warp(picture, posed)
         self._paint_mouth(motion, points, picture)
-        frame = np.empty_like(self.model.layers.plate)
-        lay_over(self._warped, self.model.layers.plate, frame)
-        return frame
+        flat = (array.view(np.uint32).reshape(-1) for array in (self._warped, self._plate, self._mixed))
+        lay_over(*flat)
+        return cv2.cvtColor(self._mixed, cv2.COLOR_RGBA2RGB)
 
     def _express(self, shares: NDArray) -> NDArray[np.float64]:
         """(V, 3) head-space vertices with this expression."""
@@ -137,10 +163,15 @@ class FrameRenderer:
         """Bend the texture: what lies outside the face first, then the face from back to front."""
         face = self.model.mesh.face
         depth = posed[:, 2][face].sum(1)
-        order = np.vstack([self._outside, face[np.argsort(-depth, kind="stable")]])
+        order = np.vstack([self.model.mesh.outside, face[np.argsort(-depth, kind="stable")]])
         x, y = np.ascontiguousarray(picture.T)
         draw_triangles(order, x, y, self._uv[0], self._uv[1], self._whole, self._fraction)
-        cv2.remap(self._texture, self._whole, self._fraction, cv2.INTER_LINEAR, dst=self._warped)
+        whole = self._whole.view(np.int16).reshape(*self._whole.shape, 2)
+        self._warped.fill(0)
+        for band in self._person.bands(float(np.abs(picture - self._uv.T).max())):
+            cv2.remap(
+                self._texture, whole[band], self._fraction[band], cv2.INTER_LINEAR, self._warped[band], cv2.BORDER_REPLICATE
+            )
 
     def _paint_mouth(self, motion: NDArray, points: NDArray, picture: NDArray[np.float32]) -> None:
         neutral = self.model.neutral
