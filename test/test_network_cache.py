@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from avatar_forcing_ros.network.cache import KVCache
+from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.layers import View
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.network.rotary import Rotary
-from avatar_forcing_ros.network.transformer import Pass
 from avatar_forcing_ros.network.visibility import aligned, visible
 from avatar_forcing_ros.parity import weight_by_name
 
@@ -34,16 +33,18 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def still(network: AvatarForcingNetwork, x: torch.Tensor, c: torch.Tensor, cache: KVCache | None = None) -> Pass:
+def still(
+    network: AvatarForcingNetwork, x: torch.Tensor, c: torch.Tensor, cache: KVCache | None = None
+) -> list[KeysValues]:
     """The pass over clean frames that fills the cache."""
     transformer = network.transformer
     modulation = transformer.modulation(torch.zeros(x.shape[1]))
-    return transformer(x, random(len(x), 6, seed=3), modulation, transformer.open_window(c, cache))
+    return transformer.remember(x, random(len(x), 6, seed=3), modulation, transformer.open_window(c, cache))
 
 
 def after(network: AvatarForcingNetwork, x: torch.Tensor, c: torch.Tensor) -> KVCache:
     """The cache after a clean past."""
-    return KVCache.from_clip(still(network, x, c).layers, c, network.config)
+    return KVCache.from_clip(still(network, x, c), c, network.config)
 
 
 def over_everything(network: AvatarForcingNetwork, x: torch.Tensor, t: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
@@ -60,7 +61,7 @@ def over_everything(network: AvatarForcingNetwork, x: torch.Tensor, t: torch.Ten
     view = View(Rotary.at(at, config.head_size, x.dtype), *masks)
     window_of_all = replace(network.transformer.open_window(c), view=view)
     reference = random(len(x), 6, seed=3)
-    return network.transformer(x, reference, network.transformer.modulation(t), window_of_all).velocity
+    return network.transformer(x, reference, network.transformer.modulation(t), window_of_all)
 
 
 @pytest.mark.parametrize("config", [BUNDLED, replace(BUNDLED, depth=1), ODD], ids=["bundled", "one layer", "odd sizes"])
@@ -79,7 +80,7 @@ def test_streaming_is_one_pass_over_everything(config: NetworkConfig) -> None:
         streamed = network.velocity(x[:, window], t[:, window], c[:, window], random(2, 6, seed=3), cache)
         at_once = over_everything(network, x, t, c[:, :stop])[:, window]
         torch.testing.assert_close(streamed, at_once, rtol=0, atol=1e-12)
-        cache.commit(still(network, clean[:, window], c[:, window], cache).layers, c[:, window], block)
+        cache.commit(still(network, clean[:, window], c[:, window], cache), c[:, window], block)
 
 
 @pytest.mark.parametrize(

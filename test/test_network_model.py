@@ -137,6 +137,15 @@ def test_a_loss_reaches_every_parameter() -> None:
     assert still == []
 
 
+def test_freezing_changes_no_value() -> None:
+    network, frozen = filled(TINY), filled(TINY).freeze()
+    x, c, t = random(1, 8, 6), random(1, 8, 16, seed=1), torch.full((1, 8), 300.0)
+    torch.testing.assert_close(frozen.velocity(x, t, c, random(1, 6)), network.velocity(x, t, c, random(1, 6)))
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(frozen.state_dict()[name], tensor)
+
+
 @pytest.mark.parametrize(
     ("shapes", "message"),
     [

@@ -6,6 +6,7 @@ it (`view`), the pass over a finished block writes it (`commit`). Its size never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,11 +39,11 @@ class KVCache:
         conditions: conditions of the R frames before the window, (B, R, hidden); R is `condition_radius`.
     """
 
-    layers: tuple[KeysValues, ...]
+    layers: Sequence[KeysValues]
     conditions: Tensor
 
     @classmethod
-    def from_clip(cls, layers: tuple[KeysValues, ...], conditions: Tensor, config: NetworkConfig) -> KVCache:
+    def from_clip(cls, layers: Sequence[KeysValues], conditions: Tensor, config: NetworkConfig) -> KVCache:
         """Cache after a clean clip whose last l frames are the offset frames of the next window.
 
         Args:
@@ -66,7 +67,7 @@ class KVCache:
         """Past keys turned to where they stand as seen from the window, and values; writes nothing."""
         return tuple(KeysValues(rotary.turn(layer.keys), layer.values) for layer in self.layers)
 
-    def commit(self, layers: tuple[KeysValues, ...], conditions: Tensor, frames: int) -> None:
+    def commit(self, layers: Sequence[KeysValues], conditions: Tensor, frames: int) -> None:
         """Move on by `frames`: append the window's first ones and drop as many of the oldest. The only writer.
 
         Args:

@@ -54,11 +54,18 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, view: View, past: KeysValues | None) -> Attended:
         """Args: x: (B, T, hidden); past: keys already turned for this window, and values."""
-        queries, keys, values = _split_heads(self.qkv(x), 3, self.heads)
-        turned = view.rotary.turn(keys)
-        seen = KeysValues(turned, values) if past is None else _join(past, KeysValues(turned, values))
-        mixed = _attend(view.rotary.turn(queries), seen, view.self_mask)
-        return Attended(self.projection(mixed), KeysValues(keys, values))
+        qkv = _split_heads(self.qkv(x), 3, self.heads)
+        queries, turned = view.rotary.turn(qkv[:2]).unbind(0)
+        own = KeysValues(turned, qkv[2])
+        mixed = _attend(queries, own if past is None else _join(past, own), view.self_mask)
+        return Attended(self.projection(mixed), KeysValues(qkv[1], qkv[2]))
+
+    def own(self, x: Tensor) -> KeysValues:
+        """Keys before rotation and values of (B, T, hidden), without attending."""
+        hidden = x.shape[-1]
+        both = functional.linear(x, self.qkv.weight[hidden:], self.qkv.bias[hidden:])
+        keys, values = _split_heads(both, 2, self.heads).unbind(0)
+        return KeysValues(keys, values)
 
 
 class CrossAttention(nn.Module):
@@ -73,12 +80,12 @@ class CrossAttention(nn.Module):
 
     def keys_values(self, conditions: Tensor) -> KeysValues:
         """Keys and values of (B, R + T, hidden) conditions: once per block, for all its steps."""
-        keys, values = _split_heads(self.key_value(conditions), 2, self.heads)
+        keys, values = _split_heads(self.key_value(conditions), 2, self.heads).unbind(0)
         return KeysValues(keys, values)
 
     def forward(self, x: Tensor, view: View, conditions: KeysValues) -> Tensor:
         """Args: x: (B, T, hidden)."""
-        (queries,) = _split_heads(self.query(x), 1, self.heads)
+        queries = _split_heads(self.query(x), 1, self.heads)[0]
         return self.projection(_attend(queries, conditions, view.cross_mask))
 
 
@@ -108,6 +115,10 @@ class Layer(nn.Module):
         """Keys and values of (B, R + T, hidden) conditions for this layer."""
         return self.cross_attention.keys_values(conditions)
 
+    def own(self, x: Tensor, modulation: Modulation) -> KeysValues:
+        """Keys before rotation and values of the input (B, T, hidden): all that the cache needs of a last layer."""
+        return self.self_attention.own(modulate(x, modulation.attention_shift, modulation.attention_scale))
+
     def forward(
         self, x: Tensor, modulation: Modulation, view: View, conditions: KeysValues, past: KeysValues | None
     ) -> Attended:
@@ -130,8 +141,8 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, normalize(x), scale)
 
 
-def _split_heads(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
-    return x.unflatten(-1, (parts, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)  # parts of (B, H, T, D)
+def _split_heads(x: Tensor, parts: int, heads: int) -> Tensor:
+    return x.view(*x.shape[:2], parts, heads, -1).permute(2, 0, 3, 1, 4)  # (parts, B, H, T, D)
 
 
 def _attend(queries: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:

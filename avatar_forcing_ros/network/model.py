@@ -9,6 +9,7 @@ found in `stream.block_generator`.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from avatar_forcing_ros.network.cache import KVCache
@@ -100,7 +101,22 @@ class AvatarForcingNetwork(nn.Module):
         if cache is not None and frames != self.config.window_frames:
             raise ValueError(f"with a cache a pass takes {self.config.window_frames} frames, got {frames}")
         window = self.transformer.open_window(c, cache)
-        return self.transformer(x_t, reference, self.transformer.modulation(t), window).velocity
+        return self.transformer(x_t, reference, self.transformer.modulation(t), window)
+
+    @torch.no_grad()
+    def freeze(self) -> AvatarForcingNetwork:
+        """Make ready for streaming, in place: evaluation mode, no gradients, weights stored column by column.
+
+        A pass over a few frames spends its time reading weights, and columns are read faster: a tenth of a block's time
+        at the bundled size, nothing at the published one. Values, names and shapes stay as they are.
+
+        Returns:
+            The network itself.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.data = module.weight.t().contiguous().t()
+        return self.eval().requires_grad_(requires_grad=False)
 
     def _check(self, name: str, tensor: Tensor, expected: tuple[int | str, ...]) -> None:
         got = tuple(tensor.shape)

@@ -1,7 +1,7 @@
 """Flow time as the generator feels it: an embedding per frame, turned into shifts, scales and gates for its layers.
 
 All layers share one modulation (as in PixArt-alpha, without a table per layer), and it depends on the time alone: a
-sampler computes it once for all its steps.
+sampler computes it once per block for all its steps.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ class Modulation:
     final_shift: Tensor
     final_scale: Tensor
 
-    def rows(self, index: Tensor) -> Modulation:
-        """The same for frames that each take one of the times computed here; `index` is (T,) into the first axis."""
-        return Modulation(**{name: value[index] for name, value in vars(self).items()})
+    @classmethod
+    def unpack(cls, packed: Tensor) -> Modulation:
+        """From (..., T, 8 * hidden), in the order of the published weights: attention, feed-forward, output."""
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m, shift_f, scale_f = packed.chunk(8, dim=-1)
+        return cls(shift_a, 1 + scale_a, gate_a, shift_m, 1 + scale_m, gate_m, shift_f, 1 + scale_f)
 
 
 class TimeModulation(nn.Module):
@@ -52,12 +54,14 @@ class TimeModulation(nn.Module):
         self.final = nn.Linear(hidden, 2 * hidden)
 
     def forward(self, t: Tensor) -> Modulation:
-        """Args: t: flow times in [0, 1000], (...)."""
+        """Args: t: flow times in [0, 1000], (..., T)."""
+        return Modulation.unpack(self.packed(t))
+
+    def packed(self, t: Tensor) -> Tensor:
+        """For `Modulation.unpack`, so that rows can be chosen: flow times (...) -> (..., 8 * hidden)."""
         waves = sinusoid(t).to(self.embedding_in.weight.dtype)
         embedding = functional.silu(self.embedding_out(functional.silu(self.embedding_in(waves))))
-        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.layers(embedding).chunk(6, dim=-1)
-        shift_f, scale_f = self.final(embedding).chunk(2, dim=-1)
-        return Modulation(shift_a, 1 + scale_a, gate_a, shift_m, 1 + scale_m, gate_m, shift_f, 1 + scale_f)
+        return torch.cat((self.layers(embedding), self.final(embedding)), dim=-1)
 
 
 def sinusoid(t: Tensor) -> Tensor:

@@ -19,25 +19,25 @@ class Rotary:
     """Rotation of queries and keys that stand at known positions.
 
     Attributes:
-        cos: (T, D), each angle twice for the two numbers of its pair.
-        sin: (T, D), likewise, with the sign of each pair's first number turned.
+        phases: unit complex numbers, (T, D/2).
     """
 
-    cos: Tensor
-    sin: Tensor
+    phases: Tensor
 
     @classmethod
     def at(cls, positions: Tensor, head_size: int, dtype: torch.dtype) -> Rotary:
-        """Rotation for frames at these positions, (T,) integer; neighbouring numbers (2i, 2i+1) form a pair.
+        """Rotation for frames at these positions, (T,) integer, of queries and keys of this type.
 
-        Source: Su et al. 2021 (arXiv 2104.09864); pairs as in the published code.
+        Neighbouring numbers (2i, 2i+1) form a pair, as in the published code.
+
+        Source: Su et al. 2021 (arXiv 2104.09864).
         """
         exponents = torch.arange(0, head_size, 2, dtype=torch.float64, device=positions.device) / head_size
-        angles = positions.double()[:, None] * _BASE**-exponents  # (T, D/2)
-        cos, sin = angles.cos(), angles.sin()
-        return cls(cos.repeat_interleave(2, dim=1).to(dtype), torch.stack((-sin, sin), dim=2).flatten(1).to(dtype))
+        angles = positions.double()[:, None] * _BASE**-exponents
+        phases = torch.polar(torch.ones_like(angles), angles)
+        return cls(phases if dtype == torch.float64 else phases.to(torch.complex64))
 
     def turn(self, x: Tensor) -> Tensor:
-        """Rotate (..., T, D) queries or keys."""
-        swapped = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
-        return torch.addcmul(x * self.cos, swapped, self.sin)
+        """Rotate (..., T, D) queries or keys; half precision is turned in single."""
+        pairs = x.to(self.phases.real.dtype).view(*x.shape[:-1], -1, 2)
+        return torch.view_as_real(torch.view_as_complex(pairs) * self.phases).flatten(-2).to(x.dtype)

@@ -38,14 +38,6 @@ class Window:
     past: tuple[KeysValues, ...] | None
 
 
-@dataclass(frozen=True)
-class Pass:
-    """Result of one pass: velocity (B, T, M), and per layer the frames' own keys before rotation and values."""
-
-    velocity: Tensor
-    layers: tuple[KeysValues, ...]
-
-
 class MotionTransformer(nn.Module):
     """Noisy motion latents, flow times, conditions and the portrait's own motion -> velocity."""
 
@@ -75,24 +67,39 @@ class MotionTransformer(nn.Module):
         view = self._view(own, torch.cat((before, own)), condition_at, conditions.dtype)
         return Window(view, self._condition_keys(known), cache.view(self._rotary(before, conditions.dtype)))
 
-    def forward(self, x_t: Tensor, reference: Tensor, modulation: Modulation, window: Window) -> Pass:
-        """One pass.
+    def forward(self, x_t: Tensor, reference: Tensor, modulation: Modulation, window: Window) -> Tensor:
+        """Velocity of noisy frames.
 
         Args:
             x_t: noisy latents, (B, T, M).
             reference: the portrait's own motion, (B, M).
             modulation: of the frames' flow times, broadcastable to (B, T, hidden).
             window: what they may look at.
+
+        Returns:
+            (B, T, M).
         """
-        dtype = self.input.weight.dtype
-        x = self.input(torch.cat((x_t, reference[:, None].expand_as(x_t)), dim=-1).to(dtype))
-        own = []
+        x = self._embed(x_t, reference)
         for i, layer in enumerate(self._layers()):
+            x = layer(x, modulation, window.view, window.conditions[i], window.past and window.past[i]).output
+        return self.output(modulate(x, modulation.final_shift, modulation.final_scale)).to(x_t.dtype)
+
+    def remember(self, clean: Tensor, reference: Tensor, modulation: Modulation, window: Window) -> list[KeysValues]:
+        """Keys before rotation and values of finished frames, per layer: what the cache takes.
+
+        Args and shapes as in `forward`; the last layer's attention, which only a velocity would need, is left out.
+        """
+        x, own = self._embed(clean, reference), []
+        *inner, last = self._layers()
+        for i, layer in enumerate(inner):
             attended = layer(x, modulation, window.view, window.conditions[i], window.past and window.past[i])
             x = attended.output
             own.append(attended.own)
-        velocity = self.output(modulate(x, modulation.final_shift, modulation.final_scale))
-        return Pass(velocity.to(x_t.dtype), tuple(own))
+        return [*own, last.own(x, modulation)]
+
+    def _embed(self, x_t: Tensor, reference: Tensor) -> Tensor:
+        joined = torch.cat((x_t, reference[:, None].expand_as(x_t)), dim=-1)
+        return self.input(joined.to(self.input.weight.dtype))
 
     def _layers(self) -> Iterator[Layer]:
         return cast(Iterator[Layer], iter(self.layers))

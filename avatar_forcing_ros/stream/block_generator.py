@@ -119,7 +119,8 @@ class BlockGenerator:
         if noise.shape[1] != self.network.config.clip_frames:
             raise ValueError(f"a first clip has {self.network.config.clip_frames} frames, got {noise.shape[1]}")
         c = self.network.encode_conditions(self._guidance.stack(conditions))
-        motion = self._denoise(noise, 0, reference, self.network.transformer.open_window(c))
+        window = self.network.transformer.open_window(c)
+        motion = self._denoise(noise, 0, reference, window, self._time_table(noise))
         return Beginning(motion, self._remember(motion, c, reference))
 
     @torch.inference_mode()
@@ -144,40 +145,38 @@ class BlockGenerator:
         self._check(x, conditions, state.reference)
         c = self.network.encode_conditions(self._guidance.stack(conditions))
         window = self.network.transformer.open_window(c, state.cache)
-        x = self._denoise(x, offset, state.reference, window)
-        layers = self._clean_pass(x, state.reference, window)
-        state.cache.commit(layers, c, block)
+        table = self._time_table(x)
+        x = self._denoise(x, offset, state.reference, window, table)
+        state.cache.commit(self._finished(x, state.reference, window, table), c, block)
         state.tail = x[:, -offset:].clone()
         return x[:, offset:]
 
-    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Window) -> Tensor:
+    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Window, table: Tensor) -> Tensor:
         """All solver steps; the first `offset` frames are clean and stay as they are."""
         held, x = x[:, :offset], x[:, offset:]
-        times = self._frame_times(offset, x.shape[1], x.device)
         reference = self._guidance.repeat(reference)
-        for step, modulation in zip(self._steps, times, strict=True):
+        for i, step in enumerate(self._steps, start=1):
+            rows = torch.tensor([0] * offset + [i] * x.shape[1], device=x.device)
             seen = self._guidance.repeat(torch.cat((held, x), dim=1))
-            velocity = self.network.transformer(seen, reference, modulation, window).velocity[:, offset:]
-            x = step.apply(x, self._guidance.combine(velocity))
+            velocity = self.network.transformer(seen, reference, Modulation.unpack(table[rows]), window)
+            x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
         return torch.cat((held, x), dim=1)
 
-    def _clean_pass(self, x: Tensor, reference: Tensor, window: Window) -> tuple[KeysValues, ...]:
+    def _finished(self, x: Tensor, reference: Tensor, window: Window, table: Tensor) -> list[KeysValues]:
         """Keys and values of finished frames, for the cache."""
-        modulation = self.network.transformer.modulation(x.new_full(x.shape[1:2], CLEAN_TIME))
         repeat = self._guidance.repeat
-        return self.network.transformer(repeat(x), repeat(reference), modulation, window).layers
+        return self.network.transformer.remember(repeat(x), repeat(reference), Modulation.unpack(table[:1]), window)
 
     def _remember(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
-        layers = self._clean_pass(motion, reference, self.network.transformer.open_window(c))
+        window = self.network.transformer.open_window(c)
+        layers = self._finished(motion, reference, window, self._time_table(motion))
         cache = KVCache.from_clip(layers, c, self.network.config)
         return GeneratorState(reference, motion[:, -self.network.config.lookahead_frames :].clone(), cache)
 
-    def _frame_times(self, offset: int, frames: int, device: torch.device) -> list[Modulation]:
-        """Modulation of a window for every step: offset frames clean, the others at the step's time."""
-        times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=device)
-        table = self.network.transformer.modulation(times)
-        rows = (torch.tensor([0] * offset + [i + 1] * frames, device=device) for i in range(self.config.steps))
-        return [table.rows(index) for index in rows]
+    def _time_table(self, like: Tensor) -> Tensor:
+        """Packed modulation of every flow time that occurs: row 0 is clean, row i is step i."""
+        times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=like.device)
+        return self.network.transformer.modulation.packed(times)
 
     def _check(self, motion: Tensor, conditions: Conditions, reference: Tensor) -> None:
         size = self.network.config.motion_size

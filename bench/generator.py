@@ -1,0 +1,120 @@
+"""How long one block of motion takes: every step, guidance and the pass that fills the cache.
+
+    python bench/generator.py [--size bundled|published] [--repeats 60] [--threads 1] [--profile]
+
+Prints a table, and as its last line one JSON object. CPU time says what the code costs even while others use the
+machine, the median of wall time what this machine gave it. Weights are random: time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
+
+FPS = 25
+SIZES = {
+    "bundled": (
+        NetworkConfig(
+            motion_size=18,
+            audio_feature_size=320,
+            condition_size=128,
+            hidden_size=256,
+            heads=4,
+            depth=4,
+            clip_frames=48,
+            block_frames=4,
+        ),
+        4,
+    ),
+    "published": (NetworkConfig(), 8),
+}
+CASES = {"three branches": (2.0, 1.0), "user off": (2.0, 0.0), "speech alone": (1.0, 0.0)}
+
+
+def inputs(config: NetworkConfig, frames: int) -> Conditions:
+    """Random conditions of this many frames."""
+    audio = torch.randn(2, 1, frames, config.condition_size)
+    return Conditions(audio[0], audio[1], torch.randn(1, frames, config.motion_size))
+
+
+def primed(generator: BlockGenerator) -> GeneratorState:
+    """A state with a random past."""
+    config = generator.network.config
+    frames = -(-(config.cache_frames + config.lookahead_frames) // config.block_frames) * config.block_frames
+    return generator.prime(
+        torch.randn(1, frames, config.motion_size), inputs(config, frames), torch.randn(1, config.motion_size)
+    )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of single blocks in milliseconds: least and median CPU time, median wall time."""
+
+    cpu_min_ms: float
+    cpu_ms: float
+    wall_ms: float
+
+
+def time_blocks(generator: BlockGenerator, repeats: int) -> Timing:
+    """Time single blocks, after three that are not counted."""
+    config, state = generator.network.config, primed(generator)
+    window = inputs(config, config.window_frames)
+    noise = torch.randn(1, config.block_frames, config.motion_size)
+    cpu, wall = [], []
+    for _ in range(repeats + 3):
+        cpu_start, start = time.process_time(), time.perf_counter()
+        generator.generate(state, window, noise)
+        cpu.append((time.process_time() - cpu_start) * 1e3)
+        wall.append((time.perf_counter() - start) * 1e3)
+    return Timing(*(round(x, 2) for x in (min(cpu[3:]), statistics.median(cpu[3:]), statistics.median(wall[3:]))))
+
+
+def profile_table(generator: BlockGenerator) -> str:
+    """Where ten blocks spend their time."""
+    time_blocks(generator, 3)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        time_blocks(generator, 7)
+    return profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=20, max_name_column_width=40)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="bundled")
+    parser.add_argument("--repeats", type=int, default=60)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--profile", action="store_true", help="print where the time goes instead")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    config, steps = SIZES[args.size]
+    network = AvatarForcingNetwork(config).freeze()
+    if args.profile:
+        print(profile_table(BlockGenerator(network, SamplerConfig(steps))))
+        return
+    block_ms = 1000 * config.block_frames / FPS
+    figures = {}
+    print(f"{args.size}: {config.block_frames} frames ({block_ms:.0f} ms), {steps} steps, {args.threads} thread(s)")
+    print(f"{'guidance':<16}{'CPU min ms':>12}{'CPU ms':>9}{'wall ms':>9}{'of block':>10}")
+    for name, scales in CASES.items():
+        timing = time_blocks(BlockGenerator(network, SamplerConfig(steps, *scales)), args.repeats)
+        figures[name] = asdict(timing)
+        columns = f"{timing.cpu_min_ms:>12.1f}{timing.cpu_ms:>9.1f}{timing.wall_ms:>9.1f}"
+        print(f"{name:<16}{columns}{timing.wall_ms / block_ms:>10.1%}")
+    machine = {"machine": platform.processor() or platform.machine(), "torch": torch.__version__}
+    print(json.dumps({"size": args.size, "threads": args.threads, "block_ms": block_ms, **figures, **machine}))
+
+
+if __name__ == "__main__":
+    main()
