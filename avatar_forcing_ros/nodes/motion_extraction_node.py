@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,16 +37,36 @@ class MotionExtractionConfig:
     input_timeout_ms: int = field(default=500, metadata={"range": (40, 60_000)})
 
 
-class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
-    """Converts pictures, encodes them in a thread of its own, publishes what the face does."""
+def open_space(model: str) -> MotionSpace:
+    """The motion space of a model; the facemesh space when no model is named.
 
-    def __init__(self, **node_arguments: Any) -> None:
+    Raises:
+        BundleError: there is no such model.
+    """
+    if not model:
+        from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
+
+        return FaceMeshSpace()
+    from avatar_forcing_ros.bundle import load_bundle  # brings torch, which the facemesh space does without
+
+    return load_bundle(model).space
+
+
+class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
+    """Converts pictures, encodes them in a thread of its own, publishes what the face does.
+
+    Args:
+        open_motion_space: opens the motion space of the model that the parameter names.
+    """
+
+    def __init__(self, open_motion_space: Callable[[str], MotionSpace] = open_space, **node_arguments: Any) -> None:
         super().__init__("motion_extraction", MotionExtractionConfig(), **node_arguments)
+        self._open_motion_space = open_motion_space
 
     def setup(self, undo: ExitStack) -> None:
         """Load the encoder."""
         cv2.setNumThreads(1)
-        self._space = _motion_space(self.config.model)
+        self._space = self._open_motion_space(self.config.model)
         self._encoder = self._space.make_encoder()
         undo.callback(self._encoder.close)
 
@@ -83,16 +104,6 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         if age_ms > self.config.input_timeout_ms:
             return Health(Level.DEGRADED, f"the newest picture is {age_ms} ms old", values)
         return Health(Level.OK, "running" if self._face_found else "no face in the picture", values)
-
-
-def _motion_space(model: str) -> MotionSpace:
-    if not model:
-        from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
-
-        return FaceMeshSpace()
-    from avatar_forcing_ros.bundle import load_bundle  # brings torch, which the facemesh space does without
-
-    return load_bundle(model).space
 
 
 def main(args: list[str] | None = None) -> int:

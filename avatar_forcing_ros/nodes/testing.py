@@ -1,0 +1,120 @@
+"""A ROS graph inside a test: own context, one executor, a clock that the test moves. For our tests and for those of others.
+
+    with TestGraph() as graph:
+        node = graph.add(MotionExtractionNode, compressed=True)
+        heard = graph.listen(MotionLatents, "user_motion")
+        graph.send(CompressedImage, "camera/image_raw/compressed", message)
+        graph.spin_until(lambda: heard)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
+from avatar_forcing_ros.nodes.ros_time import to_stamp
+
+AnyNode = TypeVar("AnyNode", bound=ManagedNode)
+PATIENCE_S = 20.0
+"""Far more than anything takes; a loaded machine must not fail a test."""
+_RELIABLE = QoSProfile(depth=1000)
+
+
+class TestGraph:
+    """Nodes of a test and a node that speaks to them, spun in the test's own thread.
+
+    Attributes:
+        node: the test's own node.
+        context: of all nodes.
+    """
+
+    __test__ = False  # pytest takes names that begin with Test for tests
+
+    def __enter__(self) -> TestGraph:
+        self.context = Context()
+        rclpy.init(context=self.context)
+        self.node = Node("tester", context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self._nodes: list[ManagedNode] = []
+        self._senders: dict[str, Any] = {}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for node in self._nodes:
+            self._executor.remove_node(node)
+            node.close()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+    def add(self, node_type: Callable[..., AnyNode], node_arguments: dict[str, Any] | None = None, **parameters: Any) -> AnyNode:
+        """Create a node with these parameters ("." in a name is written "__") and start it.
+
+        Raises:
+            AssertionError: it refuses to start.
+        """
+        overrides = [Parameter(name.replace("__", "."), value=value) for name, value in parameters.items()]
+        node = node_type(context=self.context, parameter_overrides=overrides, **(node_arguments or {}))
+        self._nodes.append(node)
+        self._executor.add_node(node)
+        assert node.start(), f"{node.get_name()} did not start"
+        return node
+
+    def listen(self, message_type: type, topic: str, latched: bool = False) -> list[Any]:
+        """A list that fills with the messages of a topic."""
+        heard: list[Any] = []
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        qos = QoSProfile(depth=1000, durability=durability)
+        self.node.create_subscription(message_type, topic, heard.append, qos)
+        self.spin_until(lambda: self.node.count_publishers(topic) > 0)
+        self.spin(0.1)  # the publisher learns of us a little later than we of it
+        return heard
+
+    def send(self, message_type: type, topic: str, *messages: Any) -> None:
+        """Publish messages, once somebody listens to the topic."""
+        if topic not in self._senders:
+            self._senders[topic] = self.node.create_publisher(message_type, topic, _RELIABLE)
+            self.spin_until(lambda: self._senders[topic].get_subscription_count() > 0)
+            self.spin(0.1)
+        for message in messages:
+            self._senders[topic].publish(message)
+
+    def set_clock(self, time_ns: int) -> None:
+        """Move the clock of nodes that use simulated time."""
+        self.send(Clock, "/clock", Clock(clock=to_stamp(time_ns)))
+
+    def call(self, service_type: type, name: str, request: Any) -> Any:
+        """The answer of a service."""
+        client = self.node.create_client(service_type, name)
+        self.spin_until(client.service_is_ready)
+        future = client.call_async(request)
+        self.spin_until(future.done)
+        return future.result()
+
+    def spin_until(self, done: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+        """Let messages flow until something is so.
+
+        Raises:
+            AssertionError: it is not so after all patience.
+        """
+        end = time.monotonic() + patience_s
+        while not done():
+            self._executor.spin_once(timeout_sec=0.02)
+            assert time.monotonic() < end, f"still waiting after {patience_s} s"
+
+    def spin(self, seconds: float) -> None:
+        """Let messages flow for a while, for what must not come."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.02)

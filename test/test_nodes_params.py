@@ -1,0 +1,139 @@
+"""A config becomes parameters and comes back; what is wrong is refused with its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from avatar_forcing_ros.nodes import params
+
+pytestmark = pytest.mark.ros
+
+
+@dataclass(frozen=True)
+class Inner:
+    """A part.
+
+    Attributes:
+        rate_hz: how often, which takes
+            two lines to say.
+        path: of something.
+    """
+
+    rate_hz: float = field(default=25.0, metadata={"range": (1.0, 100.0)})
+    path: Path = Path("a/b")
+
+
+@dataclass(frozen=True)
+class Outer:
+    """A whole.
+
+    Attributes:
+        seed: of noise.
+        mode: how.
+        limit: none by default.
+        inner: the part.
+    """
+
+    seed: int = field(default=3, metadata={"range": (0, 10)})
+    mode: Literal["quick", "slow"] = "quick"
+    limit: float | None = None
+    flag: bool = field(default=True, metadata={"description": "said in the field"})
+    inner: Inner = field(default_factory=Inner)
+
+    def __post_init__(self) -> None:
+        if self.seed == 7:
+            raise ValueError("seed must not be 7, got 7")
+
+
+@pytest.fixture
+def make_node():
+    context = rclpy.context.Context()
+    rclpy.init(context=context)
+    nodes = []
+
+    def make(**given: Any) -> Node:
+        overrides = [Parameter(name.replace("__", "."), value=value) for name, value in given.items()]
+        nodes.append(Node("holder", context=context, parameter_overrides=overrides))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def declared(node: Node, defaults: Any) -> Any:
+    params.declare(node, defaults)
+    return params.read(node, type(defaults))
+
+
+def test_without_other_values_the_defaults_come_back(make_node) -> None:
+    assert declared(make_node(), Outer()) == Outer()
+    assert declared(make_node(), Outer(seed=9, inner=Inner(rate_hz=2.0))) == Outer(seed=9, inner=Inner(rate_hz=2.0))
+
+
+def test_given_values_win_and_nested_ones_have_dotted_names(make_node) -> None:
+    node = make_node(seed=5, limit=0.5, mode="slow", inner__rate_hz=50.0, inner__path="c")
+
+    assert declared(node, Outer()) == Outer(seed=5, limit=0.5, mode="slow", inner=Inner(50.0, Path("c")))
+
+
+def test_a_whole_number_serves_an_optional_float(make_node) -> None:
+    assert declared(make_node(limit=2), Outer()).limit == 2.0
+
+
+def test_descriptions_and_ranges_come_from_the_dataclass(make_node) -> None:
+    node = make_node()
+    params.declare(node, Outer())
+
+    assert node.describe_parameter("inner.rate_hz").description == "how often, which takes two lines to say."
+    assert node.describe_parameter("flag").description == "said in the field"
+    assert node.describe_parameter("mode").additional_constraints == "one of: quick, slow"
+    assert node.describe_parameter("seed").integer_range[0].to_value == 10
+    assert node.describe_parameter("inner.rate_hz").floating_point_range[0].from_value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        pytest.param({"seed": 11}, InvalidParameterValueException, "seed", id="out of range"),
+        pytest.param({"seed": "x"}, InvalidParameterTypeException, "seed", id="wrong type"),
+        pytest.param({"sede": 1, "inner__rate": 1.0}, ValueError, "no such parameter: inner.rate, sede", id="misspelt"),
+        pytest.param({"mode": "fast"}, ValueError, "mode must be one of quick, slow, got 'fast'", id="no such choice"),
+        pytest.param({"limit": "x"}, ValueError, "limit must be float, got 'x'", id="wrong type of an optional one"),
+        pytest.param({"seed": 7}, ValueError, "seed must not be 7", id="refused by the config itself"),
+    ],
+)
+def test_bad_values_are_refused_by_name(make_node, given: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=message):
+        declared(make_node(**given), Outer())
+
+
+def test_a_later_change_is_checked_by_the_config(make_node) -> None:
+    node = make_node()
+    params.declare(node, Outer())
+
+    refused = node.set_parameters([Parameter("seed", value=7)])[0]
+    accepted = node.set_parameters([Parameter("seed", value=8)])[0]
+
+    assert (refused.successful, refused.reason) == (False, "seed must not be 7, got 7")
+    assert accepted.successful
+    assert params.read(node, Outer).seed == 8
+
+
+def test_a_type_that_no_parameter_has_is_named(make_node) -> None:
+    @dataclass(frozen=True)
+    class Odd:
+        when: complex = 1j
+
+    with pytest.raises(TypeError, match=r"when must be bool, int, float, str, Path.*got .*complex"):
+        params.declare(make_node(), Odd())
