@@ -26,6 +26,7 @@ class Command:
 COMMANDS = {
     "render": Command("avatar_forcing_ros.commands.render", "portrait + speech + user -> video, without ROS"),
     "doctor": Command("avatar_forcing_ros.commands.doctor", "say what works on this machine and what does not"),
+    "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),
     "parity": Command("avatar_forcing_ros.commands.parity", "hold the network against recorded reference values"),
     "import-weights": Command("avatar_forcing_ros.weights_import", "make a model bundle of the authors' weight files"),
     "train": Command("avatar_forcing_ros.train.command", "train the bundled model from nothing"),
