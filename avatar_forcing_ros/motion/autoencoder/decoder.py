@@ -84,6 +84,7 @@ class Decoder(nn.Module):
         flow: Tensor | None = None
         picture: Tensor | None = None
         for level, feature in zip(self.levels, features, strict=True):
+            assert isinstance(level, Level)
             x = level.draw(level.up(x, latent), latent)
             flow = level.flow(x, latent, flow)
             warped = warp(feature, flow).to(x.dtype)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,7 +35,7 @@ class Encoding:
 
 
 class PixelLinear(nn.Linear):
-    """A linear map of every pixel's channels, (B, C_in, H, W) -> (B, C_out, H, W); in channels-last one matrix product."""
+    """A linear map of every pixel's channels, (B, C_in, H, W) -> (B, C_out, H, W): one matrix product."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map every pixel."""
@@ -81,8 +80,3 @@ class Encoder(nn.Module):
             features.append(x)
         identity = self.identity(features.pop().flatten(1).to(self.identity.weight.dtype))
         return Encoding(identity, self.head(identity), tuple(reversed(features)))
-
-
-def image_to_tensor(image: Tensor) -> Tensor:
-    """(..., H, W, 3) uint8 -> (..., 3, H, W) float32 in [-1, 1]."""
-    return torch.movedim(image, -1, -3).float() / 127.5 - 1

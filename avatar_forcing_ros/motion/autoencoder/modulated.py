@@ -2,8 +2,8 @@
 
     y_o = d_o * sum_i W_oi * (s_i x_i),   d_o = 1 / sqrt(sum_i s_i^2 |W_oi|^2 + eps)
 
-Where the scales are applied is free. On the feature maps, all frames of a batch share one weight W; a single frame whose
-map is larger than the weight is cheaper with d_o W_oi s_i. Neither needs a convolution per frame of a batch.
+Where the scales are applied is free. On the feature maps, all frames of a batch share one weight W; a single frame
+whose map is larger than the weight is cheaper with d_o W_oi s_i. Neither needs a convolution per frame of a batch.
 
 Source: arXiv 1912.04958 (StyleGAN2), section 2.2.
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderCo
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.modulated import ACTIVATION_GAIN
 from avatar_forcing_ros.motion.autoencoder.resampling import smoothing_kernel
+from avatar_forcing_ros.published_weights import WeightsError, check_published
 
 PREFIX = "motion_autoencoder."
 HEAD_LAYERS = 5
@@ -23,6 +25,13 @@ DIRECTION_OFFSET = 1e-8
 """Added to the direction matrix before its QR decomposition."""
 
 Shape = tuple[int, ...]
+
+
+class CheckedAutoencoder(NamedTuple):
+    """Sizes and parameters of a published auto-encoder, checked."""
+
+    config: AutoencoderConfig
+    state: dict[str, Tensor]
 
 
 def _activated(name: str, weight: str, bias: str, inputs: int, outputs: int, kernel: int) -> dict[str, Shape]:
@@ -102,6 +111,31 @@ def published_buffers(config: AutoencoderConfig) -> dict[str, Tensor]:
         for name in ("to_rgbs", "to_flows"):
             buffers[f"{PREFIX}dec.{name}.{i}.upsample.kernel"] = doubled
     return buffers
+
+
+def check_autoencoder(tensors: Mapping[str, Tensor]) -> CheckedAutoencoder:
+    """Tell the size of an auto-encoder from its tensors and check every one of them.
+
+    Raises:
+        WeightsError: these are not the tensors of a published auto-encoder.
+    """
+    config = _config_of(tensors)
+    return CheckedAutoencoder(config, check_published(tensors, published_shapes(config), published_buffers(config)))
+
+
+def _config_of(tensors: Mapping[str, Tensor]) -> AutoencoderConfig:
+    direction = tensors.get(f"{PREFIX}dec.direction.weight")
+    if direction is None or direction.ndim != 2:
+        raise WeightsError(f"expected {PREFIX}dec.direction.weight, got {_first(tensors)}")
+    levels = sum(re.fullmatch(rf"{re.escape(PREFIX)}dec\.to_flows\.\d+\.bias", key) is not None for key in tensors)
+    try:
+        return AutoencoderConfig(COARSEST << levels, *direction.shape)
+    except ValueError as error:
+        raise WeightsError(str(error)) from None
+
+
+def _first(tensors: Mapping[str, Tensor]) -> str:
+    return f"{len(tensors)} other keys, first {min(tensors)}" if tensors else "no keys at all"
 
 
 class _Folder:
@@ -212,4 +246,5 @@ def build_autoencoder(
     folded = fold(state, config)
     typed = {key: tensor.to(dtype if _CONVOLUTIONS.fullmatch(key) else exact) for key, tensor in folded.items()}
     model.load_state_dict(typed, assign=True)
-    return model.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.requires_grad_(False).eval()

@@ -1,8 +1,8 @@
-"""Reads feature maps at positions that a flow field names: bilinear, zero outside, masked, for all frames of one portrait.
+"""Reads feature maps at positions that a flow field names: bilinear, zero outside, masked; for frames of one portrait.
 
-Each result is a weighted sum of four pixels, and a pixel is a row of channels: the same job as looking up bags of words,
-for which torch has a quick kernel. A map is brought into the form of a table once per portrait. The result equals that of
-`grid_sample` with align_corners=False times the mask.
+Each result is a weighted sum of four pixels, and a pixel is a row of channels: the same job as looking up bags of
+words, for which torch has a quick kernel. A map is made into a table once per portrait. The result equals that of
+`grid_sample` with align_corners=False, times the mask.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ class FeatureTable:
 
     rows: Tensor
     side: int
+
+    def to(self, device: torch.device) -> FeatureTable:
+        """The same on another device."""
+        return FeatureTable(self.rows.to(device), self.side)
 
 
 def feature_tables(features: Sequence[Tensor]) -> tuple[FeatureTable, ...]:

@@ -1,0 +1,79 @@
+"""A pull of the avatar's motion toward the portrait's own, against the slow drift of identity.
+
+The generator works in all 512 numbers of a latent, of which a face only uses few; over minutes the mean wanders, and
+the picture with it. Two independent cures, both off unless set: a dead-band anchor that moves whole blocks back once
+their running mean has strayed, and a constant small pull on every frame.
+
+Source: deployment notes of a public fork of the published code (apolinario/AvatarForcing), re-implemented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """Strength of the pull; the defaults leave motion as it is. Lengths are shares of the reference's norm.
+
+    Attributes:
+        frame_pull: share of the way to the reference that every frame is moved; 0.1 steadies, 0.2 also flattens.
+        gain: share of the drift beyond the dead band that is taken back per block; 0.25 is a good value.
+        dead_band: length of drift that is left alone: living motion has a mean of its own.
+        memory: weight of a new block in the running mean.
+        largest_step: longest correction of one block.
+    """
+
+    frame_pull: float = 0.0
+    gain: float = 0.0
+    dead_band: float = 0.25
+    memory: float = 0.08
+    largest_step: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("frame_pull", "gain", "memory"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be within 0 and 1, got {getattr(self, name)}")
+        for name in ("dead_band", "largest_step"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class AnchoredBlock:
+    """A block after the pull, (..., T, M), and the running mean of what was drawn, (..., M), to hand in next time."""
+
+    motion: Tensor
+    mean: Tensor
+
+
+def anchor_block(motion: Tensor, reference: Tensor, mean: Tensor | None, config: AnchorConfig) -> AnchoredBlock:
+    """Pull one block toward the reference. To be applied before the block enters the cache, so that the past agrees.
+
+    Args:
+        motion: (..., T, M) as the generator drew it.
+        reference: (..., M) the portrait's own motion.
+        mean: running mean after the block before; None at the beginning.
+        config: how strongly.
+    """
+    shift = torch.zeros_like(reference)
+    block_mean = motion.mean(-2)
+    mean = (
+        reference + config.memory * (block_mean - reference) if mean is None else mean.lerp(block_mean, config.memory)
+    )
+    if config.gain > 0:
+        shift = _correction(mean - reference, reference, config)
+    pulled = (motion + shift[..., None, :]).lerp(reference[..., None, :], config.frame_pull)
+    return AnchoredBlock(pulled, mean + shift)
+
+
+def _correction(drift: Tensor, reference: Tensor, config: AnchorConfig) -> Tensor:
+    """What to add to a block whose running mean has drifted this far from the reference."""
+    unit = torch.linalg.vector_norm(reference, dim=-1, keepdim=True)
+    length = torch.linalg.vector_norm(drift, dim=-1, keepdim=True)
+    excess = (length - config.dead_band * unit).clamp(min=0)
+    step = torch.minimum(config.gain * excess, config.largest_step * unit)
+    return -drift * step / length.clamp(min=torch.finfo(length.dtype).tiny)

@@ -1,0 +1,115 @@
+"""Which square of a picture the auto-encoder sees: the head with a margin, and the same while the user stays in it.
+
+The square does not follow the face. If it did, the motion of the head would be cropped away before it is read.
+
+Source: arXiv 2601.00664, section 5.1: one box per clip, its half side the longer half of the face plus as much again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How squares are chosen.
+
+    Attributes:
+        margin: what is added around the face, in its longer side; half of it on each side.
+        settle_frames: faces averaged before the square of a video stays where it is (1 s).
+        leave_share: distance of the face from the middle of the square, in sides, at which a new square begins.
+        lost_frames: frames without a face after which a new square begins (1 s).
+    """
+
+    margin: float = 1.0
+    settle_frames: int = 25
+    leave_share: float = 0.3
+    lost_frames: int = 25
+
+
+@dataclass(frozen=True)
+class Square:
+    """A square part of a picture: its middle and side, in pixels."""
+
+    x: float
+    y: float
+    side: float
+
+
+def face_square(face: NDArray[np.float64], shape: tuple[int, ...], margin: float = CropConfig.margin) -> Square:
+    """The square around a face that lies within a picture.
+
+    A square that would reach beyond the picture is moved and, where it is larger than the picture, made smaller.
+
+    Args:
+        face: (478, 2 or more) landmarks in pixels.
+        shape: (H, W, ...) of the picture.
+        margin: see `CropConfig`.
+    """
+    low, high = face[OVAL, :2].min(0), face[OVAL, :2].max(0)
+    x, y = (low + high) / 2
+    return _within(Square(x, y, (1 + margin) * (high - low).max()), shape)
+
+
+def _within(square: Square, shape: tuple[int, ...]) -> Square:
+    height, width = shape[:2]
+    side = min(square.side, height, width)
+    x = float(np.clip(square.x, side / 2, width - side / 2))
+    y = float(np.clip(square.y, side / 2, height - side / 2))
+    return Square(x, y, float(side))
+
+
+def cut(image: NDArray[np.uint8], square: Square, size: int) -> NDArray[np.uint8]:
+    """The square of a picture (H, W, 3) that holds it, as (size, size, 3)."""
+    left, top, side = (
+        max(0, round(value)) for value in (square.x - square.side / 2, square.y - square.side / 2, square.side)
+    )
+    part = image[top : top + side, left : left + side]
+    return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA)
+
+
+class SteadySquare:
+    """The square of one user's video."""
+
+    def __init__(self, config: CropConfig | None = None) -> None:
+        self.config = config or CropConfig()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the square; the next face begins a new one."""
+        self._square: Square | None = None
+        self._faces = 0
+        self._lost = 0
+        self._shape: tuple[int, ...] = ()
+
+    def miss(self) -> None:
+        """No face in this frame."""
+        self._lost += 1
+        if self._lost >= self.config.lost_frames:
+            self.reset()
+
+    def update(self, face: NDArray[np.float64], shape: tuple[int, ...]) -> Square:
+        """The square for a frame of this shape with this face."""
+        square = face_square(face, shape, self.config.margin)
+        if self._square is None or shape != self._shape or self._has_left(square, self._square):
+            self.reset()
+            self._shape = shape
+        self._lost = 0
+        if self._faces < self.config.settle_frames:
+            self._faces += 1
+            self._square = _blend(self._square or square, square, 1 / self._faces)
+        assert self._square is not None
+        return self._square
+
+    def _has_left(self, face: Square, square: Square) -> bool:
+        return max(abs(face.x - square.x), abs(face.y - square.y)) > self.config.leave_share * square.side
+
+
+def _blend(old: Square, new: Square, share: float) -> Square:
+    return Square(*(o + share * (n - o) for o, n in ((old.x, new.x), (old.y, new.y), (old.side, new.side))))

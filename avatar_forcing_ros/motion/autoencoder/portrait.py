@@ -1,0 +1,44 @@
+"""A portrait in the `autoencoder` motion space: read once, drawn in any motion."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
+
+
+class AutoencoderPortrait:
+    """See `space.Portrait`.
+
+    Args:
+        runtime: the networks.
+        image: (S, S, 3) uint8 RGB, the head with a margin.
+        size: side of the pictures to draw.
+
+    Attributes:
+        reference: (M,) the portrait's own motion.
+    """
+
+    reference: NDArray[np.float32]
+
+    def __init__(self, runtime: AutoencoderRuntime, image: NDArray[np.uint8], size: int) -> None:
+        self._runtime = runtime
+        self._size = size
+        self._prepared = runtime.prepare(image)
+        self.reference = self._prepared.reference
+
+    def render(self, latent: NDArray[np.float32], frame_index: int = 0) -> NDArray[np.uint8]:
+        """The portrait in this motion, (size, size, 3) uint8 RGB. All of it is motion, so `frame_index` does nothing.
+
+        Raises:
+            ValueError: the latent has another length or is not finite.
+        """
+        if latent.shape != self.reference.shape or not np.isfinite(latent).all():
+            raise ValueError(f"latent must be {self.reference.shape} and finite, got {latent.shape}")
+        image = self._runtime.draw(self._prepared, latent[None])[0]
+        if len(image) == self._size:
+            return image
+        flags = cv2.INTER_AREA if len(image) > self._size else cv2.INTER_CUBIC
+        return cv2.resize(image, (self._size, self._size), interpolation=flags)
