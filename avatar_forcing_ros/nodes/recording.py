@@ -129,11 +129,12 @@ class VideoPart:
 
     def __init__(self, path: Path, width: int, config: RecordingConfig) -> None:
         self.path = path
-        self._container = av.open(str(path), "w")
+        # a cluster is written when it is complete; without B-frames nothing in it waits for later pictures
+        self._container = av.open(str(path), "w", options={"cluster_time_limit": "500", "flush_packets": "1"})
         self._stream = self._container.add_stream("libx264", rate=25)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, config.side, "yuv420p"
         self._stream.time_base = Fraction(1, TICKS)
-        # cv2 converts by BT.601, so the file says so; without B-frames a killed recording loses nothing
+        # cv2 converts by BT.601, so the file says so
         self._stream.options = {
             "preset": "ultrafast",
             "crf": str(config.quality),

@@ -6,7 +6,7 @@ import threading
 
 from builtin_interfaces.msg import Duration as DurationMessage
 from builtin_interfaces.msg import Time as TimeMessage
-from rclpy.clock import JumpThreshold, ROSClock
+from rclpy.clock import JumpThreshold, ROSClock, TimeJump
 from rclpy.duration import Duration
 
 from avatar_forcing_ros.signals import NANOSECONDS
@@ -44,7 +44,7 @@ class ClockWaiter:
         self._woken = False
         self._closed = False
         threshold = JumpThreshold(min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1))
-        self._jumps = clock.create_jump_callback(threshold, post_callback=lambda _jump: self._notify())
+        self._jumps = clock.create_jump_callback(threshold, post_callback=self._moved)
 
     def now_ns(self) -> int:
         """The clock's time."""
@@ -54,7 +54,7 @@ class ClockWaiter:
         """Wait until the clock has reached `time_ns`; None waits for `wake`.
 
         Returns:
-            True when that time has come, False when `wake` or `close` ended the wait before.
+            True when that time has come, False when `wake` or `close`, or a clock set back, ended the wait before.
         """
         with self._condition:
             while not (self._woken or self._closed):
@@ -83,6 +83,7 @@ class ClockWaiter:
             return None  # only a message on /clock or `wake` can change anything
         return min((time_ns - now_ns) / NANOSECONDS, _LONGEST_WAIT_S)
 
-    def _notify(self) -> None:
+    def _moved(self, jump: TimeJump) -> None:
         with self._condition:
+            self._woken = self._woken or jump.delta.nanoseconds < 0
             self._condition.notify_all()

@@ -1,0 +1,190 @@
+"""Every kind of audio message becomes the same mono sound; what cannot be read is refused in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+from builtin_interfaces.msg import Time
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.msg import AudioChunk
+from avatar_forcing_ros.nodes.audio_messages import (
+    AudioLayout,
+    AudioReader,
+    from_chunk,
+    installed_kind,
+    message_type,
+    to_int16,
+    to_mono,
+)
+from avatar_forcing_ros.nodes.conversions import bytes_field
+
+pytestmark = pytest.mark.ros
+
+WAVE = np.array([0.0, 0.5, -0.5, 0.25, -1.0, 0.75], np.float32)
+HEADER = SimpleNamespace(stamp=Time(sec=2, nanosec=500))
+STAMP_NS = 2_000_000_500
+
+
+def as_bytes(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values).view(np.uint8)
+
+
+# Each row: the name, and how the wave is stored under it.
+FORMATS = [
+    ("S8", (WAVE * 128).astype("i1")),
+    ("U8", (WAVE * 128 + 128).astype("u1")),
+    ("S16LE", (WAVE * 32768).astype("<i2")),
+    ("S16BE", (WAVE * 32768).astype(">i2")),
+    ("S32LE", (WAVE * 2147483648.0).astype("<i4")),
+    ("S32BE", (WAVE * 2147483648.0).astype(">i4")),
+    ("F32LE", WAVE.astype("<f4")),
+    ("F32BE", WAVE.astype(">f4")),
+    ("F64LE", WAVE.astype("<f8")),
+    ("F64BE", WAVE.astype(">f8")),
+]
+
+
+@pytest.mark.parametrize(("name", "stored"), FORMATS, ids=[name for name, _ in FORMATS])
+def test_every_sample_format_gives_the_same_wave(name: str, stored: np.ndarray) -> None:
+    samples = to_mono(as_bytes(stored), name, channels=1)
+
+    assert samples.dtype == np.float32
+    np.testing.assert_array_equal(samples, WAVE)
+
+
+def test_channels_are_averaged() -> None:
+    stereo = np.stack([WAVE, np.zeros_like(WAVE)], axis=1)
+
+    np.testing.assert_array_equal(to_mono(as_bytes(stereo), "F32LE", channels=2), WAVE / 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "name", "channels", "message"),
+    [
+        (7, "S16LE", 1, "2 bytes each, got 7 bytes"),
+        (6, "S16LE", 2, "got 3 for 2 channels"),
+        (4, "S16LE", 0, "got 2 for 0 channels"),
+        (4, "S24LE", 1, "one of S8, U8, .*got 'S24LE'"),
+    ],
+)
+def test_bytes_that_are_no_samples_are_refused(size: int, name: str, channels: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        to_mono(np.zeros(size, np.uint8), name, channels)
+
+
+def test_our_own_message_round_trips_with_all_its_fields() -> None:
+    chunk = signals.AudioChunk(STAMP_NS, WAVE, 22_050, "answer", 4, end_of_utterance=True)
+
+    back = AudioReader("AudioChunk").read(from_chunk(chunk))
+
+    np.testing.assert_allclose(back.samples, WAVE, atol=1 / 32768)
+    assert (back.stamp_ns, back.sample_rate, back.utterance_id, back.seq, back.end_of_utterance) == (
+        STAMP_NS,
+        22_050,
+        "answer",
+        4,
+        True,
+    )
+
+
+def test_an_unset_stamp_means_as_soon_as_possible() -> None:
+    chunk = signals.AudioChunk(None, WAVE, 16_000)
+
+    assert AudioReader("AudioChunk").read(from_chunk(chunk)).stamp_ns is None
+
+
+def test_sound_louder_than_full_scale_is_clipped_not_wrapped() -> None:
+    np.testing.assert_array_equal(to_int16(np.array([2.0, -2.0], np.float32)), [32767, -32768])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"encoding": 9}, "encoding must be one of .* got 9"),
+        ({"sample_rate": 100}, "sample_rate must be .* got 100"),
+        ({"data": bytes_field(as_bytes(np.array([np.nan], "<f4"))), "encoding": AudioChunk.F32LE}, "must be finite"),
+    ],
+)
+def test_a_chunk_that_cannot_be_meant_is_refused(change: dict, message: str) -> None:
+    bad = from_chunk(signals.AudioChunk(STAMP_NS, WAVE, 16_000))
+    for name, value in change.items():
+        setattr(bad, name, value)
+
+    with pytest.raises(ValueError, match=message):
+        AudioReader("AudioChunk").read(bad)
+
+
+# The two packages called audio_common_msgs cannot be installed together; their messages are spelt out here field by field.
+
+
+def released(values: np.ndarray) -> SimpleNamespace:
+    return SimpleNamespace(header=HEADER, audio=SimpleNamespace(data=bytes_field(as_bytes(values))))
+
+
+def test_the_released_family_takes_its_layout_from_parameters_and_then_from_audio_info() -> None:
+    reader = AudioReader("AudioDataStamped", AudioLayout(8000, 1, "S16LE"))
+
+    first = reader.read(released((WAVE * 32768).astype("<i2")))
+    reader.learn(SimpleNamespace(sample_rate=48_000, channels=2, sample_format="F32LE", coding_format="wave"))
+    second = reader.read(released(np.stack([WAVE, WAVE], axis=1)))
+
+    np.testing.assert_array_equal(first.samples, second.samples)
+    assert (first.stamp_ns, first.sample_rate, first.seq) == (STAMP_NS, 8000, 0)
+    assert (second.sample_rate, second.seq) == (48_000, 1)
+
+
+def test_coded_sound_is_refused_with_the_way_out() -> None:
+    reader = AudioReader("AudioDataStamped")
+    reader.learn(SimpleNamespace(sample_rate=16_000, channels=1, sample_format="S16LE", coding_format="MP3"))
+
+    with pytest.raises(ValueError, match="format:=wave"):
+        reader.read(released((WAVE * 32768).astype("<i2")))
+
+
+def test_sound_without_a_stamp_ended_when_it_came() -> None:
+    reader = AudioReader("AudioData", AudioLayout(16_000, 1, "S16LE"), now_ns=lambda: 10_000_000)
+
+    chunk = reader.read(SimpleNamespace(data=bytes_field(np.zeros(32, np.uint8))))
+
+    assert chunk.stamp_ns == 9_000_000  # 16 samples are one millisecond
+
+
+@pytest.mark.parametrize(
+    ("number", "field", "values"),
+    [
+        (1, "float32_data", WAVE),
+        (2, "int32_data", (WAVE * 2147483648.0).astype("i4")),
+        (8, "int16_data", (WAVE * 32768).astype("i2")),
+        (16, "int8_data", (WAVE * 128).astype("i1")),
+        (32, "uint8_data", (WAVE * 128 + 128).astype("u1")),
+    ],
+)
+def test_the_other_family_says_its_own_layout(number: int, field: str, values: np.ndarray) -> None:
+    info = SimpleNamespace(format=number, channels=1, rate=44_100)
+    message = SimpleNamespace(header=HEADER, audio=SimpleNamespace(info=info, audio_data=SimpleNamespace(**{field: values})))
+
+    chunk = AudioReader("AudioStamped").read(message)
+
+    np.testing.assert_array_equal(chunk.samples, WAVE)
+    assert (chunk.stamp_ns, chunk.sample_rate) == (STAMP_NS, 44_100)
+
+
+def test_an_unknown_portaudio_format_is_refused() -> None:
+    info = SimpleNamespace(format=4, channels=1, rate=16_000)
+    message = SimpleNamespace(header=HEADER, audio=SimpleNamespace(info=info, audio_data=SimpleNamespace()))
+
+    with pytest.raises(ValueError, match=r"PortAudio's \[1, 2, 8, 16, 32\], got 4"):
+        AudioReader("AudioStamped").read(message)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("audio_common_msgs") is not None, reason="audio_common_msgs is installed")
+def test_without_audio_common_msgs_ours_is_used_and_theirs_is_named() -> None:
+    assert installed_kind() == "AudioChunk"
+    with pytest.raises(ValueError, match="AudioStamped is not installed; installed is AudioChunk"):
+        message_type("AudioStamped")

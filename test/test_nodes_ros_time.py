@@ -1,0 +1,119 @@
+"""Waiting on a node's clock, and doing things when it reaches their time."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+from rclpy.clock import ROSClock
+from rclpy.time import Time
+
+from avatar_forcing_ros.nodes.pacer import Pacer
+from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def clock() -> ROSClock:
+    """A simulated clock that stands at 1 s."""
+    clock = ROSClock()
+    clock._set_ros_time_is_active(True)
+    set_to(clock, 1_000_000_000)
+    return clock
+
+
+def set_to(clock: ROSClock, time_ns: int) -> None:
+    clock.set_ros_time_override(Time(nanoseconds=time_ns, clock_type=clock.clock_type))
+
+
+def in_thread(act) -> tuple[threading.Thread, list]:
+    results: list = []
+    thread = threading.Thread(target=lambda: results.append(act()), daemon=True)
+    thread.start()
+    return thread, results
+
+
+@pytest.mark.parametrize("time_ns", [0, 1, 999_999_999, 1_000_000_000, 1_795_358_055_239_978_710])
+def test_stamps_keep_every_nanosecond(time_ns: int) -> None:
+    assert stamp_ns(to_stamp(time_ns)) == time_ns
+    assert stamp_ns(to_duration(time_ns)) == time_ns
+
+
+def test_no_time_is_the_unset_stamp() -> None:
+    assert stamp_ns(to_stamp(None)) == 0
+
+
+def test_a_time_that_has_come_is_not_waited_for(clock: ROSClock) -> None:
+    assert ClockWaiter(clock).wait_until(1_000_000_000)
+
+
+def test_a_standing_clock_holds_the_caller_and_a_moving_one_lets_it_go(clock: ROSClock) -> None:
+    waiter = ClockWaiter(clock)
+    thread, results = in_thread(lambda: waiter.wait_until(2_000_000_000))
+
+    set_to(clock, 1_999_999_999)
+    thread.join(0.2)
+    assert not results
+    set_to(clock, 2_000_000_000)
+    thread.join(10)
+    assert results == [True]
+
+
+def test_waking_ends_the_wait_in_progress_or_the_next_one(clock: ROSClock) -> None:
+    waiter = ClockWaiter(clock)
+    thread, results = in_thread(lambda: waiter.wait_until(None))
+
+    waiter.wake()
+    thread.join(10)
+    waiter.wake()
+
+    assert results == [False]
+    assert not waiter.wait_until(2_000_000_000)
+
+
+def test_a_clock_that_is_set_back_ends_the_wait(clock: ROSClock) -> None:
+    waiter = ClockWaiter(clock)
+    thread, results = in_thread(lambda: waiter.wait_until(2_000_000_000))
+
+    set_to(clock, 500_000_000)
+    thread.join(10)
+
+    assert results == [False]
+
+
+def test_nobody_waits_after_closing(clock: ROSClock) -> None:
+    waiter = ClockWaiter(clock)
+    waiter.close()
+
+    assert not waiter.wait_until(2_000_000_000)
+
+
+def run_until(pacer: Pacer, clock: ROSClock, time_ns: int) -> None:
+    set_to(clock, time_ns)
+    pacer.put(time_ns, time_ns, lambda: None)  # so that the last turn does not wait
+    while pacer._next_due_ns() is not None and pacer._next_due_ns() <= time_ns:
+        pacer.turn()
+
+
+def test_a_pacer_acts_in_order_of_time_and_of_putting(clock: ROSClock) -> None:
+    pacer, done = Pacer(ClockWaiter(clock)), []
+    for due, name in ((30, "c"), (10, "a"), (30, "d"), (20, "b"), (99, "later")):
+        pacer.put(1_000_000_000 + due, 0, lambda name=name: done.append(name))
+
+    run_until(pacer, clock, 1_000_000_050)
+
+    assert done == ["a", "b", "c", "d"]
+
+
+def test_a_cut_forgets_what_is_presented_from_then_on(clock: ROSClock) -> None:
+    pacer, done = Pacer(ClockWaiter(clock)), []
+    for stamp in (10, 20, 30):
+        pacer.put(1_000_000_000, stamp, lambda stamp=stamp: done.append(stamp))
+
+    assert pacer.cut(20) == 2
+    run_until(pacer, clock, 1_000_000_001)
+
+    assert done == [10]
