@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.calibration import CalibrationConfig, NeutralFace
-from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import NAMES, SIZE
 from avatar_forcing_ros.motion.facemesh.features import to_channels
-from avatar_forcing_ros.motion.facemesh.measures import measure
+from avatar_forcing_ros.motion.facemesh.measures import INDEX, measure
 from avatar_forcing_ros.motion.facemesh.smoothing import Smoother, SmoothingConfig
 from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker, TrackerConfig
 from avatar_forcing_ros.signals import NANOSECONDS, MotionSample, VideoFrame
@@ -32,6 +32,7 @@ class EncoderConfig:
         calibration: learning of the neutral face.
         smoothing: filter.
         fade_s: time in which a face that appears takes effect, and a lost one would.
+        pause_s: gap between frames from which the camera counts as stopped; what moved meanwhile is not smoothed over.
         forget_s: absence after which somebody new is expected.
         full_confidence_px: interocular distance from which size takes nothing off the confidence.
     """
@@ -40,6 +41,7 @@ class EncoderConfig:
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     fade_s: float = 0.3
+    pause_s: float = 0.5
     forget_s: float = 3.0
     full_confidence_px: float = 40.0
 
@@ -52,14 +54,15 @@ class FaceMeshEncoder:
         self._tracker = FaceTracker(self.config.tracker)
         self._neutral = NeutralFace(self.config.calibration)
         self._smoother = Smoother(np.array([NOISE[name] for name in NAMES]), self.config.smoothing)
-        self._forget()
+        self._stamp_ns: int | None = None
+        self._presence = 0.0  # how much of the face takes effect: it fades in
+        self._meet_somebody_new()
 
     def reset(self) -> None:
         """Forget the user: tracking, smoothing and the neutral face."""
         self._tracker.reset()
-        self._neutral.reset()
-        self._smoother.reset()
-        self._forget()
+        self._stamp_ns = None
+        self._meet_somebody_new()
 
     def close(self) -> None:
         """Release the tracker."""
@@ -75,6 +78,8 @@ class FaceMeshEncoder:
         landmarks = self._tracker.track(frame.image)
         if landmarks is None:
             return self._absent(frame.stamp_ns, elapsed_s)
+        if self._tracker.person != self._person:
+            self._meet_somebody_new()
         self._absent_s = 0.0
         self._presence = min(1.0, self._presence + elapsed_s / self.config.fade_s)
         measures = measure(landmarks)
@@ -82,18 +87,25 @@ class FaceMeshEncoder:
         channels = self._smoother.update(to_channels(measures, neutral), elapsed_s) * self._presence
         return MotionSample(frame.stamp_ns, channels.astype(np.float32), self._confidence(measures))
 
-    def _forget(self) -> None:
-        self._stamp_ns: int | None = None
+    def _meet_somebody_new(self) -> None:
+        self._neutral.reset()
+        self._smoother.reset()
+        self._person = self._tracker.person
         self._presence = 0.0
         self._absent_s = 0.0
 
     def _elapsed_s(self, stamp_ns: int) -> float:
-        """Time since the last frame; one frame for the first."""
-        last = self._stamp_ns
-        if last is not None and stamp_ns < last:
+        """Time since the last frame; one frame for the first and after a pause of the camera."""
+        last = stamp_ns if self._stamp_ns is None else self._stamp_ns
+        if stamp_ns < last:
             raise ValueError(f"stamps must not decrease, got {stamp_ns} after {last}")
+        elapsed_s = (stamp_ns - last) / NANOSECONDS
+        if elapsed_s > self.config.pause_s:
+            self._smoother.reset()
+            self._presence = 0.0
+        is_next = self._stamp_ns is not None and elapsed_s <= self.config.pause_s
         self._stamp_ns = stamp_ns
-        return self.config.smoothing.frame_s if last is None else (stamp_ns - last) / NANOSECONDS
+        return elapsed_s if is_next else self.config.smoothing.frame_s
 
     def _absent(self, stamp_ns: int, elapsed_s: float) -> MotionSample:
         """Nobody is there. After a short gap the same face fades in where it was; after a long one somebody new may."""
@@ -107,7 +119,7 @@ class FaceMeshEncoder:
 
     def _confidence(self, measures: NDArray[np.float64]) -> float:
         """Less for a face that is small, turned away or only just there."""
-        size = min(1.0, float(np.exp(measures[INDEX["scale"]])) / self.config.full_confidence_px)
+        size = min(1.0, float(np.exp(measures[INDEX["log_scale"]])) / self.config.full_confidence_px)
         turned = float(np.hypot(measures[INDEX["yaw"]], measures[INDEX["pitch"]]))
         facing = float(np.clip(1.5 - turned, 0.2, 1.0))
         return size * facing * self._presence

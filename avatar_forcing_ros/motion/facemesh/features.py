@@ -26,13 +26,14 @@ class LipResponse:
 
     Attributes:
         jaw_gap: lip_gap at jaw_open.
-        jaw_width: mouth_width at jaw_open; filmed faces hardly narrow, whatever their lips do.
+        jaw_width: mouth_width at jaw_open, least and most; in between says nothing of stretch or pucker.
         jaw_fall: corner_lift at jaw_open.
+        jaw_lip: lip_lift at jaw_open.
         jaw_height: lip_height at jaw_open.
         smile_lift: corner_lift at smile (85 % of what is drawn).
         smile_lip: lip_lift at smile.
         smile_height: lip_height at smile.
-        smile_width: mouth_width at smile, least and most; in between says nothing of stretch or pucker.
+        smile_width: mouth_width at smile, least and most.
         frown_width: mouth_width at smile -1.
         stretch_width: mouth_width at stretch (70 %).
         stretch_height: lip_height at stretch.
@@ -44,8 +45,9 @@ class LipResponse:
     """
 
     jaw_gap: float = 0.41
-    jaw_width: float = -0.03
+    jaw_width: tuple[float, float] = (-0.09, 0.03)
     jaw_fall: float = -0.14
+    jaw_lip: float = 0.025
     jaw_height: float = -0.045
     smile_lift: float = 0.09
     smile_lip: float = 0.035
@@ -111,10 +113,11 @@ def _mouth(change: NDArray[np.float64], nod: float) -> NDArray[np.float64]:
     at = LIPS_AT_ONE
     gap, width, lift, lip_lift, lip_height = change - np.array([0, 0, PITCH_LIFT, PITCH_LIFT, 0]) * nod
     smile = (lift - at.jaw_fall * gap / at.jaw_gap) / at.smile_lift
-    upper_lip = max(0.0, lip_lift - at.smile_lip * max(0.0, smile)) / at.upper_lift
+    explained = at.smile_lip * max(0.0, smile) + at.jaw_lip * gap / at.jaw_gap
+    upper_lip = max(0.0, lip_lift - explained) / at.upper_lift
     jaw = np.clip((gap - at.upper_gap * upper_lip) / at.jaw_gap, 0.0, 1.5)
     smile = np.clip((lift - at.jaw_fall * jaw) / at.smile_lift, -0.5, 1.5)
-    stretch, pucker = _lip_width(width - at.jaw_width * jaw, smile)
+    stretch, pucker = _lip_width(width, jaw, smile)
     left_over = lip_height - at.jaw_height * jaw - at.smile_height * max(0.0, smile)
     left_over -= at.stretch_height * stretch + at.pucker_height * pucker
     closed = np.clip(1 - 3 * jaw, 0.0, 1.0)
@@ -122,12 +125,11 @@ def _mouth(change: NDArray[np.float64], nod: float) -> NDArray[np.float64]:
     return np.array([jaw, smile, stretch, pucker, press, upper_lip])
 
 
-def _lip_width(width: float, smile: float) -> tuple[float, float]:
-    """(stretch, pucker): what is wider or narrower than this smile explains."""
+def _lip_width(width: float, jaw: float, smile: float) -> tuple[float, float]:
+    """(stretch, pucker): what is wider or narrower than jaw and smile explain."""
     at = LIPS_AT_ONE
-    least, most = (
-        (at.smile_width[0] * smile, at.smile_width[1] * smile) if smile > 0 else (-at.frown_width * smile, 0.0)
-    )
+    least, most = (share * smile for share in at.smile_width) if smile > 0 else (-at.frown_width * smile, 0.0)
+    least, most = least + at.jaw_width[0] * jaw, most + at.jaw_width[1] * jaw
     return max(0.0, width - most) / at.stretch_width, max(0.0, least - width) / -at.pucker_width
 
 

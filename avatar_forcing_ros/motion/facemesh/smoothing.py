@@ -18,8 +18,8 @@ class SmoothingConfig:
         frame_s: time between frames for which `rest_gain` is meant.
     """
 
-    rest_gain: float = 0.25
-    surprise: float = 2.0
+    rest_gain: float = 0.2
+    surprise: float = 3.0
     frame_s: float = 0.04
 
     def __post_init__(self) -> None:
@@ -31,8 +31,8 @@ class Smoother:
     """The filter's state: one value per channel.
 
     A kin of the One-Euro filter. That one opens with a low-passed speed, so the first frames of a blink come late; this
-    one opens with the deviation itself, in the same frame: motion faster than twice the noise per frame is less than
-    half a frame late.
+    one opens with the deviation itself, in the same frame: whatever clearly leaves the noise is less than half a frame
+    late.
 
     Source: Casiez, Roussel, Vogel, "1 Euro filter", CHI 2012, for the idea of a gain that follows the motion.
     """

@@ -35,7 +35,7 @@ class TrackerConfig:
     work_px: int = 640
     least_px: int = 64
     look_around_frames: int = 13
-    larger: float = 1.3
+    larger: float = 1.2
     patience: int = 2
     margin: float = 0.6
     least_detection: float = 0.5
@@ -56,10 +56,15 @@ class Box:
 
 
 class FaceTracker:
-    """Landmarks of the largest face of a video; not for several threads at once."""
+    """Landmarks of the largest face of a video; not for several threads at once.
+
+    Attributes:
+        person: grows by one when another person's face takes over.
+    """
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
+        self.person = 0
         with without_chatter():
             from mediapipe.python.solutions.face_detection import FaceDetection
             from mediapipe.python.solutions.face_mesh import FaceMesh
@@ -129,6 +134,7 @@ class FaceTracker:
         self._rival_looks = self._rival_looks + 1 if rival > self.config.larger * own else 0
         if self._rival_looks >= self.config.patience:
             self.reset()
+            self.person += 1
 
     def _meet(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Begin to follow the largest face: the mesh sees nothing else of this frame."""
@@ -152,8 +158,8 @@ class FaceTracker:
         if not faces:
             return None
         height, width = image.shape[:2]
-        shares = np.array([(mark.x, mark.y, mark.z) for mark in faces[0].landmark])
-        return shares * (width, height, width)
+        shares: NDArray[np.float64] = np.array([(mark.x, mark.y, mark.z) for mark in faces[0].landmark])
+        return shares * np.array([width, height, width], np.float64)
 
     def _detect(self, image: NDArray[np.uint8]) -> list[Box]:
         height, width = image.shape[:2]

