@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
+from avatar_forcing_ros.msg import AudioChunk
 from builtin_interfaces.msg import Time
 
 from avatar_forcing_ros import signals
-from avatar_forcing_ros.msg import AudioChunk
 from avatar_forcing_ros.nodes.audio_messages import (
     AudioLayout,
     AudioReader,
@@ -167,7 +167,9 @@ def test_sound_without_a_stamp_ended_when_it_came() -> None:
 )
 def test_the_other_family_says_its_own_layout(number: int, field: str, values: np.ndarray) -> None:
     info = SimpleNamespace(format=number, channels=1, rate=44_100)
-    message = SimpleNamespace(header=HEADER, audio=SimpleNamespace(info=info, audio_data=SimpleNamespace(**{field: values})))
+    message = SimpleNamespace(
+        header=HEADER, audio=SimpleNamespace(info=info, audio_data=SimpleNamespace(**{field: values}))
+    )
 
     chunk = AudioReader("AudioStamped").read(message)
 

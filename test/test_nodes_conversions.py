@@ -19,11 +19,18 @@ PICTURE = np.array([[RED, GREEN, BLUE, GREY], [GREY, BLUE, RED, GREEN]], np.uint
 FLAT = np.full((4, 8, 3), (140, 90, 60), np.uint8)
 
 
-def message_of(values: np.ndarray, encoding: str, height: int, width: int, padding: int = 0, big: bool = False) -> Image:
+def message_of(
+    values: np.ndarray, encoding: str, height: int, width: int, padding: int = 0, big: bool = False
+) -> Image:
     rows = np.ascontiguousarray(values).view(np.uint8).reshape(len(values), -1)
     padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=99)
     return Image(
-        height=height, width=width, encoding=encoding, step=padded.shape[1], is_bigendian=int(big), data=bytes_field(padded)
+        height=height,
+        width=width,
+        encoding=encoding,
+        step=padded.shape[1],
+        is_bigendian=int(big),
+        data=bytes_field(padded),
     )
 
 

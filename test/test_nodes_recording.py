@@ -109,7 +109,11 @@ def test_the_file_has_what_every_player_plays(tmp_path: Path) -> None:
 
     with av.open(str(path)) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
-        assert (video.codec_context.name, video.codec_context.pix_fmt, audio.codec_context.name) == ("h264", "yuv420p", "aac")
+        assert (video.codec_context.name, video.codec_context.pix_fmt, audio.codec_context.name) == (
+            "h264",
+            "yuv420p",
+            "aac",
+        )
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-rclpy = pytest.importorskip("rclpy")
+pytest.importorskip("rclpy")
 from rclpy.clock import ROSClock
 from rclpy.time import Time
 

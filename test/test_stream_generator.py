@@ -187,7 +187,7 @@ def test_memory_stays_after_one_window_and_holds_no_hidden_storage() -> None:
     made = generator(steps=1, avatar=1.0, user=0.0, config=replace(TINY, depth=1))
     state, inputs = primed(made), conditions(6)
     size = state.bytes
-    for block in range(1000):
+    for block in range(400):
         made.generate(state, inputs, block_noise(0, 0, block, (1, 4, 6)).double())
     assert state.bytes == size
     assert sum(x.untyped_storage().nbytes() for x in tensors(state)) == size

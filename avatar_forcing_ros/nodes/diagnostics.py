@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.node import Node
+
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 
 PERIOD_S = 1.0
 
@@ -32,10 +33,10 @@ class Health:
 class DiagnosticsPublisher:
     """Asks a node for its health once a second of the node's clock and publishes the answer."""
 
-    def __init__(self, node: Node, report: Callable[[], Health]) -> None:
+    def __init__(self, node: ManagedNode, report: Callable[[], Health]) -> None:
         self._node, self._report = node, report
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._timer = node.create_timer(PERIOD_S, self.publish)
+        self._timer = node.create_timer(PERIOD_S, node.guard("diagnostics", self.publish))
 
     def publish(self) -> None:
         """Publish now."""

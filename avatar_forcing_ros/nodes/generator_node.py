@@ -85,7 +85,6 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.work("presentation", pacer.turn, pacer_clock.close)
         self.work("generation", self._performer.turn, performer_clock.close)
         self._listen()
-        self._serve(undo)
         self._shown_before = 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 
@@ -96,36 +95,14 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.listen(Empty, "speech/interrupt", lambda _message: self._performer.interrupt(), qos.STREAM)
         self.listen(MotionLatents, "user_motion", lambda m: self._performer.see(to_sample(m, space)), qos.STREAM)
 
-    def _serve(self, undo: ExitStack) -> None:
-        for kind, name, answer in (
-            (Trigger, "~/interrupt", self._answer_interrupt),
-            (Trigger, "~/reset", self._answer_reset),
-            (SetPortrait, "~/set_portrait", self._answer_set_portrait),
-        ):
-            undo.callback(self.destroy_service, self.create_service(kind, name, answer))
+        self.serve(Trigger, "~/interrupt", lambda _request: self._performer.interrupt())
+        self.serve(Trigger, "~/reset", lambda _request: self._performer.reset())
+        self.serve(SetPortrait, "~/set_portrait", self._set_portrait)
 
-    def _answer_interrupt(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._performer.interrupt()
-        response.success = True
-        return response
-
-    def _answer_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._performer.reset()
-        response.success = True
-        return response
-
-    def _answer_set_portrait(
-        self, request: SetPortrait.Request, response: SetPortrait.Response
-    ) -> SetPortrait.Response:
-        try:
-            image = read_image(Path(request.path).expanduser())
-            portrait = self._bundle.space.load_portrait(image, self.config.avatar.image_size)
-        except (ValueError, OSError) as error:
-            response.message = str(error)
-            return response
+    def _set_portrait(self, request: SetPortrait.Request) -> None:
+        image = read_image(Path(request.path).expanduser())
+        portrait = self._bundle.space.load_portrait(image, self.config.avatar.image_size)
         self._performer.use_portrait(portrait, sha256_of_pixels(image))
-        response.success = True
-        return response
 
     def _health(self) -> Health:
         fps = self._presenter.shown - self._shown_before  # asked once a second

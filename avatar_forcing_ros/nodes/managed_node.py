@@ -92,13 +92,27 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self._active.callback(worker.stop)
         worker.start()
 
-    def guard(self, where: str, accept: Callable[[Any], None]) -> Callable[[Any], None]:
-        """`accept` with its errors reported; rclpy would end the process."""
+    def serve(self, service_type: type, name: str, act: Callable[[Any], None]) -> None:
+        """Offer a service until the node is deactivated; when `act` refuses a request, the answer says why."""
 
-        def guarded(message: Any) -> None:
+        def answer(request: Any, response: Any) -> Any:
             try:
-                accept(message)
-            except Exception as error:  # whatever it is, it is reported and the next message comes
+                act(request)
+                response.success = True
+            except Exception as error:  # the caller is told, whatever it is
+                self.faults.report(name, error)
+                response.message = one_line(error)
+            return response
+
+        self._active.callback(self.destroy_service, self.create_service(service_type, name, answer))
+
+    def guard(self, where: str, act: Callable[..., None]) -> Callable[..., None]:
+        """`act` with its errors reported; rclpy would end the process."""
+
+        def guarded(*arguments: Any) -> None:
+            try:
+                act(*arguments)
+            except Exception as error:  # whatever it is, it is reported and the next call comes
                 self.faults.report(where, error)
 
         return guarded

@@ -129,8 +129,9 @@ class Performer:
     def _begin(self) -> bool:
         if not self._waiter.wait_until(1):  # simulated time is 0 until somebody publishes it
             return False
-        self._now_ns = self._waiter.now_ns()
-        self._avatar.start(self._now_ns)
+        now_ns = self._waiter.now_ns()
+        self._avatar.start(now_ns)
+        self._now_ns = now_ns  # from here on other threads may ask for figures
         return True
 
     def _notice_jump(self, now_ns: int) -> None:

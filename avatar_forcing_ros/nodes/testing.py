@@ -1,10 +1,10 @@
 """A ROS graph inside a test: own context, one executor, a clock that the test moves. For our tests and for those of others.
 
-    with TestGraph() as graph:
-        node = graph.add(MotionExtractionNode, compressed=True)
-        heard = graph.listen(MotionLatents, "user_motion")
-        graph.send(CompressedImage, "camera/image_raw/compressed", message)
-        graph.spin_until(lambda: heard)
+with TestGraph() as graph:
+    node = graph.add(MotionExtractionNode, compressed=True)
+    heard = graph.listen(MotionLatents, "user_motion")
+    graph.send(CompressedImage, "camera/image_raw/compressed", message)
+    graph.spin_until(lambda: heard)
 """
 
 from __future__ import annotations
@@ -51,14 +51,18 @@ class TestGraph:
         self._senders: dict[str, Any] = {}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for node in self._nodes:
             self._executor.remove_node(node)
             node.close()
         self.node.destroy_node()
         rclpy.shutdown(context=self.context)
 
-    def add(self, node_type: Callable[..., AnyNode], node_arguments: dict[str, Any] | None = None, **parameters: Any) -> AnyNode:
+    def add(
+        self, node_type: Callable[..., AnyNode], node_arguments: dict[str, Any] | None = None, **parameters: Any
+    ) -> AnyNode:
         """Create a node with these parameters ("." in a name is written "__") and start it.
 
         Raises:

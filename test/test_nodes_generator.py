@@ -1,0 +1,302 @@
+"""The generator as other nodes see it: frames on the grid with their companions, speech, barge-in, bad input.
+
+All of it runs on simulated time that the test moves one frame at a time, so that a busy machine changes nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, MotionLatents, PlaybackEvent
+from avatar_forcing_ros.srv import SetPortrait
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
+from avatar_forcing_ros.nodes.conversions import compressed_to_rgb, to_rgb
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode
+from avatar_forcing_ros.nodes.motion_messages import from_sample
+from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
+from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
+
+pytestmark = pytest.mark.ros
+
+FRAME_NS = 40_000_000
+START_NS = 1_000 * signals.NANOSECONDS
+
+
+class Stage:
+    """A generator on simulated time, and what it publishes."""
+
+    def __init__(self, graph: TestGraph, folder: Path, **parameters: object) -> None:
+        self.graph = graph
+        self.portrait = folder / "portrait.png"
+        cv2.imwrite(str(self.portrait), np.full((64, 64, 3), 90, np.uint8))
+        self.node = graph.add(
+            GeneratorNode,
+            {"open_model": lambda _name: tiny_bundle()},
+            use_sim_time=True,
+            portrait=str(self.portrait),
+            avatar__image_size=64,
+            user_audio__kind="AudioChunk",
+            **parameters,
+        )
+        self.images = graph.listen(Image, "avatar/image_raw")
+        self.infos = graph.listen(FrameInfo, "avatar/frame_info")
+        self.motion = graph.listen(MotionLatents, "avatar/motion")
+        self.now_ns = START_NS
+        graph.set_clock(self.now_ns)
+
+    def play(self, frames: int, before_each=lambda stage: None) -> None:
+        """Move time frame by frame, waiting for each frame of the avatar once the first one has come."""
+        for _ in range(frames):
+            before_each(self)
+            self.now_ns += FRAME_NS
+            self.graph.set_clock(self.now_ns)
+            if self.infos or self.now_ns > START_NS + 20 * FRAME_NS:
+                self.graph.spin_until(lambda: self.infos and stamp_ns(self.infos[-1].header.stamp) >= self.now_ns)
+            else:
+                self.graph.spin(0.1)
+
+    def stamps(self) -> list[int]:
+        return [stamp_ns(info.header.stamp) for info in self.infos]
+
+    def see(self, smile: float = 0.5) -> None:
+        message = from_sample(smiling(self.now_ns, smile), "bars", ())
+        self.graph.send(MotionLatents, "user_motion", message)
+
+    def say(self, seconds: float, name: str = "hello", end: bool = True) -> None:
+        samples = speech_like(seconds)
+        pieces = [samples[start : start + 1600] for start in range(0, len(samples), 1600)]
+        chunks = [
+            signals.AudioChunk(None, piece, 16_000, name, seq, end and seq == len(pieces) - 1)
+            for seq, piece in enumerate(pieces)
+        ]
+        self.graph.send(AudioChunk, "speech", *map(from_chunk, chunks))
+
+
+@pytest.fixture
+def graph():
+    with TestGraph() as graph:
+        yield graph
+
+
+@pytest.fixture
+def stage(graph: TestGraph, tmp_path: Path) -> Stage:
+    return Stage(graph, tmp_path)
+
+
+def test_frames_stand_on_the_grid_with_their_companions_on_the_same_stamp(stage: Stage) -> None:
+    stage.play(40)
+    stage.graph.spin_until(lambda: len(stage.images) == len(stage.infos) == len(stage.motion))
+
+    stamps = stage.stamps()
+    assert len(stamps) > 25
+    assert set(np.diff(stamps)) == {FRAME_NS}
+    assert all(stamp % FRAME_NS == 0 for stamp in stamps)
+    assert [stamp_ns(message.header.stamp) for message in stage.images] == stamps
+    assert [stamp_ns(message.header.stamp) for message in stage.motion] == stamps
+    assert to_rgb(stage.images[0]).shape == (64, 64, 3)
+    assert [info.frame_index for info in stage.infos] == list(range(len(stamps)))
+
+
+def test_frame_info_says_where_a_frame_came_from(stage: Stage) -> None:
+    stage.play(40, before_each=Stage.see)
+
+    info = stage.infos[-1]
+    stamp = stamp_ns(info.header.stamp)
+    age_ms = (stamp - stamp_ns(info.user_motion_until)) / 1e6
+    assert 120 <= age_ms <= 280  # lead and reorder window, and up to a block more
+    assert stamp_ns(info.camera_received) >= stamp_ns(info.user_motion_until)
+    assert stamp_ns(info.compute_start) <= stamp_ns(info.compute_end) <= stamp_ns(info.published)
+    assert stamp_ns(info.deadline) == stamp
+    assert 0 <= info.lateness_ms < 40
+    assert len(info.portrait_sha256) == 64
+    assert info.ai_generated
+
+
+def test_while_the_clock_stands_still_no_frame_comes(stage: Stage) -> None:
+    stage.play(20)
+    before = len(stage.infos)
+
+    stage.graph.spin(0.5)
+
+    assert len(stage.infos) == before
+    stage.play(3)
+    assert set(np.diff(stage.stamps())) == {FRAME_NS}
+
+
+def test_a_clock_that_goes_back_begins_a_new_epoch_on_the_grid(stage: Stage) -> None:
+    stage.play(20)
+    epoch = stage.infos[-1].epoch
+    stage.now_ns -= 10 * signals.NANOSECONDS
+    heard_before = len(stage.infos)
+    stage.graph.set_clock(stage.now_ns)
+    for _ in range(20):
+        stage.now_ns += FRAME_NS
+        stage.graph.set_clock(stage.now_ns)
+        stage.graph.spin(0.05)
+    after = stage.infos[heard_before:]
+
+    assert after
+    assert {info.epoch for info in after} == {epoch + 1}
+    assert stamp_ns(after[0].header.stamp) < START_NS
+
+
+def test_speech_is_said_once_in_full_on_the_presentation_clock(stage: Stage) -> None:
+    spoken = stage.graph.listen(AudioChunk, "avatar/speech")
+    events = stage.graph.listen(PlaybackEvent, "avatar/playback")
+    stage.play(15)
+    stage.say(1.0)
+    stage.play(40)
+    stage.graph.spin_until(lambda: len(events) == 2)
+
+    chunks = [AudioReader("AudioChunk").read(message) for message in spoken]
+    assert set(np.diff([chunk.stamp_ns for chunk in chunks])) == {FRAME_NS}
+    assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
+    heard = np.concatenate([chunk.samples for chunk in chunks])
+    begins = np.flatnonzero(np.abs(heard) > 0.01)[0] - np.flatnonzero(np.abs(speech_like(1.0)) > 0.01)[0]
+    np.testing.assert_allclose(heard[begins : begins + 16_000], speech_like(1.0), atol=2e-4)
+    assert [event.event for event in events] == [PlaybackEvent.STARTED, PlaybackEvent.FINISHED]
+    assert stamp_ns(events[1].position) == pytest.approx(signals.NANOSECONDS, abs=1e6)
+    speaking = [stamp_ns(info.header.stamp) for info in stage.infos if info.utterance_id == "hello"]
+    assert speaking == [chunk.stamp_ns for chunk in chunks]
+
+
+@pytest.mark.parametrize("by", ["topic", "service"])
+def test_an_interrupt_ends_speech_within_100_ms_and_the_frames_go_on(stage: Stage, by: str) -> None:
+    spoken = stage.graph.listen(AudioChunk, "avatar/speech")
+    events = stage.graph.listen(PlaybackEvent, "avatar/playback")
+    stage.play(15)
+    stage.say(3.0)
+    stage.play(25)
+    asked_ns = stage.now_ns
+    if by == "topic":
+        stage.graph.send(Empty, "speech/interrupt", Empty())
+    else:
+        assert stage.graph.call(Trigger, "generator/interrupt", Trigger.Request()).success
+    stage.graph.spin(0.3)
+    stage.play(20)
+    stage.graph.spin_until(lambda: len(events) == 2)
+
+    assert set(np.diff(stage.stamps())) == {FRAME_NS}
+    last_spoken_ns = stamp_ns(spoken[-1].header.stamp) + FRAME_NS
+    assert last_spoken_ns - asked_ns <= 100_000_000
+    assert [info.epoch for info in stage.infos] == sorted(info.epoch for info in stage.infos)
+    assert stage.infos[-1].epoch == 1
+    assert events[1].event == PlaybackEvent.INTERRUPTED
+    said_ns = last_spoken_ns - stamp_ns(events[0].header.stamp)
+    assert stamp_ns(events[1].position) == pytest.approx(said_ns, abs=FRAME_NS)
+
+
+def test_reset_begins_a_new_epoch(stage: Stage) -> None:
+    stage.play(20)
+
+    assert stage.graph.call(Trigger, "generator/reset", Trigger.Request()).success
+    stage.graph.spin(0.3)
+    for _ in range(20):
+        stage.now_ns += FRAME_NS
+        stage.graph.set_clock(stage.now_ns)
+        stage.graph.spin(0.05)
+
+    assert stage.infos[-1].epoch == 1
+
+
+def test_another_portrait_is_shown_and_a_bad_one_refused_with_its_reason(stage: Stage, tmp_path: Path) -> None:
+    stage.play(20)
+    other, black = tmp_path / "other.png", tmp_path / "black.png"
+    cv2.imwrite(str(other), np.full((64, 64, 3), 200, np.uint8))
+    cv2.imwrite(str(black), np.zeros((64, 64, 3), np.uint8))
+    old = stage.infos[-1].portrait_sha256
+
+    answers = {
+        path: stage.graph.call(SetPortrait, "generator/set_portrait", SetPortrait.Request(path=str(path)))
+        for path in (black, tmp_path / "gone.png", other)
+    }
+    stage.play(12)
+
+    assert [answer.success for answer in answers.values()] == [False, False, True]
+    assert answers[black].message == "no face found: the picture is black"
+    assert "gone.png: no such file" in answers[tmp_path / "gone.png"].message
+    assert stage.infos[-1].portrait_sha256 != old
+    assert to_rgb(stage.images[-1])[0, 0, 0] == 200
+
+
+def test_the_state_follows_the_conversation_and_late_listeners_get_it(stage: Stage) -> None:
+    states = stage.graph.listen(AvatarState, "avatar/state", latched=True)
+    stage.play(20, before_each=Stage.see)
+    stage.say(0.6)
+    stage.play(40, before_each=Stage.see)
+    stage.play(30)
+    late = stage.graph.listen(AvatarState, "avatar/state", latched=True)
+    stage.graph.spin_until(lambda: late)
+
+    kinds = [message.state for message in states]
+    assert kinds[:2] == [AvatarState.IDLE, AvatarState.LISTENING] or kinds[0] == AvatarState.LISTENING
+    assert AvatarState.SPEAKING in kinds
+    assert kinds[-1] == AvatarState.DEGRADED
+    assert states[-1].detail == "the camera has stopped"
+    assert late[0].state == AvatarState.DEGRADED
+
+
+def test_a_camera_that_stops_is_said_on_diagnostics_and_frames_go_on(stage: Stage) -> None:
+    reports = stage.graph.listen(DiagnosticArray, "/diagnostics")
+    stage.play(15, before_each=Stage.see)
+    stage.play(60)
+
+    last = reports[-1].status[0]
+    assert (last.level, last.message) == (DiagnosticStatus.WARN, "the camera has stopped")
+    assert {value.key: value.value for value in last.values}["fps"] == "25"
+    assert set(np.diff(stage.stamps())) == {FRAME_NS}
+
+
+def test_bad_messages_are_counted_and_frames_go_on(stage: Stage) -> None:
+    stage.play(15)
+    stage.graph.send(AudioChunk, "user_audio", AudioChunk(sample_rate=16_000, channels=1, encoding=7))
+    stage.graph.send(MotionLatents, "user_motion", MotionLatents(motion_space="autoencoder"))
+    stage.graph.send(MotionLatents, "user_motion", MotionLatents(motion_space="bars", valid=True))
+    stage.graph.send(AudioChunk, "user_audio", AudioChunk(sample_rate=16_000, channels=1))
+    stage.play(15)
+
+    assert stage.node.faults.count == 4
+    assert set(np.diff(stage.stamps())) == {FRAME_NS}
+
+
+def test_compressed_pictures_come_beside_the_raw_ones(graph: TestGraph, tmp_path: Path) -> None:
+    stage = Stage(graph, tmp_path, output__compressed=True)
+    compressed = graph.listen(CompressedImage, "avatar/image_raw/compressed")
+    stage.play(20)
+
+    assert stamp_ns(compressed[-1].header.stamp) == stage.now_ns
+    difference = compressed_to_rgb(compressed[-1]).astype(int) - to_rgb(stage.images[-1])
+    assert np.abs(difference).mean() < 12
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        pytest.param({"portrait": "/no/such/picture.png"}, id="no portrait"),
+        pytest.param({"avatar__lead_ms": 33}, id="a lead off the grid"),
+        pytest.param({"user_audio__kind": "AudioStamped"}, id="a message type that is not installed"),
+    ],
+)
+def test_a_node_that_cannot_work_refuses_to_start(graph: TestGraph, tmp_path: Path, parameters: dict) -> None:
+    portrait = tmp_path / "p.png"
+    cv2.imwrite(str(portrait), np.full((64, 64, 3), 90, np.uint8))
+    given = {"portrait": str(portrait), "user_audio__kind": "AudioChunk", **parameters}
+
+    with pytest.raises(AssertionError, match="generator did not start"):
+        graph.add(GeneratorNode, {"open_model": lambda _name: tiny_bundle()}, **given)
+
+
+def test_stamps_reach_messages_unrounded() -> None:
+    assert stamp_ns(to_stamp(START_NS + 7)) == START_NS + 7
