@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from avatar_forcing_ros.audio.wav2vec2 import Wav2Vec2Sizes, build_wav2vec2, published_shapes
+from avatar_forcing_ros.audio.wav2vec2 import Wav2Vec2Sizes, build_wav2vec2, check_wav2vec2, published_shapes
 from avatar_forcing_ros.parity import Fixture, Stage, relative_error
-from avatar_forcing_ros.published_weights import check_published
 
 SIZES: dict[str, Wav2Vec2Sizes] = {
     "small": Wav2Vec2Sizes(
@@ -25,8 +24,7 @@ SIZES: dict[str, Wav2Vec2Sizes] = {
 def audio_error(fixture: Fixture) -> float:
     """Error of the projected features of a sound that goes in as it is, without normalisation."""
     sizes = SIZES[fixture.size]
-    shapes = published_shapes(sizes)
-    encoder = build_wav2vec2(check_published(fixture.weights(shapes), shapes), sizes)
+    encoder = build_wav2vec2(check_wav2vec2(fixture.weights(published_shapes(sizes)), sizes), sizes)
     with torch.inference_mode():
         features = encoder(fixture.arrays["audio"])
         return relative_error(fixture.network.project_audio(features), fixture.arrays["audio_features"])

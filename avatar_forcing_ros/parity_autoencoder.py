@@ -7,10 +7,9 @@ from torch import Tensor
 
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
-from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, published_buffers, published_shapes
+from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder, published_shapes
 from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
 from avatar_forcing_ros.parity import Fixture, Stage, relative_error
-from avatar_forcing_ros.published_weights import check_published
 
 
 def autoencoder_error(fixture: Fixture) -> float:
@@ -32,9 +31,8 @@ def _model(fixture: Fixture, dtype: torch.dtype) -> MotionAutoencoder:
     """The auto-encoder in the size of the fixture's arrays."""
     names = ("ae_source", "ae_identity", "ae_source_lambda")
     config = AutoencoderConfig(*(fixture.arrays[name].shape[-1] for name in names))
-    shapes = published_shapes(config)
-    state = check_published(fixture.weights(shapes), shapes, published_buffers(config))
-    return build_autoencoder(state, config, dtype)
+    checked = check_autoencoder(fixture.weights(published_shapes(config)))
+    return build_autoencoder(checked.state, checked.config, dtype)
 
 
 def _read(fixture: Fixture, name: str, model: MotionAutoencoder) -> Tensor:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
+from avatar_forcing_ros.published_weights import check_published
+
 SAMPLE_RATE = 16_000
 FRAME_SAMPLES = 640
 PREFIX = "audio_encoder.wav2vec2."
@@ -100,6 +102,15 @@ def published_shapes(sizes: Wav2Vec2Sizes) -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         model = Wav2Vec2Model(sizes.library_config())
     return {PREFIX + name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def check_wav2vec2(tensors: Mapping[str, Tensor], sizes: Wav2Vec2Sizes) -> dict[str, Tensor]:
+    """The tensors, when they are exactly the parameters of a model of these sizes.
+
+    Raises:
+        WeightsError: a key is missing or unexpected, or a tensor is not what it must be.
+    """
+    return check_published(tensors, published_shapes(sizes))
 
 
 def build_wav2vec2(
