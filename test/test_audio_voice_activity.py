@@ -17,7 +17,6 @@ from avatar_forcing_ros.audio.voice_activity import VoiceActivity, VoiceActivity
 
 RATE = 16_000
 SENTENCE = "She had nothing to say, but the people in the room listened anyway."
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 TIME = np.arange(4 * RATE) / RATE
 
 
@@ -133,11 +132,9 @@ def test_forward_pass_equals_the_same_layers_in_torch(network: SileroNetwork) ->
         assert probability == pytest.approx(float(logit.sigmoid()), abs=1e-5)
 
 
-def test_a_recorded_voice(network: SileroNetwork) -> None:
-    clip = SHARED / "avatar_speech.wav"
-    if not clip.is_file():
-        pytest.skip("../shared/data/avatar_speech.wav is not there")
-    frames = listen(read_wav(clip), network)
+@pytest.mark.shared
+def test_a_recorded_voice(network: SileroNetwork, shared: Path) -> None:
+    frames = listen(read_wav(shared / "data" / "avatar_speech.wav"), network)
     assert 0.05 < frames.speaking.mean() < 0.5  # a listener who says a word or two
 
 

@@ -75,6 +75,21 @@ def filmed(clip: list[np.ndarray]) -> np.ndarray:
     return np.array([sample.latent for sample in samples])
 
 
+@pytest.mark.shared
+def test_smile_and_pressed_lips_of_a_recorded_listener(encoder: FaceMeshEncoder, shared: Path) -> None:
+    """She laughs in frames 96 to 110, presses her lips at 128 and shuts her eyes at 88."""
+    video = cv2.VideoCapture(str(shared / "data" / "user_head.mp4"))
+    frames = []
+    while (read := video.read())[0]:
+        frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+    latents = np.array([sample.latent for sample in encode(encoder, frames[:135])])
+    assert latents[96:110, INDEX["smile"]].min() > 0.8
+    assert latents[44:52, INDEX["smile"]].max() < 0.2
+    assert latents[126:130, INDEX["press"]].max() > 0.5
+    assert latents[88, INDEX["blink_left"]] > 0.8
+    assert latents[78, INDEX["blink_left"]] < 0.2
+
+
 def peaks(curve: np.ndarray, height: float) -> list[int]:
     above = np.flatnonzero(curve > height)
     groups = np.split(above, np.flatnonzero(np.diff(above) > 3) + 1)

@@ -5,6 +5,8 @@ Nothing here knows what is neutral for a person: `calibration.py` learns it, `fe
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,7 +88,7 @@ def brow_measures(points: NDArray) -> NDArray[np.float64]:
 def eye_measures(points: NDArray, yaw: float) -> NDArray[np.float64]:
     """Apertures of both eyes and the place of the irises; the eye that is turned away counts less."""
     apertures = [_aperture(points, eye) for eye in EYES]
-    irises = _iris_places(points) - _iris_places(canonical_face().points)  # (2 eyes, xy)
+    irises = _iris_places(points) - _resting_irises()  # (2 eyes, xy)
     toward_right = 1 / (1 + np.exp(-yaw / 0.2))  # the nose points to the viewer's right: the right eye faces us
     return np.concatenate([apertures, irises.T @ [toward_right, 1 - toward_right]])
 
@@ -94,6 +96,11 @@ def eye_measures(points: NDArray, yaw: float) -> NDArray[np.float64]:
 def _iris_places(points: NDArray) -> NDArray[np.float64]:
     """(2, 2) right and left eye's iris against the middle of the eye's corners."""
     return np.array([points[eye.iris[0], :2] - points[eye.corners, :2].mean(0) for eye in EYES])
+
+
+@cache
+def _resting_irises() -> NDArray[np.float64]:
+    return _iris_places(canonical_face().points)
 
 
 def _aperture(points: NDArray, eye: EyeLandmarks) -> float:
