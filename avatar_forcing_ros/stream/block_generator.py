@@ -101,7 +101,7 @@ class BlockGenerator:
         """
         self._check(history, conditions, reference)
         c = self.network.encode_conditions_blockwise(self._guidance.stack(conditions))
-        return self._remember(history, c, reference)
+        return self._state_after(history, c, reference)
 
     @torch.inference_mode()
     def begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
@@ -121,7 +121,7 @@ class BlockGenerator:
         c = self.network.encode_conditions(self._guidance.stack(conditions))
         window = self.network.transformer.open_window(c)
         motion = self._denoise(noise, 0, reference, window, self._time_table(noise))
-        return Beginning(motion, self._remember(motion, c, reference))
+        return Beginning(motion, self._state_after(motion, c, reference))
 
     @torch.inference_mode()
     def generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor) -> Tensor:
@@ -139,15 +139,16 @@ class BlockGenerator:
             ValueError: shapes disagree; the state is then unchanged.
         """
         block, offset = self.network.config.block_frames, self.network.config.lookahead_frames
-        if noise.shape[1] != block:
-            raise ValueError(f"noise must be of a block of {block} frames, got {noise.shape[1]}")
+        expected = (len(state.tail), block, self.network.config.motion_size)
+        if noise.shape != expected:
+            raise ValueError(f"noise of a block must be {expected}, got {tuple(noise.shape)}")
         x = torch.cat((state.tail, noise), dim=1)
         self._check(x, conditions, state.reference)
         c = self.network.encode_conditions(self._guidance.stack(conditions))
         window = self.network.transformer.open_window(c, state.cache)
         table = self._time_table(x)
         x = self._denoise(x, offset, state.reference, window, table)
-        state.cache.commit(self._finished(x, state.reference, window, table), c, block)
+        state.cache.commit(self._finished_keys(x, state.reference, window, table), c, block)
         state.tail = x[:, -offset:].clone()
         return x[:, offset:]
 
@@ -162,14 +163,14 @@ class BlockGenerator:
             x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
         return torch.cat((held, x), dim=1)
 
-    def _finished(self, x: Tensor, reference: Tensor, window: Window, table: Tensor) -> list[KeysValues]:
+    def _finished_keys(self, x: Tensor, reference: Tensor, window: Window, table: Tensor) -> list[KeysValues]:
         """Keys and values of finished frames, for the cache."""
         repeat = self._guidance.repeat
         return self.network.transformer.remember(repeat(x), repeat(reference), Modulation.unpack(table[:1]), window)
 
-    def _remember(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
+    def _state_after(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
         window = self.network.transformer.open_window(c)
-        layers = self._finished(motion, reference, window, self._time_table(motion))
+        layers = self._finished_keys(motion, reference, window, self._time_table(motion))
         cache = KVCache.from_clip(layers, c, self.network.config)
         return GeneratorState(reference, motion[:, -self.network.config.lookahead_frames :].clone(), cache)
 
