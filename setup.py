@@ -1,6 +1,8 @@
 """The package for pip: the core, the command line and training, on any machine, without ROS and without messages.
 
-`colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml.
+`colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml. Two things are not
+asked for, because pip would bring gigabytes that nothing calls: torch (requirements/install_torch.sh) and MediaPipe
+(`pip install --no-deps -r requirements/bare.txt`).
 """
 
 from __future__ import annotations
@@ -39,9 +41,8 @@ setup(
     packages=find_packages(include=["avatar_forcing_ros*"], exclude=["avatar_forcing_ros.nodes*"]),
     package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", "py.typed"]},
     data_files=data_files("config", "examples", "models"),
-    install_requires=requirements("runtime.txt") + requirements("torch.txt"),
+    install_requires=requirements("runtime.txt"),
     extras_require={
-        "facemesh": [line for line in requirements("bare.txt") if line.startswith("mediapipe")],
         "published": requirements("published.txt"),
         "test": requirements("test.txt") + requirements("check.txt"),
     },
