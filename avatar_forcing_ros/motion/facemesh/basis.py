@@ -32,6 +32,9 @@ ROLL_IN = 0.28
 LOWER_SHARE = 0.93
 """Share of the opening between the lips that the lower lip makes; the upper lip makes the rest."""
 
+MOST_NARROWING = 0.34
+"""Largest share of a mouth's width that a pucker takes, for small mouths."""
+
 PRESS_LIFTS_JAW = 0.6
 """Share of the jaw's opening that a full `press` takes back; the lips close the rest."""
 
@@ -128,7 +131,7 @@ def _jaw_open(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArr
     fall = _smooth_step(-0.25, 0.42, points[:, 1] - mouth_y) * lever * gains.jaw_chin
     fall *= np.exp(-((np.maximum(points[:, 1] - chin[1], 0) / 0.45) ** 2))
     fall *= 1 - 0.8 * _smooth_step(0.95, 1.5, np.abs(points[:, 0]))
-    round_profile = 1 - np.abs(curve.along) ** 2.1
+    round_profile = 1 - np.abs(curve.along) ** 2.6
     corner = 0.36 * gains.jaw_gap
     for row, share in enumerate((0.90, 0.94, 0.98, 1.0)):
         lower, upper = LOWER_LIP[row], UPPER_LIP[row]
@@ -179,10 +182,11 @@ def _stretch(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArra
 
 def _pucker(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[np.float64]:
     """Corners in, lips forward and fuller."""
+    inwards = min(gains.pucker_in, MOST_NARROWING * curve.half_width)
     fade = _fade(curve, 0.38, 0.28, 0.32)
     forward = -0.12 * (1 - 0.5 * curve.along**2) * fade
-    motion = np.column_stack([-gains.pucker_in * curve.along * fade, np.zeros(len(points)), forward])
-    return motion + _thicken_lips(points, curve, 0.035)
+    motion = np.column_stack([-inwards * curve.along * fade, np.zeros(len(points)), forward])
+    return motion + _thicken_lips(points, curve, 0.022)
 
 
 def _thicken_lips(points: NDArray, curve: LipCurve, amount: float) -> NDArray[np.float64]:

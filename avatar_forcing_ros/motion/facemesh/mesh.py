@@ -38,6 +38,7 @@ class MeshConfig:
         still_edge: width of the strip along the picture's edge in which motion fades to nothing.
         neck_fade: length below the chin over which the head's motion fades.
         shoulder_share: how much of the head's motion the shoulders follow (1).
+        outline_margin: least distance of the face's outline from the skin inside it.
         neck_pivot: height of the turning point between eyes (0) and chin (1).
     """
 
@@ -49,6 +50,7 @@ class MeshConfig:
     still_edge: float = 0.55
     neck_fade: float = 1.25
     shoulder_share: float = 0.10
+    outline_margin: float = 0.03
     neck_pivot: float = 0.75
 
 
@@ -87,12 +89,13 @@ def build_mesh(landmarks: NDArray, size: int, config: MeshConfig | None = None) 
     """
     config = config or MeshConfig()
     head = fit_head(landmarks)
+    landmarks = _unfold_outline(landmarks, config.outline_margin * head.scale)
     face = head.invert(landmarks[:SKIN_LANDMARKS])
     around = _vertices_around(landmarks[OVAL, :2], size, config.spacing * head.scale)
     pixels = np.vstack([landmarks[:SKIN_LANDMARKS, :2], around])
     points = np.vstack([face, _place_in_depth(around, landmarks[OVAL], head, config)])
     excess = np.maximum(points[:, 2] - config.deepest, 0)
-    points[:, 2] -= (1 - config.flatten) * excess
+    points = _lift(pixels, points[:, 2] - (1 - config.flatten) * excess, head)
     chin = face[152, 1]
     return PortraitMesh(
         head=head,
@@ -104,6 +107,24 @@ def build_mesh(landmarks: NDArray, size: int, config: MeshConfig | None = None) 
         face=np.vstack([canonical_face().triangles, _closed_openings()]).astype(np.int32),
         pivot=np.array([0.0, config.neck_pivot * chin, config.hair_depth]),
     )
+
+
+def _unfold_outline(landmarks: NDArray, margin: float) -> NDArray[np.float64]:
+    """Move the outline outwards where skin vertices inside it lie beyond it, as they do on a face turned a little.
+
+    Such a fold is invisible at rest but opens into slivers when the head turns.
+    """
+    unfolded = landmarks.astype(np.float64).copy()
+    middle = landmarks[OVAL, :2].mean(0)
+    inside = np.setdiff1d(np.arange(SKIN_LANDMARKS), OVAL)
+    spokes = landmarks[OVAL, :2] - middle
+    length = np.linalg.norm(spokes, axis=1, keepdims=True)
+    direction = spokes / length
+    along = (landmarks[inside, :2] - middle) @ direction.T
+    aside = np.abs((landmarks[inside, :2] - middle) @ np.stack([-direction[:, 1], direction[:, 0]]))
+    needed = np.where(aside < 2.5 * margin, along, 0).max(0)[:, None] + margin
+    unfolded[OVAL, :2] = middle + direction * np.maximum(length, needed)
+    return unfolded
 
 
 def _vertices_around(oval: NDArray, size: int, spacing: float) -> NDArray[np.float64]:

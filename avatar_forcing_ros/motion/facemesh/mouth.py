@@ -48,7 +48,7 @@ class MouthConfig:
     upper_edge: float = 0.065
     lower_edge: float = 0.015
     teeth_from: float = 0.03
-    teeth_full: float = 0.12
+    teeth_full: float = 0.09
     pucker_hides: float = 0.6
 
 
@@ -87,9 +87,9 @@ def make_look(
         was_open: the mouth is open in the picture.
         teeth: (3,) RGB of the teeth where the picture shows them.
     """
-    light = float(np.clip(np.mean(skin) * 1.35, 110, 225))
-    tint = 0.35 * skin / max(float(np.mean(skin)), 1.0) + 0.65 * np.array([1.03, 1.0, 0.94])
-    enamel = np.asarray(teeth if teeth is not None else light * tint, np.float32)
+    light = float(np.clip(np.mean(skin) * 1.45, 115, 235))
+    tint = 0.18 * skin / max(float(np.mean(skin)), 1.0) + 0.82 * np.array([1.02, 1.0, 0.95])
+    enamel = np.minimum(teeth if teeth is not None else light * tint, 248.0).astype(np.float32)
     rosy = 0.5 * np.asarray(lip) + 0.5 * light * np.array([0.82, 0.42, 0.42])
     return MouthLook(
         upper=_tooth_row(UPPER_WIDTHS, UPPER_LENGTHS, enamel, arch=0.16, rounding=0.022),
@@ -130,7 +130,7 @@ def _paint_tooth(
     round_shade = 1.0 - 0.10 * across**2 - 0.22 * np.clip((np.abs(across) - 0.82) / 0.18, 0, 1) ** 2
     edge_shade = 1.0 - 0.08 * np.exp(-((height / 0.12) ** 2))
     gum_warmth = np.clip(height - 0.7, 0, 1)[..., None] * np.array([0.02, 0.12, 0.16])
-    back_shade = 1.0 - 0.62 * np.clip(place / 0.45, 0, 1) ** 1.6
+    back_shade = 1.0 - 0.55 * np.clip(place / 0.45, 0, 1) ** 1.6
     colour = enamel * (1 - gum_warmth) * (round_shade * edge_shade * back_shade)[..., None]
     row[inside, :3] = colour[inside]
     row[inside, 3] = 1.0
@@ -229,8 +229,8 @@ def _fill_mouth(
             over_lip = max(0.0, (bottom[column] - row) / unit)
             side = (column - centre) / centre
             inner_lip = 0.85 * max(0.0, 1.0 - min(under_lip, 1.3 * over_lip) / 0.022)
-            shadow = (0.58 + 0.42 * min(1.0, under_lip / 0.07)) * (0.72 + 0.28 * min(1.0, over_lip / 0.04))
-            shadow *= 1.0 - 0.45 * side * side * side * side
+            shadow = (0.72 + 0.28 * min(1.0, under_lip / 0.06)) * (0.80 + 0.20 * min(1.0, over_lip / 0.04))
+            shadow *= 1.0 - 0.35 * side * side * side * side
             deep = 1.0 - 0.50 * min(1.0, under_lip / 0.30)
             # the tongue lies behind the lower teeth: a back that falls off to the sides and rises as the jaw opens
             back = lower_edge - 0.04 - 0.11 * min(1.0, max(0.0, lower_edge / 0.3)) + 1.6 * u * u
@@ -247,6 +247,7 @@ def _fill_mouth(
                 value += teeth * up[3] * (up[c] - value)
                 value *= shadow if c else 1.0 - 0.85 * (1.0 - shadow)  # light that went through skin is red
                 value += inner_lip * (lip[c] - value)
+                value = min(255.0, max(0.0, value))
                 target[row, column, c] = np.uint8(target[row, column, c] + alpha * (value - target[row, column, c]) + 0.5)
 
 

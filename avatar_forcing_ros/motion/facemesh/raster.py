@@ -89,6 +89,40 @@ def _sides(xa: float, ya: float, xb: float, yb: float, xc: float, yc: float, are
     )  # fmt: skip
 
 
+LEAST_JUMP = 4
+"""Step of the texture position between neighbouring pixels, in pixels, that marks an edge in depth."""
+
+
+@kernel
+def soften_depth_edges(person: NDArray, whole: NDArray, left: int, top: int, right: int, bottom: int) -> None:
+    """Mix neighbours where one part of the mesh hides another, which sampling the texture leaves jagged.
+
+    Args:
+        person: (S, S, 4) uint8 bent picture, changed within the given columns and rows.
+        whole: (S, S) int32, see `draw_triangles`.
+        left: first column.
+        top: first row.
+        right: column after the last.
+        bottom: row after the last.
+    """
+    for row in range(top, bottom - 1):
+        for column in range(left, right - 1):
+            here = whole[row, column]
+            beside, below = whole[row, column + 1], whole[row + 1, column]
+            if abs((beside & 0xFFFF) - (here & 0xFFFF)) + abs((beside >> 16) - (here >> 16)) > LEAST_JUMP:
+                _mix(person, row, column, row, column + 1)
+            if abs((below & 0xFFFF) - (here & 0xFFFF)) + abs((below >> 16) - (here >> 16)) > LEAST_JUMP:
+                _mix(person, row, column, row + 1, column)
+
+
+@kernel
+def _mix(person: NDArray, row: int, column: int, other_row: int, other_column: int) -> None:
+    for c in range(4):
+        a, b = np.int32(person[row, column, c]), np.int32(person[other_row, other_column, c])
+        person[row, column, c] = np.uint8((2 * a + b + 1) // 3)
+        person[other_row, other_column, c] = np.uint8((a + 2 * b + 1) // 3)
+
+
 @kernel
 def lay_over(person: NDArray, plate: NDArray, out: NDArray) -> None:
     """`out` = person over plate, each (N,) uint32 holding the four bytes of a pixel, the last of them the person's matte.

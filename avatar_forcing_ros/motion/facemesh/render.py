@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, LOWER_SHARE, close_lips, jaw_under_press
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.eyes import EyePatch
+from avatar_forcing_ros.motion.facemesh.folds import Folds
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
-from avatar_forcing_ros.motion.facemesh.landmarks import LOWER_LIP, MOUTH_CORNERS, UPPER_LIP, rotation_matrix
+from avatar_forcing_ros.motion.facemesh.landmarks import LOWER_LIP, MOUTH_CORNERS, SKIN_LANDMARKS, UPPER_LIP, rotation_matrix
 from avatar_forcing_ros.motion.facemesh.limits import soft_limit
 from avatar_forcing_ros.motion.facemesh.matte import Layers
 from avatar_forcing_ros.motion.facemesh.mesh import PortraitMesh
 from avatar_forcing_ros.motion.facemesh.mouth import MouthConfig, MouthFrame, MouthLook, paint_mouth
-from avatar_forcing_ros.motion.facemesh.raster import draw_triangles, lay_over
+from avatar_forcing_ros.motion.facemesh.raster import draw_triangles, lay_over, soften_depth_edges
 
 _EXPRESSION_CHANNELS = np.array([INDEX[name] for name in EXPRESSIONS])
 
@@ -48,7 +49,8 @@ class PortraitModel:
         mesh: geometry as photographed.
         neutral: (V, 3) vertices with the photographed expression taken back, head space.
         basis: (E, V, 3) float32 expression basis.
-        eyes: the two eyes.
+        folds: folds of the skin.
+        eyes: the right eye, the left eye.
         mouth: look of the inside of the mouth.
         texture_points: (V, 2) where the vertices' colours lie in the picture.
     """
@@ -57,6 +59,7 @@ class PortraitModel:
     mesh: PortraitMesh
     neutral: NDArray[np.float64]
     basis: NDArray[np.float32]
+    folds: Folds
     eyes: tuple[EyePatch, EyePatch]
     mouth: MouthLook
     texture_points: NDArray[np.float64]
@@ -115,8 +118,9 @@ class FrameRenderer:
         posed = self._pose(points, motion, self.model.mesh.follow)
         posed[:, 1] -= self._breath(frame_index) * self.model.mesh.breath
         picture = self._project(posed, self._ratio_at_rest)
-        self._paint_eyes(motion)
+        self._paint_texture(motion)
         self._warp(picture, posed)
+        self._soften(picture)
         self._paint_mouth(motion, points, picture)
         flat = (array.view(np.uint32).reshape(-1) for array in (self._warped, self._plate, self._mixed))
         lay_over(*flat)
@@ -153,7 +157,10 @@ class FrameRenderer:
         ratio = (self._perspective(turned) / ratio_at_rest)[:, None]
         return (head.offset[:2] + head.scale * turned[:, :2] * ratio).astype(np.float32)
 
-    def _paint_eyes(self, motion: NDArray) -> None:
+    def _paint_texture(self, motion: NDArray) -> None:
+        folds = self.model.folds
+        folds.smile.paint(self._texture, max(0.0, motion[INDEX["smile"]]))
+        folds.furrow.paint(self._texture, motion[INDEX["brow_furrow"]])
         gaze_x, gaze_y = motion[INDEX["gaze_x"]], motion[INDEX["gaze_y"]]
         right, left = self.model.eyes
         right.paint(self._texture, motion[INDEX["blink_right"]], gaze_x, gaze_y)
@@ -172,6 +179,13 @@ class FrameRenderer:
             cv2.remap(
                 self._texture, whole[band], self._fraction[band], cv2.INTER_LINEAR, self._warped[band], cv2.BORDER_REPLICATE
             )
+
+    def _soften(self, picture: NDArray[np.float32]) -> None:
+        """Smooth the outlines of cheeks and nose against what they hide."""
+        size = len(self._warped)
+        low = np.floor(picture[:SKIN_LANDMARKS].min(0)).astype(int).clip(1, size - 2)
+        high = np.ceil(picture[:SKIN_LANDMARKS].max(0)).astype(int).clip(1, size - 2)
+        soften_depth_edges(self._warped, self._whole, low[0] - 1, low[1] - 1, high[0] + 2, high[1] + 2)
 
     def _paint_mouth(self, motion: NDArray, points: NDArray, picture: NDArray[np.float32]) -> None:
         neutral = self.model.neutral
@@ -195,3 +209,4 @@ class FrameRenderer:
             self.model.mouth,
             self.config.mouth,
         )
+
