@@ -77,7 +77,8 @@ class KVCache:
         """
         self.layers = tuple(_shift(old, new, frames) for old, new in zip(self.layers, layers, strict=True))
         radius = self.conditions.shape[1]
-        self.conditions = torch.cat((self.conditions, conditions[:, :frames]), dim=1)[:, -radius:].clone()
+        known = torch.cat((self.conditions, conditions[:, :frames]), dim=1)
+        self.conditions = known[:, known.shape[1] - radius :].clone()
 
     @property
     def frames(self) -> int:

@@ -23,7 +23,8 @@ class NetworkConfig:
         clip_frames: N, frames that see each other: cached past, offset frames and the block being generated.
         block_frames: B, frames generated at once.
         lookahead_frames: l, frames after itself that a frame may see; also the overlap of successive windows.
-        condition_radius: frames to each side that cross-attention reaches.
+        condition_radius: frames to each side that cross-attention reaches. It has no positions, so that with a radius
+            above zero a frame cannot tell its own condition from its neighbours'; zero suits features without context.
         visibility: rule of self-attention, "framewise" as in the published weights or "blockwise" as in the paper's
             figure; see `visibility.visible`.
     """
@@ -44,8 +45,10 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name != "visibility" and value <= 0:
+            if name not in ("visibility", "condition_radius") and value <= 0:
                 raise ValueError(f"{name} must be positive, got {value}")
+        if self.condition_radius < 0:
+            raise ValueError(f"condition_radius must not be negative, got {self.condition_radius}")
         if self.visibility not in VISIBILITY_RULES:
             raise ValueError(f"visibility must be one of {', '.join(VISIBILITY_RULES)}, got {self.visibility!r}")
         if self.hidden_size % (2 * self.heads):
