@@ -64,7 +64,7 @@ def nod(frames: int, start_s: float, cycles: float, rate_hz: float, size: float)
     """(T,) a head nod: down and back `cycles` times at `rate_hz`, each half as deep as the one before."""
     local = frame_times(frames) - start_s
     inside = (local >= 0) & (local <= cycles / rate_hz)
-    depth = size * 0.5 ** np.floor(local * rate_hz)
+    depth = size * 0.5 ** np.floor(np.clip(local * rate_hz, 0, cycles))
     return np.where(inside, depth * (1 - np.cos(2 * np.pi * rate_hz * local)) / 2, 0.0)
 
 

@@ -49,7 +49,7 @@ def bundled_network_config() -> NetworkConfig:
         clip_frames=48,
         block_frames=4,
         lookahead_frames=2,
-        condition_radius=2,
+        condition_radius=0,
         visibility="blockwise",
     )
 

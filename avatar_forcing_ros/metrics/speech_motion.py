@@ -1,0 +1,45 @@
+"""Mouth against speech: opening and loudness, and stillness where nothing is said."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
+
+
+def log_energy(sound: NDArray[np.float32], frame_samples: int = 640) -> NDArray[np.float64]:
+    """(T,) level of each video frame's samples in dB, floored 60 dB below the loudest frame."""
+    frames = len(sound) // frame_samples
+    power = (sound[: frames * frame_samples].reshape(frames, -1).astype(np.float64) ** 2).mean(axis=1)
+    level = 10 * np.log10(power + 1e-12)
+    return np.maximum(level, level.max() - 60)
+
+
+def opening_against_energy(opening: NDArray, sound: NDArray[np.float32], most_lag: int = 5) -> LaggedCorrelation:
+    """Correlation of mouth opening (T,) with the log energy of the speech, and the lag of the mouth in frames.
+
+    Source: the bond of mouth opening and acoustic envelope in natural speech, Chandrasekaran et al., 2009.
+    """
+    energy = log_energy(sound)
+    frames = min(len(opening), len(energy))
+    return best_lag(energy[:frames], opening[:frames], range(-most_lag, most_lag + 1))
+
+
+def stillness(opening: NDArray, speaking: NDArray[np.bool_], margin_frames: int = 8) -> float:
+    """Standard deviation of the mouth where nothing is said, as a share of its range while speaking; 0 is still.
+
+    Args:
+        opening: (T,) mouth opening.
+        speaking: (T,) whether something is said.
+        margin_frames: frames before and after speech that count for neither.
+
+    Returns:
+        NaN when there is no silence or no speech that is long enough.
+    """
+    near = np.convolve(speaking, np.ones(2 * margin_frames + 1), mode="same") > 0.5
+    silent, said = opening[~near], opening[speaking]
+    if len(silent) < 2 or len(said) < 2:
+        return float("nan")
+    span = np.percentile(said, 98) - np.percentile(said, 2)
+    return float(silent.std() / max(span, 1e-9))

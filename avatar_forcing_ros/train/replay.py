@@ -1,0 +1,96 @@
+"""Whole conversations through the streaming generator, many side by side: what evaluation and preference pairs need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avatar_forcing_ros.audio.log_mel import LogMel
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
+from avatar_forcing_ros.stream.noise import block_noise
+from avatar_forcing_ros.train.clips import ClipConfig
+from avatar_forcing_ros.train.scaling import LatentScale
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the avatar gets to know in C conversations of T frames, nothing shifted.
+
+    Attributes:
+        avatar_features: (C, T, F).
+        user_features: (C, T, F).
+        user_motion: (C, T, M) in units of the motion space.
+        user_valid: (C, T).
+        reference: (C, M).
+    """
+
+    avatar_features: NDArray
+    user_features: NDArray
+    user_motion: NDArray
+    user_valid: NDArray
+    reference: NDArray
+
+
+def _delayed(signal: NDArray, frames: int, fill: NDArray | float) -> NDArray:
+    """A (C, T, X) signal `frames` later, with `fill` before it and its length extended to T + frames."""
+    before = np.broadcast_to(np.asarray(fill, signal.dtype), (signal.shape[0], frames, signal.shape[2]))
+    return np.concatenate([before, signal], axis=1)
+
+
+def _conditions(
+    network: AvatarForcingNetwork, heard: Heard, scale: LatentScale, past: int, clips: ClipConfig
+) -> Conditions:
+    """Conditions of `past` frames before the conversations and of all their frames, shifted as in streaming."""
+    silence = LogMel().silence
+    seen = scale.normalize(heard.user_motion) * heard.user_valid[..., None]
+    signals = (
+        _delayed(heard.avatar_features, past, silence),
+        _delayed(heard.user_features, past + clips.audio_delay, silence)[:, : -clips.audio_delay],
+        _delayed(seen, past + clips.motion_delay, 0.0)[:, : -clips.motion_delay],
+    )
+    own, voice, face = (torch.from_numpy(np.asarray(signal, np.float32)) for signal in signals)
+    return Conditions(network.project_audio(own), network.project_audio(voice), face)
+
+
+@torch.inference_mode()
+def stream_motion(
+    network: AvatarForcingNetwork,
+    scale: LatentScale,
+    sampler: SamplerConfig,
+    heard: Heard,
+    seed: int = 0,
+    clips: ClipConfig | None = None,
+) -> NDArray[np.float32]:
+    """Generate the avatar's motion for conversations block by block, as live.
+
+    Args:
+        network: in evaluation mode.
+        scale: of its latents.
+        sampler: steps and guidance.
+        heard: C conversations; frames beyond the last whole block are left out.
+        seed: of the noise.
+        clips: time alignment.
+
+    Returns:
+        (C, T', M) motion in units of the motion space.
+    """
+    sizes, clips = network.config, clips or ClipConfig()
+    block, offset = sizes.block_frames, sizes.lookahead_frames
+    past = -(-(sizes.cache_frames + offset) // block) * block
+    conditions = _conditions(network, heard, scale, past, clips)
+    reference = torch.from_numpy(scale.normalize(heard.reference))
+    generator = BlockGenerator(network, sampler)
+    rest = reference[:, None].expand(-1, past, -1).contiguous()
+    state = generator.prime(rest, conditions.slice(0, past), reference)
+    shape = (len(reference), block, sizes.motion_size)
+    made: list[Tensor] = []
+    for number, start in enumerate(range(past, conditions.frames - block + 1, block)):
+        window = conditions.slice(start - offset, start + block)
+        made.append(generator.generate(state, window, block_noise(seed, 0, number, shape)))
+    return scale.denormalize(torch.cat(made, dim=1).numpy())

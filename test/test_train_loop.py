@@ -1,0 +1,104 @@
+"""Objective and loop on a tiny network: noise, dropout and weights as said; learning; continuing bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
+from avatar_forcing_ros.train.corpus import Corpus
+from avatar_forcing_ros.train.journal import Journal
+from avatar_forcing_ros.train.objective import ObjectiveConfig, channel_errors, draw_dropout, draw_times, weights
+from avatar_forcing_ros.train.scaling import LatentScale
+from avatar_forcing_ros.train.trainer import TrainConfig, Trainer
+
+TINY = NetworkConfig(
+    motion_size=18, audio_feature_size=320, condition_size=16, hidden_size=32, heads=2, depth=1, mlp_ratio=1.0,
+    clip_frames=16, block_frames=4, visibility="blockwise",
+)  # fmt: skip
+SHORT = TrainConfig(steps=8, batch=4, warmup_steps=2, log_steps=2, checkpoint_steps=4, learning_rate=3e-3)
+
+
+def corpus(frames: int = 120) -> Corpus:
+    """Motion that follows the avatar's own features."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2, frames, 320)).astype(np.float16)
+    motion = np.tanh(features[..., :18]).astype(np.float32)
+    valid = np.ones((2, frames), bool)
+    return Corpus(motion, np.zeros((2, 18), np.float32), features, features[::-1], motion[::-1], valid)
+
+
+def trainer(config: TrainConfig = SHORT) -> Trainer:
+    data = corpus()
+    scale = LatentScale.of(data.motion, np.ones(18))
+    return Trainer(ClipSampler(data, scale, ClipConfig(frames=16), seed=1), TINY, config)
+
+
+def test_blocks_share_a_time_and_some_pasts_are_nearly_clean() -> None:
+    t = draw_times(2000, 48, 4, ObjectiveConfig(), torch.Generator().manual_seed(0)).unflatten(1, (12, 4))
+    assert (t == t[..., :1]).all()
+    share = (t[:, 0, 0] < 50).float().mean()
+    assert share == pytest.approx(0.05 + 0.95 * 0.5 * 11 / 12, abs=0.04)
+    assert (t[:, -1, 0] < 50).float().mean() == pytest.approx(0.05, abs=0.02)
+
+
+def test_conditions_are_dropped_as_often_as_said() -> None:
+    c = ObjectiveConfig()
+    keep = draw_dropout(40_000, c, torch.Generator().manual_seed(0))
+    expected = (1 - c.dropout) * (1 - c.null_dropout - c.speech_dropout)
+    assert keep.avatar_audio.mean() == pytest.approx(expected, abs=0.01)
+    assert keep.reference.mean() == pytest.approx(1 - c.dropout, abs=0.01)
+    alone = (keep.user_audio + keep.user_motion == 0) & (keep.avatar_audio == 1)
+    assert alone.float().mean() > 0.9 * c.user_dropout * (1 - c.dropout)
+
+
+def test_errors_vanish_at_the_target_only_and_weights_have_mean_one() -> None:
+    target = torch.randn(2, 16, 18)
+    assert not channel_errors(target, target).any()
+    off = channel_errors(target + 2, target)
+    assert off[..., 6].allclose(torch.tensor(2.0)) and off[..., 0].allclose(torch.tensor(4.0))
+    table = weights(16, 4, ObjectiveConfig())
+    assert table.mean() == pytest.approx(1, abs=1e-6)
+    assert (table[-1] == 3 * table[0]).all() and table[0, 6] == 2 * table[0, 0]
+
+
+def test_the_network_learns() -> None:
+    run = trainer(replace(SHORT, steps=150, batch=8))
+    losses = [run.train_step()["loss"] for _ in range(150)]
+    assert np.mean(losses[-20:]) < 0.85 * np.mean(losses[:10])
+
+
+def test_a_continued_run_is_the_same_run(tmp_path: Path) -> None:
+    whole = trainer()
+    whole.run(tmp_path / "whole", Journal(tmp_path / "whole"))
+    half = trainer(replace(SHORT, checkpoint_steps=3))
+    for _ in range(4):
+        half.train_step()
+    state = half.state_dict()
+    other = trainer()
+    other.load_state_dict(state)
+    (tmp_path / "parts").mkdir()
+    torch.save(other.state_dict(), tmp_path / "parts" / "checkpoint.pt")
+    rest = trainer()
+    rest.run(tmp_path / "parts", Journal(tmp_path / "parts"))
+    assert rest.step == whole.step == 8
+    for mine, theirs in zip(rest.average.parameters(), whole.average.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+
+
+def test_the_journal_forgets_what_will_be_done_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for step in (2, 4, 6):
+        journal.add(step, {"loss": 1 / step})
+    journal.rewind(4)
+    assert [line.split(",")[0] for line in journal.path.read_text().splitlines()] == ["step", "2", "4"]
+
+
+def test_learning_rate_rises_stays_and_falls() -> None:
+    config = TrainConfig(steps=1000, warmup_steps=100, cooldown_share=0.3, learning_rate=1.0)
+    assert [config.learning_rate_at(step) for step in (49, 400, 850, 999)] == pytest.approx([0.5, 1, 0.5, 1 / 300])
