@@ -1,8 +1,9 @@
 """The package for pip: the core, the command line and training, on any machine, without ROS and without messages.
 
-`colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml. Two things are not
-asked for, because pip would bring gigabytes that nothing calls: torch (requirements/install_torch.sh) and MediaPipe
-(`pip install --no-deps -r requirements/bare.txt`).
+`colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml.
+
+Two things are not asked for, because pip would bring gigabytes that nothing calls: torch (requirements/install_torch.sh)
+and MediaPipe (`pip install --no-deps -r requirements/bare.txt`).
 """
 
 from __future__ import annotations
