@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WIDEST = 512
-"""Channels of every level of 32 px and less; larger levels halve them per doubling of the side."""
 COARSEST = 4
 """Side of the feature map where encoder ends and decoder begins."""
 
@@ -18,17 +16,21 @@ class AutoencoderConfig:
         image_size: S, side of the square pictures; a power of two from 8.
         latent_size: M, length of identity and motion latents; also the width of the style input.
         coefficients: U, number of motion directions.
+        widest: channels of every level of 32 px and less; larger levels halve them per doubling of the side.
     """
 
     image_size: int = 512
     latent_size: int = 512
     coefficients: int = 20
+    widest: int = 512
 
     def __post_init__(self) -> None:
         if self.image_size < 2 * COARSEST or self.image_size & (self.image_size - 1):
             raise ValueError(f"image_size must be a power of two from {2 * COARSEST}, got {self.image_size}")
         if not 0 < self.coefficients <= self.latent_size:
             raise ValueError(f"coefficients must be within 1 and {self.latent_size}, got {self.coefficients}")
+        if self.channels(self.image_size) < 1:
+            raise ValueError(f"widest must leave channels at {self.image_size} px, got {self.widest}")
 
     @property
     def levels(self) -> int:
@@ -40,7 +42,6 @@ class AutoencoderConfig:
         """Sides of the decoder's levels, 8 to S; the order of the skip features."""
         return tuple(2 * COARSEST << i for i in range(self.levels))
 
-
-def channels_at(size: int) -> int:
-    """Channels of the feature map whose side is `size`."""
-    return min(WIDEST, WIDEST * 32 // size)
+    def channels(self, size: int) -> int:
+        """Channels of the feature map whose side is `size`."""
+        return min(self.widest, self.widest * 32 // size)

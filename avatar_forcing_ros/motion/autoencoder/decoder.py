@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
+from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.encoder import SLOPE, PixelLinear
 from avatar_forcing_ros.motion.autoencoder.modulated import StyledConv
 from avatar_forcing_ros.motion.autoencoder.resampling import double
@@ -54,10 +54,10 @@ class Paint(nn.Module):
 class Level(nn.Module):
     """One size of the decoder: draw at twice the size, ask what to take from the portrait and from where, paint it."""
 
-    def __init__(self, latent_size: int, size: int) -> None:
+    def __init__(self, config: AutoencoderConfig, size: int) -> None:
         super().__init__()
-        width = channels_at(size)
-        self.up = StyledConv(latent_size, channels_at(size // 2), width, doubling=True)
+        latent_size, width = config.latent_size, config.channels(size)
+        self.up = StyledConv(latent_size, config.channels(size // 2), width, doubling=True)
         self.draw = StyledConv(latent_size, width, width, doubling=False)
         self.flow = Flow(latent_size, width)
         self.paint = Paint(width)
@@ -68,10 +68,10 @@ class Decoder(nn.Module):
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        coarsest = channels_at(COARSEST)
+        coarsest = config.channels(COARSEST)
         self.start = nn.Parameter(torch.empty(1, coarsest, COARSEST, COARSEST))
         self.first = StyledConv(config.latent_size, coarsest, coarsest, doubling=False)
-        self.levels = nn.ModuleList(Level(config.latent_size, size) for size in config.level_sizes)
+        self.levels = nn.ModuleList(Level(config, size) for size in config.level_sizes)
 
     def forward(self, latent: Tensor, features: Sequence[FeatureTable]) -> Tensor:
         """Draw (B, 3, S, S), about [-1, 1] and not clamped.

@@ -12,7 +12,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
+from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.resampling import smooth
 
 SLOPE = 0.2
@@ -64,11 +64,11 @@ class Encoder(nn.Module):
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
         sizes = (*reversed(config.level_sizes), COARSEST)
-        self.stem = PixelLinear(3, channels_at(sizes[0]))
+        self.stem = PixelLinear(3, config.channels(sizes[0]))
         self.blocks = nn.ModuleList(
-            HalvingBlock(channels_at(size), channels_at(half)) for size, half in pairwise(sizes)
+            HalvingBlock(config.channels(size), config.channels(half)) for size, half in pairwise(sizes)
         )
-        self.identity = nn.Linear(channels_at(COARSEST) * COARSEST**2, config.latent_size, bias=False)
+        self.identity = nn.Linear(config.channels(COARSEST) * COARSEST**2, config.latent_size, bias=False)
         self.head = nn.Linear(config.latent_size, config.coefficients)
 
     def forward(self, image: Tensor) -> Encoding:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig, channels_at
+from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.modulated import ACTIVATION_GAIN
 from avatar_forcing_ros.motion.autoencoder.resampling import smoothing_kernel
@@ -41,14 +41,14 @@ def _activated(name: str, weight: str, bias: str, inputs: int, outputs: int, ker
 def _encoder_shapes(config: AutoencoderConfig) -> dict[str, Shape]:
     net = "enc.net_app.convs"
     sizes = (*reversed(config.level_sizes), COARSEST)
-    shapes = _activated(f"{net}.0", "0.weight", "1.bias", 3, channels_at(sizes[0]), 1)
+    shapes = _activated(f"{net}.0", "0.weight", "1.bias", 3, config.channels(sizes[0]), 1)
     for i, size in enumerate(sizes[:-1], start=1):
-        inputs, outputs = channels_at(size), channels_at(size // 2)
+        inputs, outputs = config.channels(size), config.channels(size // 2)
         shapes |= _activated(f"{net}.{i}", "conv1.0.weight", "conv1.1.bias", inputs, inputs, 3)
         shapes |= _activated(f"{net}.{i}", "conv2.1.weight", "conv2.2.bias", inputs, outputs, 3)
         shapes[f"{net}.{i}.skip.1.weight"] = (outputs, inputs, 1, 1)
     m = config.latent_size
-    shapes[f"{net}.{len(sizes)}.weight"] = (m, channels_at(COARSEST), COARSEST, COARSEST)
+    shapes[f"{net}.{len(sizes)}.weight"] = (m, config.channels(COARSEST), COARSEST, COARSEST)
     for i in range(HEAD_LAYERS):
         outputs = m if i < HEAD_LAYERS - 1 else config.coefficients
         shapes |= {f"enc.fc.{i}.weight": (outputs, m), f"enc.fc.{i}.bias": (outputs,)}
@@ -83,13 +83,13 @@ def _flow_shapes(name: str, latent_size: int, width: int) -> dict[str, Shape]:
 
 
 def _decoder_shapes(config: AutoencoderConfig) -> dict[str, Shape]:
-    m, coarsest = config.latent_size, channels_at(COARSEST)
+    m, coarsest = config.latent_size, config.channels(COARSEST)
     shapes: dict[str, Shape] = {"dec.direction.weight": (m, config.coefficients)}
     shapes["dec.input.input"] = (1, coarsest, COARSEST, COARSEST)
     shapes |= _styled_shapes("dec.conv1", m, coarsest, coarsest) | _paint_shapes("dec.to_rgb1", coarsest)
     for i, size in enumerate(config.level_sizes):
-        width = channels_at(size)
-        shapes |= _styled_shapes(f"dec.convs.{2 * i}", m, channels_at(size // 2), width)
+        width = config.channels(size)
+        shapes |= _styled_shapes(f"dec.convs.{2 * i}", m, config.channels(size // 2), width)
         shapes |= _styled_shapes(f"dec.convs.{2 * i + 1}", m, width, width)
         shapes |= _paint_shapes(f"dec.to_rgbs.{i}", width) | _flow_shapes(f"dec.to_flows.{i}", m, width)
     return shapes
@@ -124,12 +124,13 @@ def check_autoencoder(tensors: Mapping[str, Tensor]) -> CheckedAutoencoder:
 
 
 def _config_of(tensors: Mapping[str, Tensor]) -> AutoencoderConfig:
-    direction = tensors.get(f"{PREFIX}dec.direction.weight")
-    if direction is None or direction.ndim != 2:
-        raise WeightsError(f"expected {PREFIX}dec.direction.weight, got {_first(tensors)}")
+    start, direction = (tensors.get(PREFIX + key) for key in ("dec.input.input", "dec.direction.weight"))
+    if start is None or direction is None or start.ndim != 4 or direction.ndim != 2:
+        raise WeightsError(f"expected keys of {PREFIX}*, got {_first(tensors)}")
     levels = sum(re.fullmatch(rf"{re.escape(PREFIX)}dec\.to_flows\.\d+\.bias", key) is not None for key in tensors)
     try:
-        return AutoencoderConfig(COARSEST << levels, *direction.shape)
+        latent_size, coefficients = direction.shape
+        return AutoencoderConfig(COARSEST << levels, latent_size, coefficients, widest=start.shape[1])
     except ValueError as error:
         raise WeightsError(str(error)) from None
 
