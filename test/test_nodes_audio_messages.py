@@ -120,7 +120,7 @@ def test_a_chunk_that_cannot_be_meant_is_refused(change: dict, message: str) -> 
         AudioReader("AudioChunk").read(bad)
 
 
-# The two packages called audio_common_msgs cannot be installed together; their messages are spelt out here field by field.
+# The two packages called audio_common_msgs cannot be installed together; their messages are spelt out here.
 
 
 def released(values: np.ndarray) -> SimpleNamespace:

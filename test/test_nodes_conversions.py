@@ -1,4 +1,4 @@
-"""Image messages <-> arrays: every encoding against a picture whose values are known, padding, byte order, bad input."""
+"""Image messages <-> arrays: every encoding of a picture whose values are known, padding, byte order, bad input."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_grey_fills_all_three_channels(encoding: str, padding: int) -> None:
     np.testing.assert_array_equal(to_rgb(message_of(grey, encoding, 2, 4, padding)), np.dstack([grey] * 3))
 
 
-@pytest.mark.parametrize("big", [False, True])
-def test_mono16_keeps_the_high_byte_in_either_byte_order(big: bool) -> None:
+@pytest.mark.parametrize("big", [0, 1])
+def test_mono16_keeps_the_high_byte_in_either_byte_order(big: int) -> None:
     grey = np.array([[0x1234, 0xFF00, 0x00FF, 0x8080]], np.uint16)
     stored = grey.astype(">u2" if big else "<u2")
 

@@ -31,6 +31,7 @@ from avatar_forcing_ros.nodes.recorded import recorded_conversation
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.stream.grid import FRAME_NS
 
+SOURCE, DISPLAY = "media_source_node", "display_node"
 START_PATIENCE_S = 180.0
 """A first start compiles the renderer, and a busy machine takes its time."""
 CONVERSATION_PATIENCE_S = 60.0
@@ -88,29 +89,34 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
     domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
     environment = local_graph(domain) | graph.PROCESS_ENVIRONMENT
     os.environ.update(environment)
-    with ProcessGroup(nodes, environment) as processes, Listener() as listener:
+    with ProcessGroup(nodes, environment) as processes, Listener(processes) as listener:
         say("starting the nodes ...")
-        listener.spin_until(listener.avatar_sees_the_user, START_PATIENCE_S, processes, "no frame that saw the user")
+        if not listener.spin_until(lambda: listener.user_was_seen() or processes.ended(SOURCE), START_PATIENCE_S):
+            raise NodeFailedError(f"the avatar has not seen the user after {START_PATIENCE_S:.0f} s")
         say(f"the conversation runs, {conversation_s:.0f} s ...")
-        listener.forget()
+        listener.frames.clear()
         before, began = processes.usage(), time.monotonic()
-        listener.spin_for(MEASURED_SHARE * conversation_s)
+        listener.spin_until(lambda: processes.ended(SOURCE), MEASURED_SHARE * conversation_s)
         after, seconds = processes.usage(), time.monotonic() - began
-        listener.spin_until(
-            lambda: processes.ended("media_source_node"), CONVERSATION_PATIENCE_S, processes, "the conversation goes on"
-        )
-        listener.spin_for(SHOW_ON_S)
+        if not listener.spin_until(lambda: processes.ended(SOURCE), CONVERSATION_PATIENCE_S):
+            raise NodeFailedError(f"the conversation goes on {CONVERSATION_PATIENCE_S:.0f} s after its end")
+        listener.spin_until(lambda: False, SHOW_ON_S)
         say("writing the video ...")
-        if processes.end("display_node", RECORDING_PATIENCE_S) != 0:
-            raise NodeFailedError(f"the display could not finish the recording: {processes.last_lines('display_node')}")
+        if processes.end(DISPLAY, RECORDING_PATIENCE_S) != 0:
+            raise NodeFailedError(f"the display could not finish the recording: {processes.last_lines(DISPLAY)}")
         return _run_report(listener.frames, before, after, seconds)
 
 
 class Listener:
-    """Listens to avatar/frame_info beside the graph."""
+    """Listens to avatar/frame_info beside the processes of a graph.
 
-    def __init__(self) -> None:
+    Attributes:
+        frames: heard so far.
+    """
+
+    def __init__(self, processes: ProcessGroup) -> None:
         self.frames: list[FrameTimes] = []
+        self._processes = processes
         self._context = Context()
 
     def __enter__(self) -> Listener:
@@ -128,32 +134,23 @@ class Listener:
     def _hear(self, info: FrameInfo) -> None:
         self.frames.append(frame_times(info))
 
-    def avatar_sees_the_user(self) -> bool:
+    def user_was_seen(self) -> bool:
         """Whether a frame was made from user motion."""
-        return bool(self.frames) and self.frames[-1].motion_ns is not None
+        return any(frame.motion_ns is not None for frame in self.frames)
 
-    def forget(self) -> None:
-        """Forget the frames heard so far."""
-        self.frames.clear()
-
-    def spin_until(self, done: Callable[[], bool], patience_s: float, processes: ProcessGroup, otherwise: str) -> None:
-        """Listen until something is so.
+    def spin_until(self, done: Callable[[], bool], patience_s: float) -> bool:
+        """Listen until something is so; False when patience ran out before.
 
         Raises:
-            NodeFailedError: a process failed, or patience ran out.
+            NodeFailedError: a process failed.
         """
         end = time.monotonic() + patience_s
         while not done():
-            self._executor.spin_once(timeout_sec=0.1)
-            processes.check()
             if time.monotonic() > end:
-                raise NodeFailedError(f"{otherwise} after {patience_s:.0f} s")
-
-    def spin_for(self, seconds: float) -> None:
-        """Listen for a while."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._executor.spin_once(timeout_sec=0.05)
+                return False
+            self._executor.spin_once(timeout_sec=0.1)
+            self._processes.check()
+        return True
 
 
 def frame_times(info: FrameInfo) -> FrameTimes:

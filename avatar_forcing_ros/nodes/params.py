@@ -57,6 +57,11 @@ def declare(node: Node, defaults: Any) -> None:
     node.add_on_set_parameters_callback(lambda changes: _validate(node, type(defaults), changes))
 
 
+def names(defaults: Any) -> list[str]:
+    """The parameters that `declare` would declare."""
+    return [entry.name for entry in _entries(defaults)]
+
+
 def read(node: Node, config_type: type[Config]) -> Config:
     """The node's parameters as a config.
 

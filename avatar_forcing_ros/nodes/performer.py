@@ -156,7 +156,7 @@ class Performer:
             self._presenter.speak(frame)
         self._report_events()
         for frame in frames:
-            if not self._presenter.is_late(frame):
+            if not self._presenter.drops(frame, frames[-1].stamp_ns):
                 self._show(frame, compute_start_ns=now_ns)
         if frames:
             self.block_ms.append((time.perf_counter() - began) * 1e3)

@@ -72,7 +72,7 @@ class Presenter:
 
     Attributes:
         shown: frames published.
-        dropped: frames that were more than one frame late and not published.
+        dropped: frames not published because they were more than one frame late and a newer one was there.
         lateness_ms: of the newest published frames.
     """
 
@@ -90,6 +90,7 @@ class Presenter:
         self._state = node.advertise(AvatarState, "avatar/state", qos.LATCHED)
         self._said: AvatarState | None = None
         self._spoken = 0
+        self._newest_ns = 0
         self.shown = 0
         self.dropped = 0
         self.lateness_ms: deque[float] = deque(maxlen=250)
@@ -105,6 +106,7 @@ class Presenter:
 
     def show(self, frame: AvatarFrame, picture: NDArray[np.uint8], provenance: Provenance) -> None:
         """Publish a picture and its companions when the clock reaches its stamp."""
+        self._newest_ns = frame.stamp_ns
         stamp = to_stamp(frame.stamp_ns)
         message = from_rgb(picture, stamp, self._config.frame_id)
         info = frame_info(frame, provenance)
@@ -128,14 +130,14 @@ class Presenter:
             stamped.header.stamp = to_stamp(self._now_ns())
             self._state.publish(stamped)
 
-    def is_late(self, frame: AvatarFrame) -> bool:
-        """Whether a frame is more than one frame late; it is then counted as dropped."""
-        late = self._now_ns() > frame.stamp_ns + FRAME_NS
-        self.dropped += late
-        return late
+    def drops(self, frame: AvatarFrame, newest_ns: int) -> bool:
+        """Whether a frame is more than one frame late while a newer one is there; it is then counted."""
+        drop = frame.stamp_ns < newest_ns and self._now_ns() > frame.stamp_ns + FRAME_NS
+        self.dropped += drop
+        return drop
 
     def _publish(self, frame: AvatarFrame, picture: NDArray[np.uint8], message: Image, info: FrameInfo) -> None:
-        if self.is_late(frame):
+        if self.drops(frame, self._newest_ns):
             return
         if self._image is not None:
             self._image.publish(message)

@@ -1,10 +1,12 @@
-"""A ROS graph inside a test: own context, one executor, a clock that the test moves. For our tests and for those of others.
+"""A ROS graph inside a test: own context, one executor, a clock that the test moves. For our tests and for others'.
 
-with TestGraph() as graph:
-    node = graph.add(MotionExtractionNode, compressed=True)
-    heard = graph.listen(MotionLatents, "user_motion")
-    graph.send(CompressedImage, "camera/image_raw/compressed", message)
-    graph.spin_until(lambda: heard)
+A test says what is there, what is sent and what must come:
+
+    with TestGraph() as graph:
+        graph.add(MotionExtractionNode, compressed=True)
+        heard = graph.listen(MotionLatents, "user_motion")
+        graph.send(CompressedImage, "camera/image_raw/compressed", message)
+        graph.spin_until(lambda: heard)
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+"""What the avatar shows and says ends in a file, at its stamps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
+from sensor_msgs.msg import Image
+
+from avatar_forcing_ros.media import read_audio, read_video
+from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.conversions import from_rgb
+from avatar_forcing_ros.nodes.display_node import DisplayNode
+from avatar_forcing_ros.nodes.ros_time import to_stamp
+from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.testing import speech_like
+
+pytestmark = pytest.mark.ros
+
+START_NS = 50_000_000_000
+FRAME_NS = 40_000_000
+
+
+def picture(red: int) -> np.ndarray:
+    return np.full((64, 64, 3), (red, 40, 40), np.uint8)
+
+
+def test_a_conversation_is_recorded_with_both_faces_and_voices(tmp_path: Path) -> None:
+    path = tmp_path / "out" / "talk.mp4"
+    voice = speech_like(0.8)
+    with TestGraph() as graph:
+        node = graph.add(DisplayNode, output=str(path), recording__side=64, user_audio__kind="AudioChunk")
+        for n in range(20):
+            stamp_ns = START_NS + n * FRAME_NS
+            chunk = AudioChunk(stamp_ns, voice[n * 640 : (n + 1) * 640], 16_000, seq=n)
+            graph.send(Image, "camera/image_raw", from_rgb(picture(200), to_stamp(stamp_ns), encoding="nv12"))
+            graph.send(AudioChunkMessage, "avatar/speech", from_chunk(chunk))
+            graph.send(Image, "avatar/image_raw", from_rgb(picture(20), to_stamp(stamp_ns)))
+            graph.spin(0.01)
+        graph.spin_until(lambda: node._shown == 20)
+
+    frames, sound = list(read_video(path)), read_audio(path)
+    assert len(frames) == 20
+    assert frames[-1].time_s == pytest.approx(19 * 0.04, abs=0.002)
+    assert frames[10].image[32, 32, 0] > 150 > 60 > frames[10].image[32, 96, 0]
+    assert len(sound.samples) / sound.sample_rate == pytest.approx(0.8, abs=0.05)
+    assert np.abs(sound.samples).max() > 0.05
+
+
+def test_a_recording_without_pictures_is_an_error_not_an_empty_file(tmp_path: Path) -> None:
+    with TestGraph() as graph:
+        node = graph.add(DisplayNode, output=str(tmp_path / "talk.mp4"))
+        graph.spin(0.1)
+        graph._nodes.remove(node)
+        graph._executor.remove_node(node)
+
+        assert not node.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_screen_and_file_it_only_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with TestGraph() as graph:
+        node = graph.add(DisplayNode)
+        graph.send(Image, "avatar/image_raw", from_rgb(picture(20), to_stamp(START_NS)))
+        graph.spin_until(lambda: node._shown == 1)
+
+
+def test_a_folder_that_cannot_be_written_refuses_the_start() -> None:
+    with TestGraph() as graph, pytest.raises(AssertionError, match="display did not start"):
+        graph.add(DisplayNode, output="/proc/no/such/talk.mp4")

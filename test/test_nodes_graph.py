@@ -1,0 +1,200 @@
+"""The graphs as data, and the demo as a user runs it: processes, a video with sound, figures."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+pytest.importorskip("rclpy")
+import av
+
+from avatar_forcing_ros.media import read_audio, read_video
+from avatar_forcing_ros.nodes import demo, graph, params
+from avatar_forcing_ros.nodes.display_node import DisplayConfig
+from avatar_forcing_ros.nodes.generator_node import GeneratorNodeConfig
+from avatar_forcing_ros.nodes.latency import FrameTimes, Spread, report
+from avatar_forcing_ros.nodes.media_source_node import MediaSourceConfig
+from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionConfig
+from avatar_forcing_ros.nodes.recorded import recorded_conversation
+from avatar_forcing_ros.testing import speech_like, tiny_bundle
+from avatar_forcing_ros.train.export import write_bundle
+from avatar_forcing_ros.train.scaling import LatentScale
+
+pytestmark = pytest.mark.ros
+
+CONFIGS = {
+    "motion_extraction": MotionExtractionConfig(),
+    "generator": GeneratorNodeConfig(),
+    "display": DisplayConfig(),
+    "media_source": MediaSourceConfig(),
+}
+CONVERSATION = graph.Recorded("v.mp4", "a.wav", "s.wav", "no")
+GRAPHS = {
+    "live": graph.live(graph.AvatarChoice(), webcam=0, microphone=True, speaker=True),
+    "demo": graph.demo(graph.AvatarChoice("m", "p"), CONVERSATION, "o.mp4"),
+    "replay": graph.replay(graph.AvatarChoice(), "o.mp4", with_camera=True),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_parameter_of_a_graph_exists(name: str) -> None:
+    for node in GRAPHS[name]:
+        known = {*params.names(CONFIGS[node.executable.removesuffix("_node")]), "use_sim_time"}
+        assert set(node.parameters) <= known
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_parameter_of_a_settings_file_exists_and_differs_from_its_default(name: str, repository: Path) -> None:
+    settings = yaml.safe_load((repository / "config" / f"{name}.yaml").read_text())
+    for pattern, section in settings.items():
+        if pattern == "/**":
+            assert section == {"ros__parameters": {"use_sim_time": True}}
+            continue
+        config = CONFIGS[pattern.removeprefix("/**/")]
+        assert set(section["ros__parameters"]) <= set(params.names(config))
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_executable_is_installed_and_its_module_has_a_main(name: str, repository: Path) -> None:
+    for node in GRAPHS[name]:
+        assert (repository / "scripts" / node.executable).is_file()
+        assert callable(importlib.import_module(node.module).main)
+
+
+def test_values_reach_the_command_line_as_what_they_are() -> None:
+    node = graph.NodeProcess("x_node", Path("c.yaml"), {"a": True, "b": 1.5, "c": "no", "d": 'say "hi"'}, {"in": "out"})
+
+    assert node.ros_arguments()[3:] == [
+        *("-p", "a:=true", "-p", "b:=1.5", "-p", 'c:="no"', "-p", 'd:="say \\"hi\\""'),
+        *("-r", "in:=out"),
+    ]
+
+
+def test_a_replay_of_motion_reads_no_camera() -> None:
+    executables = [node.executable for node in graph.replay(graph.AvatarChoice(), "", with_camera=False)]
+
+    assert executables == ["generator_node", "display_node"]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("launch_ros") is None, reason="launch_ros is not installed")
+@pytest.mark.parametrize("name", ["avatar", "demo", "replay"])
+def test_launch_files_describe_something(name: str, repository: Path) -> None:
+    spec = importlib.util.spec_from_file_location(name, repository / "launch" / f"{name}.launch.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    assert module.generate_launch_description().entities
+
+
+def frame(n: int, late_ms: float = 1.0, age_ms: float | None = 200.0, block_ms: float = 30.0) -> FrameTimes:
+    stamp = n * 40_000_000
+    seen = None if age_ms is None else stamp - round(age_ms * 1e6)
+    received = None if seen is None else seen + 10_000_000
+    return FrameTimes(
+        stamp, stamp + round(late_ms * 1e6), seen, received, stamp, stamp + round(block_ms * 1e6), (0, n // 4)
+    )
+
+
+def test_the_report_counts_what_is_missing_and_spreads_what_is_there() -> None:
+    result = report([frame(n) for n in range(100) if n not in (10, 20)], 40_000_000)
+
+    assert (result.frames, result.missing) == (98, 2)
+    assert result.fps == pytest.approx(97 / 99 * 25)
+    assert result.motion_age == Spread(200.0, 200.0)
+    assert result.motion_on_its_way == Spread(10.0, 10.0)
+
+
+def test_a_block_took_as_long_as_its_slowest_frame() -> None:
+    frames = [frame(n, block_ms=10.0 * (n % 4 + 1)) for n in range(8)]
+
+    assert report(frames, 40_000_000).block == Spread(40.0, 40.0)
+
+
+def test_frames_without_a_user_have_no_age() -> None:
+    assert np.isnan(report([frame(n, age_ms=None) for n in range(3)], 40_000_000).motion_age.p50)
+
+
+def test_a_report_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 2 frames, got 1"):
+        report([frame(0)], 40_000_000)
+
+
+def test_files_that_are_not_given_are_ours(tmp_path: Path) -> None:
+    ours = recorded_conversation()
+    assert (ours.repeat, Path(ours.video).name) == ("ping-pong", "carphone_pristine.mp4")
+    assert 20 < ours.length_s < 30
+    silent_video = recorded_conversation(video=ours.video)
+    assert (silent_video.repeat, silent_video.audio) == ("no", ours.audio)
+
+
+def write_sound(path: Path, seconds: float) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        samples = (speech_like(seconds) * 32767).astype(np.int16)[None]
+        sound = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        sound.sample_rate = 16_000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model of the facemesh space, on disk."""
+    folder = tmp_path_factory.mktemp("model")
+    tiny = tiny_bundle()
+    scale = LatentScale(tiny.latent_mean, tiny.latent_std)
+    write_bundle(folder, "tiny", tiny.network, scale, tiny.manifest.sampler, "random numbers")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_demo_makes_a_video_with_sound_and_a_table(
+    tmp_path: Path, model: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    voice, output = tmp_path / "voice.wav", tmp_path / "out" / "demo.mp4"
+    write_sound(voice, 4.0)
+    portrait = next((repository / "models" / "portraits").glob("*.png"))
+    arguments = ["--output", output, "--user-audio", voice, "--speech", voice, "--portrait", portrait, "--model", model]
+
+    status = demo.main([*map(str, arguments), "--json"])
+
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    result = json.loads(printed.out.splitlines()[-1])
+    assert result["latency"]["frames"] > 20
+    assert set(result["cpu_percent"]) == {f"{name}_node" for name in CONFIGS}
+    assert "frames per second held" in printed.out
+    frames, sound = list(read_video(output)), read_audio(output)
+    assert frames[0].image.shape == (512, 1024, 3)
+    assert frames[-1].time_s > 3.0
+    assert len(sound.samples) / sound.sample_rate == pytest.approx(frames[-1].time_s + 0.04, abs=0.1)
+    assert np.abs(sound.samples).max() > 0.02
+
+
+@pytest.mark.slow
+def test_a_demo_that_cannot_run_says_why_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = demo.main(["--output", str(tmp_path / "d.mp4"), "--model", "/no/such/model"])
+
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert status == 1
+    assert error.startswith("error: ")
+    assert "no model '/no/such/model'" in error
+
+
+def test_a_missing_video_is_said_before_anything_is_started(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert demo.main(["--user-video", str(tmp_path / "gone.mp4")]) == 1
+    assert "gone.mp4: no such file" in capsys.readouterr().err
+
+
+def test_reports_can_be_written_as_json() -> None:
+    result = demo.RunReport(report([frame(n) for n in range(9)], 40_000_000), {"x": 1.0}, {"x": 2.0})
+
+    assert json.loads(json.dumps(asdict(result)))["latency"]["missing"] == 0
+    assert "all nodes" in demo.table(result)
