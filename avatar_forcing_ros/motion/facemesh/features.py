@@ -70,6 +70,8 @@ FURROW_HEIGHT, FURROW_DISTANCE = -0.042, -0.05
 """Fall of the brows and change of the distance between them at brow_furrow 1."""
 PITCH_LIFT = 0.15
 """Per radian of nod: how much the mesh lifts a mouth against the nose that in truth only turns."""
+WIDEST_FROWN = 0.35
+"""Angle between neutral and the present pose, radians, from which a frown is not believed."""
 SMILE_SQUINT = 0.025
 """Share of an eye's width by which a smile of 1 narrows the eye."""
 CLOSED_APERTURE = 0.06
@@ -97,6 +99,7 @@ def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> 
     channels[CHANNEL["x"] : CHANNEL["y"] + 1] /= np.exp(neutral[INDEX["log_scale"]])
     channels[CHANNEL["jaw_open"] : CHANNEL["upper_lip"] + 1] = _mouth(change[LIPS], change[INDEX["pitch"]])
     channels[CHANNEL["brow_raise"] : CHANNEL["brow_furrow"] + 1] = _brows(change[BROWS])
+    channels[CHANNEL["smile"]] = _trusted_smile(channels[CHANNEL["smile"]], turned=float(np.hypot(*change[:2])))
     blinks = _blinks(measures, neutral, channels[CHANNEL["smile"]])
     channels[CHANNEL["blink_right"] : CHANNEL["blink_left"] + 1] = blinks
     seen = np.clip(2.0 - 2.5 * blinks.mean(), 0.0, 1.0)  # behind closing lids the mesh only guesses the iris
@@ -123,6 +126,11 @@ def _mouth(change: NDArray[np.float64], nod: float) -> NDArray[np.float64]:
     closed = np.clip(1 - 3 * jaw, 0.0, 1.0)
     press = closed * max(0.0, left_over / at.press_height - PRESS_DEAD_BAND) / (1 - PRESS_DEAD_BAND)
     return np.array([jaw, smile, stretch, pucker, press, upper_lip])
+
+
+def _trusted_smile(smile: float, turned: float) -> float:
+    """In a head that turns or nods the mesh lets the corners of the mouth sink, so a frown counts less there."""
+    return smile if smile > 0 else smile * max(0.0, 1 - turned / WIDEST_FROWN)
 
 
 def _lip_width(width: float, jaw: float, smile: float) -> tuple[float, float]:
