@@ -1,7 +1,7 @@
 """Draw the portraits that ship in models/portraits: `python tools/draw_portrait.py [NAME ...]`.
 
-Everything is computed from the numbers in `portraits/characters.py`; equal numbers give equal pictures. A portrait takes
-a few minutes on one core.
+Everything is computed from the numbers in `portraits/aria.py` and `portraits/milo.py`; equal numbers give equal
+pictures. A portrait takes a few minutes on one core.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from portraits.camera import look
-from portraits.characters import CHARACTERS, Character
+from portraits.character import Character
+from portraits.characters import CHARACTERS
 from portraits.develop import develop
 from portraits.groom import draw
 from portraits.lights import measure_light
@@ -29,7 +30,7 @@ def draw_portrait(character: Character, side: int, supersampling: int) -> NDArra
     view = look(character.scene, camera)
     light = measure_light(character.scene, camera, view)
     surface = describe(character.scene, view, character.palette, character.seed)
-    picture = shade(view, light, surface, camera, character.scene.lids, character.palette)
+    picture = shade(view, light, surface, camera, character.scene.lids, character.palette, character.exposure)
     draw(picture, view, light, character, camera)
     return develop(picture, side, character.exposure, character.seed)
 

@@ -23,9 +23,9 @@ class Camera(NamedTuple):
     """A pinhole camera on the z axis that looks at the plane z = `focus_z`."""
 
     pixels: int = 1024
-    height_cm: float = 33.5
+    height_cm: float = 35.0
     """What the picture shows from top to bottom on the plane in focus."""
-    centre_y: float = -3.6
+    centre_y: float = -2.1
     focus_z: float = 5.0
     distance: float = 120.0
     yaw: float = 0.0
@@ -33,6 +33,7 @@ class Camera(NamedTuple):
 
     @property
     def pixels_per_cm(self) -> float:
+        """Of the picture, for what lies in the plane in focus."""
         return self.pixels / self.height_cm
 
 
@@ -48,33 +49,34 @@ class View:
     """(S, S), the numbers of `scene`."""
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def pixel_ray(camera: Camera, column: float, row: float) -> tuple[Vector, Vector]:
     """Start and unit direction of the ray through a point of the picture."""
     scale = camera.height_cm / camera.pixels
     x = (column - camera.pixels * 0.5) * scale
     y = (camera.pixels * 0.5 - row) * scale
-    length = math.sqrt(x * x + y * y + camera.distance ** 2)
+    length = math.sqrt(x * x + y * y + camera.distance**2)
     dx, dy, dz = x / length, y / length, -camera.distance / length
     c, s = math.cos(camera.yaw), math.sin(camera.yaw)
     start_z = camera.distance + camera.focus_z
     return (s * start_z, camera.centre_y, c * start_z), (c * dx + s * dz, dy, c * dz - s * dx)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def project(camera: Camera, x: float, y: float, z: float) -> tuple[float, float]:
     """Column and row in the picture of a point (for the camera in front)."""
     scale = camera.distance / (camera.distance + camera.focus_z - z) * camera.pixels / camera.height_cm
     return x * scale + camera.pixels * 0.5, camera.pixels * 0.5 - (y - camera.centre_y) * scale
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def march(scene: Scene, start: Vector, along: Vector, near: float, far: float, width: float) -> float:
     """Length at which a ray of this relative width meets the scene; `far` if it does not."""
     length = near
     for _ in range(160):
         gap = scene_distance(
-            scene, start[0] + along[0] * length, start[1] + along[1] * length, start[2] + along[2] * length)
+            scene, start[0] + along[0] * length, start[1] + along[1] * length, start[2] + along[2] * length
+        )
         if gap < 1.5 * width:
             return length
         length += (gap - width) * 0.7
@@ -83,7 +85,7 @@ def march(scene: Scene, start: Vector, along: Vector, near: float, far: float, w
     return length
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def surface_normal(scene: Scene, x: float, y: float, z: float, step: float) -> Vector:
     """Gradient of the distance from four points around."""
     a = scene_distance(scene, x + step, y - step, z - step)
@@ -95,7 +97,7 @@ def surface_normal(scene: Scene, x: float, y: float, z: float, step: float) -> V
     return nx / length, ny / length, nz / length
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def _coarse_lengths(scene: Scene, camera: Camera) -> Table:
     """(S/8, S/8) length of free space in front of each square of pixels."""
     side = camera.pixels // COARSE
@@ -105,15 +107,18 @@ def _coarse_lengths(scene: Scene, camera: Camera) -> Table:
         for column in range(side):
             start, along = pixel_ray(camera, (column + 0.5) * COARSE, (row + 0.5) * COARSE)
             offset = camera.distance + camera.focus_z
-            lengths[row, column] = march(
-                scene, start, along, offset - NEAR_PLANE, offset - FAR_PLANE, reach)
+            lengths[row, column] = march(scene, start, along, offset - NEAR_PLANE, offset - FAR_PLANE, reach)
     return lengths
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def _trace(
-    scene: Scene, camera: Camera, coarse: Table,
-    position: NDArray[np.float32], normal: NDArray[np.float32], material: NDArray[np.int32],
+    scene: Scene,
+    camera: Camera,
+    coarse: Table,
+    position: NDArray[np.float32],
+    normal: NDArray[np.float32],
+    material: NDArray[np.int32],
 ) -> None:
     far = camera.distance + camera.focus_z - FAR_PLANE
     pixel = camera.height_cm / camera.pixels
@@ -136,15 +141,23 @@ def look(scene: Scene, camera: Camera) -> View:
     """What the camera sees of the scene."""
     side = camera.pixels
     view = View(
-        np.zeros((side, side, 3), np.float32), np.zeros((side, side, 3), np.float32),
-        np.full((side, side), NOTHING, np.int32))
+        np.zeros((side, side, 3), np.float32),
+        np.zeros((side, side, 3), np.float32),
+        np.full((side, side), NOTHING, np.int32),
+    )
     _trace(scene, camera, _coarse_lengths(scene, camera), view.position, view.normal, view.material)
     return view
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def openness(
-    scene: Scene, x: float, y: float, z: float, along: Vector, reach: float, softness: float,
+    scene: Scene,
+    x: float,
+    y: float,
+    z: float,
+    along: Vector,
+    reach: float,
+    softness: float,
 ) -> float:
     """Share of light from one direction that reaches a point: 1 free, 0 shadowed, soft in between."""
     free = 1.0
@@ -158,9 +171,13 @@ def openness(
     return free * free * (3.0 - 2.0 * free)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def light_openness(
-    scene: Scene, position: NDArray[np.float32], normal: NDArray[np.float32], directions: Table, reach: float,
+    scene: Scene,
+    position: NDArray[np.float32],
+    normal: NDArray[np.float32],
+    directions: Table,
+    reach: float,
     softness: float,
 ) -> NDArray[np.float32]:
     """(S, S, L): share of light that reaches each pixel from each direction (unit rows of `directions`)."""

@@ -27,3 +27,11 @@ def _roll_off(light: NDArray[np.float32]) -> NDArray[np.float32]:
     luminance = (light @ np.array([0.2126, 0.7152, 0.0722], np.float32))[..., None]
     scale = (1.0 + luminance / WHITE**2) / (1.0 + luminance)
     return light * scale
+
+
+def light_for(shown: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The light that `develop` shows as these linear values; the inverse of its roll-off."""
+    luminance = (shown @ np.array([0.2126, 0.7152, 0.0722], np.float32))[..., None]
+    half = 0.5 * WHITE**2 * (1.0 - luminance)
+    light = np.sqrt(half**2 + luminance * WHITE**2) - half
+    return shown * light / np.maximum(luminance, 1e-6)

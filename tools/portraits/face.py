@@ -13,24 +13,24 @@ from portraits.shapes import smooth_step, soft_abs
 class Lids(NamedTuple):
     """One eye (the other is its mirror image)."""
 
-    x: float = 3.3
+    x: float = 3.18
     """cm from the middle of the face to the middle of the opening."""
     y: float = 0.0
-    z: float = 4.55
+    z: float = 4.68
     """cm, middle of the eyeball."""
-    ball: float = 1.72
+    ball: float = 1.58
     """cm, radius of the eyeball."""
-    half_width: float = 1.72
-    upper: float = 0.97
+    half_width: float = 1.60
+    upper: float = 0.92
     """cm from the corner line up to the lid's edge."""
-    lower: float = 0.62
+    lower: float = 0.60
     tilt: float = 0.16
     """cm by which the outer corner stands above the inner one, halved."""
     thickness: float = 0.15
     crease: float = 0.42
     """cm from the edge of the upper lid to its fold."""
-    crease_depth: float = 0.12
-    iris: float = 0.86
+    crease_depth: float = 0.095
+    iris: float = 0.82
     """cm, radius of the iris."""
 
 
@@ -38,19 +38,19 @@ class Mouth(NamedTuple):
     """The closed mouth."""
 
     y: float = -5.75
-    half_width: float = 2.2
+    half_width: float = 2.55
     upper: float = 0.62
     """cm, height of the upper lip's red."""
     lower: float = 0.88
-    upper_bulge: float = 0.34
-    lower_bulge: float = 0.52
-    lift: float = 0.14
+    upper_bulge: float = 0.30
+    lower_bulge: float = 0.46
+    lift: float = 0.20
     """cm by which the corners stand above the middle."""
-    seam: float = 0.16
+    seam: float = 0.22
     """cm, depth of the line between the lips."""
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def lid_edges(lids: Lids, x: float) -> tuple[float, float]:
     """Heights of the upper and lower lid's edge at mirrored `x`; equal outside the corners."""
     across = (soft_abs(x) - lids.x) / lids.half_width
@@ -64,7 +64,7 @@ def lid_edges(lids: Lids, x: float) -> tuple[float, float]:
     return line + upper, line - lower
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def lid_opening(lids: Lids, x: float, y: float) -> float:
     """About the distance to the opening between the lids; negative inside it."""
     upper, lower = lid_edges(lids, x)
@@ -73,37 +73,37 @@ def lid_opening(lids: Lids, x: float, y: float) -> float:
     return inside if beyond < 0.0 else math.sqrt(max(inside, 0.0) ** 2 + beyond * beyond)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def lid_fold(lids: Lids, x: float, y: float) -> float:
     """Depth in cm of the fold above the upper lid and of the softer one under the lower lid."""
-    upper, lower = lid_edges(lids, x)
     across = (soft_abs(x) - lids.x) / lids.half_width
-    fade = smooth_step(1.45, 0.7, across) * smooth_step(-1.3, -0.55, across)
-    above = (y - upper - lids.crease * (1.0 - 0.25 * across * across)) / 0.14
-    below = (y - lower + 0.42) / 0.22
+    line = lids.y + lids.tilt * across
+    fade = smooth_step(1.35, 0.6, across) * smooth_step(-1.25, -0.5, across)
+    above = (y - line - (lids.upper + lids.crease) * (1.0 - 0.58 * across * across)) / 0.14
+    below = (y - line + (lids.lower + 0.42) * (1.0 - 0.45 * across * across)) / 0.22
     return fade * (lids.crease_depth * math.exp(-above * above) + 0.035 * math.exp(-below * below))
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def lip_lines(mouth: Mouth, x: float) -> tuple[float, float, float]:
     """Heights of the upper lip's border, the line between the lips and the lower lip's border."""
     across = min(soft_abs(x) / mouth.half_width, 1.0)
     rest = 1.0 - across * across
-    seam = mouth.y + mouth.lift * across ** 2.2 - 0.07 * math.exp(-((across / 0.2) ** 2))
+    seam = mouth.y + mouth.lift * across**2.2 - 0.07 * math.exp(-((across / 0.2) ** 2))
     bow = 1.0 - 0.24 * math.exp(-((across / 0.13) ** 2)) + 0.10 * math.exp(-(((across - 0.27) / 0.16) ** 2))
-    upper = seam + mouth.upper * bow * rest ** 0.85 * (1.0 - 0.18 * across)
-    lower = seam - mouth.lower * rest ** 0.9
+    upper = seam + mouth.upper * bow * rest**0.85 * (1.0 - 0.18 * across)
+    lower = seam - mouth.lower * rest**0.9
     return upper, seam, lower
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def lip_share(mouth: Mouth, x: float, y: float) -> tuple[float, float]:
     """How far from the seam (0) to the border (1) a point lies on the upper and on the lower lip; negative off it."""
     upper, seam, lower = lip_lines(mouth, x)
     return (y - seam) / max(upper - seam, 0.05), (seam - y) / max(seam - lower, 0.05)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def lip_profile(share: float) -> float:
     """Bulge of a lip from its seam (0) over its crest to its border (1) and out into the skin."""
     if share < 0.0 or share > 1.6:
@@ -112,7 +112,7 @@ def lip_profile(share: float) -> float:
     return max(arch, 0.22 * smooth_step(1.6, 0.9, share)) if share > 0.52 else arch
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def lip_height(mouth: Mouth, x: float, y: float) -> float:
     """Height in cm that the lips add to the face here; negative in the seam."""
     across = soft_abs(x) / mouth.half_width

@@ -26,6 +26,7 @@ class Lamp:
 
     @property
     def unit(self) -> NDArray[np.float32]:
+        """(3,) direction of length one."""
         vector = np.array(self.direction, np.float32)
         return vector / np.linalg.norm(vector)
 
@@ -75,18 +76,30 @@ def measure_light(scene: Scene, camera: Camera, view: View) -> Light:
     directions = np.vstack([room_directions(), KEY.unit[None].astype(np.float64)])
     room = light_openness(scene, small.position, small.normal, directions[:-1], ROOM_REACH_CM, 1.6)
     key = light_openness(scene, small.position, small.normal, directions[-1:], 16.0, 5.0)
-    shares = fill_in(np.concatenate([room, key], axis=2), small.position, small.normal, small.material,
-                     view.position, view.normal, view.material)
+    shares = fill_in(
+        np.concatenate([room, key], axis=2),
+        small.position,
+        small.normal,
+        small.material,
+        view.position,
+        view.normal,
+        view.material,
+    )
     facing = np.clip(view.normal @ directions[:-1].T.astype(np.float32), 0.0, 1.0)
     weight = np.maximum(facing.sum(-1, keepdims=True), 0.8)
     reached = facing * shares[..., :-1] / weight
     return Light(shares[..., -1], reached @ room_colour(directions[:-1]), reached.sum(-1))
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def fill_in(
-    shares: Image, position: Image, normal: Image, material: NDArray[np.int32],
-    fine_position: Image, fine_normal: Image, fine_material: NDArray[np.int32],
+    shares: Image,
+    position: Image,
+    normal: Image,
+    material: NDArray[np.int32],
+    fine_position: Image,
+    fine_normal: Image,
+    fine_material: NDArray[np.int32],
 ) -> Image:
     """Carry values from a small picture to a large one, from neighbours that lie on the same surface."""
     side, small = fine_material.shape[0], material.shape[0]
@@ -102,8 +115,8 @@ def fill_in(
             top, left = (row + 0.5) / factor - 0.5, (column + 0.5) / factor - 0.5
             total = 1e-9
             values = np.zeros(count, np.float32)
-            for i in range(int(math.floor(top)) - 1, int(math.floor(top)) + 3):
-                for j in range(int(math.floor(left)) - 1, int(math.floor(left)) + 3):
+            for i in range(math.floor(top) - 1, math.floor(top) + 3):
+                for j in range(math.floor(left) - 1, math.floor(left) + 3):
                     if i < 0 or j < 0 or i >= small or j >= small or material[i, j] == 0:
                         continue
                     q, m = position[i, j], normal[i, j]

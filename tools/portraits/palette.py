@@ -22,7 +22,7 @@ def to_linear(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def to_encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """sRGB values in 0..1 of linear light. Source: IEC 61966-2-1."""
+    """SRGB values in 0..1 of linear light. Source: IEC 61966-2-1."""
     light = np.clip(light, 0.0, 1.0)
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
@@ -31,19 +31,19 @@ def to_encoded(light: NDArray[np.float32]) -> NDArray[np.float32]:
 class Palette:
     """What is coloured how."""
 
-    skin: str = "#d49a7b"
-    blush: str = "#cf5f50"
+    skin: str
+    blush: str
     """Towards what cheeks, nose, ears and lids lean."""
-    lips: str = "#b4534f"
-    iris: str = "#4e2a14"
-    iris_light: str = "#b9783a"
-    hair: str = "#2e1a12"
-    hair_light: str = "#74452a"
-    brows: str = "#3a2317"
-    lashes: str = "#1a100c"
-    cloth: str = "#2c7f86"
-    backdrop: str = "#b4c1c2"
-    backdrop_light: str = "#f1eee6"
+    lips: str
+    iris: str
+    iris_light: str
+    hair: str
+    hair_light: str
+    brows: str
+    lashes: str
+    cloth: str
+    backdrop: str
+    backdrop_light: str
     freckles: int = 0
     """How many."""
-    blush_strength: float = 0.35
+    blush_strength: float = 0.30

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from numba import njit
 
 from portraits.face import Lids, Mouth, lid_fold, lid_opening, lip_height
-from portraits.shapes import Table, blob_distance, brush_height, smooth_step, soft_abs, soft_max, soft_min
+from portraits.shapes import Table, blob_distance, brush_height, soft_abs, soft_max, soft_min
 
 NOTHING, SKIN, EYE, CLOTH, HAIR, CARUNCLE = 0, 1, 2, 3, 4, 5
 FAR_FROM_DETAIL = 1.6
@@ -20,8 +20,8 @@ class Collar(NamedTuple):
 
     y: float = -13.7
     z: float = -1.8
-    radius: float = 4.35
-    tube: float = 0.9
+    radius: float = 4.2
+    tube: float = 0.8
     slope: float = 0.28
     """cm that the ring falls per cm towards the camera."""
 
@@ -40,14 +40,15 @@ class Scene(NamedTuple):
     """What is cut out of the hair so that the face looks out."""
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def skin_distance(scene: Scene, x: float, y: float, z: float) -> float:
+    """Distance in cm to head, neck, lids and lips; negative inside, as everywhere here."""
     distance = blob_distance(scene.head, x, y, z)
     if distance > FAR_FROM_DETAIL:
         return distance - 0.6
     distance -= brush_height(scene.brushes, x, y, z)
     lids = scene.lids
-    if z > lids.z and y > -3.0 and y < 3.5:
+    if z > 0.0 and y > -3.0 and y < 3.5:
         dx = soft_abs(x) - lids.x
         ball = math.sqrt(dx * dx + (y - lids.y) ** 2 + (z - lids.z) ** 2)
         distance = soft_min(distance, ball - lids.ball - lids.thickness, 0.55)
@@ -58,13 +59,14 @@ def skin_distance(scene: Scene, x: float, y: float, z: float) -> float:
     return distance
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def eye_distance(lids: Lids, x: float, y: float, z: float) -> float:
+    """Distance in cm to the nearer eyeball."""
     dx = soft_abs(x) - lids.x
     return math.sqrt(dx * dx + (y - lids.y) ** 2 + (z - lids.z) ** 2) - lids.ball
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def caruncle_distance(lids: Lids, x: float, y: float, z: float) -> float:
     """The pink corner of the eye."""
     dx = (soft_abs(x) - lids.x + lids.half_width * 0.93) / 1.5
@@ -72,8 +74,9 @@ def caruncle_distance(lids: Lids, x: float, y: float, z: float) -> float:
     return math.sqrt(dx * dx + dy * dy + (z - lids.z - 0.72 * lids.ball) ** 2) - 0.26
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def cloth_distance(scene: Scene, x: float, y: float, z: float) -> float:
+    """Distance in cm to the jumper."""
     distance = blob_distance(scene.torso, x, y, z)
     collar = scene.collar
     angle = math.atan2(x, z - collar.z)
@@ -87,7 +90,7 @@ def cloth_distance(scene: Scene, x: float, y: float, z: float) -> float:
     return soft_min(distance, (tube - 0.07 * abs(rib) ** 0.7) * 0.9, 0.12)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def knit_height(x: float, y: float) -> float:
     """Relief in cm of the jumper's stitches: columns of V shapes."""
     column = x * 2.6
@@ -96,8 +99,9 @@ def knit_height(x: float, y: float) -> float:
     return 0.045 * (1.0 - (2.0 * side - 0.5) ** 2 * 3.0) + 0.025 * stitch
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def hair_distance(scene: Scene, x: float, y: float, z: float) -> float:
+    """Distance in cm to the hair's volume, in which strands lie."""
     if scene.hair.shape[0] == 0:
         return 1e3
     distance = blob_distance(scene.hair, x, y, z)
@@ -106,8 +110,9 @@ def hair_distance(scene: Scene, x: float, y: float, z: float) -> float:
     return soft_max(distance, -blob_distance(scene.window, x, y, z), 0.9)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def scene_distance(scene: Scene, x: float, y: float, z: float) -> float:
+    """Distance in cm to whatever is nearest."""
     distance = skin_distance(scene, x, y, z)
     if distance < 3.0 and z > 4.0:
         distance = min(distance, eye_distance(scene.lids, x, y, z))
@@ -117,7 +122,7 @@ def scene_distance(scene: Scene, x: float, y: float, z: float) -> float:
     return min(distance, hair_distance(scene, x, y, z))
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def material_at(scene: Scene, x: float, y: float, z: float) -> int:
     """Which part of the scene is nearest."""
     best, material = skin_distance(scene, x, y, z), SKIN
@@ -135,9 +140,3 @@ def material_at(scene: Scene, x: float, y: float, z: float) -> int:
     if hair_distance(scene, x, y, z) < best:
         material = HAIR
     return material
-
-
-__all__ = [
-    "CARUNCLE", "CLOTH", "EYE", "HAIR", "NOTHING", "SKIN", "Collar", "Scene",
-    "cloth_distance", "hair_distance", "material_at", "scene_distance", "skin_distance", "smooth_step",
-]

@@ -7,16 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portraits.camera import Camera, View
+from portraits.develop import light_for
 from portraits.face import Lids
 from portraits.lights import FILL, KEY, RIMS, Image, Lamp, Light
 from portraits.palette import Palette, linear
-from portraits.scene import CARUNCLE, CLOTH, EYE, HAIR, NOTHING, SKIN
+from portraits.scene import CARUNCLE, CLOTH, EYE, HAIR, SKIN
 from portraits.surfaces import Surface, eye_pixels
 
-SCATTER_CM = (0.20, 0.08, 0.05)
+SCATTER_CM = (0.15, 0.08, 0.06)
 """How far red, green and blue light wander under the skin."""
 SKIN_WRAP = (0.30, 0.15, 0.11)
 """By how much red, green and blue light reach around the edge of a shadow."""
+HAIR_GLOW = 0.30
+"""Light that the hair around scatters into its gaps."""
 TO_CAMERA = np.array([0.0, 0.0, 1.0], np.float32)
 
 
@@ -83,14 +86,14 @@ def shade_eyes(view: View, light: Light, surface: Surface, lids: Lids) -> Image:
     """(N, 3) colour of the eyeballs' pixels: shaded ball, the upper lid's shadow, catch lights of two windows."""
     mask = view.material == EYE
     eyes = eye_pixels(view, lids)
-    roundness = np.clip(0.62 + 0.38 * (view.normal[mask] @ KEY.unit), 0, 1)
-    openness = np.clip(light.open[mask] * 1.25, 0, 1) ** 0.8
-    amount = (roundness * openness * (0.55 + 0.45 * light.key[mask]))[:, None]
+    roundness = np.clip(0.80 + 0.20 * (view.normal[mask] @ KEY.unit), 0, 1)
+    openness = np.clip(light.open[mask] * 1.25, 0, 1) ** 0.5
+    amount = (roundness * openness * (0.72 + 0.28 * light.key[mask]))[:, None]
     warm = np.array([1.0, 0.93, 0.90], np.float32) ** (1.6 * (1.0 - amount))
-    colour = surface.albedo[mask] * amount * warm * 1.5
+    colour = surface.albedo[mask] * amount * warm * 1.32
     window = _window(eyes.x + 0.34, eyes.y - 0.38, 0.23, 0.25)
     small = _window(eyes.x - 0.42, eyes.y + 0.45, 0.10, 0.10)
-    veil = 0.05 * np.exp(-((eyes.y - 0.55) / 0.35) ** 2) * (eyes.radius < 1.0)
+    veil = 0.05 * np.exp(-(((eyes.y - 0.55) / 0.35) ** 2)) * (eyes.radius < 1.0)
     return colour + (1.15 * window + 0.22 * small + veil)[:, None] * np.array([1.0, 0.98, 0.95], np.float32)
 
 
@@ -104,28 +107,29 @@ def shade_cloth(view: View, light: Light, surface: Surface) -> Image:
     """(S, S, 3) wool: soft light and a sheen towards the outline."""
     sheen = (1.0 - np.clip(view.normal[..., 2], 0, 1)) ** 2 * light.open * 0.30
     total = incoming(view, light, (0.15, 0.15, 0.15))
+    total += HAIR_GLOW * (view.material == HAIR)[..., None]
     return surface.albedo * (total * 0.9 + sheen[..., None]) + surface.albedo * rim_light(view, light) * 0.5
 
 
-def backdrop(camera: Camera, palette: Palette) -> Image:
+def backdrop(camera: Camera, palette: Palette, exposure: float) -> Image:
     """(S, S, 3) a plain wall with a soft pool of light behind the head."""
     axis = (np.arange(camera.pixels, dtype=np.float32) + 0.5) / camera.pixels
     x, y = np.meshgrid(axis, axis)
     distance = np.hypot((x - 0.5) * 1.05, y - 0.40)
     share = np.clip(distance / 0.75, 0, 1)[..., None]
     share = share * share * (3 - 2 * share)
-    return linear(palette.backdrop_light) * (1.0 - share) + linear(palette.backdrop) * share
+    wall = linear(palette.backdrop_light) * (1.0 - share) + linear(palette.backdrop) * share
+    return light_for(wall) / exposure
 
 
-def shade(view: View, light: Light, surface: Surface, camera: Camera, lids: Lids, palette: Palette) -> Image:
+def shade(
+    view: View, light: Light, surface: Surface, camera: Camera, lids: Lids, palette: Palette, exposure: float
+) -> Image:
     """(S, S, 3) linear picture of everything but what is made of strands."""
-    picture = backdrop(camera, palette)
+    picture = backdrop(camera, palette, exposure)
     skin = (view.material == SKIN) | (view.material == CARUNCLE)
     cloth = (view.material == CLOTH) | (view.material == HAIR)
     picture[skin] = shade_skin(view, light, surface, camera)[skin]
     picture[cloth] = shade_cloth(view, light, surface)[cloth]
     picture[view.material == EYE] = shade_eyes(view, light, surface, lids)
     return picture
-
-
-__all__ = ["NOTHING", "backdrop", "shade"]

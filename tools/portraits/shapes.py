@@ -16,8 +16,14 @@ MIRROR_SOFTNESS = 0.02
 
 
 def blob(
-    centre: Vector, radii: Vector, blend: float = 1.0, pitch: float = 0.0, yaw: float = 0.0, roll: float = 0.0,
-    carve: bool = False, mirrored: bool | None = None,
+    centre: Vector,
+    radii: Vector,
+    blend: float = 1.0,
+    pitch: float = 0.0,
+    yaw: float = 0.0,
+    roll: float = 0.0,
+    carve: bool = False,
+    mirrored: bool | None = None,
 ) -> list[float]:
     """One row of a blob table: an ellipsoid that is joined to, or carved out of, the rows before it.
 
@@ -48,30 +54,33 @@ def _cos_sin(angle: float) -> tuple[float, float]:
     return math.cos(angle), math.sin(angle)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def soft_abs(x: float) -> float:
+    """|x| without the corner at zero."""
     return math.sqrt(x * x + MIRROR_SOFTNESS)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def soft_min(a: float, b: float, blend: float) -> float:
     """The smaller of two distances, rounded where they are closer than `blend`."""
     share = max(blend - abs(a - b), 0.0) / blend
     return min(a, b) - share * share * blend * 0.25
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def soft_max(a: float, b: float, blend: float) -> float:
+    """The larger of two distances, rounded where they are closer than `blend`."""
     return -soft_min(-a, -b, blend)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def smooth_step(low: float, high: float, value: float) -> float:
+    """0 below `low`, 1 above `high`, a smooth rise between."""
     share = min(max((value - low) / (high - low), 0.0), 1.0)
     return share * share * (3.0 - 2.0 * share)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def blob_distance(table: Table, x: float, y: float, z: float) -> float:
     """Distance in cm to the shape that a blob table describes; negative inside."""
     distance = 1e3
@@ -87,14 +96,11 @@ def blob_distance(table: Table, x: float, y: float, z: float) -> float:
         inner = math.sqrt(qx * qx + qy * qy + qz * qz)
         slope = math.sqrt((qx / row[3]) ** 2 + (qy / row[4]) ** 2 + (qz / row[5]) ** 2)
         ellipsoid = inner * (inner - 1.0) / max(slope, 1e-6)
-        if row[16] > 0.0:
-            distance = soft_min(distance, ellipsoid, row[15])
-        else:
-            distance = soft_max(distance, -ellipsoid, row[15])
+        distance = soft_min(distance, ellipsoid, row[15]) if row[16] > 0.0 else soft_max(distance, -ellipsoid, row[15])
     return distance
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def brush_height(table: Table, x: float, y: float, z: float) -> float:
     """Height in cm that the soft brushes (centre, widths, height; mirrored) add to a surface here."""
     height = 0.0

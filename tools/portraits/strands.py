@@ -74,7 +74,7 @@ def _highlight(strands: Strands, tangents: Image, lamp: NDArray[np.float32], shi
 
 
 def _light_at(strands: Strands, view: View, light: Light, camera: Camera) -> tuple[Image, Image, Image]:
-    """Key (N, K), room (N, K, 3) and openness (N, K) where a strand lies on the hair's surface; full light elsewhere."""
+    """Key (N, K), room (N, K, 3) and openness (N, K) where a strand lies on the hair; full light elsewhere."""
     scale = camera.distance / (camera.distance + camera.focus_z - strands.points[..., 2]) * camera.pixels_per_cm
     side = camera.pixels
     column = np.clip(strands.points[..., 0] * scale + side * 0.5, 0, side - 1).astype(int)
@@ -87,9 +87,15 @@ def _light_at(strands: Strands, view: View, light: Light, camera: Camera) -> tup
     return key.astype(np.float32), room.astype(np.float32), free.astype(np.float32)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def _draw(
-    picture: Image, depth: Image, camera: Camera, points: Image, colour: Image, width: Image, slack: float,
+    picture: Image,
+    depth: Image,
+    camera: Camera,
+    points: Image,
+    colour: Image,
+    width: Image,
+    slack: float,
 ) -> None:
     side = picture.shape[0]
     for strand in range(points.shape[0]):
@@ -123,7 +129,12 @@ def _draw(
 
 
 def draw_strands(
-    picture: Image, depth: Image, strands: Strands, shaded: Image, camera: Camera, slack: float = 0.02,
+    picture: Image,
+    depth: Image,
+    strands: Strands,
+    shaded: Image,
+    camera: Camera,
+    slack: float = 0.02,
 ) -> None:
     """Draw strands into the picture and its (S, S) depth in place; what lies `slack` cm deeper still shows."""
     points = np.ascontiguousarray(strands.points, dtype=np.float32)

@@ -10,10 +10,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from portraits.camera import View
-from portraits.face import Lids, Mouth, lid_edges, lip_share
+from portraits.face import Lids, Mouth, lid_edges, lip_lines, lip_share
 from portraits.palette import Palette, linear
 from portraits.scene import CARUNCLE, CLOTH, EYE, HAIR, SKIN, Scene
-from portraits.shapes import smooth_step, soft_abs
+from portraits.shapes import Table, blob_distance, smooth_step, soft_abs
 
 Image = NDArray[np.float32]
 
@@ -30,16 +30,16 @@ class Surface:
     """(S, S) exponent of the highlight."""
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def _hash(ix: int, iy: int, iz: int) -> float:
     value = math.sin(ix * 127.1 + iy * 311.7 + iz * 74.7) * 43758.5453
     return value - math.floor(value)
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def value_noise(x: float, y: float, z: float) -> float:
     """Smooth noise in 0..1 with features of size one."""
-    ix, iy, iz = int(math.floor(x)), int(math.floor(y)), int(math.floor(z))
+    ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
     fx, fy, fz = x - ix, y - iy, z - iz
     fx, fy, fz = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy), fz * fz * (3 - 2 * fz)
     total = 0.0
@@ -50,24 +50,26 @@ def value_noise(x: float, y: float, z: float) -> float:
     return total
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True)
 def _near(x: float, y: float, cx: float, cy: float, rx: float, ry: float) -> float:
-    return math.exp(-((soft_abs(x) - cx) / rx) ** 2 - ((y - cy) / ry) ** 2)
+    return math.exp(-(((soft_abs(x) - cx) / rx) ** 2) - ((y - cy) / ry) ** 2)
 
 
-@njit(cache=True, fastmath=True)
-def skin_tints(lids: Lids, mouth: Mouth, position: Image, material: NDArray[np.int32]) -> Image:
-    """(S, S, 4): lips, blush, shade around the eyes, and fine unevenness of the skin."""
+@njit(fastmath=True)
+def skin_tints(lids: Lids, mouth: Mouth, holes: Table, position: Image, material: NDArray[np.int32]) -> Image:
+    """(S, S, 5): lips, blush, shade around the eyes, fine unevenness, and the dark of nostrils and between the lips."""
     side = material.shape[0]
-    tints = np.zeros((side, side, 4), np.float32)
+    tints = np.zeros((side, side, 5), np.float32)
     for row in range(side):
         for column in range(side):
             if material[row, column] != SKIN:
                 continue
             x, y, z = position[row, column]
             tints[row, column, 3] = (
-                value_noise(x * 1.3, y * 1.3, z * 1.3) + 0.5 * value_noise(x * 4.1, y * 4.1, z * 4.1)
-                + 0.35 * value_noise(x * 11.0, y * 11.0, z * 11.0)) / 1.85 - 0.5
+                value_noise(x * 1.3, y * 1.3, z * 1.3)
+                + 0.5 * value_noise(x * 4.1, y * 4.1, z * 4.1)
+                + 0.35 * value_noise(x * 11.0, y * 11.0, z * 11.0)
+            ) / 1.85 - 0.5
             if z < 2.0:
                 tints[row, column, 1] = smooth_step(6.3, 7.6, abs(x))
                 continue
@@ -76,10 +78,15 @@ def skin_tints(lids: Lids, mouth: Mouth, position: Image, material: NDArray[np.i
             lip = smooth_step(1.10, 0.86, above) * smooth_step(1.10, 0.86, below)
             tints[row, column, 0] = lip * smooth_step(1.03, 0.90, across)
             tints[row, column, 1] = (
-                0.9 * _near(x, y, 4.0, -2.9, 1.9, 1.4) + 0.55 * _near(x, y, 0.0, -3.3, 1.2, 0.8)
-                + 0.25 * _near(x, y, 0.0, -8.4, 1.2, 0.8))
+                0.9 * _near(x, y, 4.0, -2.9, 1.9, 1.4)
+                + 0.55 * _near(x, y, 0.0, -3.3, 1.2, 0.8)
+                + 0.25 * _near(x, y, 0.0, -8.4, 1.2, 0.8)
+            )
+            _, seam, _ = lip_lines(mouth, x)
+            line = math.exp(-(((y - seam) / 0.055) ** 2)) * smooth_step(1.08, 0.9, across)
+            tints[row, column, 4] = line + smooth_step(0.10, -0.16, blob_distance(holes, x, y, z))
             upper, lower = lid_edges(lids, x)
-            edge = math.exp(-((y - lower + 0.10) / 0.16) ** 2) + 0.8 * math.exp(-((y - upper - 0.12) / 0.25) ** 2)
+            edge = math.exp(-(((y - lower + 0.10) / 0.16) ** 2)) + 0.8 * math.exp(-(((y - upper - 0.12) / 0.25) ** 2))
             fade = smooth_step(1.3, 0.8, abs(soft_abs(x) - lids.x) / lids.half_width)
             tints[row, column, 2] = fade * edge + 0.5 * _near(x, y, lids.x - 0.6, lids.y + 0.1, 2.0, 1.3)
     return tints
@@ -94,7 +101,16 @@ def skin_colour(tints: Image, palette: Palette) -> Image:
     colour = colour * (1.0 - lidded * np.array([0.10, 0.22, 0.20], np.float32))
     colour = colour * (1.0 + tints[..., 3:4] * np.array([0.10, 0.16, 0.16], np.float32))
     lip = tints[..., 0:1]
-    return colour + (lips * (1.0 + 0.2 * tints[..., 3:4]) - colour) * lip * 0.88
+    colour = colour + (lips * (1.0 + 0.2 * tints[..., 3:4]) - colour) * lip * 0.88
+    return colour * (1.0 - np.clip(tints[..., 4:5], 0, 1) * np.array([0.62, 0.80, 0.80], np.float32))
+
+
+def _nostrils(head: Table) -> Table:
+    """The carved rows of a head, grown a little and added, as the place that light hardly reaches."""
+    holes = head[head[:, 16] < 0.0].copy()
+    holes[:, 3:6] *= 1.15
+    holes[:, 16] = 1.0
+    return holes
 
 
 def paint_freckles(albedo: Image, view: View, palette: Palette, seed: int) -> None:
@@ -143,10 +159,10 @@ def eye_colour(eyes: EyePixels, palette: Palette, seed: int) -> Image:
         bend = random.uniform(-0.7, 0.7)
         fibres += np.cos(count * eyes.angle + random.uniform(0, 6.28) + bend * 3 * eyes.radius) / 5.0
     glow = _ramp(-0.2, 0.9, 0.75 * (-eyes.y) + 0.35 * eyes.x) * _ramp(1.0, 0.55, eyes.radius)
-    ring = np.exp(-((eyes.radius - 0.50) / 0.16) ** 2)
+    ring = np.exp(-(((eyes.radius - 0.50) / 0.16) ** 2))
     mix = np.clip(0.12 + 0.75 * glow + 0.30 * ring * (0.5 + 0.5 * glow) + 0.28 * fibres, 0, 1)[:, None]
     iris = (dark + (light - dark) * mix) * (1.0 + 0.25 * fibres[:, None])
-    iris *= (1.0 - 0.78 * _ramp(0.80, 1.0, eyes.radius) )[:, None]
+    iris *= (1.0 - 0.78 * _ramp(0.80, 1.0, eyes.radius))[:, None]
     iris *= (1.0 - 0.97 * _ramp(0.43, 0.37, eyes.radius))[:, None]
     white = np.array([0.80, 0.775, 0.755], np.float32)
     far = _ramp(1.0, 2.3, eyes.radius)[:, None] * np.array([0.06, 0.22, 0.22], np.float32)
@@ -159,15 +175,16 @@ def describe(scene: Scene, view: View, palette: Palette, seed: int) -> Surface:
     side = view.material.shape[0]
     albedo = np.zeros((side, side, 3), np.float32)
     gloss, sharpness = np.zeros((side, side), np.float32), np.full((side, side), 20.0, np.float32)
-    tints = skin_tints(scene.lids, scene.mouth, view.position, view.material)
+    tints = skin_tints(scene.lids, scene.mouth, _nostrils(scene.head), view.position, view.material)
     skin = view.material == SKIN
     albedo[skin] = skin_colour(tints, palette)[skin]
     paint_freckles(albedo, view, palette, seed)
-    gloss[skin] = 0.8 + 0.9 * tints[..., 0][skin] + 0.5 * np.exp(-(((view.position[skin][:, 0]) / 1.2) ** 2))
+    dry = 1.0 - np.clip(tints[..., 4][skin] * 1.5, 0, 1)
+    gloss[skin] = dry * (0.8 + 0.7 * tints[..., 0][skin]) + 0.5 * np.exp(-(((view.position[skin][:, 0]) / 1.2) ** 2))
     sharpness[skin] = 18.0 + 42.0 * tints[..., 0][skin]
     albedo[view.material == EYE] = eye_colour(eye_pixels(view, scene.lids), palette, seed)
-    albedo[view.material == CARUNCLE] = linear("#c98a7c")
-    gloss[view.material == CARUNCLE] = 1.5
+    albedo[view.material == CARUNCLE] = 0.5 * (linear(palette.skin) + linear(palette.lips))
+    gloss[view.material == CARUNCLE] = 1.0
     albedo[view.material == CLOTH] = linear(palette.cloth)
-    albedo[view.material == HAIR] = linear(palette.hair) * 0.45
+    albedo[view.material == HAIR] = 0.65 * linear(palette.hair) + 0.35 * linear(palette.hair_light)
     return Surface(albedo, gloss, sharpness)
