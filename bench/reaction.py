@@ -58,9 +58,7 @@ def main() -> None:
     """Measure, print a table for people, then one line for machines."""
     args = parse_arguments()
     torch.set_num_threads(1)
-    avatar = Avatar(
-        load_bundle(args.model), read_image(args.portrait or default_portrait())
-    )
+    avatar = Avatar(load_bundle(args.model), read_image(args.portrait or default_portrait()))
     random = np.random.default_rng(args.seed)
     unmoved = latents(conversation(avatar, user(0, None), args.transport_ms * MS))
     reactions = [
