@@ -13,7 +13,7 @@ from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.journal import Journal
-from avatar_forcing_ros.train.objective import ObjectiveConfig, channel_errors, draw_dropout, draw_times, weights
+from avatar_forcing_ros.train.objective import ObjectiveConfig, channel_errors, draw_dropout, draw_times, shifted, weights
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer
 
@@ -41,10 +41,17 @@ def trainer(config: TrainConfig = SHORT) -> Trainer:
 
 def test_blocks_share_a_time_and_some_pasts_are_nearly_clean() -> None:
     t = draw_times(2000, 48, 4, ObjectiveConfig(), torch.Generator().manual_seed(0)).unflatten(1, (12, 4))
-    assert (t == t[..., :1]).all()
-    share = (t[:, 0, 0] < 50).float().mean()
-    assert share == pytest.approx(0.05 + 0.95 * 0.5 * 11 / 12, abs=0.04)
-    assert (t[:, -1, 0] < 50).float().mean() == pytest.approx(0.05, abs=0.02)
+    assert (t == t[..., :1]).all() and t.max() == 1000
+    share = (t[:, 0, 0] <= 50).float().mean()
+    assert share == pytest.approx(0.5 * 11 / 12 + (1 - 0.5 * 11 / 12) * 0.02, abs=0.04)
+    assert (t[:, -1, 0] <= 50).float().mean() == pytest.approx(0.02, abs=0.015)
+
+
+def test_shifted_times_keep_their_ends_and_their_order() -> None:
+    t = torch.linspace(0, 1000, 11)
+    moved = shifted(t, 2.5)
+    assert moved[0] == 0 and moved[-1] == 1000 and (moved[1:-1] > t[1:-1]).all() and (moved.diff() > 0).all()
+    assert torch.allclose(shifted(t, 1.0), t)
 
 
 def test_conditions_are_dropped_as_often_as_said() -> None:
@@ -64,7 +71,7 @@ def test_errors_vanish_at_the_target_only_and_weights_have_mean_one() -> None:
     assert off[..., 6].allclose(torch.tensor(2.0)) and off[..., 0].allclose(torch.tensor(4.0))
     table = weights(16, 4, ObjectiveConfig())
     assert table.mean() == pytest.approx(1, abs=1e-6)
-    assert (table[-1] == 3 * table[0]).all() and table[0, 6] == 2 * table[0, 0]
+    assert (table[-1] == 3 * table[0]).all() and table[0, 6] == 3 * table[0, 0]
 
 
 def test_the_network_learns() -> None:

@@ -35,6 +35,7 @@ def write_bundle(
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in network.state_dict().items()}
     tensors |= {"latent_mean": torch.from_numpy(scale.mean), "latent_std": torch.from_numpy(scale.std)}
     save_file(tensors, folder / WEIGHTS)
+    (folder / WEIGHTS).chmod(0o644)
     manifest = {
         "name": name,
         "motion_space": "facemesh",

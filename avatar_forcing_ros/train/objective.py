@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avatar_forcing_ros.flow.noise_levels import sample_block_times
-from avatar_forcing_ros.flow.path import interpolate, target_velocity
+from avatar_forcing_ros.flow.path import NOISE_TIME, interpolate, target_velocity
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -25,6 +25,9 @@ class ObjectiveConfig:
         user_dropout: chance that voice and motion of the user are dropped together, as guidance does.
         speech_dropout: chance that one's own speech is dropped and the user is kept, as guidance does.
         null_dropout: chance that all three are dropped.
+        noise_shift: s of t' = s t / (1 + (s - 1) t), which moves training towards noise, where the conditions decide and
+            where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206), section 5.3.2. The
+            paper has 1.
         past_clean_share: chance that a clip is noised as in streaming: nearly clean up to a random block.
         past_noise: greatest share of noise there.
         last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
@@ -36,10 +39,11 @@ class ObjectiveConfig:
     user_dropout: float = 0.10
     speech_dropout: float = 0.08
     null_dropout: float = 0.08
+    noise_shift: float = 2.5
     past_clean_share: float = 0.5
     past_noise: float = 0.05
     last_block_weight: float = 3.0
-    lip_weight: float = 2.0
+    lip_weight: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,17 @@ def draw_dropout(batch: int, config: ObjectiveConfig, generator: torch.Generator
 
 def draw_times(batch: int, frames: int, block: int, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
     """(B, T) flow times: independent per block, or in some clips nearly clean before a random block."""
-    t = sample_block_times(batch, frames, block, generator)
+    t = shifted(sample_block_times(batch, frames, block, generator), config.noise_shift)
     first_noisy = torch.randint(frames // block, (batch, 1), generator=generator) * block
     streaming = torch.rand(batch, 1, generator=generator) < config.past_clean_share
     past = streaming & (torch.arange(frames)[None] < first_noisy)
     return torch.where(past, t * config.past_noise, t)
+
+
+def shifted(t: Tensor, shift: float) -> Tensor:
+    """Flow times moved towards noise; both ends stay."""
+    share = t / NOISE_TIME
+    return NOISE_TIME * shift * share / (1 + (shift - 1) * share)
 
 
 def add_noise(motion: Tensor, t: Tensor, noise: Tensor) -> Noised:
