@@ -1,12 +1,15 @@
 """The network as a function of a clip: sizes, conditions, causality, gradients and errors."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.layers import normalize
 from avatar_forcing_ros.network.model import AvatarForcingNetwork, parameter_count
 from avatar_forcing_ros.network.published import key_map, load_published, published_shapes
 from avatar_forcing_ros.parity import weight_by_name
@@ -71,6 +74,30 @@ def test_a_change_of_the_future_reaches_back_no_further_than_the_look_ahead(visi
     before, after = (network.velocity(frames, t, c, random(1, 6)) for frames in (x, changed))
     moved = (before - after).abs().amax(dim=(0, 2)) > 0
     assert moved.nonzero().flatten().tolist() == list(range(first, 24))
+
+
+def test_a_layer_whose_gates_are_shut_only_listens_to_its_conditions() -> None:
+    network = filled(TINY)
+    layer = network.transformer.layers[0]
+    window = network.transformer.open_window(random(1, 8, 16, seed=1))
+    modulation = network.transformer.modulation(torch.full((8,), 300.0))
+    shut = replace(modulation, attention_gate=torch.zeros(16).double(), mlp_gate=torch.zeros(16).double())
+    x = random(1, 8, 16)
+    heard = layer.cross_attention(normalize(x), window.view, window.conditions[0])
+    torch.testing.assert_close(layer(x, shut, window.view, window.conditions[0], None).output, x + heard)
+
+
+def test_the_numbers_are_those_of_the_implementation_that_agreed_with_the_published_one() -> None:
+    """Parity proper needs recorded values; this holds the same code where they are not at hand."""
+
+    def drawn(*shape: int) -> torch.Tensor:  # from a stream that NumPy never changes, unlike torch
+        return torch.from_numpy(np.random.RandomState(len(shape)).standard_normal(shape))
+
+    network = filled(TINY)
+    c = network.encode_conditions(Conditions(drawn(1, 8, 8), drawn(1, 8, 8) ** 2, drawn(1, 8, 6)))
+    velocity = network.velocity(drawn(1, 8, 6), torch.linspace(0, 1000, 8)[None], c, drawn(1, 6))
+    expected = torch.tensor([0.139609, 0.349507, -0.381092, 0.429193, 0.286263, -2.235165], dtype=torch.float64)
+    torch.testing.assert_close(velocity[0, ::7, :3].flatten(), expected, rtol=0, atol=1e-5)
 
 
 def test_a_change_of_one_condition_reaches_its_neighbours_only() -> None:
