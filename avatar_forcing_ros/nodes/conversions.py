@@ -136,8 +136,9 @@ def _nv12(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if height % 2 or width % 2:
         raise ValueError(f"nv12 pictures must have even sides, got {width}x{height}")
     planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
-    colour = planes[height:].reshape(2, -1).T.reshape(-1, width)
-    return np.concatenate([planes[:height], colour])
+    blue, red = planes[height:].reshape(2, height // 2, width // 2)
+    planes[height:] = cv2.merge([blue, red]).reshape(height // 2, width)
+    return planes
 
 
 def _values(message: Image, encoding: _Encoding) -> NDArray:
