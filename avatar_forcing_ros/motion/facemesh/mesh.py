@@ -42,7 +42,7 @@ class MeshConfig:
         neck_pivot: height of the turning point between eyes (0) and chin (1).
     """
 
-    spacing: float = 0.28
+    spacing: float = 0.34
     deepest: float = 0.35
     flatten: float = 0.4
     hair_depth: float = 0.5

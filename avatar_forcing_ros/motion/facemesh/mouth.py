@@ -115,25 +115,23 @@ def _tooth_row(
     start = 0.0
     for width, length in zip(widths, lengths, strict=True):
         across = (np.abs(u) - start - width / 2) / (width / 2)
-        edge = SPRITE_EDGE - arch * u**2 - (1 - length) * 0.12 - rounding * np.abs(across) ** 5
-        inside = (np.abs(across) < 0.99) & (v < edge)
-        _paint_tooth(row, inside, across, (edge - v) / 0.15, start + width / 2, enamel)
+        columns = np.flatnonzero(np.abs(across) < 0.99)
+        across, beside = across[columns], u[columns]
+        edge = SPRITE_EDGE - arch * beside**2 - (1 - length) * 0.12 - rounding * np.abs(across) ** 5
+        colour = _tooth_shade(across, (edge - v) / 0.15, start + width / 2, enamel)
+        row[:, columns] = np.where((v < edge)[..., None], np.dstack([colour, np.ones_like(edge - v)]), row[:, columns])
         start += width
     row[..., 3] *= np.clip((start - np.abs(u)) / 0.03, 0, 1)
     return cv2.resize(row, None, fx=1 / oversample, fy=1 / oversample, interpolation=cv2.INTER_AREA)
 
 
-def _paint_tooth(
-    row: NDArray, inside: NDArray, across: NDArray, height: NDArray, place: float, enamel: NDArray
-) -> None:
-    """Shade one tooth: round from side to side, clearer at its edge, warmer at the gum, darker further back."""
+def _tooth_shade(across: NDArray, height: NDArray, place: float, enamel: NDArray) -> NDArray[np.float64]:
+    """(h, w, 3) one tooth: round from side to side, clearer at its edge, warmer at the gum, darker further back."""
     round_shade = 1.0 - 0.10 * across**2 - 0.22 * np.clip((np.abs(across) - 0.82) / 0.18, 0, 1) ** 2
     edge_shade = 1.0 - 0.08 * np.exp(-((height / 0.12) ** 2))
     gum_warmth = np.clip(height - 0.7, 0, 1)[..., None] * np.array([0.02, 0.12, 0.16])
     back_shade = 1.0 - 0.55 * np.clip(place / 0.45, 0, 1) ** 1.6
-    colour = enamel * (1 - gum_warmth) * (round_shade * edge_shade * back_shade)[..., None]
-    row[inside, :3] = colour[inside]
-    row[inside, 3] = 1.0
+    return enamel * (1 - gum_warmth) * (round_shade * edge_shade * back_shade)[..., None]
 
 
 _SPLINE = CubicSpline(np.arange(11), np.eye(11))(np.linspace(0, 10, CURVE_POINTS)).astype(np.float32)

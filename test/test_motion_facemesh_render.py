@@ -1,0 +1,258 @@
+"""What every rendered frame keeps, whatever the portrait: checked on the plain one, which needs no detector."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips, expression_basis
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
+from avatar_forcing_ros.motion.facemesh.gains import GAINS
+from avatar_forcing_ros.motion.facemesh.landmarks import (
+    LOWER_LIP,
+    MOUTH_CORNERS,
+    RIGHT_EYE,
+    UPPER_LIP,
+    canonical_face,
+    fit_similarity,
+    head_angles,
+    rotation_matrix,
+)
+from avatar_forcing_ros.motion.facemesh.limits import soft_limit
+from avatar_forcing_ros.motion.facemesh.matte import fill_smoothly, guided_filter
+from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait, plain_portrait
+from avatar_forcing_ros.motion.facemesh.raster import draw_triangles, lay_over
+from avatar_forcing_ros.motion.space import PortraitError
+
+SKIN, BACKGROUND = (200, 160, 140), (90, 110, 130)
+
+
+def latent(**channels: float) -> NDArray[np.float32]:
+    values = np.zeros(SIZE, np.float32)
+    for name, value in channels.items():
+        values[INDEX[name]] = value
+    return values
+
+
+def extreme_latents() -> list[NDArray[np.float32]]:
+    """Each channel at both limits, and a few where everything happens at once."""
+    single = [latent(**{c.name: value}) for c in CHANNELS for value in (c.low, c.high)]
+    random = np.random.default_rng(0)
+    low, high = np.array([(c.low, c.high) for c in CHANNELS]).T
+    return single + [random.uniform(low, high).astype(np.float32) for _ in range(10)]
+
+
+@pytest.fixture(scope="module")
+def portrait() -> FaceMeshPortrait:
+    return plain_portrait(256)
+
+
+def test_frame_is_a_fresh_picture(portrait: FaceMeshPortrait) -> None:
+    first = portrait.render(latent())
+    kept = first.copy()
+    second = portrait.render(latent(yaw=0.3, jaw_open=1.0))
+    assert first.shape == (256, 256, 3) and first.dtype == np.uint8
+    assert np.array_equal(first, kept)
+    assert not np.array_equal(first, second)
+
+
+def test_equal_input_gives_equal_pixels_whatever_came_before(portrait: FaceMeshPortrait) -> None:
+    wanted = latent(yaw=0.1, smile=0.4, jaw_open=0.3, gaze_x=-0.5, blink_left=0.4)
+    first = portrait.render(wanted, 7)
+    for other in extreme_latents():
+        portrait.render(other, 31)
+    assert np.array_equal(portrait.render(wanted, 7), first)
+    assert np.array_equal(plain_portrait(256).render(wanted, 7), first)
+
+
+def test_zero_is_the_picture_itself(portrait: FaceMeshPortrait) -> None:
+    frame = portrait.render(portrait.reference).astype(int)
+    layers = portrait._renderer.model.layers
+    picture = np.where(layers.person[..., 3:] > 0, layers.person[..., :3], layers.plate).astype(int)
+    assert np.abs(frame - picture).mean() < 0.5
+    assert np.percentile(np.abs(frame - picture), 99) <= 3
+
+
+@pytest.mark.parametrize("wanted", extreme_latents())
+def test_no_holes_and_still_edges(portrait: FaceMeshPortrait, wanted: NDArray[np.float32]) -> None:
+    """Nothing of the plate shines through the face, and the outermost pixels are those of the picture."""
+    frame = portrait.render(wanted, 48)
+    rest = portrait.render(latent())
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        assert np.abs(frame[edge].astype(int) - rest[edge]).max() <= 1
+    centre = portrait._renderer._warped[110:150, 115:141, 3]
+    assert (centre == 255).all()
+
+
+def test_beyond_the_limits_nothing_more_happens(portrait: FaceMeshPortrait) -> None:
+    for channel in CHANNELS:
+        far = portrait.render(latent(**{channel.name: 50 * channel.high}))
+        farther = portrait.render(latent(**{channel.name: 5000 * channel.high}))
+        assert np.array_equal(far, farther), channel.name
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(17), np.zeros((1, 18)), np.full(18, np.nan), np.full(18, np.inf)])
+def test_wrong_latents_are_refused(portrait: FaceMeshPortrait, wrong: NDArray) -> None:
+    with pytest.raises(ValueError, match="latent must"):
+        portrait.render(wrong)
+
+
+def test_soft_limit_is_monotone_bounded_and_linear_inside() -> None:
+    for i, channel in enumerate(CHANNELS):
+        sweep = np.linspace(3 * channel.low, 3 * channel.high, 201)
+        bent = np.array([soft_limit(np.eye(SIZE)[i] * value)[i] for value in sweep])
+        assert (np.diff(bent) >= 0).all()
+        assert bent.min() >= channel.low - 1e-9 and bent.max() <= channel.high + 1e-9
+        assert soft_limit(np.eye(SIZE)[i] * 0.5 * channel.high)[i] == pytest.approx(0.5 * channel.high)
+
+
+def test_breath_moves_shoulders_and_returns(portrait: FaceMeshPortrait) -> None:
+    period = portrait._renderer.config.breath_frames
+    first, half, whole = (portrait.render(latent(), n) for n in (0, period // 2, period))
+    assert np.array_equal(first, whole)
+    assert not np.array_equal(first, half)
+
+
+def outline_shift(portrait: FaceMeshPortrait, **channels: float) -> NDArray[np.float64]:
+    """How far the middle of the skin moves, in pixels (x, y)."""
+    middles = []
+    for wanted in (latent(), latent(**channels)):
+        skin = np.abs(portrait.render(wanted).astype(int) - SKIN).sum(-1) < 30
+        middles.append(np.argwhere(skin[:150]).mean(0)[::-1])
+    return middles[1] - middles[0]
+
+
+def test_pose_has_the_signs_of_the_channels(portrait: FaceMeshPortrait) -> None:
+    assert outline_shift(portrait, x=0.3)[0] > 5
+    assert outline_shift(portrait, y=0.2)[1] > 2
+    assert outline_shift(portrait, roll=0.2)[0] > 2  # the top goes right when the head tilts clockwise
+    assert head_angles(rotation_matrix(0.1, -0.2, 0.3)) == pytest.approx(head_angles(rotation_matrix(0.1, -0.2, 0.3)))
+    nose = np.array([0.0, 0.0, -1.0])
+    assert (rotation_matrix(0.2, 0, 0) @ nose)[0] > 0 and (rotation_matrix(0, 0.2, 0) @ nose)[1] > 0
+    assert (rotation_matrix(0, 0, 0.2) @ [1.0, 0, 0])[1] > 0
+
+
+def test_angles_and_similarity_invert() -> None:
+    angles = head_angles(rotation_matrix(0.2, -0.15, 0.25))
+    assert (angles.yaw, angles.pitch, angles.roll) == pytest.approx((0.2, -0.15, 0.25))
+    points = canonical_face().points
+    moved = 80 * points @ rotation_matrix(0.2, -0.15, 0.25).T + [250, 200, 5]
+    fit = fit_similarity(points, moved)
+    assert fit.scale == pytest.approx(80) and fit.offset == pytest.approx([250, 200, 5])
+    assert np.allclose(fit.invert(moved), points) and np.allclose(fit.apply(points), moved)
+
+
+def test_canonical_face_is_symmetric_closed_and_whole() -> None:
+    face = canonical_face()
+    assert np.allclose(face.points[face.mirror] * [-1, 1, 1], face.points, atol=1e-6)
+    assert np.allclose(face.points[UPPER_LIP[3]], face.points[LOWER_LIP[3]], atol=1e-6)
+    edges = np.sort(np.vstack([face.triangles[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))]), axis=1)
+    _, owners = np.unique(edges, axis=0, return_counts=True)
+    assert owners.max() == 2 and (owners == 1).sum() == 36 + 16 + 16 + 20  # outline, eyes, mouth
+
+
+def test_expressions_move_what_gains_say() -> None:
+    points = canonical_face().points[:468]
+    basis = dict(zip(EXPRESSIONS, expression_basis(points), strict=True))
+    left, right = MOUTH_CORNERS
+    gap = basis["jaw_open"][LOWER_LIP[3, 5], 1] - basis["jaw_open"][UPPER_LIP[3, 5], 1]
+    assert gap == pytest.approx(GAINS.jaw_gap, rel=0.05)
+    assert basis["smile"][right, 0] == pytest.approx(GAINS.smile_out, rel=0.1) == -basis["smile"][left, 0]
+    assert basis["smile"][right, 1] < -0.08
+    assert basis["pucker"][right, 0] == pytest.approx(-GAINS.pucker_in, rel=0.1)
+    assert basis["brow_raise"][RIGHT_EYE.brow, 1] == pytest.approx(-GAINS.brow_up)
+    assert np.allclose(basis["brow_raise"][RIGHT_EYE.outline], 0)
+    for name, motion in basis.items():
+        assert np.allclose(motion[canonical_face().mirror[:468]] * [-1, 1, 1], motion, atol=2e-3), name
+
+
+def test_press_closes_open_lips() -> None:
+    points = canonical_face().points[:468].copy()
+    points += expression_basis(points)[EXPRESSIONS.index("jaw_open")]
+    close_lips(points, 1.0)
+    assert np.allclose(points[LOWER_LIP[3]], points[UPPER_LIP[3]], atol=1e-6)
+
+
+def test_teeth_show_only_through_open_lips(portrait: FaceMeshPortrait) -> None:
+    def unlike_skin(**channels: float) -> int:
+        mouth = portrait.render(latent(**channels))[150:200, 100:156].astype(int)
+        return int((np.abs(mouth - SKIN).sum(-1) > 100).sum())
+
+    areas = [unlike_skin(jaw_open=value) for value in (0.0, 0.2, 0.5, 1.0)]
+    assert areas[0] == 0 and areas == sorted(areas) and areas[-1] > 150
+    assert unlike_skin(jaw_open=0.6, press=1.0) == 0
+
+
+def test_shut_eye_is_skin_and_the_other_stays_open(portrait: FaceMeshPortrait) -> None:
+    """The viewer's left half holds the person's right eye."""
+    frame = portrait.render(latent(blink_right=1.0)).astype(int)
+    white = (frame.min(-1) > 190)[95:130]
+    assert white[:, :128].sum() == 0
+    assert white[:, 128:].sum() > 40
+
+
+def test_gaze_moves_the_dark_of_the_eye(portrait: FaceMeshPortrait) -> None:
+    def iris_column(value: float) -> float:
+        dark = portrait.render(latent(gaze_x=value))[100:126, 80:125].sum(-1) < 250
+        return float(np.flatnonzero(dark.any(0)).mean())
+
+    columns = [iris_column(value) for value in (-1.0, 0.0, 1.0)]
+    assert columns[0] + 2 < columns[1] < columns[2] - 2
+
+
+def test_draw_triangles_interpolates_and_covers() -> None:
+    """Two triangles that scale the texture by two leave no pixel out."""
+    size = 32
+    corners = np.array([[-0.5, -0.5], [31.5, -0.5], [-0.5, 31.5], [31.5, 31.5]], np.float32)
+    whole, fraction = np.full((size, size), -1, np.int32), np.zeros((size, size), np.uint16)
+    x, y = np.ascontiguousarray(corners.T)
+    draw_triangles(np.array([[0, 1, 2], [1, 3, 2]], np.int32), x, y, (x + 0.5) / 2, (y + 0.5) / 2, whole, fraction)
+    columns = (whole & 0xFFFF) + (fraction & 31) / 32
+    rows = (whole >> 16) + (fraction >> 5) / 32
+    wanted = (np.arange(size) + 0.5) / 2
+    assert np.abs(columns - wanted).max() <= 1 / 32
+    assert np.abs(rows - wanted[:, None]).max() <= 1 / 32
+
+
+def test_lay_over_is_exact_at_both_ends_and_mixes_between() -> None:
+    person = np.array([[10, 20, 30, 255], [10, 20, 30, 0], [200, 0, 100, 128]], np.uint8)
+    plate = np.array([[1, 2, 3, 255], [1, 2, 3, 255], [100, 100, 0, 255]], np.uint8)
+    out = np.zeros_like(plate)
+    lay_over(*(array.view(np.uint32).reshape(-1) for array in (person, plate, out)))
+    assert out[0, :3].tolist() == [10, 20, 30] and out[1, :3].tolist() == [1, 2, 3]
+    assert np.abs(out[2, :3].astype(int) - [150, 50, 50]).max() <= 1
+
+
+def test_fill_smoothly_keeps_what_is_known_and_extends_a_constant() -> None:
+    colour = np.full((40, 40, 3), 70, np.float32)
+    known = np.ones((40, 40))
+    known[10:30, 10:30] = 0
+    colour[known == 0] = 255
+    assert np.allclose(fill_smoothly(colour, known), 70, atol=0.5)
+
+
+def test_guided_filter_keeps_a_constant_and_follows_an_edge() -> None:
+    guide = np.zeros((64, 64, 3), np.uint8)
+    guide[:, 32:] = 200
+    assert np.allclose(guided_filter(guide, np.full((64, 64), 0.4, np.float32), 4, 1e-4), 0.4, atol=1e-3)
+    blurred = cv2.GaussianBlur((guide[..., 0] > 0).astype(np.float32), (0, 0), 3)
+    sharp = guided_filter(guide, blurred, 6, 1e-4)
+    assert sharp[32, 30] < 0.2 < blurred[32, 30] and blurred[32, 34] < 0.8 < sharp[32, 34]
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((100, 100), np.uint8), np.zeros((100, 100, 3), np.float32), np.zeros((100, 100, 4), np.uint8)])
+def test_arrays_that_are_no_picture_are_refused(wrong: NDArray) -> None:
+    with pytest.raises(PortraitError, match="uint8 RGB, got"):
+        load_portrait(wrong)
+
+
+@pytest.mark.parametrize("size", [0, 63, 4096])
+def test_sizes_out_of_range_are_refused(size: int) -> None:
+    with pytest.raises(PortraitError, match="size must be within"):
+        load_portrait(np.zeros((100, 100, 3), np.uint8), size)
+
+
+def test_channels_and_expressions_agree() -> None:
+    assert set(EXPRESSIONS) <= set(NAMES)
