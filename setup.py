@@ -2,8 +2,8 @@
 
 `colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml.
 
-Two things are not asked for, because pip would bring gigabytes that nothing calls: torch (requirements/install_torch.sh)
-and MediaPipe (`pip install --no-deps -r requirements/bare.txt`).
+Two things are not asked for, because pip would bring gigabytes that nothing calls: torch (requirements/install_torch.sh
+installs it) and MediaPipe (`pip install --no-deps -r requirements/bare.txt`).
 """
 
 from __future__ import annotations
