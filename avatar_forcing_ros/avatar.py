@@ -121,6 +121,13 @@ class Avatar:
         self._generator = BlockGenerator(bundle.network, self._sampler())
         self._network = bundle.manifest.network
         self._conversation: _Conversation | None = None
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """The first block and the first picture compile and allocate; better now than when a frame is due."""
+        self.start(0)
+        self.render(self.step(self.next_decision_ns)[0])
+        self._conversation = None
 
     # --- beginning -------------------------------------------------------------------------------------------------
 

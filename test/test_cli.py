@@ -10,10 +10,11 @@ from avatar_forcing_ros import cli
 
 def test_without_a_command_it_shows_help_and_fails(capsys):
     assert cli.main([]) == 2
-    assert all(name in capsys.readouterr().err for name in cli.COMMANDS)
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in cli.COMMANDS)
 
 
-@pytest.mark.parametrize("name", [name for name in cli.COMMANDS])
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
 def test_every_command_explains_itself(name, capsys):
     with pytest.raises(SystemExit) as exit_:
         cli.main([name, "--help"])

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_aud
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
+
+T = TypeVar("T")
 
 START_NS = 10 * NANOSECONDS
 """Virtual time of the first picture; what is before it lets the avatar come to life first."""
@@ -102,7 +104,7 @@ def _user_motion(path: Path, bundle: ModelBundle, duration_ns: int) -> Iterator[
     """The user's motion in as much of a video as is needed."""
     encoder = bundle.space.make_encoder()
     try:
-        for frame in tqdm(read_video(path), desc="watching the user", unit="frame", leave=False):
+        for frame in _progress(read_video(path), "watching the user", duration_ns // FRAME_NS):
             stamp_ns = START_NS + round(frame.time_s * NANOSECONDS)
             if stamp_ns > START_NS + duration_ns:
                 return
@@ -115,13 +117,17 @@ def _write(avatar: Avatar, inputs: Inputs, args: argparse.Namespace) -> list[Ava
     frames = []
     with MovieWriter(args.output, args.size, args.size, SAMPLE_RATE) as movie:
         total = inputs.duration_ns // FRAME_NS
-        for frame in tqdm(presented_frames(avatar, inputs), total=total, desc="rendering", unit="frame", leave=False):
+        for frame in _progress(presented_frames(avatar, inputs), "rendering", total):
             movie.write_image(avatar.render(frame))
             movie.write_sound(frame.speech)
             frames.append(frame)
     if args.motion:
         save_motion(args.motion, frames, avatar.bundle)
     return frames
+
+
+def _progress(frames: Iterator[T], what: str, total: int) -> Iterator[T]:
+    return iter(tqdm(frames, total=total, desc=what, unit="frame", leave=False, mininterval=0.5))
 
 
 def presented_frames(avatar: Avatar, inputs: Inputs) -> Iterator[AvatarFrame]:
