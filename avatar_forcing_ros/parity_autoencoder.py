@@ -7,7 +7,12 @@ from torch import Tensor
 
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
-from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder, published_shapes
+from avatar_forcing_ros.motion.autoencoder.published import (
+    CheckedAutoencoder,
+    build_autoencoder,
+    check_autoencoder,
+    published_shapes,
+)
 from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
 from avatar_forcing_ros.parity import Fixture, Stage, relative_error
 
@@ -18,21 +23,22 @@ def autoencoder_error(fixture: Fixture) -> float:
     Pictures need float64: with drawn weights the flow field is chaotic, and float32 rounding alone moves them more than
     a wrong implementation might.
     """
-    vectors = _vector_errors(_model(fixture, torch.float32), fixture)
-    return max(*vectors, _picture_error(_model(fixture, torch.float64), fixture, "ae_frames_f64"))
+    checked = _weights(fixture)
+    model, exact = (build_autoencoder(checked.state, checked.config, dtype) for dtype in (torch.float32, torch.float64))
+    return max(*_vector_errors(model, fixture), _picture_error(exact, fixture, "ae_frames_f64"))
 
 
 def frames_float32_error(fixture: Fixture) -> float:
     """Error of pictures decoded in float32; for information, see `autoencoder_error`."""
-    return _picture_error(_model(fixture, torch.float32), fixture, "ae_frames")
+    checked = _weights(fixture)
+    return _picture_error(build_autoencoder(checked.state, checked.config), fixture, "ae_frames")
 
 
-def _model(fixture: Fixture, dtype: torch.dtype) -> MotionAutoencoder:
-    """The auto-encoder in the size of the fixture's arrays."""
+def _weights(fixture: Fixture) -> CheckedAutoencoder:
+    """The fixture's weights in the size of its arrays."""
     names = ("ae_source", "ae_identity", "ae_source_lambda")
     config = AutoencoderConfig(*(fixture.arrays[name].shape[-1] for name in names))
-    checked = check_autoencoder(fixture.weights(published_shapes(config)))
-    return build_autoencoder(checked.state, checked.config, dtype)
+    return check_autoencoder(fixture.weights(published_shapes(config)))
 
 
 def _read(fixture: Fixture, name: str, model: MotionAutoencoder) -> Tensor:

@@ -48,10 +48,10 @@ def _table(feature: Tensor) -> FeatureTable:
 def base_grid(size: int, like: Tensor) -> Tensor:
     """(2, size, size) sampling positions of a still picture, x before y, both ends included.
 
-    Rounded to float32 even in float64, as the reference is. They are read as if -1 and 1 were the outer edges of the
-    picture, which widens it by 1/size; the weights were trained with that.
+    Spaced in float64 and rounded to float32 whatever the type of `like`, as the reference is. They are read as if -1
+    and 1 were the outer edges of the picture, which widens it by 1/size; the weights were trained with that.
     """
-    line = torch.linspace(-1, 1, size, dtype=torch.float32, device=like.device).to(like.dtype)
+    line = torch.linspace(-1, 1, size, dtype=torch.float64).float().to(like)
     return torch.stack((line.expand(size, size), line[:, None].expand(size, size)))
 
 
