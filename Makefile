@@ -97,11 +97,11 @@ $(environment):
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
 $(build): $(environment)
 	@echo "Building the package (about 1 minute the first time) ..."
-	@rm -rf $(VENV)/lib/python3*/site-packages/avatar_forcing_ros $(VENV)/share/avatar_forcing_ros
 	@PATH="$(CURDIR)/$(BIN):$$PATH" AMENT_PREFIX_PATH="$(CURDIR)/$(VENV)" CMAKE_PREFIX_PATH="$(CURDIR)/$(VENV)" \
 	  ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3 \
 	  colcon --log-base $(VENV)/build/log build --build-base $(VENV)/build --install-base $(VENV) \
 	  --merge-install --symlink-install --cmake-args -G Ninja -DBUILD_TESTING=OFF \
 	  -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DPYTHON_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
 	  > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@find $(VENV)/lib/python3*/site-packages/avatar_forcing_ros $(VENV)/share/avatar_forcing_ros -xtype l -delete  # moved files
 	@rm -f $(@D)/build-* && touch $@
