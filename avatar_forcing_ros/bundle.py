@@ -192,8 +192,7 @@ def assemble(
     for what, size in sizes.items():
         if size != space.size:
             raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
-    network.eval().requires_grad_(False)
-    return ModelBundle(manifest, network, space, _audio_streams(manifest, folder), mean, std)
+    return ModelBundle(manifest, network.freeze(), space, _audio_streams(manifest, folder), mean, std)
 
 
 def _make_space(manifest: Manifest, folder: Path) -> MotionSpace:
