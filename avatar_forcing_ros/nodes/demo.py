@@ -68,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, NodeFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"interrupted; what was recorded is in {args.output}", file=sys.stderr)
+        return 130
     print(table(result))
     print(f"\n{args.output}")
     if args.json:

@@ -15,10 +15,11 @@ from typing import Any, Generic, TypeVar
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from avatar_forcing_ros.nodes import params
@@ -27,6 +28,7 @@ from avatar_forcing_ros.nodes.worker import Faults, Worker, describe, one_line
 
 Config = TypeVar("Config")
 _AUTOSTART = "autostart"
+_SIGNAL_PATIENCE_S = 0.5  # Python sees a signal only when the middleware lets go of the thread
 
 
 class ManagedNode(LifecycleNode, Generic[Config]):
@@ -156,7 +158,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
 
 def run(node_type: Callable[[], ManagedNode], args: list[str] | None = None) -> int:
-    """Run a node as a process until it has finished or SIGINT comes.
+    """Run a node as a process until it has finished, or SIGINT or SIGTERM comes.
 
     Args:
         node_type: makes the node.
@@ -165,7 +167,8 @@ def run(node_type: Callable[[], ManagedNode], args: list[str] | None = None) -> 
     Returns:
         Exit status: 0 when it did its work, 1 when it could not start.
     """
-    rclpy.init(args=args)
+    # Our own handlers: rclpy's would invalidate the context at once, under the hands of threads that still publish.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     forward_logging()
     try:
         node = node_type()
@@ -173,23 +176,23 @@ def run(node_type: Callable[[], ManagedNode], args: list[str] | None = None) -> 
         print(f"error: {one_line(error)}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: node.finish())  # a second one changes nothing
     status = 1
     try:
         status = _spin(node)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not cut a recording that is being finished
         status = status if node.close() else 1
         rclpy.try_shutdown()
     return status
 
 
 def _spin(node: ManagedNode) -> int:
+    if not node.start():
+        return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    try:
-        if not node.start():
-            return 1
-        executor.spin_until_future_complete(node.finished)
-        return node.finished.result() if node.finished.done() else 0
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+    while not node.finished.done():
+        executor.spin_once(timeout_sec=_SIGNAL_PATIENCE_S)
+    executor.remove_node(node)
+    return node.finished.result()
