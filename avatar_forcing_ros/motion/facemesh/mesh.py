@@ -35,7 +35,8 @@ class MeshConfig:
         flatten: what is left of depth beyond `deepest`.
         hair_depth: depth of hair, ears and neck.
         hair_reach: distance from the face's outline over which its depth becomes `hair_depth`.
-        still_edge: width of the strip along the picture's edge in which motion fades to nothing.
+        still_edge: width of the strip along the picture's edge in which motion fades to nothing, where the person reaches
+            the edge; where background lies between, the fade takes place in it.
         neck_fade: length below the chin over which the head's motion fades.
         shoulder_share: how much of the head's motion the shoulders follow (1).
         outline_margin: least distance of the face's outline from the skin inside it.
@@ -79,30 +80,34 @@ class PortraitMesh:
     pivot: NDArray[np.float64]
 
 
-def build_mesh(landmarks: NDArray, size: int, config: MeshConfig | None = None) -> PortraitMesh:
+def build_mesh(landmarks: NDArray, matte: NDArray[np.uint8], config: MeshConfig | None = None) -> PortraitMesh:
     """Mesh of a square portrait.
 
     Args:
         landmarks: (478, 3) in picture space of the square.
-        size: S, the square's side in pixels.
+        matte: (S, S), above 0 where the person is.
         config: see `MeshConfig`.
     """
     config = config or MeshConfig()
+    size = len(matte)
     head = fit_head(landmarks)
     landmarks = _unfold_outline(landmarks, config.outline_margin * head.scale)
     face = head.invert(landmarks[:SKIN_LANDMARKS])
-    around = _vertices_around(landmarks[OVAL, :2], size, config.spacing * head.scale)
+    chin_row = landmarks[152, 1]
+    strip = _free_strip(matte, chin_row, config.still_edge * head.scale)
+    around = _vertices_around(landmarks[OVAL, :2], size, config.spacing * head.scale, strip)
     pixels = np.vstack([landmarks[:SKIN_LANDMARKS, :2], around])
     points = np.vstack([face, _place_in_depth(around, landmarks[OVAL], head, config)])
     excess = np.maximum(points[:, 2] - config.deepest, 0)
     points = _lift(pixels, points[:, 2] - (1 - config.flatten) * excess, head)
+    freedom = _edge_fade(pixels, size, strip, config.still_edge * head.scale, chin_row)
     chin = face[152, 1]
     return PortraitMesh(
         head=head,
         points=points,
         pixels=pixels,
-        follow=_follow_head(points, pixels, size, head.scale, chin, config),
-        breath=_breathing(points, pixels, size, head.scale, chin, config),
+        follow=_follow_head(points, chin, freedom, config),
+        breath=_breathing(points, chin, freedom),
         outside=_triangles_around(around, landmarks[OVAL, :2]),
         face=np.vstack([canonical_face().triangles, _closed_openings()]).astype(np.int32),
         pivot=np.array([0.0, config.neck_pivot * chin, config.hair_depth]),
@@ -127,13 +132,32 @@ def _unfold_outline(landmarks: NDArray, margin: float) -> NDArray[np.float64]:
     return unfolded
 
 
-def _vertices_around(oval: NDArray, size: int, spacing: float) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class FreeStrip:
+    """Width in pixels of the strips beside and above the head in which its motion may fade."""
+
+    left: float
+    right: float
+    top: float
+
+
+def _free_strip(matte: NDArray[np.uint8], chin_row: float, still_edge: float) -> FreeStrip:
+    """The background between the head and the picture's edges, `still_edge` where there is none."""
+    head = matte[: max(1, int(chin_row))] > 12
+    columns, rows = np.flatnonzero(head.any(0)), np.flatnonzero(head.any(1))
+    gaps = (columns[0], matte.shape[1] - 1 - columns[-1], rows[0])
+    return FreeStrip(*(min(still_edge, float(gap)) if gap > 3 else still_edge for gap in gaps))
+
+
+def _vertices_around(oval: NDArray, size: int, spacing: float, strip: FreeStrip) -> NDArray[np.float64]:
     """(N, 2) a ring close to the face, a grid beyond it, and the picture's edge, in pixels."""
     middle = oval.mean(0)
     near = middle + (oval - middle) * 1.12
     count = max(4, round(size / spacing))
     axis = np.linspace(-0.5, size - 0.5, count + 1)  # a little beyond the outermost pixels
-    grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    across = np.union1d(axis, [0.5 * strip.left, strip.left, size - 1 - 0.5 * strip.right, size - 1 - strip.right])
+    down = np.union1d(axis, [0.5 * strip.top, strip.top])
+    grid = np.stack(np.meshgrid(across, down), -1).reshape(-1, 2)
     outline = (middle + (oval - middle) * 1.2).astype(np.float32)
     is_outside = np.array([cv2.pointPolygonTest(outline, (float(x), float(y)), False) < 0 for x, y in grid])
     near = near[(near > 1).all(1) & (near < size - 2).all(1)]
@@ -184,25 +208,27 @@ def _smooth_step(t: NDArray) -> NDArray:
     return t * t * (3 - 2 * t)
 
 
-def _edge_fade(pixels: NDArray, size: int, width: float) -> NDArray[np.float64]:
-    """0 on the picture's edge, 1 further in than `width` pixels."""
-    return _smooth_step(np.minimum(pixels, size - 1 - pixels).min(1) / width)
-
-
-def _follow_head(
-    points: NDArray, pixels: NDArray, size: int, scale: float, chin: float, config: MeshConfig
+def _edge_fade(
+    pixels: NDArray, size: int, strip: FreeStrip, still_edge: float, chin_row: float
 ) -> NDArray[np.float64]:
+    """(V,) 0 on the picture's edge, 1 inside; the narrow strips of the head give way to `still_edge` below the chin."""
+    x, y = pixels[:, 0], pixels[:, 1]
+    below = _smooth_step((y - chin_row) / still_edge)
+    left, right = (width + (still_edge - width) * below for width in (strip.left, strip.right))
+    shares = np.stack([x / left, (size - 1 - x) / right, y / strip.top, (size - 1 - y) / still_edge])
+    return _smooth_step(shares.min(0))
+
+
+def _follow_head(points: NDArray, chin: float, freedom: NDArray, config: MeshConfig) -> NDArray[np.float64]:
     below = np.clip((points[:, 1] - (chin - 0.35)) / config.neck_fade, 0, 1)
     share = config.shoulder_share + (1 - config.shoulder_share) * (1 - _smooth_step(below))
-    share *= _edge_fade(pixels, size, config.still_edge * scale)
+    share *= freedom
     share[:SKIN_LANDMARKS] = 1.0
     return share
 
 
-def _breathing(
-    points: NDArray, pixels: NDArray, size: int, scale: float, chin: float, config: MeshConfig
-) -> NDArray[np.float64]:
+def _breathing(points: NDArray, chin: float, freedom: NDArray) -> NDArray[np.float64]:
     """Shoulders rise most, the head a little."""
-    return (0.4 + 0.6 * _smooth_step((points[:, 1] - chin) / 0.8)) * np.where(
-        np.arange(len(points)) < SKIN_LANDMARKS, 1, _edge_fade(pixels, size, config.still_edge * scale)
-    )
+    share = (0.4 + 0.6 * _smooth_step((points[:, 1] - chin) / 0.8)) * freedom
+    share[:SKIN_LANDMARKS] = 0.4 + 0.6 * _smooth_step((points[:SKIN_LANDMARKS, 1] - chin) / 0.8)
+    return share

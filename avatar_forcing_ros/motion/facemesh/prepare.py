@@ -35,7 +35,7 @@ class Prepared:
 
 def prepare(crop: Crop, layers: Layers) -> Prepared:
     """Everything about one portrait that frames share."""
-    mesh = build_mesh(crop.landmarks, len(crop.image))
+    mesh = build_mesh(crop.landmarks, layers.person[..., 3])
     scale = mesh.head.scale
     glasses = wears_glasses(crop.image, mesh.head)
     mouth = read_mouth(mesh.points)
