@@ -12,7 +12,7 @@ A block of frames is decided `lead_ms` before its first frame is presented, from
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -382,7 +382,8 @@ class Avatar:
     def _sampler(self) -> SamplerConfig:
         """The bundle's sampler with what the configuration changes."""
         tuned, config = self.bundle.manifest.sampler, self.config
-        return SamplerConfig(
+        return replace(
+            tuned,
             steps=config.steps or tuned.steps,
             guidance_avatar=tuned.guidance_avatar if config.guidance_avatar < 0 else config.guidance_avatar,
             guidance_user=tuned.guidance_user if config.guidance_user < 0 else config.guidance_user,

@@ -35,11 +35,13 @@ class SamplerConfig:
             one that changes nothing and is left out here, and the pass that fills the cache.
         guidance_avatar: scale of the avatar's speech; 1 follows it, more exaggerates.
         guidance_user: scale of the user's voice and face; 0 ignores the user.
+        joint: guidance starts from the guess that sees everything, instead of adding up separate ones; see `guidance`.
     """
 
     steps: int = 8
     guidance_avatar: float = 2.0
     guidance_user: float = 1.0
+    joint: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -85,7 +87,8 @@ class BlockGenerator:
         self.network = network
         self.config = config or SamplerConfig()
         self._steps = euler_steps(self.config.steps)
-        self._guidance = Guidance.from_scales(self.config.guidance_avatar, self.config.guidance_user)
+        branches = Guidance.jointly if self.config.joint else Guidance.from_scales
+        self._guidance = branches(self.config.guidance_avatar, self.config.guidance_user)
 
     @torch.inference_mode()
     def prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:

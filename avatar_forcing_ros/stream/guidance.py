@@ -1,10 +1,18 @@
-"""Three-way classifier-free guidance: nothing, the avatar's speech alone, the user alone.
+"""Classifier-free guidance, in two forms.
+
+Separate, as published: nothing, the avatar's speech alone, the user alone.
 
     v = v(null) + w_avatar [v(avatar audio) - v(null)] + w_user [v(user audio, user motion) - v(null)]
 
-All branches see the portrait's own motion. A branch whose share in this sum is zero is not computed.
+Joint: the network is asked with all it may know, and scales other than 1 lead away from the guess that lacks a side.
 
-Source: arXiv 2601.00664, equation 14; order and defaults of the published code.
+    v = v(all) + (w_avatar - 1) [v(all) - v(user)] + (w_user - 1) [v(all) - v(avatar audio)]
+
+With both scales 1 the joint form is a single branch: a third of the work, and no errors of three guesses added up.
+All branches see the portrait's own motion. A branch whose share in its sum is zero is not computed.
+
+Source: separate: arXiv 2601.00664, equation 14; order and defaults of the published code. Joint: Ho and Salimans, 2022
+(arXiv 2207.12598), for two conditions.
 """
 
 from __future__ import annotations
@@ -39,6 +47,16 @@ class Guidance:
             Branch(sees_avatar=False, sees_user=False, share=1.0 - avatar - user),
             Branch(sees_avatar=True, sees_user=False, share=avatar),
             Branch(sees_avatar=False, sees_user=True, share=user),
+        )
+        return cls(tuple(branch for branch in every if branch.share != 0))
+
+    @classmethod
+    def jointly(cls, avatar: float, user: float) -> Guidance:
+        """Branches in the order all, avatar, user, less those without a share."""
+        every = (
+            Branch(sees_avatar=True, sees_user=True, share=avatar + user - 1.0),
+            Branch(sees_avatar=True, sees_user=False, share=1.0 - user),
+            Branch(sees_avatar=False, sees_user=True, share=1.0 - avatar),
         )
         return cls(tuple(branch for branch in every if branch.share != 0))
 
