@@ -13,7 +13,16 @@ from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.journal import Journal
-from avatar_forcing_ros.train.objective import ObjectiveConfig, channel_errors, draw_dropout, draw_times, shifted, weights
+from avatar_forcing_ros.train.objective import (
+    ObjectiveConfig,
+    Times,
+    add_noise,
+    channel_errors,
+    draw_dropout,
+    draw_times,
+    shifted,
+    weights,
+)
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer
 
@@ -40,11 +49,24 @@ def trainer(config: TrainConfig = SHORT) -> Trainer:
 
 
 def test_blocks_share_a_time_and_some_pasts_are_nearly_clean() -> None:
-    t = draw_times(2000, 48, 4, ObjectiveConfig(), torch.Generator().manual_seed(0)).unflatten(1, (12, 4))
+    times = draw_times(2000, 48, 4, ObjectiveConfig(), torch.Generator().manual_seed(0))
+    assert (times.t[times.past] <= 50).all() and times.past[:, 0].float().mean() == pytest.approx(0.5 * 11 / 12, abs=0.04)
+    t = times.t.unflatten(1, (12, 4))
     assert (t == t[..., :1]).all() and t.max() == 1000
     share = (t[:, 0, 0] <= 50).float().mean()
     assert share == pytest.approx(0.5 * 11 / 12 + (1 - 0.5 * 11 / 12) * 0.02, abs=0.04)
     assert (t[:, -1, 0] <= 50).float().mean() == pytest.approx(0.02, abs=0.015)
+
+
+def test_a_given_past_is_called_clean_is_a_little_astray_and_is_not_scored() -> None:
+    motion = torch.zeros(500, 8, 18)
+    past = torch.zeros(500, 8, dtype=torch.bool)
+    past[:, :4] = True
+    noised = add_noise(motion, Times(torch.full((500, 8), 500.0) * ~past, past), ObjectiveConfig(), torch.Generator().manual_seed(0))
+    assert not noised.t[:, :4].any() and not noised.scored[:, :4].any() and noised.scored[:, 4:].all()
+    assert (noised.x_t[:, 0] == noised.x_t[:, 3]).all()
+    assert noised.x_t[:, 0].std() == pytest.approx(ObjectiveConfig().past_offset, rel=0.05)
+    assert noised.x_t[:, 4:].std() == pytest.approx(0.5, rel=0.02)
 
 
 def test_shifted_times_keep_their_ends_and_their_order() -> None:
@@ -71,7 +93,7 @@ def test_errors_vanish_at_the_target_only_and_weights_have_mean_one() -> None:
     assert off[..., 6].allclose(torch.tensor(2.0)) and off[..., 0].allclose(torch.tensor(4.0))
     table = weights(16, 4, ObjectiveConfig())
     assert table.mean() == pytest.approx(1, abs=1e-6)
-    assert (table[-1] == 3 * table[0]).all() and table[0, 6] == 3 * table[0, 0]
+    assert table[-1].allclose(3 * table[0]) and table[0, 6].allclose(3 * table[0, 0])
 
 
 def test_the_network_learns() -> None:

@@ -28,7 +28,8 @@ def shannon_index(generated: NDArray, truth: NDArray, clusters: int, seed: int =
 
     Source: Ng et al., 2022 (Learning to Listen), as in arXiv 2601.00664, appendix D.5.
     """
-    scale = np.maximum(truth.std(axis=0), 1e-9)
+    spread = truth.std(axis=0)
+    scale = np.where(spread > 1e-6, spread, 1.0)  # a channel that never moves in the truth keeps its unit
     centres, _ = kmeans2(truth / scale, clusters, seed=seed, minit="++", missing="warn")
     labels, _ = vq(generated / scale, centres)
     share = np.bincount(labels, minlength=clusters) / len(labels)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avatar_forcing_ros.flow.noise_levels import sample_block_times
-from avatar_forcing_ros.flow.path import NOISE_TIME, interpolate, target_velocity
+from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME, interpolate, target_velocity
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -29,7 +29,9 @@ class ObjectiveConfig:
             where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206), section 5.3.2. The
             paper has 1.
         past_clean_share: chance that a clip is noised as in streaming: nearly clean up to a random block.
-        past_noise: greatest share of noise there.
+        past_noise: greatest share of noise there. This past is not scored, and the network is told that it is clean.
+        past_offset: standard deviation, in network units, of a constant that is added to each channel of this past. It
+            stands for what has gone astray in a long stream, and teaches the network to come back.
         last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
             block after it.
         lip_weight: weight of the lip channels.
@@ -42,17 +44,27 @@ class ObjectiveConfig:
     noise_shift: float = 2.5
     past_clean_share: float = 0.5
     past_noise: float = 0.05
+    past_offset: float = 0.08
     last_block_weight: float = 3.0
     lip_weight: float = 3.0
 
 
 @dataclass(frozen=True)
 class Noised:
-    """Clips on their way to noise: `x_t` and `target` (B, T, M), `t` (B, T)."""
+    """Clips on their way to noise: `x_t` and `target` (B, T, M), `t` (B, T), and `scored` (B, T), 0 for a given past."""
 
     x_t: Tensor
     t: Tensor
     target: Tensor
+    scored: Tensor
+
+
+@dataclass(frozen=True)
+class Times:
+    """Flow times `t` (B, T), and `past` (B, T), true where a clip is given as the past of a stream."""
+
+    t: Tensor
+    past: Tensor
 
 
 @dataclass(frozen=True)
@@ -84,13 +96,13 @@ def draw_dropout(batch: int, config: ObjectiveConfig, generator: torch.Generator
     )
 
 
-def draw_times(batch: int, frames: int, block: int, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
-    """(B, T) flow times: independent per block, or in some clips nearly clean before a random block."""
+def draw_times(batch: int, frames: int, block: int, config: ObjectiveConfig, generator: torch.Generator) -> Times:
+    """Flow times: independent per block, or in some clips a nearly clean past before a random block."""
     t = shifted(sample_block_times(batch, frames, block, generator), config.noise_shift)
     first_noisy = torch.randint(frames // block, (batch, 1), generator=generator) * block
     streaming = torch.rand(batch, 1, generator=generator) < config.past_clean_share
     past = streaming & (torch.arange(frames)[None] < first_noisy)
-    return torch.where(past, t * config.past_noise, t)
+    return Times(torch.where(past, t * config.past_noise, t), past)
 
 
 def shifted(t: Tensor, shift: float) -> Tensor:
@@ -99,9 +111,13 @@ def shifted(t: Tensor, shift: float) -> Tensor:
     return NOISE_TIME * shift * share / (1 + (shift - 1) * share)
 
 
-def add_noise(motion: Tensor, t: Tensor, noise: Tensor) -> Noised:
-    """Put clips at their times on the path."""
-    return Noised(interpolate(motion, noise, t), t, target_velocity(motion, noise))
+def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator) -> Noised:
+    """Put clips at their times on the path, and their past a little astray."""
+    noise = torch.randn(motion.shape, generator=generator).to(motion.device)
+    offset = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator).to(motion.device) * config.past_offset
+    t, past = times.t.to(motion.device), times.past.to(motion.device)
+    x_t = interpolate(motion, noise, t) + offset * past[..., None]
+    return Noised(x_t, t.masked_fill(past, CLEAN_TIME), target_velocity(motion, noise), (~past).float())
 
 
 def encode(network: AvatarForcingNetwork, clips: ClipBatch, keep: Dropout) -> Tensor:

@@ -76,7 +76,7 @@ class TrainConfig:
     batch: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
-    cooldown_share: float = 0.3
+    cooldown_share: float = 0.4
     weight_decay: float = 0.01
     gradient_norm: float = 1.0
     average_decay: float = 0.998
@@ -90,6 +90,14 @@ class TrainConfig:
         rise = min(1.0, (step + 1) / self.warmup_steps)
         fall = min(1.0, (self.steps - step) / max(1.0, self.steps * self.cooldown_share))
         return self.learning_rate * rise * max(0.0, fall)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """`errors` of the velocity and their `weights`, both (B, T, M)."""
+
+    errors: Tensor
+    weights: Tensor
 
 
 class Trainer:
@@ -114,25 +122,25 @@ class Trainer:
         """One step; returns what it cost."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate_at(self.step)
-        errors = self.errors(self.sampler.draw(self.config.batch).to(self.device))
-        loss = (errors * self._weights).mean()
+        scored = self.score(self.sampler.draw(self.config.batch).to(self.device))
+        loss = (scored.errors * scored.weights).sum() / scored.weights.sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
         self.optimizer.step()
         self._follow()
         self.step += 1
-        return {"loss": loss.item(), "gradient_norm": float(norm), **_by_group(errors)}
+        return {"loss": loss.item(), "gradient_norm": float(norm), **_by_group(scored)}
 
-    def errors(self, clips: ClipBatch) -> Tensor:
-        """(B, T, M) errors of the velocity at random noise and with random conditions dropped."""
+    def score(self, clips: ClipBatch) -> Scored:
+        """Errors of the velocity at random noise and with random conditions dropped."""
         batch, frames = clips.motion.shape[:2]
         objective = self.config.objective
-        t = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator).to(self.device)
-        noise = torch.randn(clips.motion.shape, generator=self.generator).to(self.device)
+        times = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator)
+        noised = add_noise(clips.motion, times, objective, self.generator)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
-        noised = add_noise(clips.motion, t, noise)
-        return channel_errors(predict(self.network, clips, noised, keep), noised.target)
+        errors = channel_errors(predict(self.network, clips, noised, keep), noised.target)
+        return Scored(errors, noised.scored[..., None] * self._weights)
 
     def run(self, folder: Path, journal: Journal, report: Any = None) -> None:
         """Train until `config.steps`, with checkpoints in `folder`.
@@ -193,10 +201,11 @@ def save(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
-def _by_group(errors: Tensor) -> dict[str, float]:
+def _by_group(scored: Scored) -> dict[str, float]:
     """Mean error of pose, lips and the rest of the face."""
-    mean = errors.detach().mean(dim=(0, 1))
-    return {"pose": mean[:6].mean().item(), "lips": mean[[6, 8, 9, 10, 11]].mean().item(), "face": mean[12:].mean().item()}
+    total = (scored.errors.detach() * scored.weights).sum(dim=(0, 1)) / scored.weights.sum(dim=(0, 1))
+    groups = {"pose": slice(0, 6), "lips": [6, 8, 9, 10, 11], "face": slice(12, 18)}
+    return {name: total[channels].mean().item() for name, channels in groups.items()}
 
 
 def _line(step: int, steps: int, costs: dict[str, float], seconds: float) -> str:
