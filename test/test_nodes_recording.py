@@ -78,6 +78,18 @@ def test_lost_and_disordered_messages_leave_the_rest_in_place(tmp_path: Path) ->
     assert times == sorted(order)
 
 
+def test_a_recording_may_wait_for_the_user(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path / "a.mp4", RecordingConfig(side=64, wait_for_user=True))
+    for n in range(10):
+        if n == 4:
+            recorder.add_user_picture(START_NS + n * FRAME_NS, picture(230))
+        recorder.add_avatar_picture(START_NS + n * FRAME_NS, picture(20))
+
+    frames = list(read_video(recorder.finish()))
+    assert [round(frame.time_s / 0.04) for frame in frames] == [0, 1, 2, 3, 4, 5]
+    assert frames[0].image[32, 32, 0] > 200
+
+
 def test_a_picture_older_than_what_is_written_is_left_out_and_counted(tmp_path: Path) -> None:
     recorder = record(tmp_path / "a.mp4")
 

@@ -103,11 +103,12 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
         after, seconds = processes.usage(), time.monotonic() - began
         if not listener.spin_until(lambda: processes.ended(SOURCE), CONVERSATION_PATIENCE_S):
             raise NodeFailedError(f"the conversation goes on {CONVERSATION_PATIENCE_S:.0f} s after its end")
+        frames = list(listener.frames)
         listener.spin_until(lambda: False, SHOW_ON_S)
         say("writing the video ...")
         if processes.end(DISPLAY, RECORDING_PATIENCE_S) != 0:
             raise NodeFailedError(f"the display could not finish the recording: {processes.last_lines(DISPLAY)}")
-        return _run_report(listener.frames, before, after, seconds)
+        return _run_report(frames, before, after, seconds)
 
 
 class Listener:

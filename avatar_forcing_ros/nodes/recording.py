@@ -35,6 +35,7 @@ class RecordingConfig:
         sample_rate: of the sound, in Hz.
         balance: how much a voice stands on its own side: 0 both in the middle, 1 the user left and the avatar right.
         reorder_ms: how long a picture of the avatar waits for the user's picture of the same time.
+        wait_for_user: begin with the first picture of the user; otherwise with the first one of the avatar.
     """
 
     side: int = field(default=512, metadata={"range": (64, 2048)})
@@ -42,6 +43,7 @@ class RecordingConfig:
     sample_rate: int = 48_000
     balance: float = field(default=0.6, metadata={"range": (0.0, 1.0)})
     reorder_ms: int = field(default=200, metadata={"range": (0, 2000)})
+    wait_for_user: bool = False
 
     def __post_init__(self) -> None:
         if self.side % 2:
@@ -49,7 +51,7 @@ class RecordingConfig:
 
 
 class Recorder:
-    """Takes pictures and sound in any order and writes them by their stamps, the first avatar picture being time zero.
+    """Takes pictures and sound in any order and writes them by their stamps; time zero is the first picture written.
 
     Attributes:
         pictures: pictures written so far.
@@ -72,6 +74,8 @@ class Recorder:
 
     def add_avatar_picture(self, stamp_ns: int, image: NDArray[np.uint8]) -> None:
         """A picture of the avatar, (H, W, 3) uint8 RGB, shown from its stamp until the next one."""
+        if self._config.wait_for_user and not self._user:
+            return
         if stamp_ns <= self._newest_ns:
             self.late += 1
             return
