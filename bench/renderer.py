@@ -1,4 +1,4 @@
-"""Time of one rendered frame and of setting a portrait up: `python bench/renderer.py [--portrait PICTURE] [--frames N]`.
+"""Time of one rendered frame and of setting a portrait up: `python bench/renderer.py [--portrait P] [--frames N]`.
 
 One core; the table gives CPU time, which other work on the machine disturbs less than the clock. Last line JSON.
 """
@@ -77,8 +77,8 @@ def main() -> None:
     print("size  set-up s  least ms  median ms  p95 ms")
     for row in rows:
         print(f"{row.size:4d}  {row.set_up_s:8.2f}  {row.least_ms:8.2f}  {row.median_ms:9.2f}  {row.p95_ms:6.2f}")
-    figures = {"bench": "renderer", "machine": platform.processor() or platform.machine(), "rows": [asdict(r) for r in rows]}
-    print(json.dumps(figures))
+    machine = platform.processor() or platform.machine()
+    print(json.dumps({"bench": "renderer", "machine": machine, "rows": [asdict(row) for row in rows]}))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ def test_frame_is_a_fresh_picture(portrait: FaceMeshPortrait) -> None:
     first = portrait.render(latent())
     kept = first.copy()
     second = portrait.render(latent(yaw=0.3, jaw_open=1.0))
-    assert first.shape == (256, 256, 3) and first.dtype == np.uint8
+    assert first.shape == (256, 256, 3)
+    assert first.dtype == np.uint8
     assert np.array_equal(first, kept)
     assert not np.array_equal(first, second)
 
@@ -104,7 +105,8 @@ def test_soft_limit_is_monotone_bounded_and_linear_inside() -> None:
         sweep = np.linspace(3 * channel.low, 3 * channel.high, 201)
         bent = np.array([soft_limit(np.eye(SIZE)[i] * value)[i] for value in sweep])
         assert (np.diff(bent) >= 0).all()
-        assert bent.min() >= channel.low - 1e-9 and bent.max() <= channel.high + 1e-9
+        assert bent.min() >= channel.low - 1e-9
+        assert bent.max() <= channel.high + 1e-9
         assert soft_limit(np.eye(SIZE)[i] * 0.5 * channel.high)[i] == pytest.approx(0.5 * channel.high)
 
 
@@ -130,7 +132,8 @@ def test_pose_has_the_signs_of_the_channels(portrait: FaceMeshPortrait) -> None:
     assert outline_shift(portrait, roll=0.2)[0] > 2  # the top goes right when the head tilts clockwise
     assert head_angles(rotation_matrix(0.1, -0.2, 0.3)) == pytest.approx(head_angles(rotation_matrix(0.1, -0.2, 0.3)))
     nose = np.array([0.0, 0.0, -1.0])
-    assert (rotation_matrix(0.2, 0, 0) @ nose)[0] > 0 and (rotation_matrix(0, 0.2, 0) @ nose)[1] > 0
+    assert (rotation_matrix(0.2, 0, 0) @ nose)[0] > 0
+    assert (rotation_matrix(0, 0.2, 0) @ nose)[1] > 0
     assert (rotation_matrix(0, 0, 0.2) @ [1.0, 0, 0])[1] > 0
 
 
@@ -140,8 +143,10 @@ def test_angles_and_similarity_invert() -> None:
     points = canonical_face().points
     moved = 80 * points @ rotation_matrix(0.2, -0.15, 0.25).T + [250, 200, 5]
     fit = fit_similarity(points, moved)
-    assert fit.scale == pytest.approx(80) and fit.offset == pytest.approx([250, 200, 5])
-    assert np.allclose(fit.invert(moved), points) and np.allclose(fit.apply(points), moved)
+    assert fit.scale == pytest.approx(80)
+    assert fit.offset == pytest.approx([250, 200, 5])
+    assert np.allclose(fit.invert(moved), points)
+    assert np.allclose(fit.apply(points), moved)
 
 
 def test_canonical_face_is_symmetric_closed_and_whole() -> None:
@@ -150,7 +155,8 @@ def test_canonical_face_is_symmetric_closed_and_whole() -> None:
     assert np.allclose(face.points[UPPER_LIP[3]], face.points[LOWER_LIP[3]], atol=1e-6)
     edges = np.sort(np.vstack([face.triangles[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0))]), axis=1)
     _, owners = np.unique(edges, axis=0, return_counts=True)
-    assert owners.max() == 2 and (owners == 1).sum() == 36 + 16 + 16 + 20  # outline, eyes, mouth
+    assert owners.max() == 2
+    assert (owners == 1).sum() == 36 + 16 + 16 + 20
 
 
 def test_expressions_move_what_gains_say() -> None:
@@ -181,7 +187,9 @@ def test_teeth_show_only_through_open_lips(portrait: FaceMeshPortrait) -> None:
         return int((np.abs(mouth - SKIN).sum(-1) > 100).sum())
 
     areas = [unlike_skin(jaw_open=value) for value in (0.0, 0.2, 0.5, 1.0)]
-    assert areas[0] == 0 and areas == sorted(areas) and areas[-1] > 150
+    assert areas[0] == 0
+    assert areas == sorted(areas)
+    assert areas[-1] > 150
     assert unlike_skin(jaw_open=0.6, press=1.0) == 0
 
 
@@ -221,7 +229,8 @@ def test_lay_over_is_exact_at_both_ends_and_mixes_between() -> None:
     plate = np.array([[1, 2, 3, 255], [1, 2, 3, 255], [100, 100, 0, 255]], np.uint8)
     out = np.zeros_like(plate)
     lay_over(*(array.view(np.uint32).reshape(-1) for array in (person, plate, out)))
-    assert out[0, :3].tolist() == [10, 20, 30] and out[1, :3].tolist() == [1, 2, 3]
+    assert out[0, :3].tolist() == [10, 20, 30]
+    assert out[1, :3].tolist() == [1, 2, 3]
     assert np.abs(out[2, :3].astype(int) - [150, 50, 50]).max() <= 1
 
 
@@ -239,10 +248,14 @@ def test_guided_filter_keeps_a_constant_and_follows_an_edge() -> None:
     assert np.allclose(guided_filter(guide, np.full((64, 64), 0.4, np.float32), 4, 1e-4), 0.4, atol=1e-3)
     blurred = cv2.GaussianBlur((guide[..., 0] > 0).astype(np.float32), (0, 0), 3)
     sharp = guided_filter(guide, blurred, 6, 1e-4)
-    assert sharp[32, 30] < 0.2 < blurred[32, 30] and blurred[32, 34] < 0.8 < sharp[32, 34]
+    assert sharp[32, 30] < 0.2 < blurred[32, 30]
+    assert blurred[32, 34] < 0.8 < sharp[32, 34]
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((100, 100), np.uint8), np.zeros((100, 100, 3), np.float32), np.zeros((100, 100, 4), np.uint8)])
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((100, 100), np.uint8), np.zeros((100, 100, 3), np.float32), np.zeros((100, 100, 4), np.uint8)],
+)
 def test_arrays_that_are_no_picture_are_refused(wrong: NDArray) -> None:
     with pytest.raises(PortraitError, match="uint8 RGB, got"):
         load_portrait(wrong)

@@ -1,4 +1,4 @@
-"""Round trip on real pictures: what is rendered is read back by MediaPipe's face mesh with right sign and little cross-talk.
+"""Round trip on real pictures: MediaPipe's face mesh reads back what is rendered, with right sign, little cross-talk.
 
 The photographs are those of installed packages, the drawn character is the project's own.
 """
@@ -71,7 +71,8 @@ class RoundTrip:
             "yaw": angles.yaw, "pitch": angles.pitch, "roll": angles.roll,
             "x": head.offset[0] / head.scale, "y": head.offset[1] / head.scale, "scale": np.log(head.scale),
             "gap": float(np.linalg.norm(face[13] - face[14])), "chin": face[152, 1],
-            "width": float(np.ptp(face[MOUTH_CORNERS, 0])), "lift": face[[0, 17], 1].mean() - face[MOUTH_CORNERS, 1].mean(),
+            "width": float(np.ptp(face[MOUTH_CORNERS, 0])),
+            "lift": face[[0, 17], 1].mean() - face[MOUTH_CORNERS, 1].mean(),
             "upper_lip": -face[0, 1], "brow": -face[brows, 1].mean(), "right_eye": right, "left_eye": left,
             "gaze": float(np.mean([face[eye.iris[0], 0] - face[eye.corners, 0].mean() for eye in EYES])),
         }  # fmt: skip
@@ -92,7 +93,9 @@ def test_pose_comes_back(trip: RoundTrip, channel: str) -> None:
     values = (-0.22, -0.11, 0.11, 0.22)
     changes = [trip.change(**{channel: value}) for value in values]
     read_back = [change[channel] for change in changes]
-    assert read_back == sorted(read_back) and read_back[0] < -0.1 and read_back[-1] > 0.1
+    assert read_back == sorted(read_back)
+    assert read_back[0] < -0.1
+    assert read_back[-1] > 0.1
     for change in changes:
         assert max(abs(change[other]) for other in POSE if other != channel) < 0.07
         assert abs(change["gap"]) < 0.05
@@ -112,14 +115,18 @@ def test_position_comes_back(trip: RoundTrip, channel: str, value: float) -> Non
 def test_jaw_opens_in_steps(trip: RoundTrip) -> None:
     changes = [trip.change(jaw_open=value) for value in (0.2, 0.5, 1.0)]
     gaps, chins = [c["gap"] for c in changes], [c["chin"] for c in changes]
-    assert gaps == sorted(gaps) and gaps[-1] > 0.25 and chins[-1] > 0.1
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 0.25
+    assert chins[-1] > 0.1
     assert max(abs(c[angle]) for c in changes for angle in POSE) < 0.09
     assert trip.change(jaw_open=0.5, press=1.0)["gap"] < 0.04
 
 
 def test_mouth_shapes(trip: RoundTrip) -> None:
     smile, frown = trip.change(smile=1.0), trip.change(smile=-0.5)
-    assert smile["width"] > 0.08 and smile["lift"] > 0.05 > frown["lift"] and frown["lift"] < 0
+    assert smile["width"] > 0.08
+    assert smile["lift"] > 0.05 > frown["lift"]
+    assert frown["lift"] < 0
     assert trip.change(stretch=1.0)["width"] > 0.06
     assert trip.change(pucker=1.0)["width"] < trip.change(pucker=0.5)["width"] < -0.04
     assert trip.change(upper_lip=1.0)["upper_lip"] > 0.03
@@ -139,13 +146,18 @@ def test_brows_and_gaze(trip: RoundTrip) -> None:
     brow = trip.change(brow_raise=1.0)["brow"]
     assert brow < 0.05 if trip.portrait.report.glasses else brow > 0.05
     if not trip.portrait.report.glasses:
-        assert trip.change(gaze_x=-1.0)["gaze"] < -0.015 and trip.change(gaze_x=1.0)["gaze"] > 0.015
+        assert trip.change(gaze_x=-1.0)["gaze"] < -0.015
+        assert trip.change(gaze_x=1.0)["gaze"] > 0.015
 
 
 def test_reports() -> None:
     reports = {name: load_portrait(make(), 512).report for name, make in PICTURES.items()}
-    assert reports["astronaut"].mouth_open and not reports["hopper"].mouth_open and not reports["drawn"].mouth_open
-    assert reports["hopper"].glasses and not reports["astronaut"].glasses and not reports["drawn"].glasses
+    assert reports["astronaut"].mouth_open
+    assert not reports["hopper"].mouth_open
+    assert not reports["drawn"].mouth_open
+    assert reports["hopper"].glasses
+    assert not reports["astronaut"].glasses
+    assert not reports["drawn"].glasses
     assert reports["astronaut"].enlargement > 1 > reports["drawn"].enlargement
 
 
@@ -159,7 +171,8 @@ def test_smile_and_open_mouth_are_taken_back() -> None:
         face = fit_head(landmarks).invert(landmarks)
         gaps.append(np.linalg.norm(face[13] - face[14]))
         widths.append(np.ptp(face[MOUTH_CORNERS, 0]))
-    assert gaps[0] > 0.06 and gaps[1] < 0.03
+    assert gaps[0] > 0.06
+    assert gaps[1] < 0.03
     assert widths[1] < widths[0] - 0.05
 
 

@@ -154,7 +154,8 @@ def _smile(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[
     """Corners out, up and back, cheeks up and forward, lower lids a little up."""
     fade = _fade(curve, 0.30, 0.34, 0.22)
     lift = np.abs(curve.along) ** 1.7
-    motion = np.column_stack([gains.smile_out * curve.along * fade, (0.012 - gains.smile_up * lift) * fade, 0.05 * lift * fade])
+    up, out, back = 0.012 - gains.smile_up * lift, gains.smile_out * curve.along, 0.05 * lift
+    motion = np.column_stack([out, up, back]) * fade[:, None]
     cheeks = _bump(points, MOUTH_CORNERS, (0.16, -0.42), (0.28, 0.26))
     motion += cheeks[:, None] * [0, -0.055, -0.03]
     motion[:, 0] += cheeks * 0.02 * np.sign(points[:, 0])
@@ -176,7 +177,8 @@ def _bump(points: NDArray, centres: NDArray, shift: tuple[float, float], reach: 
 
 def _stretch(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[np.float64]:
     fade = _fade(curve, 0.30, 0.22, 0.30)
-    motion = np.column_stack([gains.stretch_out * curve.along * fade, np.zeros(len(points)), 0.03 * curve.along**2 * fade])
+    out, back = gains.stretch_out * curve.along * fade, 0.03 * curve.along**2 * fade
+    motion = np.column_stack([out, np.zeros(len(points)), back])
     return motion + _thicken_lips(points, curve, -0.018)
 
 
@@ -244,4 +246,5 @@ def _brow_furrow(points: NDArray, gains: ExpressionGains) -> NDArray[np.float64]
     height = _brow_height(points)
     inner = np.exp(-((points[:, 0] / 0.55) ** 2))
     together = -gains.furrow_in * np.clip(points[:, 0] / 0.3, -1, 1)
-    return np.column_stack([together * height * inner, gains.furrow_down * height * (0.35 + 0.65 * inner) * 1.0, 0 * inner])
+    down = gains.furrow_down * (0.35 + 0.65 * inner)
+    return np.column_stack([together * inner, down, np.zeros(len(points))]) * height[:, None]

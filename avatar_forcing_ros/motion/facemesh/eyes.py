@@ -1,7 +1,7 @@
 """Lids and gaze, painted into the portrait's texture before it is bent: a lid that closes, an iris that moves.
 
-Three pictures of each eye are prepared: shut (the eye filled with the skin around it), the white without iris, and the iris
-completed where lids hid it. A frame shows the photograph where nothing moves and these where something does.
+Three pictures of each eye are prepared: shut (the eye filled with the skin around it), the white without iris, and the
+iris completed where lids hid it. A frame shows the photograph where nothing moves and these where something does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from avatar_forcing_ros.motion.facemesh.gains import GAINS, ExpressionGains
-from avatar_forcing_ros.motion.facemesh.kernel import kernel
+from avatar_forcing_ros.motion.facemesh.kernel import kernel, single
 from avatar_forcing_ros.motion.facemesh.landmarks import EyeLandmarks
 from avatar_forcing_ros.motion.facemesh.matte import fill_smoothly
 
@@ -84,8 +84,8 @@ class EyePatch:
         paint_eye(
             texture[self.top : self.top + height, self.left : self.left + width],
             self.open, self.shut, self.socket, self.white, self.iris, self.lashes, self.upper, self.lower,
-            np.float32(self.lash), np.float32(closure),
-            np.float32(gaze_x * self.gaze_side), np.float32(gaze_y * self.gaze_down),
+            single(self.lash), single(closure),
+            single(gaze_x * self.gaze_side), single(gaze_y * self.gaze_down),
         )  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def cut_eye(
     config = config or EyeConfig()
     outline = landmarks[eye.outline, :2]
     low = np.floor(outline.min(0) - [0.12 * scale, 0.16 * scale]).astype(int).clip(0)
-    high = np.ceil(outline.max(0) + [0.12 * scale, 0.12 * scale]).astype(int).clip(None, np.array(image.shape[1::-1]))
+    high = np.ceil(outline.max(0) + 0.12 * scale).astype(int).clip(None, np.array(image.shape[1::-1]))
     picture = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
     marks = landmarks[:, :2] - low
     opening = _landmark_opening(marks, eye, picture.shape[1])
@@ -169,9 +169,7 @@ def _edge(columns: NDArray, points: NDArray) -> NDArray[np.float64]:
     return curve(np.clip(columns, points[0, 0], points[-1, 0]))
 
 
-def _find_socket(
-    picture: NDArray[np.float32], opening: Opening, scale: float, config: EyeConfig
-) -> NDArray[np.bool_]:
+def _find_socket(picture: NDArray[np.float32], opening: Opening, scale: float, config: EyeConfig) -> NDArray[np.bool_]:
     """(H, W) the opening, and around it whatever is unlike the skin there and hangs together with it."""
     inside = opening.mask(len(picture))
     up, side, down = (max(1, round(m * scale)) for m in (config.margin_up, config.margin_side, config.margin_down))
@@ -220,8 +218,9 @@ def _widen(
     lower = opening.lower + cv2.GaussianBlur(reach[None], (0, 0), 0.04 * scale)[0] * middle
     upper = opening.upper + (lash_rows - opening.upper) * middle
     rows = marks[eye.corners, 1]
+    ends = np.stack([corners, rows], 1)
     upper, lower = (
-        _edge(columns, np.array([[corners[0], rows[0]], *_inner(columns, curve, opening.corners), [corners[1], rows[1]]]))
+        _edge(columns, np.vstack([ends[:1], _inner(columns, curve, opening.corners), ends[1:]]))
         for curve in (upper, lower)
     )
     return Opening(upper, np.maximum(lower, upper), corners)
@@ -293,7 +292,7 @@ def _fit_iris(picture: NDArray[np.float32], centre: NDArray, radius: float) -> t
 
     candidates = [(shift, factor) for factor in np.arange(0.85, 1.5, 0.05) for shift in (-0.2, -0.1, 0.0, 0.1, 0.2)]
     shift, factor = max(candidates, key=lambda c: sharpness(*c) - 20 * abs(c[0]) - 20 * abs(c[1] - 1))
-    return centre + [shift * radius, 0], factor * radius
+    return centre + np.array([shift * radius, 0.0]), factor * radius
 
 
 def _complete_white(picture: NDArray[np.float32], known: NDArray[np.bool_], radius: float) -> NDArray[np.float32]:
@@ -305,7 +304,9 @@ def _complete_white(picture: NDArray[np.float32], known: NDArray[np.bool_], radi
     return (picture * share + smooth * (1 - share)).astype(np.float32)
 
 
-def _radial_profile(picture: NDArray[np.float32], distance: NDArray, seen: NDArray[np.bool_], bins: int = 12) -> NDArray:
+def _radial_profile(
+    picture: NDArray[np.float32], distance: NDArray, seen: NDArray[np.bool_], bins: int = 12
+) -> NDArray[np.float32]:
     """(H, W, 3) the iris as if it were the same in every direction: median colour by distance from its centre."""
     number = np.minimum((distance * bins / 1.05).astype(int), bins)
     rings = np.empty((bins + 1, 3), np.float32)
@@ -336,7 +337,8 @@ def paint_eye(
         for row in range(height):
             ball = min(1.0, max(0.0, 0.5 + (row - edge) / 1.4)) * min(1.0, max(0.0, 0.5 + (low_edge - row) / 1.4))
             ball *= between
-            was_open = min(1.0, max(0.0, 0.5 + (row - upper[column]) / 1.4)) * min(1.0, max(0.0, 0.5 + (lower[column] - row) / 1.4))
+            was_open = min(1.0, max(0.0, 0.5 + (row - upper[column]) / 1.4))
+            was_open *= min(1.0, max(0.0, 0.5 + (lower[column] - row) / 1.4))
             skin = max(was_open * between * min(1.0, 20.0 * closure), lid * socket[row, column]) * (1.0 - ball)
             shadow = 1.0 - 0.30 * closure * ball * max(0.0, 1.0 - max(0.0, row - edge) / (4.0 * lash))
             shade = 0.72 + 0.24 * min(1.0, max(0.0, row - upper[column]) / max(0.35 * gap, 1.0))

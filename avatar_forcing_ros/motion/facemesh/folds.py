@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.kernel import kernel
+from avatar_forcing_ros.motion.facemesh.kernel import kernel, single
 
 NOSE_WINGS = np.array([129, 358])
 MOUTH_ENDS = np.array([61, 291])
@@ -55,7 +55,7 @@ class FoldPatch:
         """Paint the fold into `texture` (S, S, 4), 0 restores the picture."""
         height, width = self.shade.shape
         target = texture[self.top : self.top + height, self.left : self.left + width]
-        _shade(target, self.skin, self.shade, np.float32(strength))
+        _shade(target, self.skin, self.shade, single(strength))
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,10 @@ def cut_folds(image: NDArray[np.uint8], landmarks: NDArray, scale: float, config
 
 def _curve(wing: NDArray, end: NDArray, outwards: float) -> NDArray[np.float64]:
     """(24, 2) fold from the wing of the nose around the corner of the mouth, bent outwards."""
-    start, stop = wing + [0.03 * outwards, 0.0], end + [0.12 * outwards, 0.04 * abs(outwards)]
-    bend = (start + stop) / 2 + [0.07 * outwards, -0.02 * abs(outwards)]
+    downwards = abs(outwards)
+    start = wing + np.array([0.03 * outwards, 0.0])
+    stop = end + np.array([0.12 * outwards, 0.04 * downwards])
+    bend = (start + stop) / 2 + np.array([0.07 * outwards, -0.02 * downwards])
     t = np.linspace(0, 1, 24)[:, None]
     return (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * stop
 
@@ -126,4 +128,5 @@ def _shade(target: NDArray, skin: NDArray, shade: NDArray, strength: float) -> N
         for column in range(width):
             factor = np.float32(1.0) + strength * shade[row, column]
             for c in range(3):
-                target[row, column, c] = np.uint8(min(np.float32(255.0), skin[row, column, c] * factor + np.float32(0.5)))
+                value = skin[row, column, c] * factor + np.float32(0.5)
+                target[row, column, c] = np.uint8(min(np.float32(255.0), value))

@@ -1,4 +1,4 @@
-"""How far a face moves when an expression channel is one: the renderer multiplies by these, the encoder divides by them.
+"""How far a face moves when an expression channel is one: the renderer multiplies by it, the encoder divides by it.
 
 Head space, in interocular distances. With both sides reading the same numbers, a user's face and the avatar that copies
 it agree.

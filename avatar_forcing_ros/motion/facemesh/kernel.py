@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
+import numpy as np
 
 Function = TypeVar("Function", bound=Callable)
 
@@ -21,3 +22,8 @@ def kernel(function: Function) -> Function:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:
         return numba.njit(**options)(function)
+
+
+def single(value: float) -> float:
+    """The number in single precision, as kernels take it: other types would compile further versions of them."""
+    return cast(float, np.float32(value))

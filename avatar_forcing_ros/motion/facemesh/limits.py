@@ -14,9 +14,7 @@ SHARE_KNEE = 0.9
 
 _LOW = np.array([channel.low for channel in CHANNELS])
 _HIGH = np.array([channel.high for channel in CHANNELS])
-_KNEE = np.array(
-    [1.0 if c.name.startswith("blink") else SHARE_KNEE if c.unit == "1" else POSE_KNEE for c in CHANNELS]
-)
+_KNEE = np.array([1.0 if c.name.startswith("blink") else SHARE_KNEE if c.unit == "1" else POSE_KNEE for c in CHANNELS])
 
 
 def soft_limit(latent: NDArray) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ def guided_filter(
     """Smooth `target` (S, S) so that its edges are those of the colour picture `guide` (S, S, 3).
 
     The local linear maps from colour to target are found in pictures `shrink` times smaller and applied in full size.
-    Source: He, Sun, Tang, "Guided image filtering", ECCV 2010, with a colour guide; He, Sun, "Fast guided filter", 2015.
+    Source: He, Sun, Tang, "Guided image filtering", ECCV 2010, with a colour guide; He, Sun, "Fast guided filter".
     """
     size = (max(1, guide.shape[1] // shrink), max(1, guide.shape[0] // shrink))
     colour = cv2.resize(guide, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -1,7 +1,7 @@
-"""The mesh that carries a portrait: the face in depth, hair and shoulders around it, and how much each point follows the head.
+"""The mesh that carries a portrait: the face in depth, hair and shoulders around it, and how much it all follows.
 
-Vertices 0..467 are MediaPipe's; those after them lie outside the face and reach to the edge of the picture, where nothing
-moves, so that the mesh always covers the whole picture.
+Vertices 0..467 are MediaPipe's; those after them lie outside the face and reach to the edge of the picture, where
+nothing moves, so that the mesh always covers the whole picture.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class MeshConfig:
         flatten: what is left of depth beyond `deepest`.
         hair_depth: depth of hair, ears and neck.
         hair_reach: distance from the face's outline over which its depth becomes `hair_depth`.
-        still_edge: width of the strip along the picture's edge in which motion fades to nothing, where the person reaches
-            the edge; where background lies between, the fade takes place in it.
+        still_edge: width of the strip along the picture's edge in which motion fades to nothing where the person
+            reaches the edge; where background lies between, the motion fades in that.
         neck_fade: length below the chin over which the head's motion fades.
         shoulder_share: how much of the head's motion the shoulders follow (1).
         outline_margin: least distance of the face's outline from the skin inside it.
@@ -177,13 +177,16 @@ def _triangles_around(around: NDArray, oval: NDArray) -> NDArray[np.int32]:
 
 def _closed_openings() -> NDArray[np.int32]:
     """Triangles over eyes and mouth, between the rows above and below."""
-    lids = [(np.r_[e.corners[0], e.upper_lid, e.corners[1]], np.r_[e.corners[0], e.lower_lid, e.corners[1]]) for e in EYES]
+    rows = [(UPPER_LIP[3], LOWER_LIP[3])]
+    for eye in EYES:
+        left, right = eye.corners
+        rows.append((np.r_[left, eye.upper_lid, right], np.r_[left, eye.lower_lid, right]))
     strips = []
-    for upper, lower in [*lids, (UPPER_LIP[3], LOWER_LIP[3])]:
+    for upper, lower in rows:
         strips.append(np.stack([upper[:-1], upper[1:], lower[1:]], 1))
         strips.append(np.stack([upper[:-1], lower[1:], lower[:-1]], 1))
     triangles = np.vstack(strips)
-    distinct = (triangles[:, 0] != triangles[:, 1]) & (triangles[:, 1] != triangles[:, 2]) & (triangles[:, 0] != triangles[:, 2])
+    distinct = (np.diff(np.sort(triangles, axis=1), axis=1) > 0).all(1)
     return triangles[distinct].astype(np.int32)
 
 
@@ -208,9 +211,7 @@ def _smooth_step(t: NDArray) -> NDArray:
     return t * t * (3 - 2 * t)
 
 
-def _edge_fade(
-    pixels: NDArray, size: int, strip: FreeStrip, still_edge: float, chin_row: float
-) -> NDArray[np.float64]:
+def _edge_fade(pixels: NDArray, size: int, strip: FreeStrip, still_edge: float, chin_row: float) -> NDArray[np.float64]:
     """(V,) 0 on the picture's edge, 1 inside; the narrow strips of the head give way to `still_edge` below the chin."""
     x, y = pixels[:, 0], pixels[:, 1]
     below = _smooth_step((y - chin_row) / still_edge)

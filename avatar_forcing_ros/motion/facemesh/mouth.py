@@ -1,7 +1,7 @@
 """The inside of the mouth: teeth, tongue and dark, painted into the finished frame where the lips part.
 
-Upper teeth stand still in the skull, lower teeth and tongue move with the jaw; lips hide what they hide in life, so teeth
-appear only as the mouth opens. Units are interocular distances with the origin in the middle of the closed lips.
+Upper teeth stand still in the skull, lower teeth and tongue move with the jaw; lips hide what they hide in life, so
+teeth appear only as the mouth opens. Units are interocular distances with the origin in the middle of the closed lips.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from avatar_forcing_ros.motion.facemesh.kernel import kernel
+from avatar_forcing_ros.motion.facemesh.kernel import kernel, single
 
 SPRITE_SCALE = 240
 """Pixels per interocular distance of the tooth pictures."""
@@ -187,9 +187,9 @@ def paint_mouth(target: NDArray[np.uint8], frame: MouthFrame, look: MouthLook, c
         target[low[1] : high[1], low[0] : high[0]], mask, top, bottom,
         inverse.astype(np.float32), shift.astype(np.float32),
         look.upper, look.lower, look.cavity, look.tongue, look.lip,
-        np.float32(config.upper_edge), np.float32(frame.drop - config.lower_edge),
-        np.float32(teeth * (1 - config.pucker_hides * frame.pucker)), np.float32(presence), np.float32(unit),
-        np.float32(look.width),
+        single(config.upper_edge), single(frame.drop - config.lower_edge),
+        single(teeth * (1 - config.pucker_hides * frame.pucker)), single(presence), single(unit),
+        single(look.width),
     )  # fmt: skip
 
 
@@ -246,12 +246,13 @@ def _fill_mouth(
                 value *= shadow if c else 1.0 - 0.85 * (1.0 - shadow)  # light that went through skin is red
                 value += inner_lip * (lip[c] - value)
                 value = min(255.0, max(0.0, value))
-                target[row, column, c] = np.uint8(target[row, column, c] + alpha * (value - target[row, column, c]) + 0.5)
+                before = target[row, column, c]
+                target[row, column, c] = np.uint8(before + alpha * (value - before) + 0.5)
 
 
 @kernel
 def _tooth_colour(sprite: NDArray, u: float, v: float) -> tuple[float, float, float, float]:
-    """Colour and coverage of a tooth picture `u` beside its middle and `v` below its top, in units; its rim is repeated."""
+    """Colour and coverage of a tooth picture `u` beside its middle and `v` below its top; its rim is repeated."""
     height, width = sprite.shape[0], sprite.shape[1]
     column = min(max((u + SPRITE_HALF_WIDTH) * SPRITE_SCALE - 0.5, 0.0), width - 1.001)
     row = min(max(v * SPRITE_SCALE - 0.5, 0.0), height - 1.001)

@@ -53,7 +53,7 @@ def neutral_points(points: NDArray, mouth: PhotographedMouth) -> NDArray[np.floa
 
 
 def lip_texture(pixels: NDArray, mouth: PhotographedMouth) -> NDArray[np.float64]:
-    """(V, 2) where the vertices' colours are taken from: the lips' inner edges a little inside the lips of an open mouth.
+    """(V, 2) where the vertices' colours are taken from: in an open mouth the inner edges a little inside the lips.
 
     Otherwise closing them would show a rim of the teeth that were between them.
     """

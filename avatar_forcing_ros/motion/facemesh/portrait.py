@@ -100,7 +100,8 @@ def plain_portrait(size: int = 512) -> FaceMeshPortrait:
     scale = size / 5.2
     landmarks = canonical_face().points * scale + [size / 2, 0.45 * size, 0]
     image = np.full((size, size, 3), (90, 110, 130), np.uint8)
-    head = cv2.ellipse(np.zeros((size, size), np.uint8), ((size / 2, 0.58 * size), (2.6 * scale, 3.4 * scale), 0), 255, -1)
+    oval = ((size / 2, 0.58 * size), (2.6 * scale, 3.4 * scale), 0)
+    head = cv2.ellipse(np.zeros((size, size), np.uint8), oval, 255, -1)
     image[head > 0] = (200, 160, 140)
     for eye in (RIGHT_EYE, LEFT_EYE):
         image[fill_outline(landmarks[eye.outline], size)] = (235, 235, 235)

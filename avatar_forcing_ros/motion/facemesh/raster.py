@@ -17,9 +17,9 @@ FIXED_ONE = np.float32(32 << FIXED_BITS)
 def draw_triangles(
     triangles: NDArray, x: NDArray, y: NDArray, u: NDArray, v: NDArray, whole: NDArray, fraction: NDArray
 ) -> None:
-    """Write, for every pixel that a triangle covers, where in the texture its colour lies; later triangles cover earlier.
+    """Write, for every pixel that a triangle covers, where in the texture its colour lies; the last triangle wins.
 
-    Positions are counted in whole numbers, so that a row is a loop without branches that compiles to vector instructions.
+    Positions are counted in whole numbers, so that a row is a loop without branches, which compiles to vectors.
 
     Args:
         triangles: (T, 3) int32, in drawing order.
@@ -51,10 +51,14 @@ def draw_triangles(
         half = np.float32(1 << (FIXED_BITS - 1))
         ua, va = FIXED_ONE * u[a] + half - ux * x[a] - uy * y[a], FIXED_ONE * v[a] + half - vx * x[a] - vy * y[a]
         step_u, step_v = np.int32(min(max(ux, -3e7), 3e7)), np.int32(min(max(vx, -3e7), 3e7))
-        low0, low1, low2, high0, high1, high2 = _sides(x[a], y[a], x[b], y[b], x[c], y[c], area)
-        slope_ab, slope_bc, slope_ca = _slope(x[a], y[a], x[b], y[b]), _slope(x[b], y[b], x[c], y[c]), _slope(x[c], y[c], x[a], y[a])
+        low0, low1, low2, high0, high1, high2 = _sides(y[a], y[b], y[c], area)
+        slope_ab = _slope(x[a], y[a], x[b], y[b])
+        slope_bc = _slope(x[b], y[b], x[c], y[c])
+        slope_ca = _slope(x[c], y[c], x[a], y[a])
         for row in range(top, bottom + 1):
-            at_ab, at_bc, at_ca = x[a] + slope_ab * (row - y[a]), x[b] + slope_bc * (row - y[b]), x[c] + slope_ca * (row - y[c])
+            at_ab = x[a] + slope_ab * (row - y[a])
+            at_bc = x[b] + slope_bc * (row - y[b])
+            at_ca = x[c] + slope_ca * (row - y[c])
             first = max(0, int(np.ceil(max(at_ab + low0, at_bc + low1, at_ca + low2) - 2e-3)))
             last = min(width - 1, int(np.floor(min(at_ab + high0, at_bc + high1, at_ca + high2) + 2e-3)))
             if first > last:
@@ -74,12 +78,12 @@ FAR = np.float32(1e9)
 @numba.njit(inline="always", fastmath=True, error_model="numpy")
 def _slope(xa: float, ya: float, xb: float, yb: float) -> float:
     """Columns per row along an edge; 0 for a level one, which bounds no row."""
-    return (xb - xa) / (yb - ya) if abs(yb - ya) > 1e-6 else np.float32(0.0)
+    return (xb - xa) / (yb - ya) if abs(yb - ya) > 1e-6 else 0.0 * ya
 
 
 @numba.njit(inline="always", fastmath=True, error_model="numpy")
-def _sides(xa: float, ya: float, xb: float, yb: float, xc: float, yc: float, area: float) -> tuple:
-    """For each edge what to add to its column to get a lower and an upper bound: 0 on the side it bounds, far otherwise."""
+def _sides(ya: float, yb: float, yc: float, area: float) -> tuple:
+    """For each edge what to add to its column for a lower and an upper bound: 0 on the side it bounds, else far."""
     sign = np.float32(1.0) if area > 0 else np.float32(-1.0)
     falls_ab, falls_bc, falls_ca = sign * (yb - ya), sign * (yc - yb), sign * (ya - yc)
     zero = np.float32(0.0)
@@ -125,7 +129,7 @@ def _mix(person: NDArray, row: int, column: int, other_row: int, other_column: i
 
 @kernel
 def lay_over(person: NDArray, plate: NDArray, out: NDArray) -> None:
-    """`out` = person over plate, each (N,) uint32 holding the four bytes of a pixel, the last of them the person's matte.
+    """`out` = person over plate, each (N,) uint32 of four bytes a pixel, the last of them the person's matte.
 
     Two colours are mixed at once in each 32-bit number; exact where the matte is 0 or 255.
     """

@@ -1,8 +1,8 @@
-"""One frame: motion latent -> bent mesh -> backward map -> picture, with eyes painted before and the mouth after bending."""
+"""One frame: latent -> bent mesh -> backward map -> picture; eyes are painted before bending, the mouth after."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -13,7 +13,13 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.eyes import EyePatch
 from avatar_forcing_ros.motion.facemesh.folds import Folds
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
-from avatar_forcing_ros.motion.facemesh.landmarks import LOWER_LIP, MOUTH_CORNERS, SKIN_LANDMARKS, UPPER_LIP, rotation_matrix
+from avatar_forcing_ros.motion.facemesh.landmarks import (
+    LOWER_LIP,
+    MOUTH_CORNERS,
+    SKIN_LANDMARKS,
+    UPPER_LIP,
+    rotation_matrix,
+)
 from avatar_forcing_ros.motion.facemesh.limits import soft_limit
 from avatar_forcing_ros.motion.facemesh.matte import Layers
 from avatar_forcing_ros.motion.facemesh.mesh import PortraitMesh
@@ -37,7 +43,7 @@ class RenderConfig:
     camera_distance: float = 9.0
     breath_frames: int = 96
     breath_rise: float = 0.022
-    mouth: MouthConfig = MouthConfig()
+    mouth: MouthConfig = field(default_factory=MouthConfig)
 
 
 @dataclass(frozen=True)
@@ -176,9 +182,8 @@ class FrameRenderer:
         whole = self._whole.view(np.int16).reshape(*self._whole.shape, 2)
         self._warped.fill(0)
         for band in self._person.bands(float(np.abs(picture - self._uv.T).max())):
-            cv2.remap(
-                self._texture, whole[band], self._fraction[band], cv2.INTER_LINEAR, self._warped[band], cv2.BORDER_REPLICATE
-            )
+            target = self._warped[band]
+            cv2.remap(self._texture, whole[band], self._fraction[band], cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
 
     def _soften(self, picture: NDArray[np.float32]) -> None:
         """Smooth the outlines of cheeks and nose against what they hide."""
@@ -209,4 +214,3 @@ class FrameRenderer:
             self.model.mouth,
             self.config.mouth,
         )
-
