@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -21,21 +22,22 @@ def has_screen() -> bool:
 
 
 class Window:
-    """A window that shows the newest picture. All its methods must be called from one thread, as Tk demands."""
+    """A window that shows the newest picture. All its methods must be called from one thread, as Tk demands.
+
+    Raises:
+        DeviceError: there is no screen, or no Tk.
+    """
 
     def __init__(self, title: str) -> None:
         try:
-            tkinter = importlib.import_module("tkinter")
-            self._root = tkinter.Tk()
-        except (ImportError, RuntimeError) as error:
-            raise DeviceError(f"a window cannot be opened: {error}") from None
+            self._tkinter = importlib.import_module("tkinter")
+            self._root = self._tkinter.Tk()
         except Exception as error:  # tkinter.TclError, which has no name before tkinter is imported
             raise DeviceError(f"a window cannot be opened: {error}") from None
         self._root.title(title)
-        self._label = tkinter.Label(self._root, borderwidth=0)
+        self._label = self._tkinter.Label(self._root, borderwidth=0)
         self._label.pack()
         self._photo: Any = None
-        self._tkinter = tkinter
 
     def show(self, image: NDArray[np.uint8]) -> None:
         """Show a picture, (H, W, 3) uint8 RGB."""
@@ -48,6 +50,8 @@ class Window:
     def close(self) -> None:
         """Close the window."""
         self._root.destroy()
+        del self._photo, self._label, self._root
+        gc.collect()  # Tk's objects refer to each other, and Tcl aborts when another thread deletes them
 
 
 class Speaker:
