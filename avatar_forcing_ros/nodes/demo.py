@@ -93,7 +93,7 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
     environment = local_graph(domain) | graph.PROCESS_ENVIRONMENT
     os.environ.update(environment)
     with ProcessGroup(nodes, environment) as processes, Listener(processes) as listener:
-        say("starting the nodes ...")
+        say(f"starting the nodes in ROS domain {domain} ...")
         if not listener.spin_until(lambda: listener.user_was_seen() or processes.ended(SOURCE), START_PATIENCE_S):
             raise NodeFailedError(f"the avatar has not seen the user after {START_PATIENCE_S:.0f} s")
         say(f"the conversation runs, {conversation_s:.0f} s ...")

@@ -50,6 +50,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self.finished: Future = Future()
         self.declare_parameter(_AUTOSTART, True, ParameterDescriptor(description="configure and activate at once"))
         params.declare(self, defaults)
+        if unknown := params.undeclared(self):
+            self.get_logger().warning(f"no such parameter: {', '.join(unknown)}")
 
     def setup(self, undo: ExitStack) -> None:
         """Load what is heavy. Whatever must be released is registered on `undo`."""

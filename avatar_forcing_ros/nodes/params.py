@@ -47,13 +47,11 @@ def declare(node: Node, defaults: Any) -> None:
     Raises:
         TypeError: a field has a type that no ROS parameter has.
         rclpy.exceptions.InvalidParameterException: a value given from outside has the wrong type or is out of range.
-        ValueError: the parameter file or command line names a parameter that does not exist.
     """
     entries = list(_entries(defaults))
     for entry in entries:
         value = str(entry.default) if isinstance(entry.default, Path) else entry.default
         node.declare_parameter(entry.name, value, _descriptor(entry))
-    _refuse_unknown(node)
     node.add_on_set_parameters_callback(lambda changes: _validate(node, type(defaults), changes))
 
 
@@ -72,6 +70,16 @@ def read(node: Node, config_type: type[Config]) -> Config:
     return _build(config_type, values)
 
 
+def undeclared(node: Node) -> list[str]:
+    """Parameters that a file or the command line gives to a node and that it does not have: most often misspelt.
+
+    rclpy drops them without a word; it keeps what was given in one private attribute and nowhere else. They are no
+    error, for a robot's file may give a parameter to all its nodes.
+    """
+    given = getattr(node, "_parameter_overrides", {})
+    return sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
+
+
 def _validate(node: Node, config_type: type, changes: list[Parameter]) -> SetParametersResult:
     values = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items()}
     try:
@@ -79,15 +87,6 @@ def _validate(node: Node, config_type: type, changes: list[Parameter]) -> SetPar
     except ValueError as error:
         return SetParametersResult(successful=False, reason=str(error))
     return SetParametersResult(successful=True)
-
-
-def _refuse_unknown(node: Node) -> None:
-    # rclpy drops what nobody declared without a word, and a misspelt name would go unnoticed for ever. It keeps what
-    # was given in one private attribute and nowhere else.
-    given = getattr(node, "_parameter_overrides", {})
-    unknown = sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
-    if unknown:
-        raise ValueError(f"no such parameter: {', '.join(unknown)}")
 
 
 def _entries(config: Any, prefix: str = "") -> Iterator[_Entry]:

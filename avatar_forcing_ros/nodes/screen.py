@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,22 @@ def has_screen() -> bool:
 class Window:
     """A window that shows the newest picture. All its methods must be called from one thread, as Tk demands.
 
+    Args:
+        title: of the window.
+        on_close: called when somebody clicks it away; the window stays until `close`.
+
     Raises:
         DeviceError: there is no screen, or no Tk.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, on_close: Callable[[], None]) -> None:
         try:
             self._tkinter = importlib.import_module("tkinter")
             self._root = self._tkinter.Tk()
         except Exception as error:  # tkinter.TclError, which has no name before tkinter is imported
             raise DeviceError(f"a window cannot be opened: {error}") from None
         self._root.title(title)
+        self._root.protocol("WM_DELETE_WINDOW", on_close)
         self._label = self._tkinter.Label(self._root, borderwidth=0)
         self._label.pack()
         self._photo: Any = None
