@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatar_forcing_ros.media import has_audio, read_audio
+from avatar_forcing_ros.nodes.clips import video_length_s
 from avatar_forcing_ros.resources import resource
 
 
@@ -28,13 +29,14 @@ class Recorded:
 
     @property
     def length_s(self) -> float:
-        """How long the conversation takes: as long as its longest sound.
+        """How long the conversation takes: as long as the longest of what plays once.
 
         Raises:
             MediaError: a file cannot be read.
         """
         clips = [read_audio(file) for file in (self.audio or self.video, self.speech)]
-        return max(len(clip.samples) / clip.sample_rate for clip in clips)
+        video_s = video_length_s(Path(self.video)) if self.repeat == "no" else 0.0
+        return max(video_s, *(len(clip.samples) / clip.sample_rate for clip in clips))
 
 
 def recorded_conversation(video: str = "", audio: str = "", speech: str = "") -> Recorded:
