@@ -10,8 +10,8 @@ SENSOR = qos_profile_sensor_data
 MICROPHONE = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 """Best effort matches both kinds of publisher; two seconds of chunks wait while the reader is busy."""
 
-PICTURE = QoSProfile(depth=2, reliability=ReliabilityPolicy.RELIABLE)
-"""Pictures out: a reliable offer serves both kinds of subscriber; shallow, for 20 MB/s must not pile up."""
+PICTURE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+"""Pictures out: a reliable offer serves both kinds of subscriber; a fifth of a second, for 20 MB/s must not pile up."""
 
 SPEECH = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
 """Speech to be said: no chunk may be lost, and a whole sentence may come at once."""
