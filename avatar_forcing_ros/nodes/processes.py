@@ -62,10 +62,6 @@ class ProcessGroup:
                 start_new_session=True,  # Ctrl-C is for us; we end them in order
             )
 
-    def names(self) -> list[str]:
-        """Of all processes, in the order of their start."""
-        return list(self._running)
-
     def ended(self, name: str) -> bool:
         """Whether a process has ended by itself."""
         return self._running[name].poll() is not None
