@@ -12,6 +12,7 @@ from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, SteadySquare,
 from avatar_forcing_ros.motion.autoencoder.portrait import AutoencoderPortrait
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
 from avatar_forcing_ros.motion.facemesh.detect import find_face
+from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
 from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import MotionEncoder, PortraitError
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
@@ -64,7 +65,9 @@ class AutoencoderSpace:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise PortraitError(f"a portrait must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
-        square = face_square(find_face(image), image.shape)
+        with without_chatter():
+            face = find_face(image)
+        square = face_square(face, image.shape)
         return AutoencoderPortrait(self.runtime, cut(image, square, self.runtime.config.image_size), size)
 
 
