@@ -91,14 +91,16 @@ $(environment):
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python
+	@$(BIN)/python -c 'import av, cv2, mediapipe, numba, rclpy, scipy.signal, torch'  # fails here if at all; writes byte code
 	@mkdir -p $(@D) && rm -f $(@D)/environment-*
 	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo '$(identity)' > $(@D)/identity && touch $@
 
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
+# MAKEFLAGS, because colcon's own choice lets a busy machine compile one file at a time.
 $(build): $(environment)
 	@echo "Building the package (about 1 minute the first time) ..."
 	@PATH="$(CURDIR)/$(BIN):$$PATH" AMENT_PREFIX_PATH="$(CURDIR)/$(VENV)" CMAKE_PREFIX_PATH="$(CURDIR)/$(VENV)" \
-	  ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3 \
+	  ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3 MAKEFLAGS=-j$$(nproc) \
 	  colcon --log-base $(VENV)/build/log build --build-base $(VENV)/build --install-base $(VENV) \
 	  --merge-install --symlink-install --cmake-args -G Ninja -DBUILD_TESTING=OFF \
 	  -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DPYTHON_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
