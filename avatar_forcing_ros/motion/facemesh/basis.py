@@ -145,7 +145,7 @@ def _jaw_open(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArr
     skin[np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()])] = False
     near_corner = corner * (np.abs(curve.along) ** 3) * _fade(curve, 0.22, 0.16, 0.3)
     fall = np.where(skin & above, near_corner, np.where(skin, np.maximum(fall, near_corner), fall))
-    inwards = -0.08 * curve.along * _fade(curve, 0.25, 0.2, 0.35)
+    inwards = -0.03 * curve.along * _fade(curve, 0.25, 0.2, 0.35)
     back = 0.12 * fall * (points[:, 1] > mouth_y)
     return np.column_stack([inwards, fall, back])
 
@@ -154,8 +154,9 @@ def _smile(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[
     """Corners out, up and back, cheeks up and forward, lower lids a little up."""
     fade = _fade(curve, 0.30, 0.34, 0.22)
     lift = np.abs(curve.along) ** 1.7
-    up, out, back = 0.012 - gains.smile_up * lift, gains.smile_out * curve.along, 0.05 * lift
-    motion = np.column_stack([out, up, back]) * fade[:, None]
+    middle_up = 0.025 * (1 - curve.along**2)
+    up, out, back = -gains.smile_up * lift - middle_up, gains.smile_out * curve.along, 0.05 * lift
+    motion = np.column_stack([out, up, back]) * fade[:, None] + _thicken_lips(points, curve, -0.015)
     cheeks = _bump(points, MOUTH_CORNERS, (0.16, -0.42), (0.28, 0.26))
     motion += cheeks[:, None] * [0, -0.055, -0.03]
     motion[:, 0] += cheeks * 0.02 * np.sign(points[:, 0])

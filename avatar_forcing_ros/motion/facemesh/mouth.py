@@ -97,7 +97,7 @@ def make_look(
         tongue=(0.80 * rosy).astype(np.float32),
         lip=(0.52 * np.asarray(lip) * [1.0, 0.8, 0.8]).astype(np.float32),
         width=float(np.clip(half_width / AVERAGE_HALF_WIDTH, 0.75, 1.2)),
-        seam=0.6 if was_open else 0.0,
+        seam=0.85 if was_open else 0.0,
     )
 
 

@@ -22,6 +22,8 @@ from avatar_forcing_ros.motion.facemesh.render import PortraitModel
 
 CHEEKS = np.array([50, 280, 205, 425, 117, 346])
 LOWER_LIP_RED = np.array([16, 85, 315, 17])
+TEETH_LIGHT = 0.9
+"""Brightness, relative to the cheeks, from which the light parts of an open mouth are taken for teeth."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,13 @@ def fill_outline(outline: NDArray, size: int) -> NDArray[np.bool_]:
 
 
 def _mouth_look(crop: Crop, neutral: NDArray, mouth: PhotographedMouth) -> MouthLook:
+    skin = _median(crop.image, crop.landmarks[CHEEKS])
     return make_look(
-        skin=_median(crop.image, crop.landmarks[CHEEKS]),
+        skin=skin,
         lip=_median(crop.image, crop.landmarks[LOWER_LIP_RED]),
         half_width=float(np.ptp(neutral[MOUTH_CORNERS, 0])) / 2,
         was_open=mouth.is_open,
-        teeth=_teeth(crop) if mouth.is_open else None,
+        teeth=_teeth(crop, skin) if mouth.is_open else None,
     )
 
 
@@ -83,10 +86,11 @@ def _median(image: NDArray[np.uint8], points: NDArray) -> NDArray[np.float64]:
     return np.median(image[rows, columns], axis=0)
 
 
-def _teeth(crop: Crop) -> NDArray[np.float64] | None:
-    """(3,) colour of the teeth in an open mouth, None where too little of it is seen."""
+def _teeth(crop: Crop, skin: NDArray) -> NDArray[np.float64] | None:
+    """(3,) colour of the teeth in an open mouth, None where nothing in it is as light as the `skin` (3,)."""
     inside = crop.image[fill_outline(crop.landmarks[INNER_MOUTH], len(crop.image))].astype(np.float64)
     if len(inside) < 30:
         return None
     light = inside.sum(1)
-    return np.median(inside[light >= np.percentile(light, 60)], axis=0)
+    teeth = np.median(inside[light >= np.percentile(light, 60)], axis=0)
+    return teeth if teeth.mean() > TEETH_LIGHT * skin.mean() else None

@@ -71,6 +71,15 @@ class PortraitModel:
     texture_points: NDArray[np.float64]
 
 
+def _triangles_with_person(mesh: PortraitMesh, matte: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """The triangles around the face that carry any of the person; the others need not be drawn."""
+    corners = mesh.pixels[mesh.outside]
+    low = np.floor(corners.min(1)).astype(int).clip(0)
+    high = np.ceil(corners.max(1)).astype(int) + 1
+    carries = [matte[y0:y1, x0:x1].any() for (x0, y0), (x1, y1) in zip(low, high, strict=True)]
+    return mesh.outside[np.array(carries)]
+
+
 class PersonRows:
     """Where a person can be in the picture, so that empty background is not sampled."""
 
@@ -110,7 +119,11 @@ class FrameRenderer:
         self._mixed = np.empty((size, size, 4), np.uint8)
         self._uv = np.ascontiguousarray(model.texture_points.T.clip(0, size - 1), np.float32)
         self._flat_basis = model.basis.reshape(len(model.basis), -1)
-        self._person = PersonRows(model.layers.person[..., 3])
+        matte = model.layers.person[..., 3]
+        self._person = PersonRows(matte)
+        self._outside = _triangles_with_person(model.mesh, matte)
+        row, column = np.unravel_index(matte.argmin(), matte.shape)
+        self._nowhere = (int(row) << 16) | int(column)  # a texture position without person, if there is one
         self._ratio_at_rest = self._perspective(model.mesh.points @ model.mesh.head.rotation.T)
 
     def render(self, latent: NDArray, frame_index: int = 0) -> NDArray[np.uint8]:
@@ -176,8 +189,10 @@ class FrameRenderer:
         """Bend the texture: what lies outside the face first, then the face from back to front."""
         face = self.model.mesh.face
         depth = posed[:, 2][face].sum(1)
-        order = np.vstack([self.model.mesh.outside, face[np.argsort(-depth, kind="stable")]])
+        order = np.vstack([self._outside, face[np.argsort(-depth, kind="stable")]])
         x, y = np.ascontiguousarray(picture.T)
+        self._whole.fill(self._nowhere)
+        self._fraction.fill(0)
         draw_triangles(order, x, y, self._uv[0], self._uv[1], self._whole, self._fraction)
         whole = self._whole.view(np.int16).reshape(*self._whole.shape, 2)
         self._warped.fill(0)
