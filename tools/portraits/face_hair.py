@@ -89,7 +89,7 @@ class Lashes(NamedTuple):
 
     hairs: int = 19
     """Hairs on each lid."""
-    length: float = 0.56
+    length: float = 0.46
     """cm at the outer corner."""
     line: float = 0.085
     """cm, half the thickness of the dark line along the upper lid."""
