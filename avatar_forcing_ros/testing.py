@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.bundle import Manifest, ModelBundle, assemble
-from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, SIZE
 from avatar_forcing_ros.motion.space import PortraitError
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -87,6 +87,7 @@ class BarsSpace:
 
     name = "bars"
     size = user_size = SIZE
+    names = NAMES
 
     def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
         """Users and avatars share their latents."""

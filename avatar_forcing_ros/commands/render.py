@@ -160,7 +160,7 @@ def save_motion(path: Path, frames: list[AvatarFrame], bundle: ModelBundle) -> N
     latents: NDArray[np.float32] = np.stack([frame.latent for frame in frames])
     times = np.array([(frame.stamp_ns - START_NS) / NANOSECONDS for frame in frames])
     path.parent.mkdir(parents=True, exist_ok=True)
-    names = np.array(getattr(bundle.space, "names", ()), dtype=str)
+    names = np.array(bundle.space.names, dtype=str)
     np.savez(path, latents=latents, times_s=times, names=names, motion_space=bundle.space.name)
 
 

@@ -57,6 +57,8 @@ class MotionSpace(Protocol):
     """M, length of the avatar's motion latent."""
     user_size: int
     """U, length of what an encoder gives and the `user_motion` topic carries."""
+    names: tuple[str, ...]
+    """One name per number of an avatar's latent, or none where the numbers have no names."""
 
     def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., U) user motion -> (..., M) motion latents."""

@@ -77,7 +77,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         """Start performing, then listen."""
         pacer_clock, performer_clock = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
         pacer = Pacer(pacer_clock)
-        self._presenter = Presenter(self, pacer, self.config.output, self._bundle.space.name)
+        self._presenter = Presenter(self, pacer, self.config.output, self._bundle.space)
         self._performer = Performer(
             self._avatar, performer_clock, pacer, self._presenter, self.faults, sha256_of_pixels(self._portrait)
         )

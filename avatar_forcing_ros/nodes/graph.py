@@ -79,10 +79,15 @@ def live(avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speak
         microphone: open this machine's microphone.
         speaker: play the avatar's voice on this machine.
     """
-    nodes = [*_heart("live", avatar), _node("display_node", "live", speaker=speaker)]
-    if webcam >= 0 or microphone:
-        nodes.append(_node("media_source_node", "live", webcam=webcam, microphone=microphone))
-    return nodes
+    own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
+    listeners = [
+        _node("motion_extraction_node", "live"),
+        _node("generator_node", "live", **vars(avatar), **own),
+        _node("display_node", "live", speaker=speaker, **own),
+    ]
+    if webcam < 0 and not microphone:
+        return listeners
+    return [*listeners, _node("media_source_node", "live", webcam=webcam, microphone=microphone)]
 
 
 def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:

@@ -16,7 +16,7 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.conversions import read_image
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
-from avatar_forcing_ros.nodes.motion_messages import from_sample, names_of
+from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, stamp_ns
 from avatar_forcing_ros.nodes.worker import Mailbox
 from avatar_forcing_ros.signals import VideoFrame
@@ -94,7 +94,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         self._newest_ns = time_ns
         sample = self._encoder.encode(VideoFrame(time_ns, image))
         self._face_found = sample.valid
-        self._publisher.publish(from_sample(sample, self._space.name, names_of(self._space.name)))
+        self._publisher.publish(from_sample(sample, self._space.name, self._space.names))
 
     def _health(self) -> Health:
         values = {"face_found": self._face_found, "dropped": self._mailbox.dropped, "faults": self.faults.count}

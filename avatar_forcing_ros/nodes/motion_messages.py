@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.channels import NAMES
 from avatar_forcing_ros.msg import MotionLatents
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.signals import AvatarFrame, MotionSample
@@ -44,8 +43,3 @@ def _message(time_ns: int, latent: NDArray[np.float32], space: str, names: Seque
     message = MotionLatents(motion_space=space, names=list(names), latent=array.array("f", latent.tobytes()))
     message.header.stamp = to_stamp(time_ns)
     return message
-
-
-def names_of(space: str) -> tuple[str, ...]:
-    """One name per number of a motion latent, or none where the numbers have no names."""
-    return NAMES if space == "facemesh" else ()

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros import signals
+from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, MotionLatents, PlaybackEvent
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import compressed_from_rgb, from_rgb
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
-from avatar_forcing_ros.nodes.motion_messages import from_frame, names_of
+from avatar_forcing_ros.nodes.motion_messages import from_frame
 from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, to_duration, to_stamp
 from avatar_forcing_ros.signals import AvatarFrame
@@ -76,9 +77,9 @@ class Presenter:
         lateness_ms: of the newest published frames.
     """
 
-    def __init__(self, node: ManagedNode, pacer: Pacer, config: PresenterConfig, motion_space: str) -> None:
+    def __init__(self, node: ManagedNode, pacer: Pacer, config: PresenterConfig, space: MotionSpace) -> None:
         self._now_ns: Callable[[], int] = lambda: node.get_clock().now().nanoseconds
-        self._pacer, self._config, self._space = pacer, config, motion_space
+        self._pacer, self._config, self._space = pacer, config, space
         self._image = node.advertise(Image, "avatar/image_raw", qos.PICTURE) if config.raw else None
         self._compressed = (
             node.advertise(CompressedImage, "avatar/image_raw/compressed", qos.PICTURE) if config.compressed else None
@@ -148,7 +149,7 @@ class Presenter:
         info.published = to_stamp(published_ns)
         info.lateness_ms = (published_ns - frame.stamp_ns) / MILLISECOND
         self._info.publish(info)
-        self._motion.publish(from_frame(frame, self._space, names_of(self._space)))
+        self._motion.publish(from_frame(frame, self._space.name, self._space.names))
         self.shown += 1
         self.lateness_ms.append(info.lateness_ms)
 

@@ -26,6 +26,7 @@ class AutoencoderSpace:
     """
 
     name: str = "autoencoder"
+    names: tuple[str, ...] = ()
 
     def __init__(self, runtime: AutoencoderRuntime) -> None:
         self.runtime = runtime

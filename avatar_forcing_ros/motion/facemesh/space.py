@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.channels import SIZE
+from avatar_forcing_ros.motion.facemesh.channels import NAMES, SIZE
 from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
 from avatar_forcing_ros.motion.space import MotionEncoder
 
@@ -16,6 +16,7 @@ class FaceMeshSpace:
     name: str = "facemesh"
     size: int = SIZE
     user_size: int = SIZE
+    names: tuple[str, ...] = NAMES
 
     def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., 18) -> (..., 18), the same numbers."""
