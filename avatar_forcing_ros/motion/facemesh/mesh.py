@@ -48,7 +48,7 @@ class MeshConfig:
     flatten: float = 0.4
     hair_depth: float = 0.5
     hair_reach: float = 0.35
-    still_edge: float = 0.55
+    still_edge: float = 0.8
     neck_fade: float = 1.25
     shoulder_share: float = 0.10
     outline_margin: float = 0.03
