@@ -9,6 +9,6 @@ import sys, sysconfig, numpy
 print(sys.prefix, sysconfig.get_path("include"), numpy.get_include())')
 
 built_with='/opt/python/cp3[0-9t]+-cp3[0-9t]+'
-grep -rlE --include='*.cmake' "$built_with" "$prefix/share" | xargs -r sed -i -E \
+{ grep -rlE --include='*.cmake' "$built_with" "$prefix/share" || true; } | xargs -r sed -i -E \
   -e "s#$built_with/include/python3\.[0-9]+t?#$python_headers#g" \
   -e "s#$built_with/lib/python3\.[0-9]+t?/site-packages/numpy/_core/include#$numpy_headers#g"
