@@ -1,0 +1,73 @@
+"""Model bundles: the shipped one is whole; a damaged, incomplete or foreign one is refused in one line."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, MANIFEST, WEIGHTS, BundleError, find_bundle, load_bundle
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the shipped bundle to damage."""
+    return shutil.copytree(find_bundle(DEFAULT_BUNDLE), tmp_path / "bundle")
+
+
+def edit(folder, **changes):
+    """Change keys of a manifest; None removes one."""
+    path = folder / MANIFEST
+    manifest = yaml.safe_load(path.read_text()) | changes
+    path.write_text(yaml.safe_dump({key: value for key, value in manifest.items() if value is not None}))
+
+
+def test_the_shipped_model_is_whole_and_says_where_it_comes_from():
+    bundle = load_bundle()
+    assert bundle.manifest.licence == "Apache-2.0" and bundle.manifest.origin
+    assert bundle.space.size == len(CHANNELS) == len(bundle.latent_mean)
+    assert all(torch.isfinite(p).all() for p in bundle.network.parameters())
+    assert sum(file.stat().st_size for file in find_bundle(DEFAULT_BUNDLE).iterdir()) < 30e6
+
+
+def test_normalization_is_undone_by_its_inverse():
+    bundle = load_bundle()
+    latents = np.random.default_rng(0).normal(size=(5, len(CHANNELS))).astype(np.float32)
+    assert np.allclose(bundle.denormalize(bundle.normalize(latents)), latents, atol=1e-5)
+
+
+def flip_a_byte(folder):
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (flip_a_byte, "damaged or replaced: expected SHA-256"),
+        (lambda folder: (folder / WEIGHTS).unlink(), "is missing"),
+        (lambda folder: (folder / MANIFEST).unlink(), "expected the name of a shipped model or a folder"),
+        (lambda folder: (folder / MANIFEST).write_text("- a list"), "expected a mapping of keys, got list"),
+        (lambda folder: (folder / MANIFEST).write_text("a: [1"), "cannot be read"),
+        (lambda folder: edit(folder, wings=2), "unknown key wings"),
+        (lambda folder: edit(folder, licence=None), "licence"),
+        (lambda folder: edit(folder, motion_space="claymation"), "must be facemesh or autoencoder, got claymation"),
+        (lambda folder: edit(folder, audio={"features": "chroma"}), "must be log_mel or wav2vec2, got chroma"),
+        (lambda folder: edit(folder, network={"depth": 0}), "depth must be positive, got 0"),
+    ],
+    ids=["flipped", "no weights", "no manifest", "list", "no yaml", "unknown", "missing", "space", "audio", "network"],
+)
+def test_a_bad_bundle_is_refused_in_one_line(copy, damage, message):
+    damage(copy)
+    with pytest.raises(BundleError, match=message) as refused:
+        load_bundle(str(copy))
+    assert "\n" not in str(refused.value)
+
+
+def test_weights_of_another_size_are_refused(copy):
+    edit(copy, network=yaml.safe_load((copy / MANIFEST).read_text())["network"] | {"depth": 3})
+    with pytest.raises(BundleError, match="blocks.3|layers.3|Unexpected"):
+        load_bundle(str(copy))
