@@ -257,9 +257,7 @@ class Avatar:
         c.next_decision_ns = stamp_of(c.next_frame) - self._lead_ns
         return made
 
-    def _frame(
-        self, n: int, latent: NDArray[np.float32], spoken: SpeechFrame, seen: MotionWindow
-    ) -> AvatarFrame:
+    def _frame(self, n: int, latent: NDArray[np.float32], spoken: SpeechFrame, seen: MotionWindow) -> AvatarFrame:
         c = self._running
         return AvatarFrame(
             stamp_ns=stamp_of(n),

@@ -54,9 +54,7 @@ def read_audio(path: str | Path) -> AudioClip:
     return AudioClip(samples, rate)
 
 
-def _mono_pieces(
-    container: av.container.InputContainer, rate: int, path: str | Path
-) -> Iterator[NDArray[np.float32]]:
+def _mono_pieces(container: av.container.InputContainer, rate: int, path: str | Path) -> Iterator[NDArray[np.float32]]:
     resampler = AudioResampler(format="flt", layout="mono", rate=rate)
     try:
         for frame in container.decode(audio=0):

@@ -31,7 +31,8 @@ def make(bundle, **config) -> Avatar:
 def microphone(seconds: float, start_ns: int = SECOND) -> list[AudioChunk]:
     sound = speech_like(seconds)
     return [
-        AudioChunk(start_ns + k * 20 * MS, sound[k * 320 : (k + 1) * 320], 16_000, seq=k) for k in range(len(sound) // 320)
+        AudioChunk(start_ns + k * 20 * MS, sound[k * 320 : (k + 1) * 320], 16_000, seq=k)
+        for k in range(len(sound) // 320)
     ]
 
 
@@ -221,7 +222,7 @@ def test_two_avatars_share_a_model_without_touching_each_other(bundle):
 def test_not_started_and_impossible_settings_say_so(bundle):
     with pytest.raises(RuntimeError, match="start"):
         Avatar(bundle, PORTRAIT, AvatarConfig(image_size=72)).step(0)
-    with pytest.raises(ValueError, match="lead_ms.*got 50"):
+    with pytest.raises(ValueError, match=r"lead_ms.*got 50"):
         AvatarConfig(lead_ms=50)
     with pytest.raises(ValueError, match="18 numbers"):
         make(bundle).push_user_motion(MotionSample(SECOND, np.zeros(3, np.float32)))

@@ -69,5 +69,5 @@ def test_a_bad_bundle_is_refused_in_one_line(copy, damage, message):
 
 def test_weights_of_another_size_are_refused(copy):
     edit(copy, network=yaml.safe_load((copy / MANIFEST).read_text())["network"] | {"depth": 3})
-    with pytest.raises(BundleError, match="blocks.3|layers.3|Unexpected"):
+    with pytest.raises(BundleError, match=r"blocks\.3|layers\.3|Unexpected"):
         load_bundle(str(copy))

@@ -52,7 +52,9 @@ def write_empty_wav(path):
 
 
 def test_parity_fails_when_the_network_differs(tmp_path, capsys):
-    arrays = {f"dme_{name}": np.ones((1, 50, 512), np.float32) for name in ("user_audio", "user_motion", "avatar_audio")}
+    arrays = {
+        f"dme_{name}": np.ones((1, 50, 512), np.float32) for name in ("user_audio", "user_motion", "avatar_audio")
+    }
     np.savez(tmp_path / "seed1.npz", dme_out=np.ones((1, 50, 64), np.float32), **arrays)
     assert cli.main(["parity", str(tmp_path / "seed1.npz")]) == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["worst"] > 0.1

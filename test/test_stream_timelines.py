@@ -1,4 +1,4 @@
-"""The timelines place signals by stamp alone: order of arrival, chunking and jitter do not matter, faults are counted."""
+"""The timelines place signals by stamp alone: order of arrival, chunking and jitter do not matter, faults count."""
 
 import random
 
@@ -7,7 +7,14 @@ import pytest
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, first_frame_from, last_frame_until, sample_of, stamp_of
+from avatar_forcing_ros.stream.grid import (
+    FRAME_NS,
+    FRAME_SAMPLES,
+    first_frame_from,
+    last_frame_until,
+    sample_of,
+    stamp_of,
+)
 from avatar_forcing_ros.stream.speech import Playback, SpeechTimeline
 from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
 from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
@@ -28,7 +35,9 @@ def mic(stamp_ns: int, samples: np.ndarray, seq: int = 0) -> AudioChunk:
     return AudioChunk(stamp_ns, samples, 16_000, seq=seq)
 
 
-def said(samples: np.ndarray, utterance: str = "a", seq: int = 0, end: bool = False, stamp: int | None = None) -> AudioChunk:
+def said(
+    samples: np.ndarray, utterance: str = "a", seq: int = 0, end: bool = False, stamp: int | None = None
+) -> AudioChunk:
     return AudioChunk(stamp, samples, 16_000, utterance, seq, end)
 
 
@@ -214,7 +223,12 @@ def test_a_new_utterance_ends_the_one_before_and_follows_at_once():
 
 def test_speech_counts_lost_repeated_and_orphaned_chunks():
     timeline = SpeechTimeline(160_000_000)
-    for chunk in (said(tone(640), seq=0), said(tone(640), seq=0), said(tone(640), seq=3, end=True), said(tone(640), seq=4)):
+    for chunk in (
+        said(tone(640), seq=0),
+        said(tone(640), seq=0),
+        said(tone(640), seq=3, end=True),
+        said(tone(640), seq=4),
+    ):
         timeline.push(chunk, received_ns=0)
     _, events = play(timeline, 2)
     assert (timeline.lost, timeline.repeated, timeline.orphans) == (2, 1, 1)
@@ -233,7 +247,11 @@ def test_clearing_reports_what_was_presented_and_closes_every_utterance_once(cut
     presented = {e.utterance_id: e.position_ns // 62_500 for e in endings if e.kind is not Playback.STARTED}
     until_cut = (cut_frame - 100) * 640
     assert presented == {"a": min(1000, until_cut), "b": max(0, until_cut - 1000), "c": 0}
-    assert sorted(e.utterance_id for e in endings if e.kind in (Playback.FINISHED, Playback.INTERRUPTED)) == ["a", "b", "c"]
+    assert sorted(e.utterance_id for e in endings if e.kind in (Playback.FINISHED, Playback.INTERRUPTED)) == [
+        "a",
+        "b",
+        "c",
+    ]
 
 
 def test_nothing_of_a_cleared_utterance_is_said_later():

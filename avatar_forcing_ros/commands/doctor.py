@@ -66,7 +66,7 @@ def _try(name: str, look: Callable[[], str], needed: bool = True) -> Finding:
     """What a look at something says; an error is a finding, not an end."""
     try:
         return Finding(name, True, look(), needed)
-    except Exception as error:  # noqa: BLE001 - whatever is broken is what the user wants to read here
+    except Exception as error:  # whatever is broken is what the user wants to read here
         return Finding(name, False, " ".join(str(error).split()) or type(error).__name__, needed)
 
 

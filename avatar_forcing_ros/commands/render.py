@@ -162,5 +162,3 @@ def save_motion(path: Path, frames: list[AvatarFrame], bundle: ModelBundle) -> N
     path.parent.mkdir(parents=True, exist_ok=True)
     names = np.array(bundle.space.names, dtype=str)
     np.savez(path, latents=latents, times_s=times, names=names, motion_space=bundle.space.name)
-
-
