@@ -28,9 +28,9 @@ class Comb(NamedTuple):
     length: float = 9.0
     """cm of a strand."""
     lock_width: float = 0.62
-    end_y: float = -8.9
+    end_y: float = -9.0
     """cm, where the longest strands end."""
-    hang_y: float = -6.9
+    hang_y: float = -7.4
     """cm, below which hair hangs free of the volume."""
     depth: float = 0.34
     """cm, depth below the surface at which strands begin and end."""

@@ -22,7 +22,7 @@ def long_hair(scene: Scene, comb: Comb, dark: Image, light: Image, seed: int) ->
     )
     lengths = (comb.length * random.uniform(0.6, 1.15, len(starts))).astype(np.float32)
     lengths[comb.locks :] *= 1.25
-    ends = (comb.end_y + random.uniform(-0.3, 0.4, len(starts))).astype(np.float32)
+    ends = (comb.end_y + random.uniform(-0.2, 0.3, len(starts))).astype(np.float32)
     paths, normals = guide_paths(scene, comb, starts, lengths, ends)
     along = np.gradient(paths, axis=1)
     along /= np.linalg.norm(along, axis=-1, keepdims=True) + 1e-6
