@@ -45,7 +45,7 @@ def test_best_lag_finds_how_much_later_a_copy_comes(lag: int) -> None:
 def test_frechet_distance_of_shifted_and_scaled_normals() -> None:
     sample = RNG.normal(size=(4000, 2))
     assert frechet_distance(sample, sample) == pytest.approx(0, abs=1e-5)
-    assert frechet_distance(sample + (3, 4), sample) == pytest.approx(25, rel=1e-3)
+    assert frechet_distance(sample + np.array([3, 4]), sample) == pytest.approx(25, rel=1e-3)
     # Standard deviations 2 and 1 on two axes: 2 * (2 - 1)^2.
     assert frechet_distance(2 * sample, sample) == pytest.approx(2, rel=0.05)
 

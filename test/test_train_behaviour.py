@@ -101,7 +101,8 @@ def test_nods_follow_the_ends_of_the_other_and_spare_ones_own_speech() -> None:
     nodded = np.array([pitch[int(e * 25) : int((e + 1.2) * 25)].max() > 0.02 for e in ends])
     assert nodded.mean() == pytest.approx(s.nod_share, abs=0.12)
     assert not any(pitch[int(e * 25) : int((e + s.nod_delay_s[0]) * 25)].any() for e in ends)
-    assert not listening_nods(np.random.default_rng(0), other, other, FRAMES, ListenerStatistics(nod_delay_s=(-1, -1))).any()
+    during = ListenerStatistics(nod_delay_s=(-1, -1))
+    assert not listening_nods(np.random.default_rng(0), other, other, FRAMES, during).any()
 
 
 def test_mirrored_posture_is_late_and_turns_sides() -> None:

@@ -63,7 +63,9 @@ def _summit(signal: NDArray, frame: int, window: int) -> int:
     return frame + 1
 
 
-def reaction(events_s: NDArray, answers_s: NDArray, duration_s: float, config: ReactionConfig | None = None) -> Reaction:
+def reaction(
+    events_s: NDArray, answers_s: NDArray, duration_s: float, config: ReactionConfig | None = None
+) -> Reaction:
     """Match answers to events: each event takes the first answer in its time, each answer serves one event.
 
     Args:

@@ -44,7 +44,9 @@ class AcousticsConfig:
 
 def clean_speech_acoustics() -> AcousticsConfig:
     """For the avatar's own speech, which mostly comes straight from a speech engine."""
-    return AcousticsConfig(room_share=0.2, room_db=(-24.0, -8.0), noise_share=0.35, noise_db=(-50.0, -14.0), codec_share=0.03)
+    return AcousticsConfig(
+        room_share=0.2, room_db=(-24.0, -8.0), noise_share=0.35, noise_db=(-50.0, -14.0), codec_share=0.03
+    )
 
 
 def level_of(sound: Sound) -> float:

@@ -70,8 +70,8 @@ def smoke_recipe() -> Recipe:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command; defaults are those of the recipe."""
     recipe = full_recipe()
-    parser.add_argument("--output", type=Path, default=Path("models/facemesh"), help="folder of the bundle (%(default)s)")
-    parser.add_argument("--work", type=Path, default=Path("out/train"), help="data, checkpoint and pictures (%(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("models/facemesh"), help="bundle to write (%(default)s)")
+    parser.add_argument("--work", type=Path, default=Path("out/train"), help="data, checkpoint, pictures (%(default)s)")
     parser.add_argument("--steps", type=int, help=f"optimiser steps ({recipe.train.steps})")
     parser.add_argument("--batch", type=int, help=f"clips per step ({recipe.train.batch})")
     parser.add_argument("--conversations", type=int, help=f"simulated conversations ({recipe.corpus.conversations})")

@@ -1,8 +1,11 @@
 """One simulated conversation between the avatar and a user: what both say, how both move, what the avatar gets to know.
 
-Everything follows from (seed, index). What the numbers are and where they come from is said beside them: turn-taking in
-`turns`, lips in `lips`, eyes in `eyes`, head in `head`, responses in `listening`, sound in `acoustics`, tracking in
-`camera`; `docs/training_data.md` gathers them in one table.
+Everything follows from (seed, index), but for details of the sound: espeak-ng keeps some state from what it said
+before. So equal runs of a fresh process give equal arrays, which is how `corpus` makes its shards.
+
+What the numbers are and where they come from is said beside them: turn-taking in `turns`, lips in `lips`, eyes in
+`eyes`, head in `head`, responses in `listening`, sound in `acoustics`, tracking in `camera`; `docs/training_data.md`
+gathers them in one table.
 """
 
 from __future__ import annotations
@@ -150,9 +153,9 @@ def _user(rng: np.random.Generator, config: ConversationConfig, own: Talk, other
     raises = tuple(Pulse(float(t), 0.2, rng.uniform(0.2, 1.0), 0.35, rng.uniform(0.3, 1.0)) for t in starts)
     user = _behave(rng, config, own, other, smiles, raises)
     user.motion[:, _POSE] += rng.normal(0, (0.08, 0.07, 0.04, 0.12, 0.08, 0.05))
+    frowns = rng.uniform(0, config.duration_s, rng.poisson(1))
     user.motion[:, INDEX["brow_furrow"]] = draw(
-        (Pulse(float(t), 0.3, 1.0, 0.5, rng.uniform(0.2, 0.7)) for t in rng.uniform(0, config.duration_s, rng.poisson(1))),
-        config.frames,
+        (Pulse(float(t), 0.3, 1.0, 0.5, rng.uniform(0.2, 0.7)) for t in frowns), config.frames
     )
     return user
 
@@ -191,7 +194,7 @@ class ConversationSimulator:
         self._espeak = Espeak()
 
     def make(self, index: int) -> Conversation:
-        """The conversation of this number; equal seed and number give equal arrays."""
+        """The conversation of this number, of these turns, words, voices and behaviour."""
         rng, config = np.random.default_rng([self.seed, index]), self.config
         avatar_voice, user_voice = (
             Speaker(random_voice(rng, config.flite_share, config.held_out_voices), self._espeak) for _ in range(2)

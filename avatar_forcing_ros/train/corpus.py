@@ -1,4 +1,7 @@
-"""Simulated conversations kept as arrays: made once in shards on disk, then held in memory for training."""
+"""Simulated conversations kept as arrays: made once in shards on disk, then held in memory for training.
+
+Equal configurations give equal shards.
+"""
 
 from __future__ import annotations
 
@@ -115,9 +118,10 @@ def build_corpus(config: CorpusConfig, folder: Path, workers: int = 1) -> Corpus
     size = config.shard_conversations
     firsts = range(0, config.conversations, size)
     shards = [_Shard(config, folder, first, min(size, config.conversations - first)) for first in firsts]
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    # A process a shard: what espeak-ng says depends a little on what it said before.
+    with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=1) as pool:
         paths = []
-        for path in pool.imap(_write, shards):
+        for path in pool.imap(_write, shards, chunksize=1):
             paths.append(path)
             _log.info("conversations: %d of %d", min(len(paths) * size, config.conversations), config.conversations)
     return _read(paths)
@@ -126,8 +130,3 @@ def build_corpus(config: CorpusConfig, folder: Path, workers: int = 1) -> Corpus
 def _read(paths: list[Path]) -> Corpus:
     shards = [np.load(path) for path in paths]
     return Corpus(**{f.name: np.concatenate([shard[f.name] for shard in shards]) for f in fields(Corpus)})
-
-
-def simulate_corpus(config: CorpusConfig) -> Corpus:
-    """The same without files, in this process: for tests and evaluation."""
-    return _stack(config, 0, config.conversations)

@@ -49,7 +49,10 @@ class SpeechEngineError(RuntimeError):
 
 
 class Espeak:
-    """The espeak-ng library. It keeps one voice per process, so use one object per process."""
+    """The espeak-ng library. It keeps one voice per process, so use one object per process.
+
+    Timing and sound of an utterance depend a little on what was said before: only a fresh process repeats itself.
+    """
 
     def __init__(self) -> None:
         name = ctypes.util.find_library("espeak-ng")

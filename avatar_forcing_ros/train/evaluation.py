@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,9 +69,9 @@ def evaluate(data: HeldOut, generated: NDArray[np.float32], block_frames: int) -
     }
 
 
-def _mean(values: object) -> float:
+def _mean(values: Iterable[float]) -> float:
     """Mean without NaN."""
-    array = np.array(list(values), float)  # type: ignore[call-overload]
+    array = np.array(list(values), float)
     return float(np.nanmean(array)) if np.isfinite(array).any() else float("nan")
 
 
@@ -89,7 +89,9 @@ def _lip_metrics(data: HeldOut, truth: NDArray, generated: NDArray) -> dict[str,
         "closure_share": float((generated[..., press][closed] > 0.5).mean()),
         "jaw_gain": float(generated[..., jaw].std() / truth[..., jaw].std()),
         "stillness": _mean(
-            stillness(generated[i, :, jaw], data.conversations[i].avatar_talk.speaking(FRAME_RATE)[: generated.shape[1]])
+            stillness(
+                generated[i, :, jaw], data.conversations[i].avatar_talk.speaking(FRAME_RATE)[: generated.shape[1]]
+            )
             for i in talking
         ),
     }
@@ -97,8 +99,8 @@ def _lip_metrics(data: HeldOut, truth: NDArray, generated: NDArray) -> dict[str,
 
 def _smile_reaction(conversation: Conversation, smile: NDArray) -> Reaction:
     """Answers to the user's smiles that are clear, by their true onsets."""
-    size = [0.35 < s.size and s.end_s < len(smile) / FRAME_RATE for s in conversation.user_smiles]
-    starts = np.array([s.start_s for s, clear in zip(conversation.user_smiles, size, strict=True) if clear])
+    whole = [s for s in conversation.user_smiles if s.size > 0.35 and s.end_s < len(smile) / FRAME_RATE]
+    starts = np.array([s.start_s for s in whole])
     visible = [bool(conversation.user_valid[int(t * FRAME_RATE) : int((t + 1) * FRAME_RATE)].all()) for t in starts]
     config = replace(_SMILE_SEEN, rise=0.12)
     answers = onsets(smile, config)
@@ -148,9 +150,8 @@ def _resemblance(user: NDArray, truth: NDArray, generated: NDArray) -> dict[str,
 def _eye_metrics(generated: NDArray) -> dict[str, float]:
     """Blinks per minute, how complete they are, and how often the avatar looks at the user."""
     counted = [blinks(clip[:, INDEX["blink_left"]]) for clip in generated]
-    measure: Callable[[NDArray], NDArray] = lambda clip: np.abs(clip[:, INDEX["gaze_x"]]) < 0.12  # noqa: E731
     return {
         "blinks_per_minute": _mean(b.per_minute for b in counted),
         "complete_blinks": _mean(b.complete_share for b in counted),
-        "gaze_at_user": _mean(measure(clip).mean() for clip in generated),
+        "gaze_at_user": float((np.abs(generated[..., INDEX["gaze_x"]]) < 0.12).mean()),
     }

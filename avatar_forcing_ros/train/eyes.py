@@ -118,7 +118,9 @@ def blink_times(
     return tuple(kept)
 
 
-def blink_curve(times: tuple[float, ...], frames: int, statistics: BlinkStatistics | None = None) -> NDArray[np.float64]:
+def blink_curve(
+    times: tuple[float, ...], frames: int, statistics: BlinkStatistics | None = None
+) -> NDArray[np.float64]:
     """(T,) closure of the eyelids; every blink shows at least one frame fully shut."""
     s = statistics or BlinkStatistics()
     return draw((Pulse(time, s.closing_s, s.hold_s, s.opening_s, 1.0) for time in times), frames)

@@ -6,7 +6,7 @@ at times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,13 @@ class SmileStatistics:
     """Smiles.
 
     Attributes:
-        per_minute: smiles of the user without a cause of ours. More than most people show, so that the answer is learnt.
+        per_minute: smiles of the user without a cause of ours; more than most people show, so that answers are learnt.
         own_per_minute: the avatar's own, without the user's.
         rise_s: least and greatest duration of the onset. Source: Schmidt et al., 2006 (about 0.5 to 0.75 s).
         hold_s: median plateau. Source: Ekman and Friesen, 1982 (felt smiles last 0.66 to 4 s).
         fall_s: least and greatest duration of the offset.
-        return_share: chance that a clear smile is returned. Source: Hinsz and Tomhave, 1991 (about half in strangers);
-            a friendly avatar returns most.
+        return_share: chance that a clear smile is returned. Source: Hinsz and Tomhave, 1991 (about half in
+            strangers); a friendly avatar returns most.
         return_delay_s: least and greatest time from its onset to the onset of the answer. Source: Dimberg and Thunberg,
             1998 (muscle activity after 0.3 to 0.4 s); Heerey and Crossley, 2013 (0.5 to 0.8 s).
         return_gain: least and greatest size of the answer in units of the smile.
@@ -52,7 +52,8 @@ class ListenerStatistics:
     """Nods, brows and mirrored posture.
 
     Attributes:
-        nod_share: chance of a nod at the end of the other's phrase. Source: Dittmann and Llewellyn, 1968; Maynard, 1987.
+        nod_share: chance of a nod at the end of the other's phrase. Source: Dittmann and Llewellyn, 1968; Maynard,
+            1987.
         nod_delay_s: least and greatest time from that end to the nod. Source: Ward and Tsukahara, 2000; Dittmann and
             Llewellyn, 1968 (in the pause after the phrase).
         nod_with_backchannel_share: chance that one's own spoken backchannel comes with a nod. Source: Dittmann and
@@ -121,7 +122,7 @@ def brow_raises(rng: np.random.Generator, own: Talk, other: Talk, s: ListenerSta
 def mirrored_brows(rng: np.random.Generator, raises: tuple[Pulse, ...], s: ListenerStatistics) -> tuple[Pulse, ...]:
     """Answers to the other's raised brows."""
     return tuple(
-        Pulse(p.start_s + rng.uniform(*s.brow_mirror_delay_s), p.rise_s, p.hold_s, p.fall_s, p.size * s.brow_mirror_gain)
+        replace(p, start_s=p.start_s + rng.uniform(*s.brow_mirror_delay_s), size=p.size * s.brow_mirror_gain)
         for p in raises
         if rng.random() < s.brow_mirror_share
     )

@@ -15,6 +15,9 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.train.clips import ClipBatch
 from avatar_forcing_ros.train.lips import LIP_CHANNELS
 
+EVENT_CHANNELS = ("pitch", "smile", "brow_raise", "blink_right", "blink_left", "gaze_x", "gaze_y")
+"""They carry nods, smiles, raised brows, blinks and looks away, and mostly rest."""
+
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
@@ -25,9 +28,9 @@ class ObjectiveConfig:
         user_dropout: chance that voice and motion of the user are dropped together, as guidance does.
         speech_dropout: chance that one's own speech is dropped and the user is kept, as guidance does.
         null_dropout: chance that all three are dropped.
-        noise_shift: s of t' = s t / (1 + (s - 1) t), which moves training towards noise, where the conditions decide and
-            where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206), section 5.3.2. The
-            paper has 1.
+        noise_shift: s of t' = s t / (1 + (s - 1) t), which moves training towards noise, where the conditions decide
+            and where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206), 5.3.2. The paper
+            has 1.
         past_clean_share: chance that a clip is noised as in streaming: nearly clean up to a random block.
         past_noise: greatest share of noise there. This past is not scored, and the network is told that it is clean.
         past_offset: standard deviation, in network units, of a constant that is added to each channel of this past. It
@@ -35,6 +38,7 @@ class ObjectiveConfig:
         last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
             block after it.
         lip_weight: weight of the lip channels.
+        event_weight: weight of EVENT_CHANNELS.
     """
 
     dropout: float = 0.10
@@ -44,14 +48,15 @@ class ObjectiveConfig:
     noise_shift: float = 2.5
     past_clean_share: float = 0.5
     past_noise: float = 0.05
-    past_offset: float = 0.08
+    past_offset: float = 0.3
     last_block_weight: float = 3.0
     lip_weight: float = 3.0
+    event_weight: float = 2.5
 
 
 @dataclass(frozen=True)
 class Noised:
-    """Clips on their way to noise: `x_t` and `target` (B, T, M), `t` (B, T), and `scored` (B, T), 0 for a given past."""
+    """Clips on their way to noise: `x_t`, `target` (B, T, M), `t` (B, T), and `scored` (B, T), 0 for a given past."""
 
     x_t: Tensor
     t: Tensor
@@ -114,9 +119,9 @@ def shifted(t: Tensor, shift: float) -> Tensor:
 def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator) -> Noised:
     """Put clips at their times on the path, and their past a little astray."""
     noise = torch.randn(motion.shape, generator=generator).to(motion.device)
-    offset = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator).to(motion.device) * config.past_offset
+    astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator).to(motion.device)
     t, past = times.t.to(motion.device), times.past.to(motion.device)
-    x_t = interpolate(motion, noise, t) + offset * past[..., None]
+    x_t = interpolate(motion, noise, t) + config.past_offset * astray * past[..., None]
     return Noised(x_t, t.masked_fill(past, CLEAN_TIME), target_velocity(motion, noise), (~past).float())
 
 
@@ -154,8 +159,8 @@ def weights(frames: int, block: int, config: ObjectiveConfig) -> Tensor:
     """(T, 18) weights of the errors, of mean one."""
     channel = torch.ones(SIZE)
     channel[[INDEX[name] for name in LIP_CHANNELS]] = config.lip_weight
+    channel[[INDEX[name] for name in EVENT_CHANNELS]] = config.event_weight
     frame = torch.ones(frames)
     frame[-block:] = config.last_block_weight
     table = frame[:, None] * channel
     return table / table.mean()
-

@@ -44,5 +44,7 @@ def close_gaps(starts: list[tuple[float, str, bool]], duration_s: float) -> tupl
     """Phonemes from (start, symbol, word_start): each lasts until the next, the last until the end."""
     ends = [start for start, _, _ in starts[1:]] + [duration_s]
     return tuple(
-        Phoneme(start, end, symbol, word) for (start, symbol, word), end in zip(starts, ends, strict=True) if end > start
+        Phoneme(start, end, symbol, word)
+        for (start, symbol, word), end in zip(starts, ends, strict=True)
+        if end > start
     )

@@ -72,7 +72,7 @@ class TrainConfig:
         checkpoint_steps: steps between checkpoints.
     """
 
-    steps: int = 6000
+    steps: int = 9600
     batch: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
@@ -160,7 +160,8 @@ class Trainer:
             costs = self.train_step()
             if self.step % self.config.log_steps == 0 or self.step == self.config.steps:
                 journal.add(self.step, costs)
-                _log.info("%s", _line(self.step, self.config.steps, costs, (time.monotonic() - began) / (self.step - first)))
+                pace = (time.monotonic() - began) / (self.step - first)
+                _log.info("%s", _line(self.step, self.config.steps, costs, pace))
             if self.step % self.config.checkpoint_steps == 0 or self.step == self.config.steps:
                 save(self.state_dict(), path)
                 if report is not None:

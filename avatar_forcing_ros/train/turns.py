@@ -66,7 +66,8 @@ def random_style(rng: np.random.Generator) -> TurnStyle:
     if kind == "user talks":
         return TurnStyle(avatar_share=0.06, silence_share=0.12, length=2.0)
     if kind == "quiet":
-        return TurnStyle(avatar_share=float(rng.uniform(0.1, 0.9)), silence_share=0.9, silence_s=(3.0, 12.0), length=0.7)
+        share = float(rng.uniform(0.1, 0.9))
+        return TurnStyle(avatar_share=share, silence_share=0.9, silence_s=(3.0, 12.0), length=0.7)
     return TurnStyle(avatar_share=float(rng.uniform(0.35, 0.65)), silence_share=0.12)
 
 

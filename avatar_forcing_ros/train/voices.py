@@ -93,9 +93,10 @@ class Speaker:
 
 def _trimmed(sound: NDArray[np.float32], starts: list[tuple[float, str, bool]]) -> Phrase:
     """Cut what comes before the first and after the last phoneme that is not a pause."""
-    phonemes = [p for p in close_gaps(starts, len(sound) / SAMPLE_RATE)]
+    phonemes = close_gaps(starts, len(sound) / SAMPLE_RATE)
     voiced = [p for p in phonemes if p.symbol]
     begin, end = voiced[0].start_s, voiced[-1].end_s
-    kept = close_gaps([(p.start_s - begin, p.symbol, p.word_start) for p in phonemes if begin <= p.start_s < end], end - begin)
+    inside = [p for p in phonemes if begin <= p.start_s < end]
+    kept = close_gaps([(p.start_s - begin, p.symbol, p.word_start) for p in inside], end - begin)
     cut = sound[int(begin * SAMPLE_RATE) : int(end * SAMPLE_RATE)]
     return Phrase(cut / max(1e-4, float(np.abs(cut).max())), kept)
