@@ -29,7 +29,7 @@ class ObjectiveConfig:
         speech_dropout: chance that one's own speech is dropped and the user is kept, as guidance does.
         null_dropout: chance that all three are dropped.
         noise_shift: s of t' = s t / (1 + (s - 1) t), which moves training towards noise, where the conditions decide
-            and where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206), 5.3.2. The paper
+            and where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206). The paper
             has 1.
         past_clean_share: chance that a clip is noised as in streaming: nearly clean up to a random block.
         past_noise: greatest share of noise there. This past is not scored, and the network is told that it is clean.

@@ -205,7 +205,7 @@ def save(state: dict[str, Any], path: Path) -> None:
 def _by_group(scored: Scored) -> dict[str, float]:
     """Mean error of pose, lips and the rest of the face."""
     total = (scored.errors.detach() * scored.weights).sum(dim=(0, 1)) / scored.weights.sum(dim=(0, 1))
-    groups = {"pose": slice(0, 6), "lips": [6, 8, 9, 10, 11], "face": slice(12, 18)}
+    groups = {"pose": list(range(6)), "lips": [6, 8, 9, 10, 11], "face": list(range(12, 18))}
     return {name: total[channels].mean().item() for name, channels in groups.items()}
 
 
