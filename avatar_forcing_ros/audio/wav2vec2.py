@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from avatar_forcing_ros.published_weights import check_published
+
+if TYPE_CHECKING:  # an optional requirement: only the published network wants it
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 SAMPLE_RATE = 16_000
 FRAME_SAMPLES = 640
@@ -52,8 +55,22 @@ class Wav2Vec2Sizes:
 
     def library_config(self) -> Wav2Vec2Config:
         """The same in the words of `transformers`, everything else at its default."""
+        from transformers import Wav2Vec2Config
+
         sizes = asdict(self)
         return Wav2Vec2Config(conv_dim=(sizes.pop("conv_channels"),) * 7, **sizes)
+
+    def library_model(self) -> Wav2Vec2Model:
+        """A model of these sizes, its weights not yet loaded.
+
+        Raises:
+            ModuleNotFoundError: `transformers` is not installed.
+        """
+        try:
+            from transformers import Wav2Vec2Model
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("the published network needs transformers: run `make published`") from error
+        return Wav2Vec2Model(self.library_config())
 
 
 class Wav2Vec2Encoder(nn.Module):
@@ -62,7 +79,7 @@ class Wav2Vec2Encoder(nn.Module):
     def __init__(self, sizes: Wav2Vec2Sizes) -> None:
         super().__init__()
         self.sizes = sizes
-        self.wav2vec2 = Wav2Vec2Model(sizes.library_config())
+        self.wav2vec2 = sizes.library_model()
 
     @torch.inference_mode()
     def forward(self, samples: Tensor) -> Tensor:
@@ -100,7 +117,7 @@ class Wav2Vec2Encoder(nn.Module):
 def published_shapes(sizes: Wav2Vec2Sizes) -> dict[str, tuple[int, ...]]:
     """Full published name -> shape of every parameter, as `transformers` names them with a current torch."""
     with torch.device("meta"):
-        model = Wav2Vec2Model(sizes.library_config())
+        model = sizes.library_model()
     return {PREFIX + name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
 
 
