@@ -6,7 +6,6 @@
 #   make bench   the figures of the README; the last line is JSON
 #   make train   the bundled model from nothing
 #   make setup   only the environment: .venv, which is also the ROS prefix, with this package built into it
-#   make published   adds what the authors' published network needs
 #   make clean   removes the environment
 #
 # Variables: PYTHON (3.10 to 3.12), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU; the environment remembers it),
@@ -45,7 +44,7 @@ build := $(VENV)/stamps/build-$(build_key)
 # Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
 is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]
 
-.PHONY: help setup demo test check bench train published clean
+.PHONY: help setup demo test check bench train clean
 
 help:
 	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
@@ -72,9 +71,6 @@ train: setup
 	@requirements/system.sh train
 	$(BIN)/avatar-forcing train $(ARGS)
 
-published: setup
-	$(pip_install) -r requirements/published.txt
-
 clean:
 	rm -rf $(VENV) out
 
@@ -87,7 +83,7 @@ $(environment):
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
 	@echo "Installing the packages (about 2 minutes the first time) ..."
 	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
-	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/test.txt
+	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/published.txt -r requirements/test.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python

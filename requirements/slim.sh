@@ -14,6 +14,11 @@ case $("$1" -c 'import importlib.metadata as m; print(m.version("torch"))') in
   *+cpu) rm -rf "$packages"/torch/{include,bin/test_*,bin/*Test,bin/protoc*,bin/*.pt,bin/*.ptl,bin/upgrader_models} ;;
 esac
 
+# Of transformers' two hundred models one is used; hf_xet only downloads.
+find "$packages"/transformers/models -mindepth 1 -maxdepth 1 -type d ! -name wav2vec2 ! -name auto ! -name encoder_decoder \
+  -exec rm -rf {} + 2>/dev/null || true
+rm -rf "$packages"/hf_xet "$packages"/hf_xet-*
+
 # CMake's packer and its manual.
 rm -rf "$packages"/cmake/data/bin/cpack "$packages"/cmake/data/share/cmake-*/Help
 
