@@ -49,7 +49,7 @@ class Recipe:
     watched: int = 1
 
 
-BUNDLED_SAMPLER = SamplerConfig(steps=6, guidance_avatar=1.0, guidance_user=1.0, joint=True)
+BUNDLED_SAMPLER = SamplerConfig(steps=4, guidance_avatar=1.5, guidance_user=1.5, joint=True)
 """Chosen from the table in models/facemesh/README.md."""
 
 
