@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-pytest.importorskip("transformers", reason="transformers is not here: run `make published`")
+pytest.importorskip("transformers", reason="transformers is not here: requirements/published.txt")
 
 from avatar_forcing_ros.audio.speech_level import SpeechLevel, SpeechLevelConfig
 from avatar_forcing_ros.audio.wav2vec2 import (

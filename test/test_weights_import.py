@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-pytest.importorskip("transformers", reason="transformers is not here: run `make published`")
+pytest.importorskip("transformers", reason="transformers is not here: requirements/published.txt")
 
 from avatar_forcing_ros.audio.wav2vec2 import PREFIX, Wav2Vec2Sizes
 from avatar_forcing_ros.audio.wav2vec2 import published_shapes as wav2vec2_shapes
