@@ -95,7 +95,11 @@ def test_errors_vanish_at_the_target_only_and_weights_have_mean_one() -> None:
     assert off[..., 6].allclose(torch.tensor(2.0)) and off[..., 0].allclose(torch.tensor(4.0))
     table = weights(16, 4, ObjectiveConfig())
     assert table.mean() == pytest.approx(1, abs=1e-6)
-    assert table[-1].allclose(3 * table[0]) and table[0, 6].allclose(3 * table[0, 0]) and table[0, 7].allclose(2.5 * table[0, 0])
+    assert (
+        table[-1].allclose(3 * table[0])
+        and table[0, 6].allclose(3 * table[0, 0])
+        and table[0, 7].allclose(2.5 * table[0, 0])
+    )
 
 
 def test_the_network_learns() -> None:
