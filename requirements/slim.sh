@@ -20,7 +20,7 @@ find "$packages"/transformers/models -mindepth 1 -maxdepth 1 -type d ! -name wav
 rm -rf "$packages"/hf_xet "$packages"/hf_xet-*
 
 # Models of hands and bodies, and the voice detector in forms for other runtimes.
-rm -rf "$packages"/mediapipe/modules/{hand_landmark,palm_detection,pose_detection,pose_landmark,objectron}
+rm -f "$packages"/mediapipe/modules/{hand_landmark,palm_detection,pose_detection,pose_landmark}/*.tflite
 rm -f "$packages"/silero_vad/data/*.{onnx,jit}
 
 # CMake's packer and its manual.
