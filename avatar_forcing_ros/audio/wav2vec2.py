@@ -69,7 +69,9 @@ class Wav2Vec2Sizes:
         try:
             from transformers import Wav2Vec2Model
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("the published network needs transformers: see requirements/published.txt") from error
+            raise ModuleNotFoundError(
+                "the published network needs transformers: see requirements/published.txt"
+            ) from error
         return Wav2Vec2Model(self.library_config())
 
 

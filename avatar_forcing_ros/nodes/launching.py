@@ -20,6 +20,7 @@ def node_action(node: NodeProcess) -> Node:
         parameters=[str(node.settings), dict(node.parameters)],
         remappings=list(node.remappings.items()),
         output="screen",
+        sigterm_timeout="15",  # after Ctrl-C a recording is finished first; the default is 5 s
     )
 
 
