@@ -11,3 +11,4 @@ python=${1:-python3} backend=${2:-cpu}
 "$here/install_torch.sh" "$python" "$backend"
 "$python" -m pip install -r "$here/runtime.txt"
 "$python" -m pip install --no-deps -r "$here/bare.txt"
+"$python" -m pip install 'sounddevice>=0.5,<1'  # this machine's microphone and loudspeaker; wants the system's libportaudio2

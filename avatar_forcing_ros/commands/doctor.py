@@ -92,7 +92,10 @@ def _messages() -> str:
 
 
 def _sound_devices() -> str:
-    sounddevice = importlib.import_module("sounddevice")
+    try:
+        sounddevice = importlib.import_module("sounddevice")
+    except (ImportError, OSError):  # OSError: the system lacks PortAudio's library
+        raise RuntimeError("needs `pip install sounddevice` and the system package libportaudio2") from None
     names = {kind: sounddevice.query_devices(kind=kind)["name"] for kind in ("input", "output")}
     return f"input {names['input']}, output {names['output']}"
 
