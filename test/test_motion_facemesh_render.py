@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips, expression_basis
+from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips, expression_basis, parted
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
 from avatar_forcing_ros.motion.facemesh.crop import Crop
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
@@ -194,6 +194,12 @@ def test_press_closes_open_lips() -> None:
     points += expression_basis(points)[EXPRESSIONS.index("jaw_open")]
     close_lips(points, 1.0)
     assert np.allclose(points[LOWER_LIP[3]], points[UPPER_LIP[3]], atol=1e-6)
+
+
+def test_lips_part_at_once_and_keep_both_ends() -> None:
+    drawn = [parted(value) for value in np.linspace(0, 1, 51)]
+    assert drawn[0] == 0 and drawn[-1] == 1
+    assert (np.diff(drawn) > 0).all() and parted(0.1) > 0.16 and parted(0.005) < 0.02
 
 
 def test_teeth_show_only_through_open_lips(portrait: FaceMeshPortrait) -> None:

@@ -122,6 +122,10 @@ def test_jaw_opens_in_steps(trip: RoundTrip) -> None:
     assert trip.change(jaw_open=0.5, press=1.0)["gap"] < 0.04
 
 
+def test_a_small_opening_is_seen(trip: RoundTrip) -> None:
+    assert trip.change(jaw_open=0.12)["gap"] > 0.02
+
+
 def test_mouth_shapes(trip: RoundTrip) -> None:
     smile, frown = trip.change(smile=1.0), trip.change(smile=-0.5)
     assert smile["width"] > 0.08

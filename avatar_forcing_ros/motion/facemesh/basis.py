@@ -39,6 +39,19 @@ PRESS_LIFTS_JAW = 0.6
 """Share of the jaw's opening that a full `press` takes back; the lips close the rest."""
 
 
+PARTING, PARTED_FROM = 0.09, 0.04
+"""Lips part at once: how far they are drawn apart beyond a small `jaw_open`, and the value that shows two thirds of it.
+
+Face meshes take lips that are less than 0.05 interocular distances apart for shut, a jaw_open of 0.12, and an eye at a
+distance does too. Parted so, a small opening is seen, and MediaPipe reads back what the channel says.
+"""
+
+
+def parted(jaw_open: float) -> float:
+    """The opening that is drawn for a `jaw_open` within 0 and 1: the same at both ends, more in between."""
+    return jaw_open + PARTING * (1 - jaw_open) * float(1 - np.exp(-jaw_open / PARTED_FROM))
+
+
 def jaw_under_press(jaw_open: float, press: float) -> float:
     """Opening of the jaw that is left when the lips are pressed together."""
     return jaw_open * (1 - PRESS_LIFTS_JAW * press)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, LOWER_SHARE, close_lips, jaw_under_press
+from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, LOWER_SHARE, close_lips, jaw_under_press, parted
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.eyes import EyePatch
 from avatar_forcing_ros.motion.facemesh.folds import Folds
@@ -133,6 +133,7 @@ class FrameRenderer:
             ValueError: the latent is not 18 finite numbers.
         """
         motion = soft_limit(latent)
+        motion[INDEX["jaw_open"]] = parted(motion[INDEX["jaw_open"]])
         points = self._express(motion[_EXPRESSION_CHANNELS])
         posed = self._pose(points, motion, self.model.mesh.follow)
         posed[:, 1] -= self._breath(frame_index) * self.model.mesh.breath
