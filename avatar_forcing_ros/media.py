@@ -64,6 +64,56 @@ def _mono_pieces(container: av.container.InputContainer, rate: int, path: str | 
         raise MediaError(f"{path}: sound cannot be decoded: {error.strerror}") from None
 
 
+def read_channels(path: str | Path, start_s: float, end_s: float, sample_rate: int) -> NDArray[np.float32]:
+    """A span of the sound of a file, every channel by itself.
+
+    Args:
+        path: of a sound or video file.
+        start_s: first moment.
+        end_s: last moment.
+        sample_rate: wanted, in Hz.
+
+    Returns:
+        (channels, N) float32, N as the span asks; zeros where the file has no sound.
+
+    Raises:
+        MediaError: no such file, no sound in it, or it cannot be decoded.
+    """
+    with _open(path) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{path}: expected sound, got a file without an audio stream")
+        channels = container.streams.audio[0].channels
+        span = np.zeros((channels, round((end_s - start_s) * sample_rate)), np.float32)
+        resampler = AudioResampler(format="fltp", rate=sample_rate)
+        try:
+            _go_to(container, start_s)
+            for frame in container.decode(audio=0):
+                for piece in resampler.resample(frame):
+                    _put(span, np.asarray(piece.to_ndarray(), np.float32), round((float(piece.time or 0.0) - start_s) * sample_rate))
+                if (frame.time or 0.0) > end_s:
+                    break
+        except av.FFmpegError as error:
+            raise MediaError(f"{path}: sound cannot be decoded: {error.strerror}") from None
+    return span
+
+
+def _put(span: NDArray[np.float32], piece: NDArray[np.float32], position: int) -> None:
+    """Write what of a piece (channels, K) that begins at `position` lies within the span (channels, N)."""
+    begin, end = max(0, position), min(span.shape[1], position + piece.shape[1])
+    if begin < end:
+        span[:, begin:end] = piece[:, begin - position : end - position]
+
+
+def length_s(path: str | Path) -> float | None:
+    """Length of a video or sound file as it says itself; None when it does not.
+
+    Raises:
+        MediaError: no such file, or not a media file.
+    """
+    with _open(path) as container:
+        return None if container.duration is None else container.duration / 1_000_000
+
+
 def has_audio(path: str | Path) -> bool:
     """Whether a file has an audio stream.
 
@@ -74,8 +124,12 @@ def has_audio(path: str | Path) -> bool:
         return bool(container.streams.audio)
 
 
-def read_video(path: str | Path) -> Iterator[ClipFrame]:
-    """The pictures of a video file, one after the other.
+def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
+    """The pictures of a video file, one after the other, upright as the camera says.
+
+    Args:
+        path: of the file.
+        start_s: where to begin; the first picture given is the last one that begins no later, or one before it.
 
     Raises:
         MediaError: no such file, no pictures in it, or it cannot be decoded.
@@ -85,10 +139,27 @@ def read_video(path: str | Path) -> Iterator[ClipFrame]:
             raise MediaError(f"{path}: expected a video, got a file without a video stream")
         container.streams.video[0].thread_type = "NONE"
         try:
+            _go_to(container, start_s)
+            before: av.VideoFrame | None = None
             for frame in container.decode(video=0):
-                yield ClipFrame(float(frame.time or 0.0), frame.to_ndarray(format="rgb24"))
+                if before is not None and (frame.time is None or frame.time > start_s):
+                    yield _clip_frame(before)
+                before = frame
+            if before is not None:
+                yield _clip_frame(before)
         except av.FFmpegError as error:
             raise MediaError(f"{path}: video cannot be decoded: {error.strerror}") from None
+
+
+def _go_to(container: av.container.InputContainer, start_s: float) -> None:
+    """To the last place at or before a time from which decoding can begin."""
+    if start_s > 0:
+        container.seek(int(start_s * 1_000_000))
+
+
+def _clip_frame(frame: av.VideoFrame) -> ClipFrame:
+    image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+    return ClipFrame(float(frame.time or 0.0), np.ascontiguousarray(image))
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
