@@ -1,0 +1,244 @@
+"""The list of recorded pairs of people: which files show and hear whom, and from when to when.
+
+CSV with a header, YAML (a list of mappings) or JSON lines; the file's ending says which. One entry is one recording:
+
+    id        letters, digits, `.`, `_` and `-`; names the clip everywhere
+    video_a   the first person's video,  and  video_b  the second's; both began at the same moment, or `offset_b` says
+    video     instead of the two: one video that shows both side by side, a on the left
+    audio_a   the first person's own sound,  and  audio_b  the second's; without them each video's own sound counts
+    sound     "channels": one sound with a on its first and b on its second channel; "mixed": one sound of both, shared
+              out by who moves the mouth; "own" (the default of two videos): one sound each
+    audio     the file of that one sound; without it that of `video` or `video_a`
+    start     seconds from the beginning of the files (0), and  end  (the end of the shorter file)
+    offset_b  seconds by which the clock of b's files is ahead of a's (0)
+
+Paths are relative to the list.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FIELDS = (
+    "id", "video_a", "video_b", "video", "audio_a", "audio_b", "audio", "sound", "start", "end", "offset_b",
+)  # fmt: skip
+SOUNDS = ("own", "channels", "mixed")
+_SHOWN_ERRORS = 10
+
+
+class DyadListError(ValueError):
+    """The list cannot be read as one; the message names every line that is wrong."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Where one person is seen and heard.
+
+    Attributes:
+        video: file.
+        side: of the picture: "whole", "left" or "right".
+        audio: file.
+        channel: of its sound; None mixes all channels.
+        video_offset_s: what the clock of the video is ahead of the recording's.
+        audio_offset_s: the same of the sound.
+    """
+
+    video: Path
+    side: str
+    audio: Path
+    channel: int | None = None
+    video_offset_s: float = 0.0
+    audio_offset_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Dyad:
+    """Two people in one conversation.
+
+    Attributes:
+        id: of the recording.
+        line: of the list, counted from 1.
+        a: first person.
+        b: second person.
+        is_mixed: both have the same sound, which is still to be shared out.
+        start_s: first moment.
+        end_s: last moment; None is the end of the shorter file.
+    """
+
+    id: str
+    line: int
+    a: Person
+    b: Person
+    is_mixed: bool
+    start_s: float
+    end_s: float | None
+
+    @property
+    def people(self) -> tuple[Person, Person]:
+        """Both."""
+        return self.a, self.b
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the recording, once."""
+        return tuple(dict.fromkeys(path for person in self.people for path in (person.video, person.audio)))
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One entry as written."""
+
+    line: int
+    values: Mapping[str, Any]
+
+
+def read_dyads(path: Path) -> list[Dyad]:
+    """All recordings of a list.
+
+    Raises:
+        DyadListError: the file is no such list, or some of its lines are wrong. Nothing is opened to find that out.
+    """
+    if not path.is_file():
+        raise DyadListError(f"{path}: no such file")
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DyadListError(f"{path}: expected a list that ends in {', '.join(_READERS)}, got '{path.suffix}'")
+    dyads: dict[str, Dyad] = {}
+    errors = [error for entry in _entries(path) if (error := _add(dyads, entry, path.parent))]
+    if errors:
+        more = [f"and {len(errors) - _SHOWN_ERRORS} more"] if len(errors) > _SHOWN_ERRORS else []
+        raise DyadListError(f"{path}: " + "; ".join(errors[:_SHOWN_ERRORS] + more))
+    if not dyads:
+        raise DyadListError(f"{path}: expected at least one recording, got none")
+    return list(dyads.values())
+
+
+def _add(dyads: dict[str, Dyad], entry: _Entry, folder: Path) -> str:
+    """Add what an entry says; returns what is wrong with it, or nothing."""
+    try:
+        dyad = _dyad(entry, folder)
+    except ValueError as error:
+        return f"line {entry.line}: {error}"
+    if dyad.id in dyads:
+        return f"line {entry.line}: id '{dyad.id}' was already taken by line {dyads[dyad.id].line}"
+    dyads[dyad.id] = dyad
+    return ""
+
+
+def _entries(path: Path) -> list[_Entry]:
+    try:
+        return list(_READERS[path.suffix.lower()](path.read_text(encoding="utf-8-sig")))
+    except (ValueError, csv.Error, yaml.YAMLError) as error:
+        raise DyadListError(f"{path}: {' '.join(str(error).split())}") from None
+
+
+def _csv_entries(text: str) -> Iterator[_Entry]:
+    reader = csv.DictReader(text.splitlines(), restkey="a value without a column")
+    for row in reader:
+        yield _Entry(reader.line_num, {key: value for key, value in row.items() if value not in (None, "")})
+
+
+def _json_entries(text: str) -> Iterator[_Entry]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                values = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"line {number}: expected one JSON object, got {line.strip()[:60]!r}") from error
+            yield _Entry(number, _mapping(values, number))
+
+
+def _yaml_entries(text: str) -> Iterator[_Entry]:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    values = yaml.safe_load(text)
+    if not isinstance(root, yaml.SequenceNode):
+        raise ValueError("expected a YAML list of mappings")
+    for node, value in zip(root.value, values, strict=True):
+        line = node.start_mark.line + 1
+        yield _Entry(line, _mapping(value, line))
+
+
+def _mapping(values: Any, line: int) -> Mapping[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"line {line}: expected a mapping of {', '.join(FIELDS)}, got {type(values).__name__}")
+    return values
+
+
+_READERS = {
+    ".csv": _csv_entries,
+    ".jsonl": _json_entries,
+    ".yaml": _yaml_entries,
+    ".yml": _yaml_entries,
+}
+
+
+def _dyad(entry: _Entry, folder: Path) -> Dyad:
+    """Check one entry and say who is seen and heard where."""
+    values = entry.values
+    unknown = sorted(str(key) for key in set(values) - set(FIELDS))
+    if unknown:
+        raise ValueError(f"unknown field '{unknown[0]}'; known are {', '.join(FIELDS)}")
+    start_s = _seconds(values, "start", 0.0)
+    end_s = _seconds(values, "end", math.inf)
+    if not 0 <= start_s < end_s:
+        raise ValueError(f"0 <= start < end must hold, got start {start_s:g} and end {end_s:g}")
+    sound = _sound(values)
+    a, b = (_person(values, folder, number, sound) for number in (0, 1))
+    return Dyad(_id(values), entry.line, a, b, sound == "mixed", start_s, None if math.isinf(end_s) else end_s)
+
+
+def _id(values: Mapping[str, Any]) -> str:
+    name = str(values.get("id", ""))
+    if not re.fullmatch(r"[\w-][\w.-]*", name, re.ASCII):
+        raise ValueError(f"id must consist of letters, digits, '.', '_' and '-', got '{name}'")
+    return name
+
+
+def _seconds(values: Mapping[str, Any], name: str, default: float) -> float:
+    try:
+        value = float(values.get(name, default))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number of seconds, got '{values[name]}'") from None
+    if math.isnan(value):
+        raise ValueError(f"{name} must be a number of seconds, got NaN")
+    return value
+
+
+def _sound(values: Mapping[str, Any]) -> str:
+    """Kind of the sound, when it fits to what else is given."""
+    given = {name for name in FIELDS if values.get(name) is not None}
+    if given & {"video", "video_a", "video_b"} not in ({"video"}, {"video_a", "video_b"}):
+        raise ValueError("expected either video or both video_a and video_b")
+    if len(given & {"audio_a", "audio_b"}) == 1:
+        raise ValueError("expected audio_a and audio_b together")
+    has_own = "video_a" in given or "audio_a" in given
+    sound = str(values.get("sound") or "own")
+    if sound not in SOUNDS:
+        raise ValueError(f"sound must be one of {', '.join(SOUNDS)}, got '{sound}'")
+    if sound == "own" and not has_own:
+        raise ValueError("one video has one sound: expected sound to be channels or mixed, or audio_a and audio_b")
+    if sound == "own" and "audio" in given:
+        raise ValueError("audio is one sound of both: expected sound to be channels or mixed")
+    if sound != "own" and "audio_a" in given:
+        raise ValueError(f"audio_a and audio_b are sounds of their own, got sound '{sound}'")
+    return sound
+
+
+def _person(values: Mapping[str, Any], folder: Path, number: int, sound: str) -> Person:
+    letter = "ab"[number]
+    video = folder / str(values.get("video") or values[f"video_{letter}"])
+    offset_s = _seconds(values, "offset_b", 0.0) if number else 0.0
+    side = ("left", "right")[number] if values.get("video") else "whole"
+    if sound == "own":
+        return Person(video, side, folder / str(values.get(f"audio_{letter}") or video), None, offset_s, offset_s)
+    shared = folder / str(values.get("audio") or values.get("video") or values["video_a"])
+    return Person(video, side, shared, number if sound == "channels" else None, offset_s)
