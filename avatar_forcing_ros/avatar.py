@@ -80,6 +80,18 @@ class AvatarConfig:
             raise ValueError(f"behind_ms must be at least 200, got {self.behind_ms}")
 
 
+class GenerationError(RuntimeError):
+    """A block could not be generated; the cause is chained.
+
+    Attributes:
+        frames: what `step` would have returned. Where the block is missing the face holds still; speech goes on.
+    """
+
+    def __init__(self, cause: Exception, frames: list[AvatarFrame]) -> None:
+        super().__init__(f"a block could not be generated: {cause}")
+        self.frames = frames
+
+
 @dataclass
 class _Conversation:
     """Everything one conversation remembers.
@@ -100,6 +112,7 @@ class _Conversation:
     latents: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     said: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     events: list[PlaybackEvent] = field(default_factory=list)
+    failure: Exception | None = None
 
 
 class Avatar:
@@ -119,6 +132,7 @@ class Avatar:
         self.config = config or AvatarConfig()
         self._portrait: Portrait = bundle.space.load_portrait(portrait, self.config.image_size)
         self._generator = BlockGenerator(bundle.network, self._sampler())
+        self._holds_still = False
         self._network = bundle.manifest.network
         self._conversation: _Conversation | None = None
         self._warm_up()
@@ -194,13 +208,37 @@ class Avatar:
         return self._running.next_decision_ns
 
     def step(self, until_ns: int) -> list[AvatarFrame]:
-        """Frames of every block whose decision time has come by `until_ns`, in order of presentation."""
+        """Frames of every block whose decision time has come by `until_ns`, in order of presentation.
+
+        Raises:
+            GenerationError: a block could not be generated; the error has the frames, and the next block is tried anew.
+        """
         if until_ns - self.next_decision_ns > self.config.behind_ms * MILLISECOND:
             self._resume(first_frame_from(until_ns + self._lead_ns), decision_ns=until_ns)
         frames: list[AvatarFrame] = []
         while self.next_decision_ns <= until_ns:
             frames += self._decide()
+        failure, self._running.failure = self._running.failure, None
+        if failure is not None:
+            raise GenerationError(failure, frames) from failure
         return frames
+
+    @property
+    def full_steps(self) -> int:
+        """Solver steps per block, as configured."""
+        return self._sampler().steps
+
+    def use_steps(self, steps: int) -> None:
+        """Draw blocks with another number of solver steps from the next one on; 0 holds the face still.
+
+        Raises:
+            ValueError: the number is negative.
+        """
+        if steps < 0:
+            raise ValueError(f"steps must be at least 0, got {steps}")
+        self._holds_still = not steps
+        if steps:
+            self._generator = BlockGenerator(self.bundle.network, replace(self._sampler(), steps=steps))
 
     def render(self, frame: AvatarFrame) -> NDArray[np.uint8]:
         """Picture of a frame, (S, S, 3) uint8 RGB."""
@@ -250,7 +288,7 @@ class Avatar:
         frames = range(c.next_frame, c.next_frame + block)
         spoken = self._hear_speech(frames)
         seen = self._hear_user(frames)
-        latents = self._generate(frames)
+        latents = self._move(frames)
         made = [self._frame(frames[i], latents[i], spoken[i], seen) for i in range(block)]
         c.block += 1
         c.next_frame = frames.stop
@@ -288,19 +326,47 @@ class Avatar:
         c.audio.advance(stamps[-1])
         return c.motion.read(stamps)
 
+    def _move(self, frames: range) -> NDArray[np.float32]:
+        """(B, M) motion latents of a block, in the units of the motion space; `step` tells of a failure."""
+        c = self._running
+        try:
+            latents = self._hold(frames) if self._holds_still else self._generate(frames)
+        except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
+            c.failure, latents = error, self._hold(frames)
+        self._remember(frames, latents)
+        return self.bundle.denormalize(latents)
+
+    def _hold(self, frames: range) -> NDArray[np.float32]:
+        """(B, M) as the network sees it: the face of the frame before, unmoved."""
+        c = self._running
+        c.generator = None
+        newest = c.latents.get(frames.start - 1)
+        held = self.bundle.normalize(self._portrait.reference) if newest is None else newest
+        return np.repeat(held[None], len(frames), axis=0)
+
     def _generate(self, frames: range) -> NDArray[np.float32]:
-        """(B, M) motion latents of a block, in the units of the motion space."""
+        """(B, M) as the network draws it.
+
+        Raises:
+            ArithmeticError: the network's numbers are not finite.
+        """
         c = self._running
         if c.generator is None:
             c.generator = self._prime(frames.start)
         window = range(frames.start - self._network.lookahead_frames, frames.stop)
         noise = block_noise(self.config.seed, c.epoch, c.block, (1, len(frames), self._network.motion_size))
         latents = self._generator.generate(c.generator, self._conditions(window), noise)[0].numpy()
+        if not np.isfinite(latents).all():
+            raise ArithmeticError("the network gave numbers that are not finite")
+        return latents
+
+    def _remember(self, frames: range, latents: NDArray[np.float32]) -> None:
+        """Keep as much of the past as fills a cache."""
+        c = self._running
         c.latents.update(zip(frames, latents, strict=True))
         for kept in (c.latents, c.said):
             for n in [n for n in kept if n < frames.stop - self._history_frames]:
                 del kept[n]
-        return self.bundle.denormalize(latents)
 
     # --- what the network is given ---------------------------------------------------------------------------------
 
