@@ -89,7 +89,8 @@ def read_channels(path: str | Path, start_s: float, end_s: float, sample_rate: i
             _go_to(container, start_s)
             for frame in container.decode(audio=0):
                 for piece in resampler.resample(frame):
-                    _put(span, np.asarray(piece.to_ndarray(), np.float32), round((float(piece.time or 0.0) - start_s) * sample_rate))
+                    position = round((float(piece.time or 0.0) - start_s) * sample_rate)
+                    _put(span, np.asarray(piece.to_ndarray(), np.float32), position)
                 if (frame.time or 0.0) > end_s:
                     break
         except av.FFmpegError as error:
