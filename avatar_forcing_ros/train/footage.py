@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,11 +45,17 @@ class Footage:
     columns: Columns = Columns()
 
     def pictures(self) -> Iterator[NDArray[np.uint8]]:
-        """At most T pictures (H, W, 3), number n of the moment start + n/25 s; fewer where the video ends."""
+        """At most T pictures (H, W, 3), number n of the moment start + n/25 s; fewer where the video ends.
+
+        Raises:
+            ClipError: not one.
+        """
         start_s = self.start_s + self.person.video_offset_s
-        for number, image in enumerate(on_grid(read_video(self.person.video, start_s), start_s)):
-            if number == self.frames:
-                return
+        images = islice(on_grid(read_video(self.person.video, start_s), start_s), self.frames)
+        first = next(images, None)
+        if first is None:
+            raise ClipError(f"{self.person.video}: the video ends before {start_s:g} s")
+        for image in chain([first], images):
             yield image[:, self.columns.left : self.columns.right]
 
     def sound(self) -> NDArray[np.float32]:

@@ -76,7 +76,11 @@ class AutoencoderRuntime:
 
     def coefficients(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(U,) motion coefficients of a picture (S, S, 3)."""
-        return self._guarded(lambda: self._encode(image).coefficients[0].cpu().numpy())
+        return self.read(image[None])[0]
+
+    def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, U) motion coefficients of pictures (B, S, S, 3)."""
+        return self._guarded(lambda: self._encode(images).coefficients.cpu().numpy())
 
     def prepare(self, image: NDArray[np.uint8]) -> PreparedPortrait:
         """Read a portrait (S, S, 3)."""
@@ -86,12 +90,12 @@ class AutoencoderRuntime:
         """Pictures (B, S, S, 3) of a portrait in motions (B, M); -1 is black and 1 white, whatever the picture."""
         return self._guarded(lambda: self._draw(portrait, motions))
 
-    def _encode(self, image: NDArray[np.uint8]) -> Encoding:
-        pixels = torch.from_numpy(image).to(self.device)[None].movedim(-1, 1)
+    def _encode(self, images: NDArray[np.uint8]) -> Encoding:
+        pixels = torch.from_numpy(images).to(self.device).movedim(-1, 1)
         return self._model.encode(pixels.float() / 127.5 - 1)
 
     def _prepare(self, image: NDArray[np.uint8]) -> PreparedPortrait:
-        encoding = self._encode(image)
+        encoding = self._encode(image[None])
         reference = self._model.motion(encoding.coefficients)[0].cpu().numpy()
         return PreparedPortrait(encoding.identity, feature_tables(encoding.features), reference)
 

@@ -47,11 +47,16 @@ class EncoderConfig:
 
 
 class FaceMeshEncoder:
-    """A `MotionEncoder`: camera frames in, the 18 channels of the largest face out."""
+    """A `MotionEncoder`: camera frames in, the 18 channels of the largest face out.
 
-    def __init__(self, config: EncoderConfig | None = None) -> None:
+    Args:
+        config: see `EncoderConfig`.
+        tracker: a fresh one to use, and to close in the end, instead of the configured one.
+    """
+
+    def __init__(self, config: EncoderConfig | None = None, tracker: FaceTracker | None = None) -> None:
         self.config = config or EncoderConfig()
-        self._tracker = FaceTracker(self.config.tracker)
+        self._tracker = tracker or FaceTracker(self.config.tracker)
         self._neutral = NeutralFace(self.config.calibration)
         self._smoother = Smoother(np.array([NOISE[name] for name in NAMES]), self.config.smoothing)
         self._stamp_ns: int | None = None
