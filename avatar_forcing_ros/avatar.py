@@ -178,7 +178,7 @@ class Avatar:
         self._running.motion.push(sample)
 
     def push_speech(self, chunk: AudioChunk, received_ns: int) -> None:
-        """What the avatar shall say; it counts for blocks decided at or after `received_ns`."""
+        """What the avatar shall say; `received_ns` matters where it has no stamp or is later than `reorder_ms`."""
         self._running.speech.push(chunk, received_ns)
 
     def interrupt(self, now_ns: int) -> int:
@@ -237,7 +237,7 @@ class Avatar:
         if steps < 0:
             raise ValueError(f"steps must be at least 0, got {steps}")
         self._holds_still = not steps
-        if steps:
+        if steps not in (0, self._generator.config.steps):
             self._generator = BlockGenerator(self.bundle.network, replace(self._sampler(), steps=steps))
 
     def render(self, frame: AvatarFrame) -> NDArray[np.uint8]:
@@ -257,12 +257,16 @@ class Avatar:
         return {
             "user_motion_late": c.motion.late,
             "user_motion_repeated": c.motion.repeated,
+            "user_motion_future": c.motion.future,
             "user_audio_late": c.audio.late,
             "user_audio_gaps": c.audio.gaps,
             "user_audio_overlaps": c.audio.overlaps,
+            "user_audio_repeated": c.audio.repeated,
+            "user_audio_future": c.audio.future,
             "speech_lost": c.speech.lost,
             "speech_repeated": c.speech.repeated,
             "speech_orphans": c.speech.orphans,
+            "speech_late": c.speech.late,
         }
 
     # --- one block -------------------------------------------------------------------------------------------------
@@ -412,7 +416,11 @@ class Avatar:
         conversation = _Conversation(
             motion=UserMotionTimeline(self.bundle.space.user_size, timeout_ns),
             audio=UserAudioTimeline(self.bundle.make_audio_stream, features, timeout_ns),
-            speech=SpeechTimeline(self.config.patience_ms * MILLISECOND),
+            speech=SpeechTimeline(
+                self.config.patience_ms * MILLISECOND,
+                reorder_ns=self.config.reorder_ms * MILLISECOND,
+                horizon_ns=self._lead_ns + (block + 1) * FRAME_NS,  # one frame of rounding after an interrupt
+            ),
             voice=FeatureTrack(self.bundle.make_audio_stream, features),
             epoch=epoch,
             first_frame=first,

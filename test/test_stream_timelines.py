@@ -21,6 +21,8 @@ from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
 
 HALF_SECOND = 500_000_000
 BLOCK = 4
+REORDER_NS = 40_000_000
+HORIZON_NS = 280_000_000
 
 
 def motion(stamp_ns: int, value: float, valid: bool = True) -> MotionSample:
@@ -33,6 +35,11 @@ def tone(samples: int, start: int = 0) -> np.ndarray:
 
 def mic(stamp_ns: int, samples: np.ndarray, seq: int = 0) -> AudioChunk:
     return AudioChunk(stamp_ns, samples, 16_000, seq=seq)
+
+
+def make_speech() -> SpeechTimeline:
+    """With the values of the bundled model: patience and block 160 ms, lead 80 ms, reorder window 40 ms."""
+    return SpeechTimeline(160_000_000, reorder_ns=REORDER_NS, horizon_ns=HORIZON_NS)
 
 
 def said(
@@ -85,8 +92,8 @@ def test_user_motion_counts_what_it_refuses_and_stays_small():
         timeline.push(motion(n * FRAME_NS, n))
         timeline.read([n * FRAME_NS])
     timeline.push(motion(5 * FRAME_NS, 0.0))
-    timeline.push(motion(2000 * FRAME_NS, 1.0))
-    timeline.push(motion(2000 * FRAME_NS, 2.0))
+    timeline.push(motion(1030 * FRAME_NS, 1.0))
+    timeline.push(motion(1030 * FRAME_NS, 2.0))
     assert (timeline.late, timeline.repeated) == (1, 1)
     assert len(timeline._samples) < 110
 
@@ -175,7 +182,7 @@ def kinds(events: list) -> list:
 
 
 def test_speech_is_said_sample_for_sample_from_the_start_of_a_block():
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     sound = tone(5000)
     for k in range(5):
         timeline.push(said(sound[k * 1000 : (k + 1) * 1000], seq=k, end=k == 4), received_ns=0)
@@ -186,14 +193,14 @@ def test_speech_is_said_sample_for_sample_from_the_start_of_a_block():
 
 
 def test_speech_received_after_the_decision_waits_for_the_next_block():
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     timeline.push(said(tone(640), end=True), received_ns=stamp_of(100) - 80_000_000 + 1)
     played, _ = play(timeline, 2)
     assert not played[: BLOCK * 640].any() and np.array_equal(played[BLOCK * 640 :][:640], tone(640))
 
 
 def test_speech_with_a_stamp_starts_at_its_sample():
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     timeline.push(said(tone(640), end=True, stamp=stamp_of(101) + 1_000_000), received_ns=0)
     played, events = play(timeline, 2)
     assert np.array_equal(np.flatnonzero(played)[[0]], [640 + 16 + 1])
@@ -201,7 +208,7 @@ def test_speech_with_a_stamp_starts_at_its_sample():
 
 
 def test_speech_that_runs_dry_stalls_once_and_goes_on_with_whole_blocks():
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     sound = tone(BLOCK * 640 * 2)
     timeline.push(said(sound[:3000]), received_ns=0)
     timeline.push(said(sound[3000:], seq=1, end=True), received_ns=stamp_of(108) - 80_000_000)
@@ -213,7 +220,7 @@ def test_speech_that_runs_dry_stalls_once_and_goes_on_with_whole_blocks():
 
 
 def test_a_new_utterance_ends_the_one_before_and_follows_at_once():
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     timeline.push(said(tone(1000), "a"), received_ns=0)
     timeline.push(said(tone(1000) * 0.5, "b", end=True), received_ns=1)
     played, events = play(timeline, 1)
@@ -222,7 +229,7 @@ def test_a_new_utterance_ends_the_one_before_and_follows_at_once():
 
 
 def test_speech_counts_lost_repeated_and_orphaned_chunks():
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     for chunk in (
         said(tone(640), seq=0),
         said(tone(640), seq=0),
@@ -237,7 +244,7 @@ def test_speech_counts_lost_repeated_and_orphaned_chunks():
 
 @pytest.mark.parametrize("cut_frame", [100, 101, 103, 104])
 def test_clearing_reports_what_was_presented_and_closes_every_utterance_once(cut_frame):
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     timeline.push(said(tone(1000), "a", end=True), received_ns=0)
     timeline.push(said(tone(9000), "b"), received_ns=0)
     timeline.push(said(tone(1000), "c", end=True), received_ns=10**9)
@@ -255,7 +262,7 @@ def test_clearing_reports_what_was_presented_and_closes_every_utterance_once(cut
 
 
 def test_nothing_of_a_cleared_utterance_is_said_later():
-    timeline = SpeechTimeline(160_000_000)
+    timeline = make_speech()
     timeline.push(said(tone(9000), "a"), received_ns=0)
     play(timeline, 1)
     timeline.clear(102, received_ns=10**9)

@@ -13,6 +13,8 @@ from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
 
+_FOR_EVER_NS = 1 << 62
+
 
 class Playback(Enum):
     """What happened to an utterance."""
@@ -41,13 +43,22 @@ class SpeechFrame:
     utterance_id: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A chunk that counts for blocks decided at or after `counts_ns`."""
+
+    counts_ns: int
+    received_ns: int
+    chunk: AudioChunk
+
+
 @dataclass
 class _Utterance:
     """Samples are counted at 16 kHz from time zero; `spans` are the stretches of time that it was given."""
 
     utterance_id: str
     requested: int | None
-    first_received_ns: int
+    first_counted_ns: int
     resampler: Resampler
     next_seq: int
     samples: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -89,34 +100,47 @@ class _Utterance:
 
 @dataclass
 class SpeechTimeline:
-    """Queue of utterances. What was received by a block's decision time is cut into the frames of that block.
+    """Queue of utterances. What counts by a block's decision time is cut into the frames of that block.
+
+    When a chunk counts follows from its stamp S, so that arrival within the reorder window changes nothing:
+
+    * it came `horizon_ns` before S or earlier: S - horizon. No block that holds S can be decided before that.
+    * it came until S + `reorder_ns`, as chunks do that are stamped when they are sent: S + reorder.
+    * it came later, or has no stamp: its arrival.
 
     An utterance starts once a whole block of it is there, or its end, or once it has waited for `patience_ns`; when it
-    runs dry before its end, silence follows until a whole block is there again.
+    runs dry before its end, silence follows until a whole block is there again. A chunk that has overtaken others
+    waits for them for `reorder_ns`.
 
     Attributes:
         patience_ns: how long the first chunk waits for more.
+        reorder_ns: how much later than its stamp a chunk may come without a difference.
+        horizon_ns: blocks decided by now hold no frame later than this from now.
         lost: chunks missing by sequence number.
         repeated: chunks refused because their sequence number was there already.
         orphans: chunks refused because their utterance had ended.
+        late: chunks that came later than the reorder window allows; they are said all the same.
     """
 
     patience_ns: int
+    reorder_ns: int
+    horizon_ns: int
     lost: int = 0
     repeated: int = 0
     orphans: int = 0
+    late: int = 0
     _queue: deque[_Utterance] = field(default_factory=deque)
     _said: deque[_Utterance] = field(default_factory=lambda: deque(maxlen=16))
-    _waiting: list[tuple[int, AudioChunk]] = field(default_factory=list)
+    _waiting: list[_Waiting] = field(default_factory=list)
     _closed: deque[str] = field(default_factory=lambda: deque(maxlen=256))
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
-        """Accept a chunk. It counts from `received_ns` on, so that the same stamps give the same speech."""
-        self._waiting.append((received_ns, chunk))
+        """Accept a chunk; calls come in the order of arrival."""
+        self._waiting.append(_Waiting(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
 
     def take(self, first_frame: int, frames: int, decided_ns: int) -> tuple[list[SpeechFrame], list[PlaybackEvent]]:
-        """Speech of `frames` grid frames from what was received by `decided_ns`, and what happens to utterances."""
-        self._admit(decided_ns)
+        """Speech of `frames` grid frames from what counts by `decided_ns`, and what happens to utterances."""
+        self._admit([item for item in self._waiting if item.counts_ns <= decided_ns], decided_ns)
         sound = np.zeros(frames * FRAME_SAMPLES, np.float32)
         owners = [""] * frames
         events: list[PlaybackEvent] = []
@@ -135,7 +159,7 @@ class SpeechTimeline:
         Returns:
             An INTERRUPTED event for every utterance received so far of which something was not presented.
         """
-        self._admit(received_ns)
+        self._admit([item for item in self._waiting if item.received_ns <= received_ns], _FOR_EVER_NS)
         cut = cut_frame * FRAME_SAMPLES
         dropped = [u for u in self._said if u.spans[-1][1] > cut] + list(self._queue)
         self._closed.extend(u.utterance_id for u in self._queue)
@@ -144,18 +168,43 @@ class SpeechTimeline:
         presented = {u.utterance_id: _nanoseconds(u.presented_before(cut)) for u in dropped}
         return [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
 
-    def _admit(self, received_ns: int) -> None:
-        """Move what has been received by now from the waiting list to its utterance, in the order of arrival."""
-        ready = [item for item in self._waiting if item[0] <= received_ns]
-        self._waiting = [item for item in self._waiting if item[0] > received_ns]
-        for received, chunk in sorted(ready, key=lambda item: (item[0], item[1].seq)):
-            self._accept(chunk, received)
+    def _counts_ns(self, stamp_ns: int | None, received_ns: int) -> int:
+        """From when on a chunk counts, see the class."""
+        if stamp_ns is None:
+            return received_ns
+        if received_ns <= stamp_ns - self.horizon_ns:
+            return stamp_ns - self.horizon_ns
+        self.late += received_ns > stamp_ns + self.reorder_ns
+        return max(received_ns, stamp_ns + self.reorder_ns)
 
-    def _accept(self, chunk: AudioChunk, received_ns: int) -> None:
+    def _admit(self, ready: list[_Waiting], decided_ns: int) -> None:
+        """Move chunks from the waiting list to their utterances, in order; what counts at once keeps its order."""
+        ready.sort(key=lambda item: item.counts_ns)
+        while ready and (item := self._next(ready, decided_ns)):
+            ready.remove(item)
+            self._waiting.remove(item)
+            self._accept(item)
+
+    def _next(self, ready: list[_Waiting], decided_ns: int) -> _Waiting | None:
+        """The first chunk, or one that it has overtaken; None while such a one may still come."""
+        first, who = ready[0], ready[0].chunk.utterance_id
+        current = self._queue[-1] if self._queue and not self._queue[-1].ended else None
+        goes_on = current is not None and current.utterance_id == who
+        if who in self._closed or (not who and not goes_on):
+            return first
+        expected = current.next_seq if current is not None and goes_on else 0
+        overtaken = [i for i in ready if i.chunk.utterance_id == who and expected <= i.chunk.seq < first.chunk.seq]
+        if overtaken:
+            return min(overtaken, key=lambda item: item.chunk.seq)
+        missing = first.chunk.seq > expected
+        return None if missing and decided_ns < first.counts_ns + self.reorder_ns else first
+
+    def _accept(self, item: _Waiting) -> None:
+        chunk = item.chunk
         if chunk.utterance_id and chunk.utterance_id in self._closed:
             self.orphans += 1
             return
-        utterance = self._utterance_of(chunk, received_ns)
+        utterance = self._utterance_of(chunk, item.counts_ns)
         if chunk.seq < utterance.next_seq:
             self.repeated += 1
             return
@@ -165,7 +214,7 @@ class SpeechTimeline:
         if utterance.ended:
             self._closed.append(utterance.utterance_id)
 
-    def _utterance_of(self, chunk: AudioChunk, received_ns: int) -> _Utterance:
+    def _utterance_of(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
         """The utterance that a chunk belongs to; a new one ends the one before it, whether or not its end was said."""
         if self._queue and not self._queue[-1].ended:
             if self._queue[-1].utterance_id == chunk.utterance_id:
@@ -173,7 +222,7 @@ class SpeechTimeline:
             self._queue[-1].finish()
             self._closed.append(self._queue[-1].utterance_id)
         requested = None if chunk.stamp_ns is None else sample_of(chunk.stamp_ns)
-        utterance = _Utterance(chunk.utterance_id, requested, received_ns, Resampler(chunk.sample_rate), chunk.seq)
+        utterance = _Utterance(chunk.utterance_id, requested, counts_ns, Resampler(chunk.sample_rate), chunk.seq)
         self._queue.append(utterance)
         return utterance
 
@@ -188,7 +237,7 @@ class SpeechTimeline:
         if wanted <= 0:
             return False
         enough = utterance.ended or len(utterance.samples) >= wanted
-        tired = not utterance.spans and decided_ns - utterance.first_received_ns >= self.patience_ns
+        tired = not utterance.spans and decided_ns - utterance.first_counted_ns >= self.patience_ns
         utterance.flowing = utterance.flowing or enough or (tired and len(utterance.samples) > 0)
         return utterance.flowing
 

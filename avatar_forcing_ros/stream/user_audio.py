@@ -18,6 +18,8 @@ JITTER_SAMPLES = SAMPLE_RATE // 25
 """Stamps of sound cards wander by milliseconds; up to 40 ms the chunk is taken as following the one before it."""
 LONGEST_FILLED_GAP = SAMPLE_RATE
 """A gap of up to one second is filled with silence; after a longer one the sound begins anew."""
+FUTURE_NS = 2_000_000_000
+"""A stamp this far beyond what has been read comes from a clock that is wrong."""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class UserAudioTimeline:
         late: chunks refused because their time had been read already.
         gaps: places where sound was missing and silence stands instead.
         overlaps: places where a chunk began before the one before it had ended, and was cut.
+        repeated: chunks refused because they were there already.
+        future: chunks refused because their stamp is far ahead.
     """
 
     make_stream: Callable[[], FeatureStream]
@@ -37,6 +41,8 @@ class UserAudioTimeline:
     late: int = 0
     gaps: int = 0
     overlaps: int = 0
+    repeated: int = 0
+    future: int = 0
     features: FeatureTrack = field(init=False)
     _pending: list[AudioChunk] = field(default_factory=list)
     _resampler: Resampler | None = None
@@ -54,7 +60,7 @@ class UserAudioTimeline:
         return self._heard_until_ns
 
     def push(self, chunk: AudioChunk) -> None:
-        """Accept a chunk; one that is too late is counted and left out.
+        """Accept a chunk; one that is late, repeated or stamped far ahead is counted and left out.
 
         Raises:
             ValueError: the chunk has no stamp.
@@ -63,6 +69,12 @@ class UserAudioTimeline:
             raise ValueError("user audio needs the stamp of its first sample, got none")
         if self._read_until_ns is not None and _end(chunk) <= self._read_until_ns:
             self.late += 1
+            return
+        if self._read_until_ns is not None and chunk.stamp_ns > self._read_until_ns + FUTURE_NS:
+            self.future += 1
+            return
+        if any((c.stamp_ns, c.seq) == (chunk.stamp_ns, chunk.seq) for c in self._pending):
+            self.repeated += 1
             return
         insort(self._pending, chunk, key=lambda c: (c.stamp_ns, c.seq))
 
@@ -80,14 +92,25 @@ class UserAudioTimeline:
 
     def _append(self, chunk: AudioChunk) -> None:
         assert chunk.stamp_ns is not None
-        if self._resampler is None or self._resampler.rate != chunk.sample_rate:
-            self._resampler = Resampler(chunk.sample_rate)
         start = sample_of(chunk.stamp_ns)
+        self._resample_from(chunk.sample_rate)
         if self._position is None or start - self._end_sample > LONGEST_FILLED_GAP:
             self._begin(start)
+        if sample_of(_end(chunk)) <= self._end_sample - JITTER_SAMPLES:
+            self.overlaps += 1  # nothing of it is new
+            return
+        assert self._resampler is not None
         samples = self._resampler.push(chunk.samples)
         self._tail = np.concatenate([self._tail, self._aligned(samples, start)])
         self._heard_until_ns = _end(chunk)
+
+    def _resample_from(self, rate: int) -> None:
+        """Have a resampler for a rate; what the one before it held back is not lost."""
+        if self._resampler is not None and self._resampler.rate == rate:
+            return
+        if self._resampler is not None and self._position is not None:
+            self._tail = np.concatenate([self._tail, self._resampler.flush()])
+        self._resampler = Resampler(rate)
 
     @property
     def _end_sample(self) -> int:

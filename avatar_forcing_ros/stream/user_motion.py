@@ -12,6 +12,8 @@ from avatar_forcing_ros.signals import MotionSample
 
 KEPT_NS = 4_000_000_000
 """How long a sample is kept; more than a primed cache reaches back."""
+FUTURE_NS = 2_000_000_000
+"""A stamp this far beyond what has been read comes from a clock that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,19 @@ class UserMotionTimeline:
         timeout_ns: a sample older than this says nothing about the present.
         repeated: samples refused because their stamp was there already.
         late: samples refused because their time had been read already.
+        future: samples refused because their stamp is far ahead.
     """
 
     size: int
     timeout_ns: int
     repeated: int = 0
     late: int = 0
+    future: int = 0
     _samples: list[MotionSample] = field(default_factory=list)
     _read_until_ns: int = -1
 
     def push(self, sample: MotionSample) -> None:
-        """Accept a sample; a repeated or late stamp is counted and left out.
+        """Accept a sample; one with a repeated, late or far future stamp is counted and left out.
 
         Raises:
             ValueError: the latent has another length than the motion space's.
@@ -57,6 +61,9 @@ class UserMotionTimeline:
             raise ValueError(f"user motion must have {self.size} numbers, got {sample.latent.shape}")
         if sample.stamp_ns <= self._read_until_ns:
             self.late += 1
+            return
+        if 0 <= self._read_until_ns < sample.stamp_ns - FUTURE_NS:
+            self.future += 1
             return
         position = bisect_right(self._samples, sample.stamp_ns, key=_stamp)
         if position and self._samples[position - 1].stamp_ns == sample.stamp_ns:

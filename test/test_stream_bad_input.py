@@ -1,0 +1,249 @@
+"""What the timelines do with stamps and sequence numbers as they should not be: the table of docs/replay.md."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from avatar_forcing_ros.audio.log_mel import LogMelStream
+from avatar_forcing_ros.audio.resample import Resampler
+from avatar_forcing_ros.signals import AudioChunk, MotionSample
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, stamp_of
+from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent, SpeechTimeline
+from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
+from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
+
+BLOCK = 4
+MS = 1_000_000
+LEAD_NS, REORDER_NS, HORIZON_NS = 80 * MS, 40 * MS, 280 * MS
+FIRST = 100
+CHUNK = 1600  # 100 ms
+
+
+def sound(seconds: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(0.1, 0.9, int(16_000 * seconds)).astype(np.float32)
+
+
+def chunks(
+    samples: np.ndarray, who: str = "a", stamp_ns: int | None = None, step_ns: int = 100 * MS
+) -> list[AudioChunk]:
+    """An utterance in chunks of 100 ms; the stamps of the chunks are `step_ns` apart."""
+    pieces = [samples[n : n + CHUNK] for n in range(0, len(samples), CHUNK)]
+    return [
+        AudioChunk(None if stamp_ns is None else stamp_ns + k * step_ns, piece, 16_000, who, k, k == len(pieces) - 1)
+        for k, piece in enumerate(pieces)
+    ]
+
+
+def play(
+    arrivals: list[tuple[int, AudioChunk]], blocks: int = 14
+) -> tuple[np.ndarray, list[PlaybackEvent], SpeechTimeline]:
+    """Speech of some blocks, each decided ahead; a chunk is pushed when it arrives, after the decisions before it."""
+    timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+    waiting = sorted(arrivals, key=lambda arrival: arrival[0])
+    said, events = [], []
+    for frame in range(FIRST, FIRST + blocks * BLOCK, BLOCK):
+        decided_ns = stamp_of(frame) - LEAD_NS
+        while waiting and waiting[0][0] <= decided_ns:
+            received_ns, chunk = waiting.pop(0)
+            timeline.push(chunk, received_ns)
+        frames, happened = timeline.take(frame, BLOCK, decided_ns)
+        said += [f.samples for f in frames]
+        events += happened
+    return np.concatenate(said), events, timeline
+
+
+def kinds(events: list[PlaybackEvent]) -> list[tuple[str, Playback]]:
+    return [(event.utterance_id, event.kind) for event in events]
+
+
+def delayed(spoken: list[AudioChunk], delay_ns: list[int]) -> list[tuple[int, AudioChunk]]:
+    return [(int(chunk.stamp_ns or 0) + ns, chunk) for chunk, ns in zip(spoken, delay_ns, strict=True)]
+
+
+@pytest.mark.parametrize("phase_ns", range(0, 160 * MS, 20 * MS))
+@pytest.mark.parametrize("step_ns", [25 * MS, 100 * MS])
+def test_speech_stamped_when_it_is_sent_does_not_depend_on_jitter(phase_ns: int, step_ns: int) -> None:
+    spoken = chunks(sound(0.7), stamp_ns=stamp_of(FIRST + 3) + phase_ns, step_ns=step_ns)
+    reference = play(delayed(spoken, [0] * len(spoken)))
+    for seed in range(10):
+        draw = random.Random(seed)
+        jittered = play(delayed(spoken, [draw.randint(0, REORDER_NS) for _ in spoken]))
+        assert np.array_equal(jittered[0], reference[0])
+        assert jittered[1] == reference[1]
+        assert jittered[2].late == 0
+    assert np.count_nonzero(reference[0]) == 7 * CHUNK
+
+
+@pytest.mark.parametrize("phase_ns", range(0, 160 * MS, 20 * MS))
+def test_speech_stamped_ahead_is_said_at_its_stamp_however_early_it_comes(phase_ns: int) -> None:
+    spoken = chunks(sound(0.7), stamp_ns=stamp_of(FIRST + 20) + phase_ns)
+    for ahead_ns in (HORIZON_NS, HORIZON_NS + 30 * MS, 700 * MS):
+        said, events, timeline = play(delayed(spoken, [-ahead_ns] * len(spoken)))
+        first = (20 * FRAME_NS + phase_ns) * 16 // MS
+        assert np.array_equal(said[first : first + 7 * CHUNK], sound(0.7))
+        assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+        assert timeline.late == 0
+
+
+def test_speech_later_than_the_window_counts_from_its_arrival_and_is_counted() -> None:
+    spoken = chunks(sound(0.2), stamp_ns=stamp_of(FIRST))
+    said, _, timeline = play(delayed(spoken, [500 * MS] * 2))
+    assert timeline.late == 2
+    assert np.array_equal(said[np.flatnonzero(said)[0] :][: 2 * CHUNK], sound(0.2))
+    assert np.flatnonzero(said)[0] >= (500 * MS + LEAD_NS) * 16 // MS
+
+
+def test_speech_with_one_stamp_for_all_chunks_is_said_in_full() -> None:
+    spoken = chunks(sound(0.7), stamp_ns=stamp_of(FIRST + 12), step_ns=0)
+    arrivals = [(stamp_of(FIRST) + k * 10 * MS, chunk) for k, chunk in enumerate(spoken)]
+    said, _, timeline = play(arrivals)
+    first = 12 * FRAME_SAMPLES
+    assert np.array_equal(said[first : first + 7 * CHUNK], sound(0.7))
+    assert timeline.late == 0
+
+
+def test_speech_chunks_that_overtake_each_other_are_put_in_order() -> None:
+    spoken = chunks(sound(0.7))
+    order = [1, 0, 2, 4, 3, 6, 5]
+    arrivals = [(stamp_of(FIRST) + k * 15 * MS, spoken[seq]) for k, seq in enumerate(order)]
+    said, events, timeline = play(arrivals)
+    assert np.array_equal(said[said > 0], sound(0.7))
+    assert (timeline.lost, timeline.repeated, timeline.orphans) == (0, 0, 0)
+    assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+
+
+def test_a_lost_chunk_is_waited_for_then_counted_and_the_rest_is_said() -> None:
+    spoken = chunks(sound(0.7))
+    del spoken[3]
+    said, _, timeline = play([(stamp_of(FIRST), chunk) for chunk in spoken])
+    assert timeline.lost == 1
+    assert np.array_equal(said[said > 0], np.delete(sound(0.7), slice(3 * CHUNK, 4 * CHUNK)))
+
+
+def test_duplicated_chunks_are_said_once() -> None:
+    spoken = [chunk for chunk in chunks(sound(0.5)) for _ in range(2)]
+    said, events, timeline = play([(stamp_of(FIRST), chunk) for chunk in spoken])
+    assert np.array_equal(said[said > 0], sound(0.5))
+    assert timeline.repeated + timeline.orphans == 5
+    assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+
+
+def test_a_changed_rate_in_mid_utterance_loses_nothing() -> None:
+    high = np.repeat(sound(0.2), 3)[: 48 * 200]
+    said, _, _ = play(
+        [
+            (stamp_of(FIRST), AudioChunk(None, sound(0.2), 16_000, "a", 0)),
+            (stamp_of(FIRST), AudioChunk(None, high, 48_000, "a", 1)),
+            (stamp_of(FIRST), AudioChunk(None, sound(0.2), 16_000, "a", 2, True)),
+        ]
+    )
+    expected = [sound(0.2), resampled(high, 48_000), sound(0.2)]
+    begins = np.flatnonzero(said)[0]
+    assert np.array_equal(said[begins : begins + 9600], np.concatenate(expected))
+
+
+def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
+    resampler = Resampler(rate)
+    return np.concatenate([resampler.push(samples), resampler.flush()])
+
+
+def test_the_end_said_twice_counts_once() -> None:
+    spoken = chunks(sound(0.2))
+    again = AudioChunk(None, np.zeros(0, np.float32), 16_000, "a", 2, True)
+    _, events, timeline = play([(stamp_of(FIRST), chunk) for chunk in [*spoken, again]])
+    assert timeline.orphans == 1
+    assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+
+
+def test_an_utterance_without_an_end_stalls_and_is_ended_by_the_next() -> None:
+    open_end = chunks(sound(0.2))[:1]
+    later = [(stamp_of(FIRST + 20), chunk) for chunk in chunks(sound(0.2, seed=1), "b")]
+    _, events, _ = play([(stamp_of(FIRST), chunk) for chunk in open_end] + later)
+    assert kinds(events) == [
+        ("a", Playback.STARTED),
+        ("a", Playback.STALLED),
+        ("a", Playback.FINISHED),
+        ("b", Playback.STARTED),
+        ("b", Playback.FINISHED),
+    ]
+
+
+def test_a_second_utterance_ends_the_first_and_what_still_comes_of_the_first_is_an_orphan() -> None:
+    first, second = chunks(sound(0.3)), chunks(sound(0.3, seed=1), "b")
+    arrivals = [(stamp_of(FIRST), c) for c in [*first[:2], *second[:1], first[2], *second[1:]]]
+    said, events, timeline = play(arrivals)
+    assert timeline.orphans == 1
+    assert np.array_equal(said[said > 0], np.concatenate([sound(0.3)[: 2 * CHUNK], sound(0.3, seed=1)]))
+    assert [who for who, kind in kinds(events) if kind is Playback.FINISHED] == ["a", "b"]
+
+
+def test_an_interrupt_drops_what_waits_for_its_time_too_and_reports_it() -> None:
+    timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+    now_ns = stamp_of(FIRST)
+    for chunk in chunks(sound(0.2), "soon", stamp_ns=now_ns) + chunks(
+        sound(0.2), "late", stamp_ns=now_ns + 3600 * 10**9
+    ):
+        timeline.push(chunk, now_ns)
+    dropped = timeline.clear(FIRST + 2, now_ns)
+    assert kinds(dropped) == [("soon", Playback.INTERRUPTED), ("late", Playback.INTERRUPTED)]
+    frames, events = timeline.take(FIRST + 2, BLOCK, now_ns + 3600 * 10**9)
+    assert not events
+    assert not any(frame.samples.any() for frame in frames)
+
+
+def mic(stamp_ns: int, samples: np.ndarray, seq: int = 0, rate: int = 16_000) -> AudioChunk:
+    return AudioChunk(stamp_ns, samples, rate, seq=seq)
+
+
+def hear(heard: list[AudioChunk], frames: int) -> tuple[np.ndarray, UserAudioTimeline]:
+    timeline = UserAudioTimeline(LogMelStream, 320, 500 * MS)
+    for chunk in heard:
+        timeline.push(chunk)
+    timeline.advance(frames * FRAME_NS)
+    return timeline.features.read(range(frames)), timeline
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+def test_duplicated_user_audio_changes_nothing(rate: int) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, rate).astype(np.float32)
+    step = rate // 25
+    once = [mic(k * FRAME_NS, samples[k * step : (k + 1) * step], k, rate) for k in range(25)]
+    reference, _ = hear(once, 25)
+    twice, timeline = hear([chunk for chunk in once for _ in range(2)], 25)
+    assert np.array_equal(twice, reference)
+    assert timeline.repeated == 25
+
+
+def test_user_audio_that_stands_still_in_time_is_heard_once() -> None:
+    block = sound(0.1)
+    stuck, timeline = hear([mic(0, block, k) for k in range(5)], 10)
+    alone, _ = hear([mic(0, block)], 10)
+    assert np.array_equal(stuck, alone)
+    assert timeline.overlaps == 4
+
+
+def test_user_audio_changes_its_rate_without_a_hole() -> None:
+    low, high = sound(0.2), np.repeat(sound(0.2, seed=1), 3)
+    mixed, timeline = hear([mic(0, high, 0, 48_000), mic(200 * MS, low, 1)], 10)
+    plain, _ = hear([mic(0, np.concatenate([resampled(high, 48_000), low]))], 10)
+    assert np.array_equal(mixed, plain)
+    assert (timeline.gaps, timeline.overlaps) == (0, 0)
+
+
+def test_inputs_from_a_clock_that_runs_ahead_are_counted_and_left_out() -> None:
+    audio = UserAudioTimeline(LogMelStream, 320, 500 * MS)
+    audio.push(mic(0, sound(0.1)))
+    audio.advance(100 * MS)
+    audio.push(mic(3600 * 10**9, sound(0.1), 1))
+    audio.push(mic(100 * MS, sound(0.1), 2))
+    audio.advance(200 * MS)
+    assert (audio.future, audio.late, audio.gaps, audio.heard_until_ns) == (1, 0, 0, 200 * MS)
+    motion = UserMotionTimeline(2, 500 * MS)
+    motion.read([100 * MS])
+    motion.push(MotionSample(3600 * 10**9, np.zeros(2, np.float32)))
+    motion.push(MotionSample(200 * MS, np.ones(2, np.float32)))
+    assert motion.future == 1
+    assert motion.read([200 * MS]).newest_ns == 200 * MS
