@@ -73,5 +73,5 @@ def test_from_nothing_to_a_bundle_that_opens(tmp_path: Path) -> None:
     bundle = load_bundle(str(tmp_path / "m"))
     assert result["steps"] == 12 and np.isfinite(result["jaw_open_corr"])
     assert bundle.network.config == smoke_recipe().network and bundle.latent_std.min() > 0
-    assert len(list((tmp_path / "w").glob("curves_*.png"))) == 2
+    assert len(list((tmp_path / "w" / "stage_1").glob("curves_*.png"))) == 2
     assert (tmp_path / "w" / "metrics.csv").read_text().count("\n") == 4

@@ -43,10 +43,14 @@ class AcousticsConfig:
 
 
 def clean_speech_acoustics() -> AcousticsConfig:
-    """For the avatar's own speech, which mostly comes straight from a speech engine."""
+    """For the avatar's own speech, which mostly comes straight from a speech engine.
+
+    Bursts are rare, because a burst of noise and an `s` sound alike, and the mouth should open for the `s`.
+    """
     return AcousticsConfig(
-        room_share=0.2, room_db=(-24.0, -8.0), noise_share=0.35, noise_db=(-50.0, -14.0), codec_share=0.03
-    )
+        level_db=(-48.0, -14.0), room_share=0.2, room_db=(-24.0, -8.0), noise_share=0.35, noise_db=(-50.0, -14.0),
+        burst_per_minute=1.0, codec_share=0.03,
+    )  # fmt: skip
 
 
 def level_of(sound: Sound) -> float:

@@ -69,6 +69,27 @@ class ClipBatch:
         return ClipBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where B clips lie in a corpus.
+
+    Attributes:
+        conversations: (B, 1).
+        clip: (B, T) frames of the clip itself.
+        own: (B, l+T) the same with the frames before it.
+        seen: (B, l+T) frames of the user's motion that stand beside `own`.
+        heard: (B, l+T) frames of the user's audio that stand beside `own`.
+        microphone: (B,) whether there is one.
+    """
+
+    conversations: NDArray[np.int64]
+    clip: NDArray[np.int64]
+    own: NDArray[np.int64]
+    seen: NDArray[np.int64]
+    heard: NDArray[np.int64]
+    microphone: NDArray[np.bool_]
+
+
 class ClipSampler:
     """Draws random clips; its state is the generator's, which a checkpoint keeps."""
 
@@ -84,32 +105,44 @@ class ClipSampler:
 
     def draw(self, batch: int) -> ClipBatch:
         """Draw `batch` clips at random."""
+        return self.cut(self.places(batch))
+
+    def places(self, batch: int) -> Places:
+        """Draw where `batch` clips lie."""
         config, rng = self.config, self.rng
         which = rng.integers(0, self.corpus.conversations, batch)
         starts = rng.integers(config.first_start, self.corpus.frames - config.frames + 1, batch)
         shifts = rng.integers(-config.jitter, config.jitter + 1, batch)
-        clip = _rows(starts, 0, config.frames)
         own = _rows(starts, -config.lookback_frames, config.frames)
-        seen = own - (config.motion_delay + shifts)[:, None]
-        heard = own - (config.audio_delay + shifts)[:, None]
-        return self._gather(which[:, None], clip, own, seen, heard)
-
-    def _gather(
-        self, which: NDArray[np.int64], clip: NDArray[np.int64], own: NDArray[np.int64],
-        seen: NDArray[np.int64], heard: NDArray[np.int64],
-    ) -> ClipBatch:  # fmt: skip
-        corpus, scale = self.corpus, self.scale
-        user_motion = scale.normalize(corpus.user_motion[which, seen]) * corpus.user_valid[which, seen][..., None]
-        microphone = self.rng.random(len(which)) >= self.config.audio_absent_share
-        arrays = (
-            scale.normalize(corpus.motion[which, clip]),
-            scale.normalize(corpus.reference[which[:, 0]]),
-            corpus.avatar_features[which, own],
-            corpus.user_features[which, heard],
-            user_motion,
-            microphone,
+        return Places(
+            conversations=which[:, None],
+            clip=_rows(starts, 0, config.frames),
+            own=own,
+            seen=own - (config.motion_delay + shifts)[:, None],
+            heard=own - (config.audio_delay + shifts)[:, None],
+            microphone=rng.random(batch) >= config.audio_absent_share,
         )
-        return ClipBatch(*(torch.from_numpy(array.astype(np.float32)) for array in arrays))
+
+    def cut(self, places: Places) -> ClipBatch:
+        """The clips that lie there."""
+        corpus, which = self.corpus, places.conversations
+        seen = self.scale.normalize(corpus.user_motion[which, places.seen])
+        return ClipBatch(
+            motion=self.motion(corpus.motion, places),
+            reference=_tensor(self.scale.normalize(corpus.reference[which[:, 0]])),
+            avatar_features=_tensor(corpus.avatar_features[which, places.own]),
+            user_features=_tensor(corpus.user_features[which, places.heard]),
+            user_motion=_tensor(seen * corpus.user_valid[which, places.seen][..., None]),
+            microphone=_tensor(places.microphone),
+        )
+
+    def motion(self, motion: NDArray[np.float32], places: Places) -> Tensor:
+        """(B, T, M) in network units, from any motion (C, T', M) of the corpus's conversations."""
+        return _tensor(self.scale.normalize(motion[places.conversations, places.clip]))
+
+
+def _tensor(array: NDArray) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))
 
 
 def _rows(starts: NDArray[np.int64], before: int, after: int) -> NDArray[np.int64]:

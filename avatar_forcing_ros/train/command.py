@@ -1,4 +1,9 @@
-"""`avatar-forcing train`: the bundled model from nothing. Simulate, train, evaluate, write the bundle."""
+"""`avatar-forcing train`: the bundled model from nothing.
+
+    simulate -> stage 1, diffusion forcing -> losing motion -> stage 2, preference -> evaluate -> write the bundle
+
+Everything in the working folder is found again, so a run that was stopped goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,9 @@ from avatar_forcing_ros.train.corpus import CorpusConfig, build_corpus
 from avatar_forcing_ros.train.evaluation import HeldOut, evaluate, held_out
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.journal import Journal
+from avatar_forcing_ros.train.pairs import PairConfig, PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import draw_curves
+from avatar_forcing_ros.train.preference import PreferenceConfig, PreferenceTrainer
 from avatar_forcing_ros.train.replay import stream_motion
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer, bundled_network_config
@@ -35,6 +42,9 @@ class Recipe:
         clips: how it is cut.
         network: sizes.
         train: stage 1.
+        pairs: winners and losers of stage 2.
+        preference: stage 2's loss.
+        tune: stage 2's loop; no steps leave it out.
         sampler: how the bundle generates.
         evaluated: held-out conversations in the final evaluation.
         watched: of these, how many are generated after every checkpoint.
@@ -44,6 +54,9 @@ class Recipe:
     clips: ClipConfig
     network: NetworkConfig
     train: TrainConfig
+    pairs: PairConfig
+    preference: PreferenceConfig
+    tune: TrainConfig
     sampler: SamplerConfig
     evaluated: int = 8
     watched: int = 1
@@ -52,10 +65,22 @@ class Recipe:
 BUNDLED_SAMPLER = SamplerConfig(steps=4, guidance_avatar=1.5, guidance_user=1.5, joint=True)
 """Chosen from the table in models/facemesh/README.md."""
 
+BUNDLED_TUNING = TrainConfig(steps=1000, batch=8, learning_rate=1e-4, cooldown_share=0.5, average_decay=0.99, seed=1)
+"""The loop of stage 2: gentle and short. The paper takes 5000 steps after 2 million; this is the same order of both."""
+
 
 def full_recipe() -> Recipe:
     """The bundled model."""
-    return Recipe(CorpusConfig(), ClipConfig(), bundled_network_config(), TrainConfig(), BUNDLED_SAMPLER)
+    return Recipe(
+        CorpusConfig(),
+        ClipConfig(),
+        bundled_network_config(),
+        TrainConfig(),
+        PairConfig(),
+        PreferenceConfig(),
+        BUNDLED_TUNING,
+        BUNDLED_SAMPLER,
+    )
 
 
 def smoke_recipe() -> Recipe:
@@ -64,7 +89,10 @@ def smoke_recipe() -> Recipe:
     corpus = CorpusConfig(conversations=3, shard_conversations=3, conversation=ConversationConfig(duration_s=12.0))
     train = TrainConfig(steps=12, batch=2, warmup_steps=2, log_steps=4, checkpoint_steps=6)
     network = replace(full.network, hidden_size=32, condition_size=16, depth=1)
-    return replace(full, corpus=corpus, train=train, network=network, evaluated=1)
+    pairs = PairConfig(conversations=2, steps=1)
+    return replace(
+        full, corpus=corpus, train=train, network=network, pairs=pairs, tune=replace(train, steps=4), evaluated=1
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,12 +100,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe = full_recipe()
     parser.add_argument("--output", type=Path, default=Path("models/facemesh"), help="bundle to write (%(default)s)")
     parser.add_argument("--work", type=Path, default=Path("out/train"), help="data, checkpoint, pictures (%(default)s)")
-    parser.add_argument("--steps", type=int, help=f"optimiser steps ({recipe.train.steps})")
+    parser.add_argument("--steps", type=int, help=f"optimiser steps of stage 1 ({recipe.train.steps})")
+    parser.add_argument("--tuning-steps", type=int, help=f"the same of stage 2; 0 leaves it out ({recipe.tune.steps})")
     parser.add_argument("--batch", type=int, help=f"clips per step ({recipe.train.batch})")
     parser.add_argument("--conversations", type=int, help=f"simulated conversations ({recipe.corpus.conversations})")
     parser.add_argument("--seed", type=int, default=recipe.train.seed, help="of weights, clips and noise (%(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate (%(default)s)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of the network (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the network (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument("--smoke", action="store_true", help="about a minute, to see that everything works")
 
@@ -86,10 +115,12 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
     """The recipe that the arguments ask for."""
     recipe = smoke_recipe() if args.smoke else full_recipe()
     changes = {name: value for name in ("steps", "batch") if (value := getattr(args, name)) is not None}
+    tune = recipe.tune if args.tuning_steps is None else replace(recipe.tune, steps=args.tuning_steps)
     corpus = recipe.corpus
     if args.conversations is not None:
         corpus = replace(corpus, conversations=args.conversations)
-    return replace(recipe, corpus=corpus, train=replace(recipe.train, seed=args.seed, **changes))
+    tune = replace(tune, seed=args.seed + 1)
+    return replace(recipe, corpus=corpus, train=replace(recipe.train, seed=args.seed, **changes), tune=tune)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -102,14 +133,27 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     recipe = recipe_from(args)
     trainer = make_trainer(recipe, args.work, args.workers, args.device)
-    watched = held_out(recipe.watched, config=recipe.corpus.conversation)
-    trainer.run(args.work, Journal(args.work), report=lambda t: _watch(t, recipe, watched, args.work))
+    _train(trainer, recipe, args.work / "stage_1")
+    if recipe.tune.steps:
+        trainer = make_tuner(recipe, trainer, args.work)
+        _train(trainer, recipe, args.work / "stage_2")
     data = held_out(recipe.evaluated, config=recipe.corpus.conversation)
     metrics = evaluate(data, _generate(trainer, recipe, data), recipe.network.block_frames)
-    manifest = write_bundle(
-        args.output, "facemesh", trainer.average, trainer.sampler.scale, recipe.sampler, origin_of(recipe, trainer.step)
+    manifest = _write(trainer, recipe, args.output)
+    return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
+
+
+def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:
+    """Run a stage, with pictures as it goes, and keep what it made as a bundle of its own."""
+    watched = held_out(recipe.watched, config=recipe.corpus.conversation)
+    trainer.run(folder, Journal(folder), report=lambda t: _watch(t, recipe, watched, folder))
+    _write(trainer, recipe, folder / "bundle")
+
+
+def _write(trainer: Trainer, recipe: Recipe, folder: Path) -> Path:
+    return write_bundle(
+        folder, "facemesh", trainer.average, trainer.sampler.scale, recipe.sampler, origin_of(recipe, trainer)
     )
-    return {"steps": trainer.step, "bundle": str(manifest), **metrics}
 
 
 def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Trainer:
@@ -119,13 +163,23 @@ def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Train
     return Trainer(ClipSampler(corpus, scale, recipe.clips, recipe.train.seed), recipe.network, recipe.train, device)
 
 
-def origin_of(recipe: Recipe, steps: int) -> str:
+def make_tuner(recipe: Recipe, stage_1: Trainer, work: Path) -> PreferenceTrainer:
+    """Set up stage 2 from stage 1's averaged weights, which also make the losing motion."""
+    network, first = stage_1.average.cpu().eval(), stage_1.sampler
+    chosen, losing = make_pairs(network, first.corpus, first.scale, recipe.pairs, recipe.clips, work)
+    clips = ClipSampler(chosen, first.scale, recipe.clips, recipe.tune.seed)
+    return PreferenceTrainer(PairSampler(clips, losing), network, recipe.tune, recipe.preference, str(stage_1.device))
+
+
+def origin_of(recipe: Recipe, trainer: Trainer) -> str:
     """One sentence: what made the weights."""
     corpus, train = recipe.corpus, recipe.train
+    tuned = trainer.step if isinstance(trainer, PreferenceTrainer) else 0
     hours = corpus.conversations * corpus.conversation.duration_s / 3600
     return (
-        f"avatar-forcing train --steps {steps} --batch {train.batch} --conversations {corpus.conversations} "
-        f"--seed {train.seed}; {hours:.1f} h of simulated conversations, speech by espeak-ng and flite, no recordings"
+        f"avatar-forcing train --steps {train.steps} --tuning-steps {tuned} --batch {train.batch} "
+        f"--conversations {corpus.conversations} --seed {train.seed}; {hours:.1f} h of simulated conversations, "
+        "speech by espeak-ng and flite, no recordings"
     )
 
 

@@ -27,6 +27,7 @@ from avatar_forcing_ros.train.listening import (
     ListenerStatistics,
     SmileStatistics,
     brow_raises,
+    laughing_smiles,
     listening_nods,
     mirrored_brows,
     mirrored_posture,
@@ -149,6 +150,7 @@ def _behave(
 def _user(rng: np.random.Generator, config: ConversationConfig, own: Talk, other: Talk) -> _Behaviour:
     """The user: smiles and raises brows at will, sits anywhere in front of the camera."""
     smiles = spontaneous_smiles(rng, config.duration_s, config.smiles.per_minute, config.smiles)
+    smiles += laughing_smiles(rng, own, config.smiles)
     starts = rng.uniform(0, config.duration_s, rng.poisson(4 * config.duration_s / 60))
     raises = tuple(Pulse(float(t), 0.2, rng.uniform(0.2, 1.0), 0.35, rng.uniform(0.3, 1.0)) for t in starts)
     user = _behave(rng, config, own, other, smiles, raises)
@@ -165,6 +167,7 @@ def _avatar(
 ) -> _Behaviour:
     """The avatar: answers what it can see of the user."""
     smiles = spontaneous_smiles(rng, config.duration_s, config.smiles.own_per_minute, config.smiles)
+    smiles += laughing_smiles(rng, own, config.smiles)
     raises: tuple[Pulse, ...] = ()
     if seen:
         smiles += returned_smiles(rng, user.smiles, config.smiles)

@@ -73,6 +73,11 @@ class Corpus:
         """T, frames of each conversation."""
         return self.motion.shape[1]
 
+    def part(self, conversations: slice, frames: int) -> Corpus:
+        """Some conversations, of each the first frames."""
+        arrays = {f.name: getattr(self, f.name)[conversations] for f in fields(self)}
+        return Corpus(**{name: array if name == "reference" else array[:, :frames] for name, array in arrays.items()})
+
 
 @dataclass(frozen=True)
 class _Shard:

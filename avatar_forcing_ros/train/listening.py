@@ -33,6 +33,7 @@ class SmileStatistics:
         return_gain: least and greatest size of the answer in units of the smile.
         linger_s: least and greatest time from the end of the smile's plateau to that of the answer.
         least_size: smaller smiles stay unanswered.
+        laugh_size: least and greatest smile while laughing. Source: Ruch and Ekman, 2001.
     """
 
     per_minute: float = 5.0
@@ -45,6 +46,7 @@ class SmileStatistics:
     return_gain: tuple[float, float] = (0.75, 1.0)
     linger_s: tuple[float, float] = (0.4, 0.9)
     least_size: float = 0.15
+    laugh_size: tuple[float, float] = (0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,14 @@ def spontaneous_smiles(
             size=float(rng.uniform(0.12, 1.0)),
         )
         for start in poisson_times(rng, duration_s, per_minute, least_gap_s=4.0)
+    )
+
+
+def laughing_smiles(rng: np.random.Generator, own: Talk, s: SmileStatistics) -> tuple[Pulse, ...]:
+    """The smile that comes just before one's own laughter and outlasts it."""
+    return tuple(
+        Pulse(laugh.start_s - 0.3, 0.35, laugh.phrase.duration_s, 1.2, size=float(rng.uniform(*s.laugh_size)))
+        for laugh in own.laughs
     )
 
 

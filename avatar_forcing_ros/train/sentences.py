@@ -58,3 +58,8 @@ def random_phrase(rng: np.random.Generator, language: str, least: int = 2, most:
 def random_backchannel(rng: np.random.Generator, language: str) -> str:
     """A listener's short word."""
     return str(rng.choice(BACKCHANNELS[language]))
+
+
+def laughter(rng: np.random.Generator) -> str:
+    """A bout of laughter, spelt. Source: Bachorowski et al., 2001 (three to four calls in a bout)."""
+    return " ".join([str(rng.choice(("ha", "he", "ha", "hah")))] * int(rng.integers(3, 7))) + "!"

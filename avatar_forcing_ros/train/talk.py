@@ -20,6 +20,7 @@ class Spoken:
         turn_start: the first phrase of a turn.
         turn_end: the last phrase of a turn.
         backchannel: a short signal of listening, no turn.
+        laugh: laughter, no turn.
     """
 
     start_s: float
@@ -27,6 +28,7 @@ class Spoken:
     turn_start: bool = False
     turn_end: bool = False
     backchannel: bool = False
+    laugh: bool = False
 
     @property
     def end_s(self) -> float:
@@ -59,10 +61,15 @@ class Talk:
 
     @property
     def turns(self) -> tuple[Spoken, ...]:
-        """Phrases that are not backchannels."""
-        return tuple(item for item in self.spoken if not item.backchannel)
+        """Phrases that are neither backchannels nor laughter."""
+        return tuple(item for item in self.spoken if not (item.backchannel or item.laugh))
 
     @property
     def backchannels(self) -> tuple[Spoken, ...]:
         """The short signals of listening."""
         return tuple(item for item in self.spoken if item.backchannel)
+
+    @property
+    def laughs(self) -> tuple[Spoken, ...]:
+        """Bouts of laughter."""
+        return tuple(item for item in self.spoken if item.laugh)

@@ -1,4 +1,4 @@
-"""The training loop, stage 1: diffusion forcing on simulated conversations.
+"""The training loop, and stage 1: diffusion forcing on simulated conversations.
 
     while step < steps:  draw clips -> noise -> predict velocity -> weighted error -> Adam -> moving average
 
@@ -93,11 +93,11 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """`errors` of the velocity and their `weights`, both (B, T, M)."""
+class Loss:
+    """A loss to be lowered, and numbers for the journal."""
 
-    errors: Tensor
-    weights: Tensor
+    value: Tensor
+    numbers: dict[str, float]
 
 
 class Trainer:
@@ -122,25 +122,29 @@ class Trainer:
         """One step; returns what it cost."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate_at(self.step)
-        scored = self.score(self.sampler.draw(self.config.batch).to(self.device))
-        loss = (scored.errors * scored.weights).sum() / scored.weights.sum()
+        loss = self.loss()
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.value.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
         self.optimizer.step()
         self._follow()
         self.step += 1
-        return {"loss": loss.item(), "gradient_norm": float(norm), **_by_group(scored)}
+        return {"loss": loss.value.item(), "gradient_norm": float(norm), **loss.numbers}
 
-    def score(self, clips: ClipBatch) -> Scored:
-        """Errors of the velocity at random noise and with random conditions dropped."""
+    def loss(self) -> Loss:
+        """What the next step lowers, on the next clips; the second stage adds to it."""
+        return self.forcing_loss(self.sampler.draw(self.config.batch).to(self.device))
+
+    def forcing_loss(self, clips: ClipBatch) -> Loss:
+        """Weighted error of the velocity at random noise and with random conditions dropped."""
         batch, frames = clips.motion.shape[:2]
         objective = self.config.objective
         times = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator)
         noised = add_noise(clips.motion, times, objective, self.generator)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
         errors = channel_errors(predict(self.network, clips, noised, keep), noised.target)
-        return Scored(errors, noised.scored[..., None] * self._weights)
+        share = noised.scored[..., None] * self._weights
+        return Loss((errors * share).sum() / share.sum(), _by_group(errors.detach() * share, share))
 
     def run(self, folder: Path, journal: Journal, report: Any = None) -> None:
         """Train until `config.steps`, with checkpoints in `folder`.
@@ -202,9 +206,9 @@ def save(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
-def _by_group(scored: Scored) -> dict[str, float]:
-    """Mean error of pose, lips and the rest of the face."""
-    total = (scored.errors.detach() * scored.weights).sum(dim=(0, 1)) / scored.weights.sum(dim=(0, 1))
+def _by_group(errors: Tensor, share: Tensor) -> dict[str, float]:
+    """Mean weighted error of pose, lips and the rest of the face."""
+    total = errors.sum(dim=(0, 1)) / share.sum(dim=(0, 1))
     groups = {"pose": list(range(6)), "lips": [6, 8, 9, 10, 11], "face": list(range(12, 18))}
     return {name: total[channels].mean().item() for name, channels in groups.items()}
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from avatar_forcing_ros.train.sentences import random_backchannel, random_phrase
+from avatar_forcing_ros.train.phrases import Phrase
+from avatar_forcing_ros.train.prosody import LoudnessStatistics, with_loudness
+from avatar_forcing_ros.train.sentences import laughter, random_backchannel, random_phrase
 from avatar_forcing_ros.train.talk import Spoken, Talk
 from avatar_forcing_ros.train.voices import Speaker
 
@@ -29,6 +31,9 @@ class TurnStatistics:
         backchannel_delay_s: least and greatest time from the end of phrase to the backchannel. Source: same (700 ms
             after the cue, which precedes the end of the phrase).
         same_speaker_share: chance that the same person goes on after a gap.
+        laugh_share: chance that a turn ends in laughter, mostly the speaker's own. Source: Provine, 1993 (it follows
+            phrases and hardly ever breaks into them).
+        loudness: how the level moves.
     """
 
     phrases_per_turn: float = 2.6
@@ -39,6 +44,8 @@ class TurnStatistics:
     backchannel_share: float = 0.22
     backchannel_delay_s: tuple[float, float] = (0.15, 0.5)
     same_speaker_share: float = 0.12
+    laugh_share: float = 0.07
+    loudness: LoudnessStatistics = field(default_factory=LoudnessStatistics)
 
 
 @dataclass(frozen=True)
@@ -117,13 +124,28 @@ def _speak_turn(stage: _Stage, who: int, start_s: float) -> float:
     count = int(rng.geometric(1 / max(1.0, statistics.phrases_per_turn * stage.style.length)))
     now = start_s
     for number in range(count):
-        phrase = stage.speakers[who].say(random_phrase(rng, stage.speakers[who].voice.language))
+        phrase = _say(stage, who, random_phrase(rng, stage.speakers[who].voice.language))
         spoken = Spoken(now, phrase, turn_start=number == 0, turn_end=number == count - 1)
         stage.spoken[who].append(spoken)
         if not spoken.turn_end:
             _maybe_backchannel(stage, 1 - who, spoken.end_s)
             now = spoken.end_s + _pause_s(stage)
-    return spoken.end_s
+    return _maybe_laugh(stage, who, spoken.end_s)
+
+
+def _say(stage: _Stage, who: int, text: str) -> Phrase:
+    """A text in a speaker's voice, alive in its loudness."""
+    return with_loudness(stage.rng, stage.speakers[who].say(text), stage.statistics.loudness)
+
+
+def _maybe_laugh(stage: _Stage, who: int, after_s: float) -> float:
+    """Laughter after a turn, now and then; returns when it is over."""
+    if stage.rng.random() >= stage.statistics.laugh_share:
+        return after_s
+    start_s = after_s + float(stage.rng.uniform(0.1, 0.3))
+    laugh = Spoken(start_s, _say(stage, who, laughter(stage.rng)), laugh=True)
+    stage.spoken[who].append(laugh)
+    return laugh.end_s
 
 
 def _pause_s(stage: _Stage) -> float:
@@ -142,6 +164,6 @@ def _maybe_backchannel(stage: _Stage, who: int, after_s: float) -> None:
     rng = stage.rng
     if rng.random() < stage.statistics.backchannel_share:
         speaker = stage.speakers[who]
-        phrase = speaker.say(random_backchannel(rng, speaker.voice.language))
+        phrase = _say(stage, who, random_backchannel(rng, speaker.voice.language))
         start_s = after_s + float(rng.uniform(*stage.statistics.backchannel_delay_s))
         stage.spoken[who].append(Spoken(start_s, phrase, backchannel=True))
