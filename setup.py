@@ -41,7 +41,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["avatar_forcing_ros*"], exclude=["avatar_forcing_ros.nodes*"]),
     package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", "py.typed"]},
-    data_files=data_files("config", "examples", "models"),
+    data_files=data_files("config", "examples", "models", "msg"),
     install_requires=requirements("runtime.txt"),
     extras_require={
         "published": requirements("published.txt"),

@@ -1,162 +1,31 @@
-"""Image messages <-> arrays. No cv_bridge: it is built against one NumPy and fails beside another."""
+"""Image messages of rclpy <-> arrays; `messages.images` says how."""
 
 from __future__ import annotations
 
-import array
-from dataclasses import dataclass
-from typing import Literal
-
-import cv2
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
-OutEncoding = Literal["rgb8", "nv12"]
+from avatar_forcing_ros.messages import images
+from avatar_forcing_ros.messages.images import OutEncoding, compressed_to_rgb, read_image, to_rgb
+from avatar_forcing_ros.nodes.ros_messages import bytes_field, make
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
 
-
-@dataclass(frozen=True)
-class _Encoding:
-    """How the pixels of an encoding lie in memory.
-
-    Attributes:
-        channels: values side by side for one pixel.
-        to_rgb: cv2 colour conversion, None when it is RGB already.
-        dtype: of one value.
-        rows_per_picture: rows in the data for each row of the picture.
-    """
-
-    channels: int
-    to_rgb: int | None
-    dtype: type = np.uint8
-    rows_per_picture: float = 1.0
-
-
-# 8UC3 and 8UC4 say nothing about colour; OpenCV programs, where they come from, mean BGR.
-_ENCODINGS = {
-    "rgb8": _Encoding(3, None),
-    "bgr8": _Encoding(3, cv2.COLOR_BGR2RGB),
-    "8UC3": _Encoding(3, cv2.COLOR_BGR2RGB),
-    "rgba8": _Encoding(4, cv2.COLOR_RGBA2RGB),
-    "bgra8": _Encoding(4, cv2.COLOR_BGRA2RGB),
-    "8UC4": _Encoding(4, cv2.COLOR_BGRA2RGB),
-    "mono8": _Encoding(1, cv2.COLOR_GRAY2RGB),
-    "8UC1": _Encoding(1, cv2.COLOR_GRAY2RGB),
-    "mono16": _Encoding(1, cv2.COLOR_GRAY2RGB, np.uint16),
-    "yuv422": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
-    "nv12": _Encoding(1, cv2.COLOR_YUV2RGB_NV12, rows_per_picture=1.5),
-    "nv21": _Encoding(1, cv2.COLOR_YUV2RGB_NV21, rows_per_picture=1.5),
-}
-
-
-def to_rgb(message: Image) -> NDArray[np.uint8]:
-    """The picture of an Image message, (H, W, 3) uint8 RGB; may share memory with the message.
-
-    Raises:
-        ValueError: the encoding is unknown, or size, step and data do not fit together.
-    """
-    encoding = _ENCODINGS.get(message.encoding)
-    if encoding is None:
-        raise ValueError(f"image encoding must be one of {', '.join(_ENCODINGS)}, got {message.encoding!r}")
-    values = _values(message, encoding)
-    if encoding.dtype is np.uint16:
-        values = (values >> 8).astype(np.uint8)
-    return values if encoding.to_rgb is None else cv2.cvtColor(values, encoding.to_rgb)
-
-
-def compressed_to_rgb(message: CompressedImage) -> NDArray[np.uint8]:
-    """The picture of a CompressedImage message (jpeg, png, ...), (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: the data are no picture that can be read.
-    """
-    data = np.frombuffer(message.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise ValueError(f"compressed image must be jpeg or png, got {data.size} bytes of format {message.format!r}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+__all__ = ["OutEncoding", "bytes_field", "compressed_from_rgb", "compressed_to_rgb", "from_rgb", "read_image", "to_rgb"]
 
 
 def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding: OutEncoding = "rgb8") -> Image:
     """An Image message from a picture, (H, W, 3) uint8 RGB.
 
-    Args:
-        image: the picture; H and W must be even for nv12.
-        stamp: of the message.
-        frame_id: of the message.
-        encoding: "rgb8", or "nv12", which has half the bytes.
-
     Raises:
-        ValueError: the picture has another shape or type.
+        ValueError: the picture has another shape or type, or odd sides for nv12.
     """
-    _check_rgb(image)
-    height, width, _ = image.shape
-    data, step = (image, 3 * width) if encoding == "rgb8" else (_nv12(image), width)
-    message = Image(height=height, width=width, encoding=encoding, step=step, data=bytes_field(data))
-    message.header.stamp, message.header.frame_id = stamp, frame_id
-    return message
+    return images.from_rgb(make, image, stamp_ns(stamp), frame_id, encoding)
 
 
 def compressed_from_rgb(
     image: NDArray[np.uint8], stamp: Time, frame_id: str = "", quality: int = 90
 ) -> CompressedImage:
     """A jpeg CompressedImage message from a picture, (H, W, 3) uint8 RGB."""
-    _check_rgb(image)
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    message = CompressedImage(format="rgb8; jpeg compressed bgr8", data=bytes_field(jpeg))
-    message.header.stamp, message.header.frame_id = stamp, frame_id
-    return message
-
-
-def read_image(message: Image | CompressedImage) -> NDArray[np.uint8]:
-    """The picture of either kind of message, (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: it cannot be read.
-    """
-    return compressed_to_rgb(message) if isinstance(message, CompressedImage) else to_rgb(message)
-
-
-def bytes_field(values: NDArray) -> array.array:
-    """A `uint8[]` field from an array's bytes.
-
-    rclpy copies an `array.array` at once and anything else element by element: 0.06 ms against 43 ms for one picture.
-    """
-    field = array.array("B")
-    field.frombytes(np.ascontiguousarray(values).data.cast("B"))
-    return field
-
-
-def _nv12(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H * 3/2, W): brightness in full, colour at half the resolution, its two values side by side."""
-    height, width, _ = image.shape
-    if height % 2 or width % 2:
-        raise ValueError(f"nv12 pictures must have even sides, got {width}x{height}")
-    planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
-    blue, red = planes[height:].reshape(2, height // 2, width // 2)
-    planes[height:] = cv2.merge([blue, red]).reshape(height // 2, width)
-    return planes
-
-
-def _values(message: Image, encoding: _Encoding) -> NDArray:
-    """(rows, W) or (rows, W, channels) of the data, without the padding at the end of rows."""
-    rows = int(message.height * encoding.rows_per_picture)
-    row_bytes = message.width * encoding.channels * np.dtype(encoding.dtype).itemsize
-    expected = rows * message.step
-    if message.step < row_bytes or len(message.data) != expected or not expected:
-        raise ValueError(
-            f"image of {message.width}x{message.height} {message.encoding} must have {rows} rows of at least "
-            f"{row_bytes} bytes, got step {message.step} and {len(message.data)} bytes"
-        )
-    lines = np.frombuffer(message.data, np.uint8).reshape(rows, message.step)[:, :row_bytes]
-    dtype: np.dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
-    values = lines if encoding.dtype is np.uint8 else lines.copy().view(dtype)
-    return values.reshape(rows, message.width, -1) if encoding.channels > 1 else np.ascontiguousarray(values)
-
-
-def _check_rgb(image: NDArray[np.uint8]) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+    return images.compressed_from_rgb(make, image, stamp_ns(stamp), frame_id, quality)

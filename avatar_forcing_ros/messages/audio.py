@@ -1,0 +1,181 @@
+"""Every kind of audio message -> `AudioChunk` of mono float32, and back to our own message.
+
+Two incompatible packages are called audio_common_msgs. The one released in ROS distributions has AudioData (no stamp)
+and AudioDataStamped, with the layout in a separate AudioInfo; the other has AudioStamped, which says its own layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.messages.making import Make, header, stamp_ns
+
+AudioKind = Literal["auto", "AudioChunk", "AudioData", "AudioDataStamped", "AudioStamped"]
+
+_SAMPLE_TYPES = {
+    "S8": "i1",
+    "U8": "u1",
+    "S16LE": "<i2",
+    "S16BE": ">i2",
+    "S32LE": "<i4",
+    "S32BE": ">i4",
+    "F32LE": "<f4",
+    "F32BE": ">f4",
+    "F64LE": "<f8",
+    "F64BE": ">f8",
+}
+_CHUNK_ENCODINGS = {0: "S16LE", 1: "F32LE"}  # the constants of msg/AudioChunk.msg
+_UNCODED = ("", "raw", "pcm", "wave", "wav")
+# PortAudio's numbers for the formats, and the field of AudioStamped that holds the samples.
+_PORTAUDIO_FIELDS = {1: "float32_data", 2: "int32_data", 8: "int16_data", 16: "int8_data", 32: "uint8_data"}
+
+
+@dataclass(frozen=True)
+class AudioLayout:
+    """How the bytes of messages that do not say it are meant.
+
+    Attributes:
+        sample_rate: in Hz.
+        channels: interleaved.
+        sample_format: S8, U8, S16LE, S16BE, S32LE, S32BE, F32LE, F32BE, F64LE or F64BE.
+    """
+
+    sample_rate: int = 16_000
+    channels: int = 1
+    sample_format: str = "S16LE"
+
+
+@dataclass(frozen=True)
+class AudioInput:
+    """What kind of messages a topic of sound carries.
+
+    Attributes:
+        kind: AudioChunk is ours; auto is that of the installed audio_common_msgs, or ours where there is none.
+        layout: of messages that do not say it themselves (AudioData, AudioDataStamped).
+    """
+
+    kind: AudioKind = "auto"
+    layout: AudioLayout = AudioLayout()
+
+
+class AudioReader:
+    """Reads one stream of messages of one kind; remembers the layout that came apart from them."""
+
+    def __init__(
+        self, kind: AudioKind, layout: AudioLayout | None = None, now_ns: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._read = {
+            "AudioChunk": self._chunk,
+            "AudioData": self._data,
+            "AudioDataStamped": self._data_stamped,
+            "AudioStamped": self._stamped,
+        }[kind]
+        self._layout, self._coding, self._now_ns = layout or AudioLayout(), "", now_ns
+        self._seq = -1
+
+    def read(self, message: Any) -> signals.AudioChunk:
+        """One message as a chunk of mono sound.
+
+        Raises:
+            ValueError: its encoding, size or rate is none that can be read.
+        """
+        return self._read(message)
+
+    def learn(self, info: Any) -> None:
+        """Take the layout from an AudioInfo of the released audio_common_msgs."""
+        self._coding = info.coding_format.lower()
+        self._layout = AudioLayout(info.sample_rate, info.channels, info.sample_format)
+
+    def _chunk(self, message: Any) -> signals.AudioChunk:
+        encoding = _CHUNK_ENCODINGS.get(message.encoding)
+        if encoding is None:
+            raise ValueError(f"AudioChunk.encoding must be one of {_CHUNK_ENCODINGS}, got {message.encoding}")
+        samples = to_mono(np.frombuffer(message.data, np.uint8), encoding, message.channels)
+        return signals.AudioChunk(
+            stamp_ns(message.header.stamp) or None,
+            samples,
+            message.sample_rate,
+            message.utterance_id,
+            message.seq,
+            message.end_of_utterance,
+        )
+
+    def _data(self, message: Any) -> signals.AudioChunk:
+        samples = self._raw(message.data)
+        length_ns = len(samples) * signals.NANOSECONDS // self._layout.sample_rate
+        return self._numbered(self._now_ns() - length_ns, samples, self._layout.sample_rate)
+
+    def _data_stamped(self, message: Any) -> signals.AudioChunk:
+        return self._numbered(stamp_ns(message.header.stamp), self._raw(message.audio.data), self._layout.sample_rate)
+
+    def _stamped(self, message: Any) -> signals.AudioChunk:
+        info, data = message.audio.info, message.audio.audio_data
+        field = _PORTAUDIO_FIELDS.get(info.format)
+        if field is None:
+            known = sorted(_PORTAUDIO_FIELDS)
+            raise ValueError(f"AudioInfo.format must be one of PortAudio's {known}, got {info.format}")
+        samples = _average(_unit_range(np.asarray(getattr(data, field))), info.channels)
+        return self._numbered(stamp_ns(message.header.stamp), samples, info.rate)
+
+    def _raw(self, data: Any) -> NDArray[np.float32]:
+        if self._coding not in _UNCODED:
+            raise ValueError(f"audio must be uncoded (format:=wave where it is captured), got {self._coding!r}")
+        return to_mono(np.frombuffer(data, np.uint8), self._layout.sample_format, self._layout.channels)
+
+    def _numbered(self, time_ns: int, samples: NDArray[np.float32], sample_rate: int) -> signals.AudioChunk:
+        self._seq += 1
+        return signals.AudioChunk(time_ns, samples, sample_rate, seq=self._seq)
+
+
+def to_mono(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDArray[np.float32]:
+    """Interleaved samples as bytes -> (N,) float32 in [-1, 1], channels averaged.
+
+    Raises:
+        ValueError: unknown format, no channels, or bytes that are no whole number of samples.
+    """
+    if sample_format not in _SAMPLE_TYPES:
+        raise ValueError(f"sample format must be one of {', '.join(_SAMPLE_TYPES)}, got {sample_format!r}")
+    dtype = np.dtype(_SAMPLE_TYPES[sample_format])
+    if data.size % dtype.itemsize:
+        raise ValueError(f"{sample_format} samples have {dtype.itemsize} bytes each, got {data.size} bytes in all")
+    return _average(_unit_range(data.view(dtype)), channels)
+
+
+def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:
+    """Our message, as 16-bit samples, from a chunk."""
+    return make(
+        "avatar_forcing_ros/AudioChunk",
+        header=header(make, chunk.stamp_ns),
+        utterance_id=chunk.utterance_id,
+        seq=chunk.seq,
+        sample_rate=chunk.sample_rate,
+        channels=1,
+        encoding=0,
+        data=to_int16(chunk.samples).view(np.uint8),
+        end_of_utterance=chunk.end_of_utterance,
+    )
+
+
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Samples in [-1, 1] as 16-bit integers, little endian; louder ones are clipped."""
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
+
+
+def _unit_range(values: NDArray) -> NDArray[np.float32]:
+    """Integers of any width to [-1, 1); floats stay as they are."""
+    if values.dtype.kind == "f":
+        return values.astype(np.float32)
+    half = 2.0 ** (8 * values.dtype.itemsize - 1)
+    return (values.astype(np.float64) / half - (values.dtype.kind == "u")).astype(np.float32)
+
+
+def _average(values: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    if channels < 1 or values.size % channels:
+        raise ValueError(f"samples must share out evenly to the channels, got {values.size} for {channels} channels")
+    return values if channels == 1 else values.reshape(-1, channels).mean(axis=1, dtype=np.float32)

@@ -1,0 +1,155 @@
+"""Image messages <-> arrays. No cv_bridge: it is built against one NumPy and fails beside another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.messages.making import Make, header
+
+OutEncoding = Literal["rgb8", "nv12"]
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How the pixels of an encoding lie in memory.
+
+    Attributes:
+        channels: values side by side for one pixel.
+        to_rgb: cv2 colour conversion, None when it is RGB already.
+        dtype: of one value.
+        rows_per_picture: rows in the data for each row of the picture.
+    """
+
+    channels: int
+    to_rgb: int | None
+    dtype: type = np.uint8
+    rows_per_picture: float = 1.0
+
+
+# 8UC3 and 8UC4 say nothing about colour; OpenCV programs, where they come from, mean BGR.
+_ENCODINGS = {
+    "rgb8": _Encoding(3, None),
+    "bgr8": _Encoding(3, cv2.COLOR_BGR2RGB),
+    "8UC3": _Encoding(3, cv2.COLOR_BGR2RGB),
+    "rgba8": _Encoding(4, cv2.COLOR_RGBA2RGB),
+    "bgra8": _Encoding(4, cv2.COLOR_BGRA2RGB),
+    "8UC4": _Encoding(4, cv2.COLOR_BGRA2RGB),
+    "mono8": _Encoding(1, cv2.COLOR_GRAY2RGB),
+    "8UC1": _Encoding(1, cv2.COLOR_GRAY2RGB),
+    "mono16": _Encoding(1, cv2.COLOR_GRAY2RGB, np.uint16),
+    "yuv422": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
+    "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
+    "yuyv": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
+    "nv12": _Encoding(1, cv2.COLOR_YUV2RGB_NV12, rows_per_picture=1.5),
+    "nv21": _Encoding(1, cv2.COLOR_YUV2RGB_NV21, rows_per_picture=1.5),
+}
+
+
+def to_rgb(message: Any) -> NDArray[np.uint8]:
+    """The picture of an Image message, (H, W, 3) uint8 RGB; may share memory with the message.
+
+    Raises:
+        ValueError: the encoding is unknown, or size, step and data do not fit together.
+    """
+    encoding = _ENCODINGS.get(message.encoding)
+    if encoding is None:
+        raise ValueError(f"image encoding must be one of {', '.join(_ENCODINGS)}, got {message.encoding!r}")
+    values = _values(message, encoding)
+    if encoding.dtype is np.uint16:
+        values = (values >> 8).astype(np.uint8)
+    return values if encoding.to_rgb is None else cv2.cvtColor(values, encoding.to_rgb)
+
+
+def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
+    """The picture of a CompressedImage message (jpeg, png, ...), (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: the data are no picture that can be read.
+    """
+    data = np.frombuffer(message.data, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise ValueError(f"compressed image must be jpeg or png, got {data.size} bytes of format {message.format!r}")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def from_rgb(
+    make: Make, image: NDArray[np.uint8], time_ns: int, frame_id: str = "", encoding: OutEncoding = "rgb8"
+) -> Any:
+    """An Image message from a picture, (H, W, 3) uint8 RGB.
+
+    Args:
+        make: makes messages.
+        image: the picture; H and W must be even for nv12.
+        time_ns: stamp of the message.
+        frame_id: of the message.
+        encoding: "rgb8", or "nv12", which has half the bytes.
+
+    Raises:
+        ValueError: the picture has another shape or type.
+    """
+    _check_rgb(image)
+    height, width, _ = image.shape
+    data, step = (image, 3 * width) if encoding == "rgb8" else (_nv12(image), width)
+    pixels = np.ascontiguousarray(data).reshape(-1)
+    shape = {"height": height, "width": width, "encoding": encoding, "step": step}
+    return make("sensor_msgs/Image", header=header(make, time_ns, frame_id), **shape, data=pixels)
+
+
+def compressed_from_rgb(
+    make: Make, image: NDArray[np.uint8], time_ns: int, frame_id: str = "", quality: int = 90
+) -> Any:
+    """A jpeg CompressedImage message from a picture, (H, W, 3) uint8 RGB."""
+    _check_rgb(image)
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    stamped = header(make, time_ns, frame_id)
+    return make(
+        "sensor_msgs/CompressedImage", header=stamped, format="rgb8; jpeg compressed bgr8", data=jpeg.reshape(-1)
+    )
+
+
+def read_image(message: Any) -> NDArray[np.uint8]:
+    """The picture of either kind of message, (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return to_rgb(message) if hasattr(message, "encoding") else compressed_to_rgb(message)
+
+
+def _nv12(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H * 3/2, W): brightness in full, colour at half the resolution, its two values side by side."""
+    height, width, _ = image.shape
+    if height % 2 or width % 2:
+        raise ValueError(f"nv12 pictures must have even sides, got {width}x{height}")
+    planes = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+    blue, red = planes[height:].reshape(2, height // 2, width // 2)
+    planes[height:] = cv2.merge([blue, red]).reshape(height // 2, width)
+    return planes
+
+
+def _values(message: Any, encoding: _Encoding) -> NDArray:
+    """(rows, W) or (rows, W, channels) of the data, without the padding at the end of rows."""
+    rows = int(message.height * encoding.rows_per_picture)
+    row_bytes = message.width * encoding.channels * np.dtype(encoding.dtype).itemsize
+    expected = rows * message.step
+    if message.step < row_bytes or len(message.data) != expected or not expected:
+        raise ValueError(
+            f"image of {message.width}x{message.height} {message.encoding} must have {rows} rows of at least "
+            f"{row_bytes} bytes, got step {message.step} and {len(message.data)} bytes"
+        )
+    lines = np.frombuffer(message.data, np.uint8).reshape(rows, message.step)[:, :row_bytes]
+    dtype: np.dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
+    values = lines if encoding.dtype is np.uint8 else lines.copy().view(dtype)
+    return values.reshape(rows, message.width, -1) if encoding.channels > 1 else np.ascontiguousarray(values)
+
+
+def _check_rgb(image: NDArray[np.uint8]) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")

@@ -1,0 +1,42 @@
+"""Making and reading messages without saying whose classes they are: rclpy's, or those of a bag's definitions.
+
+Conversions are written once, against the names of fields. What a message is made of is said as keywords; numbers in a
+sequence are given as an array. Whoever brings the classes brings a `Make`: `nodes.ros_messages.make` and
+`replay.bag_types.BagTypes.make`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from avatar_forcing_ros.signals import NANOSECONDS
+
+
+class Make(Protocol):
+    """Makes a message of a kind, `package/Name`; fields that are not given have their default."""
+
+    def __call__(self, kind: str, **fields: Any) -> Any:
+        """The message."""
+        ...
+
+
+def stamp_ns(stamp: Any) -> int:
+    """A Time message as nanoseconds; 0 is an unset stamp."""
+    return stamp.sec * NANOSECONDS + stamp.nanosec
+
+
+def time(make: Make, time_ns: int | None) -> Any:
+    """Nanoseconds as a Time message; None is the unset stamp."""
+    sec, nanosec = divmod(time_ns or 0, NANOSECONDS)
+    return make("builtin_interfaces/Time", sec=sec, nanosec=nanosec)
+
+
+def duration(make: Make, duration_ns: int) -> Any:
+    """Nanoseconds as a Duration message."""
+    sec, nanosec = divmod(duration_ns, NANOSECONDS)
+    return make("builtin_interfaces/Duration", sec=sec, nanosec=nanosec)
+
+
+def header(make: Make, time_ns: int | None, frame_id: str = "") -> Any:
+    """A Header message."""
+    return make("std_msgs/Header", stamp=time(make, time_ns), frame_id=frame_id)

@@ -1,0 +1,45 @@
+"""MotionLatents messages <-> the core's values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.messages.making import Make, header, stamp_ns
+from avatar_forcing_ros.signals import AvatarFrame, MotionSample
+
+
+def from_sample(make: Make, sample: MotionSample, space: str, names: Sequence[str]) -> Any:
+    """What the user's face does, as a message."""
+    said = {"confidence": float(sample.confidence), "valid": bool(sample.valid)}
+    return _message(make, sample.stamp_ns, sample.latent, space, names, **said)
+
+
+def from_frame(make: Make, frame: AvatarFrame, space: str, names: Sequence[str]) -> Any:
+    """What the avatar's face does, as a message."""
+    said = {"confidence": 1.0, "valid": True, "epoch": frame.epoch}
+    return _message(make, frame.stamp_ns, frame.latent, space, names, **said)
+
+
+def to_sample(message: Any, space: str) -> MotionSample:
+    """What the user's face does, from a message.
+
+    Raises:
+        ValueError: the message is of another motion space, has no stamp, or its numbers are not finite.
+    """
+    if message.motion_space != space:
+        raise ValueError(f"user_motion must be of motion space {space!r}, got {message.motion_space!r}")
+    if not stamp_ns(message.header.stamp):
+        raise ValueError("user_motion needs the stamp of its picture, got none")
+    latent = np.array(message.latent, np.float32)
+    return MotionSample(stamp_ns(message.header.stamp), latent, message.confidence, message.valid)
+
+
+def _message(
+    make: Make, time_ns: int, latent: NDArray[np.float32], space: str, names: Sequence[str], **said: Any
+) -> Any:
+    fields = {"motion_space": space, "names": list(names), "latent": latent.astype(np.float32)}
+    return make("avatar_forcing_ros/MotionLatents", header=header(make, time_ns), **fields, **said)
