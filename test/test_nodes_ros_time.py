@@ -94,7 +94,7 @@ def test_nobody_waits_after_closing(clock: ROSClock) -> None:
 def run_until(pacer: Pacer, clock: ROSClock, time_ns: int) -> None:
     set_to(clock, time_ns)
     pacer.put(time_ns, time_ns, lambda: None)  # so that the last turn does not wait
-    while pacer._next_due_ns() is not None and pacer._next_due_ns() <= time_ns:
+    while pacer.next_due_ns is not None and pacer.next_due_ns <= time_ns:
         pacer.turn()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,12 @@ from avatar_forcing_ros.nodes.motion_messages import to_sample
 from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.performer import Performer, sha256_of_pixels
 from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
+from avatar_forcing_ros.nodes.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
+from avatar_forcing_ros.stream.grid import FRAME_NS
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class GeneratorNodeConfig:
         speech: what comes on speech.
         avatar: behaviour in time.
         output: how the avatar is published.
+        quality: what is left out when the machine cannot keep up.
     """
 
     model: str = DEFAULT_BUNDLE
@@ -51,6 +55,7 @@ class GeneratorNodeConfig:
     speech: AudioInput = field(default_factory=lambda: AudioInput(kind="AudioChunk"))
     avatar: AvatarConfig = field(default_factory=AvatarConfig)
     output: PresenterConfig = field(default_factory=PresenterConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
 
 
 class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
@@ -77,9 +82,17 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         """Start performing, then listen."""
         pacer_clock, performer_clock = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
         pacer = Pacer(pacer_clock)
-        self._presenter = Presenter(self, pacer, self.config.output, self._bundle.space)
+        self._presenter = Presenter(
+            self, pacer, self.config.output, self._bundle.space, every_frame=self._on_simulated_time
+        )
         self._performer = Performer(
-            self._avatar, performer_clock, pacer, self._presenter, self.faults, sha256_of_pixels(self._portrait)
+            self._avatar,
+            performer_clock,
+            pacer,
+            self._presenter,
+            self.faults,
+            sha256_of_pixels(self._portrait),
+            self._quality_ladder(),
         )
         self._presenter.state(AvatarState.IDLE, epoch=0)
         self.work("presentation", pacer.turn, pacer_clock.close)
@@ -87,6 +100,16 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._listen()
         self._shown_before = 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    @property
+    def _on_simulated_time(self) -> bool:
+        return bool(self.get_parameter("use_sim_time").value)
+
+    def _quality_ladder(self) -> QualityLadder:
+        config = self.config.quality
+        if config.fixed < 0 and self._on_simulated_time:
+            config = replace(config, fixed=0)  # a replay must not depend on how fast the machine is
+        return QualityLadder(config, self._bundle.manifest.network.block_frames * FRAME_NS / NANOSECONDS)
 
     def _listen(self) -> None:
         space = self._bundle.space.name

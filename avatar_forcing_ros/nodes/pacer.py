@@ -27,6 +27,12 @@ class Pacer:
         self._items: list[_Item] = []
         self._number = 0
 
+    @property
+    def next_due_ns(self) -> int | None:
+        """When the next action is due; None when there is none."""
+        with self._lock:
+            return self._items[0].due_ns if self._items else None
+
     def put(self, due_ns: int, stamp_ns: int, act: Callable[[], None]) -> None:
         """Have `act` called when the clock reaches `due_ns`, or at once when it has."""
         with self._lock:
@@ -48,16 +54,11 @@ class Pacer:
 
     def turn(self) -> None:
         """Wait for the next action and do it; returns without one when the waiter was woken."""
-        due_ns = self._next_due_ns()
-        if not self._waiter.wait_until(due_ns):
+        if not self._waiter.wait_until(self.next_due_ns):
             return
         item = self._pop(self._waiter.now_ns())
         if item is not None:
             item.act()
-
-    def _next_due_ns(self) -> int | None:
-        with self._lock:
-            return self._items[0].due_ns if self._items else None
 
     def _pop(self, now_ns: int) -> _Item | None:
         # cut() may have emptied the queue while we waited

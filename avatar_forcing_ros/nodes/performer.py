@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.avatar import Avatar
+from avatar_forcing_ros.avatar import Avatar, GenerationError
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.msg import AvatarState
 from avatar_forcing_ros.nodes.inputs import ArrivalTimes, InputWatch
 from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.presenter import Presenter, Provenance
+from avatar_forcing_ros.nodes.quality import QualityLadder
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, ClockWaiter
-from avatar_forcing_ros.nodes.worker import Faults, Mailbox
+from avatar_forcing_ros.nodes.worker import Faults, Mailbox, one_line
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
 
 _INBOX = 10_000  # minutes of everything; it is emptied once a block
@@ -51,9 +52,12 @@ class Performer:
         presenter: Presenter,
         faults: Faults,
         portrait_sha256: str,
+        quality: QualityLadder,
     ) -> None:
         self._avatar, self._waiter, self._pacer, self._presenter = avatar, waiter, pacer, presenter
-        self._faults, self._portrait_sha256 = faults, portrait_sha256
+        self._faults, self._portrait_sha256, self._quality = faults, portrait_sha256, quality
+        self._picture: NDArray[np.uint8] | None = None
+        self._failing, self._failure = "", ""  # of the block in the making, of the newest one made
         self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
         self._arrivals = ArrivalTimes()
         timeout_ns = avatar.config.input_timeout_ms * MILLISECOND
@@ -102,6 +106,8 @@ class Performer:
             "block_ms_median": float(np.median(self.block_ms)) if self.block_ms else 0.0,
             "frames_shown": self._presenter.shown,
             "frames_dropped": self._presenter.dropped,
+            "blocks_late": self._quality.late,
+            "quality_level": self._quality.level,
             "lateness_ms_p95": float(np.percentile(list(self._presenter.lateness_ms) or [0.0], 95)),
             "user_motion_received": self.camera.count,
             "user_audio_received": self.microphone.count,
@@ -110,15 +116,21 @@ class Performer:
         }
 
     def complaint(self) -> str:
-        """Which inputs have stopped, in one line, or empty."""
+        """What is not as it should be, in one line, or empty."""
         now_ns = self._waiter.now_ns()
-        return "; ".join(f"the {i.name} has stopped" for i in (self.camera, self.microphone) if i.stopped(now_ns))
+        complaints = [f"the {i.name} has stopped" for i in (self.camera, self.microphone) if i.stopped(now_ns)]
+        if self._quality.level:
+            complaints.append(f"quality level {self._quality.level}: {self._quality.effort.words}")
+        if self._failure:
+            complaints.append(self._failure)
+        return "; ".join(complaints)
 
     # --- the thread ------------------------------------------------------------------------------------------------
 
     def turn(self) -> None:
         """Wait for the next decision, or for a request that cannot wait, and do what is due."""
-        if self._now_ns is None and not self._begin():
+        if self._now_ns is None:
+            self._begin()
             return
         self._waiter.wait_until(self._avatar.next_decision_ns)
         self._notice_jump(self._waiter.now_ns())
@@ -126,13 +138,11 @@ class Performer:
             self._fulfil(request)
         self._perform(self._waiter.now_ns())
 
-    def _begin(self) -> bool:
-        if not self._waiter.wait_until(1):  # simulated time is 0 until somebody publishes it
-            return False
-        now_ns = self._waiter.now_ns()
-        self._avatar.start(now_ns)
-        self._now_ns = now_ns  # from here on other threads may ask for figures
-        return True
+    def _begin(self) -> None:
+        if self._waiter.wait_until(1):  # simulated time is 0 until somebody publishes it
+            now_ns = self._waiter.now_ns()
+            self._avatar.start(now_ns)
+            self._now_ns = now_ns  # from here on other threads may ask for figures
 
     def _notice_jump(self, now_ns: int) -> None:
         assert self._now_ns is not None
@@ -151,22 +161,57 @@ class Performer:
 
     def _perform(self, now_ns: int) -> None:
         began = time.perf_counter()
-        frames = self._avatar.step(now_ns)
+        frames = self._generate(now_ns)
         for frame in frames:
             self._presenter.speak(frame)
         self._report_events()
-        for frame in frames:
-            if not self._presenter.drops(frame, frames[-1].stamp_ns):
-                self._show(frame, compute_start_ns=now_ns)
+        late_ns = [self._show_in_time(frame, frames[-1].stamp_ns, now_ns) for frame in frames]
         if frames:
+            self._quality.note(max(late_ns) / MILLISECOND)
+            self._failing, self._failure = "", self._failing
             self.block_ms.append((time.perf_counter() - began) * 1e3)
 
+    def _generate(self, now_ns: int) -> list[AvatarFrame]:
+        """Frames that are due, at the quality that this machine can do; a failure is reported and the face held."""
+        self._avatar.use_steps(self._quality.effort.steps(self._avatar.full_steps))
+        try:
+            return self._avatar.step(now_ns)
+        except GenerationError as error:
+            self._fail("generation", error)
+            return error.frames
+
+    def _show_in_time(self, frame: AvatarFrame, newest_ns: int, compute_start_ns: int) -> int:
+        """Show a frame unless it is too late; how long after its time it was ready, in nanoseconds."""
+        if not self._presenter.drops(frame, newest_ns):
+            self._show(frame, compute_start_ns)
+        return self._waiter.now_ns() - frame.stamp_ns
+
     def _show(self, frame: AvatarFrame, compute_start_ns: int) -> None:
-        picture = self._avatar.render(frame)
-        received_ns = self._arrivals.of(frame.user_motion_until_ns)
-        provenance = Provenance(received_ns, compute_start_ns, self._waiter.now_ns(), self._portrait_sha256)
+        picture = self._draw(frame)
+        if picture is None:
+            return
+        provenance = Provenance(
+            motion_received_ns=self._arrivals.of(frame.user_motion_until_ns),
+            compute_start_ns=compute_start_ns,
+            compute_end_ns=self._waiter.now_ns(),
+            portrait_sha256=self._portrait_sha256,
+            quality_level=self._quality.level,
+        )
         self._presenter.show(frame, picture, provenance)
         self._pacer.put(frame.stamp_ns, frame.stamp_ns, lambda: self._tell_state(frame))
+
+    def _draw(self, frame: AvatarFrame) -> NDArray[np.uint8] | None:
+        """A new picture, or the one before where the quality says so or drawing fails; None when there is none yet."""
+        if self._picture is None or frame.index % self._quality.effort.picture_every == 0:
+            try:
+                self._picture = self._avatar.render(frame)
+            except Exception as error:  # whatever it is, the face stays
+                self._fail("rendering", error)
+        return self._picture
+
+    def _fail(self, what: str, error: Exception) -> None:
+        self._faults.report(what, error)
+        self._failing = f"{what} failed: {one_line(error)}"
 
     def _tell_state(self, frame: AvatarFrame) -> None:
         complaint = self.complaint()
@@ -176,7 +221,7 @@ class Performer:
             state = AvatarState.DEGRADED
         else:
             state = AvatarState.LISTENING if frame.user_present else AvatarState.IDLE
-        self._presenter.state(state, frame.epoch, frame.utterance_id, complaint)
+        self._presenter.state(state, frame.epoch, frame.utterance_id, complaint, self._quality.level)
 
     def _report_events(self) -> None:
         for event in self._avatar.take_events(_FOR_EVER_NS):

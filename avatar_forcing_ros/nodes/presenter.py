@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros import signals
@@ -16,7 +19,6 @@ from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, MotionLat
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import compressed_from_rgb, from_rgb
-from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.motion_messages import from_frame
 from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, to_duration, to_stamp
@@ -41,12 +43,14 @@ class Provenance:
         compute_start_ns: when generation of the frame's block began.
         compute_end_ns: when the picture was ready.
         portrait_sha256: of the portrait's pixels.
+        quality_level: at which the frame was made; 0 is full.
     """
 
     motion_received_ns: int | None
     compute_start_ns: int
     compute_end_ns: int
     portrait_sha256: str
+    quality_level: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,27 @@ class PresenterConfig:
     frame_id: str = "avatar"
 
 
+class Outlet(Protocol):
+    """What a presenter asks of a node."""
+
+    def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Any:
+        """A publisher."""
+        ...
+
+    def get_clock(self) -> Any:
+        """The node's clock."""
+        ...
+
+
 class Presenter:
     """Turns frames, speech and events into messages and lets a pacer publish them.
+
+    Args:
+        node: publishes them.
+        pacer: says when.
+        config: what is published.
+        space: of the motion.
+        every_frame: late frames are shown, too, so that a replay does not depend on how fast the machine is.
 
     Attributes:
         shown: frames published.
@@ -77,9 +100,11 @@ class Presenter:
         lateness_ms: of the newest published frames.
     """
 
-    def __init__(self, node: ManagedNode, pacer: Pacer, config: PresenterConfig, space: MotionSpace) -> None:
+    def __init__(
+        self, node: Outlet, pacer: Pacer, config: PresenterConfig, space: MotionSpace, every_frame: bool = False
+    ) -> None:
         self._now_ns: Callable[[], int] = lambda: node.get_clock().now().nanoseconds
-        self._pacer, self._config, self._space = pacer, config, space
+        self._pacer, self._config, self._space, self._every_frame = pacer, config, space, every_frame
         self._image = node.advertise(Image, "avatar/image_raw", qos.PICTURE) if config.raw else None
         self._compressed = (
             node.advertise(CompressedImage, "avatar/image_raw/compressed", qos.PICTURE) if config.compressed else None
@@ -122,18 +147,20 @@ class Presenter:
         # an event at the very moment of a cut belongs to what was presented before it
         self._pacer.put(event.stamp_ns, event.stamp_ns - 1, lambda: self._playback.publish(message))
 
-    def state(self, state: int, epoch: int, utterance_id: str = "", detail: str = "") -> None:
+    def state(self, state: int, epoch: int, utterance_id: str = "", detail: str = "", quality_level: int = 0) -> None:
         """Publish the avatar's state if it is another one than before."""
-        message = AvatarState(state=state, epoch=epoch, utterance_id=utterance_id, detail=detail)
+        message = AvatarState(
+            state=state, epoch=epoch, utterance_id=utterance_id, detail=detail, quality_level=quality_level
+        )
         if message != self._said:
-            self._said = message
-            stamped = AvatarState(state=state, epoch=epoch, utterance_id=utterance_id, detail=detail)
-            stamped.header.stamp = to_stamp(self._now_ns())
-            self._state.publish(stamped)
+            self._said = deepcopy(message)
+            message.header.stamp = to_stamp(self._now_ns())
+            self._state.publish(message)
 
     def drops(self, frame: AvatarFrame, newest_ns: int) -> bool:
         """Whether a frame is more than one frame late while a newer one is there; it is then counted."""
-        drop = frame.stamp_ns < newest_ns and self._now_ns() > frame.stamp_ns + FRAME_NS
+        late = self._now_ns() > frame.stamp_ns + FRAME_NS
+        drop = late and frame.stamp_ns < newest_ns and not self._every_frame
         self.dropped += drop
         return drop
 
@@ -170,6 +197,7 @@ def frame_info(frame: AvatarFrame, provenance: Provenance) -> FrameInfo:
         compute_start=to_stamp(provenance.compute_start_ns),
         compute_end=to_stamp(provenance.compute_end_ns),
         deadline=to_stamp(frame.stamp_ns),
+        quality_level=provenance.quality_level,
         portrait_sha256=provenance.portrait_sha256,
         ai_generated=True,
     )

@@ -1,0 +1,129 @@
+"""How much work goes into a block: less as soon as blocks come late again and again, more again after a calm while.
+
+Replays keep one level, since what a level draws must not depend on how fast the machine is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Effort:
+    """The work that goes into a block at one level.
+
+    Attributes:
+        words: what it is called.
+        steps_share: share of the solver's steps, at least one step; with 0 nothing is generated and the face is held.
+        picture_every: one picture is drawn for this many frames and shown again for the others.
+    """
+
+    words: str
+    steps_share: float
+    picture_every: int
+
+    def steps(self, full: int) -> int:
+        """Solver steps of a block that has `full` of them at level 0."""
+        return max(1, round(full * self.steps_share)) if self.steps_share else 0
+
+
+LEVELS = (
+    Effort("full quality", 1.0, 1),
+    Effort("half the solver steps", 0.5, 1),
+    Effort("half the solver steps and every second picture", 0.5, 2),
+    Effort("a quarter of the solver steps and every fourth picture", 0.25, 4),
+    Effort("the face is held still", 0.0, 4),
+)
+"""By quality level; each is cheaper than the one before, and none is without a face or without speech."""
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    """When less work goes into a block, and when more again.
+
+    Attributes:
+        fixed: keep this level, 0 is full; -1 follows what the machine can do, except on simulated time, which keeps 0.
+        tolerance_ms: a block is late when one of its pictures was ready this long after its presentation time.
+        late_blocks: this many late blocks among the newest `watched_blocks` lead to the next cheaper level.
+        watched_blocks: how many blocks are looked at.
+        calm_s: after this long without a late block the level goes back by one.
+        longest_calm_s: whenever a level did not hold, the next attempt takes twice as long, up to this.
+    """
+
+    fixed: int = field(default=-1, metadata={"range": (-1, len(LEVELS) - 1)})
+    tolerance_ms: float = 10.0
+    late_blocks: int = field(default=3, metadata={"range": (1, 100)})
+    watched_blocks: int = field(default=5, metadata={"range": (1, 100)})
+    calm_s: float = 5.0
+    longest_calm_s: float = 80.0
+
+    def __post_init__(self) -> None:
+        if self.late_blocks > self.watched_blocks:
+            raise ValueError(
+                f"late_blocks must be at most watched_blocks, got {self.late_blocks} of {self.watched_blocks}"
+            )
+        if not 0 < self.calm_s <= self.longest_calm_s:
+            raise ValueError(f"calm_s must be within 0 and longest_calm_s, got {self.calm_s}")
+
+
+class QualityLadder:
+    """Says at which level the next block is made. Its only clock is the number of blocks.
+
+    Args:
+        config: when the level changes.
+        block_s: length of a block in seconds.
+
+    Attributes:
+        level: of the next block; 0 is full.
+        late: late blocks so far.
+    """
+
+    def __init__(self, config: QualityConfig, block_s: float) -> None:
+        self._config, self._block_s = config, block_s
+        self._adapts = config.fixed < 0
+        self.level = max(config.fixed, 0)
+        self.late = 0
+        self._newest: deque[bool] = deque(maxlen=config.watched_blocks)
+        self._lateness_ms = 0.0
+        self._calm_blocks = 0
+        self._patience_s = config.calm_s
+        self._on_trial = False
+
+    @property
+    def effort(self) -> Effort:
+        """The work of the next block."""
+        return LEVELS[self.level]
+
+    def note(self, lateness_ms: float) -> None:
+        """A block is done.
+
+        Args:
+            lateness_ms: how long after its presentation time the latest of its pictures was ready; negative is early.
+        """
+        # a block that begins late because of the ones before it, and catches up, is no reason to go further down
+        catches_up = lateness_ms < self._lateness_ms - self._config.tolerance_ms
+        late = lateness_ms > self._config.tolerance_ms
+        self._lateness_ms = lateness_ms
+        self.late += late
+        self._newest.append(late and not catches_up)
+        self._calm_blocks = 0 if late else self._calm_blocks + 1
+        if self._adapts:
+            self._adapt()
+
+    def _adapt(self) -> None:
+        calm = self._calm_blocks * self._block_s >= self._patience_s
+        if sum(self._newest) >= self._config.late_blocks and self.level < len(LEVELS) - 1:
+            if self._on_trial:
+                self._patience_s = min(2 * self._patience_s, self._config.longest_calm_s)
+            self._move(1)
+        elif calm and self._on_trial:
+            self._patience_s, self._on_trial = self._config.calm_s, False  # the better level holds
+        elif calm and self.level:
+            self._move(-1)
+
+    def _move(self, by: int) -> None:
+        self.level += by
+        self._on_trial = by < 0
+        self._newest.clear()
+        self._calm_blocks = 0
