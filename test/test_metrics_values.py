@@ -8,10 +8,9 @@ import pytest
 from avatar_forcing_ros.metrics.correlation import best_lag, pearson, residual_pearson
 from avatar_forcing_ros.metrics.distance import frechet_distance
 from avatar_forcing_ros.metrics.eyelids import blinks
-from avatar_forcing_ros.metrics.reaction import ReactionConfig, onsets, reaction
-from avatar_forcing_ros.metrics.richness import shannon_index, variance
+from avatar_forcing_ros.metrics.interval import bootstrap
+from avatar_forcing_ros.metrics.richness import entropy_bits, shannon_index, variance
 from avatar_forcing_ros.metrics.smoothness import border_jerk_ratio
-from avatar_forcing_ros.metrics.speech_motion import opening_against_energy, stillness
 
 RNG = np.random.default_rng(0)
 
@@ -50,31 +49,41 @@ def test_frechet_distance_of_shifted_and_scaled_normals() -> None:
     assert frechet_distance(2 * sample, sample) == pytest.approx(2, rel=0.05)
 
 
+def test_frechet_distance_of_turned_normals_is_that_of_their_roots() -> None:
+    # Axes 2 and 1 against axes 1 and 2, uncorrelated: 1 + 1 on the two axes; the roots commute.
+    sample = np.array([[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]]) * np.sqrt(3 / 4)
+    assert frechet_distance(sample, sample[:, ::-1]) == pytest.approx(2)
+
+
+def test_frechet_distance_does_not_mind_channels_that_never_move_nor_more_channels_than_frames() -> None:
+    still = np.concatenate([RNG.normal(size=(300, 3)), np.zeros((300, 2))], axis=1)
+    assert frechet_distance(still, still) == pytest.approx(0, abs=1e-6)
+    basis = np.linalg.qr(RNG.normal(size=(512, 20)))[0]
+    latents = RNG.normal(size=(200, 20)) @ basis.T  # the published space: 512 numbers, of which 20 directions move
+    assert frechet_distance(latents, latents) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(latents + 3 * basis[:, 0], latents) == pytest.approx(9, rel=1e-6)
+
+
 def test_shannon_index_counts_how_many_states_are_used() -> None:
     states = np.repeat(np.eye(4) * 10, 25, axis=0)
     assert shannon_index(states, states, clusters=4) == pytest.approx(2, abs=1e-6)
     assert shannon_index(states[:25], states, clusters=4) == pytest.approx(0, abs=1e-6)
 
 
+def test_shannon_index_takes_motion_in_its_own_units() -> None:
+    # Two states far apart in the first number; what the second does is too small to make states of.
+    motion = np.stack([np.repeat([0.0, 10.0], 50), 1e-3 * RNG.normal(size=100)], axis=1)
+    assert shannon_index(motion, motion, clusters=2) == pytest.approx(1)
+
+
+def test_entropy_of_equal_shares_is_their_logarithm() -> None:
+    assert entropy_bits(np.full(40, 7)) == pytest.approx(np.log2(40))
+    assert entropy_bits(np.array([9, 0, 0])) == 0
+
+
 def test_variance_is_along_time_only() -> None:
     motion = np.stack([np.full(10, 5.0), np.arange(10.0)], axis=1)
     assert variance(motion) == pytest.approx(np.arange(10.0).var() / 2)
-
-
-def test_opening_that_follows_loudness_scores_one_at_its_lag() -> None:
-    level = np.repeat(RNG.uniform(-40, 0, 100), 2)
-    sound = (RNG.choice((-1, 1), (200, 640)) * 10 ** (level[:, None] / 20)).astype(np.float32).ravel()
-    found = opening_against_energy(np.roll(level, 2), sound)
-    assert found.lag_frames == 2 and found.value > 0.95
-
-
-def test_stillness_compares_silence_with_speech() -> None:
-    speaking = np.arange(400) >= 200
-    opening = np.where(speaking, np.arange(400) % 2, 0.0)
-    assert stillness(opening, speaking) == 0
-    trembling = np.where(speaking, opening, 0.1 * (np.arange(400) % 2))
-    assert stillness(trembling, speaking) == pytest.approx(0.05, rel=0.02)
-    assert np.isnan(stillness(opening, np.ones(400, bool)))
 
 
 def test_blinks_counts_and_tells_half_ones() -> None:
@@ -84,24 +93,33 @@ def test_blinks_counts_and_tells_half_ones() -> None:
     assert found.per_minute == 3 and found.complete_share == pytest.approx(2 / 3)
 
 
-def test_reaction_matches_each_answer_once() -> None:
-    found = reaction(np.array([1.0, 5.0, 9.0]), np.array([1.5, 5.7, 20.0]), duration_s=60)
-    assert found.rate == pytest.approx(2 / 3)
-    assert found.median_delay_s == pytest.approx(0.6)
-    assert found.false_per_minute == 1
-    assert reaction(np.array([1.0, 1.1]), np.array([1.4]), 60).rate == 0.5
-
-
-def test_onsets_sees_one_rise_once_and_no_tremble() -> None:
-    signal = 0.02 * np.sin(np.arange(200))
-    signal[80:] += np.clip(np.arange(120) / 12, 0, 1) * 0.5
-    found = onsets(signal, ReactionConfig())
-    assert len(found) == 1 and found[0] == pytest.approx(80 / 25, abs=0.2)
-
-
 def test_smooth_motion_has_no_borders_and_steps_do() -> None:
     frames = np.arange(400)
     smooth = np.sin(frames / 9 + 0.3)[:, None]
     assert border_jerk_ratio(smooth, 4) == pytest.approx(1, abs=0.05)
     steps = (frames // 4 % 2).astype(float)[:, None] + 0.05 * RNG.normal(size=(400, 1))
     assert border_jerk_ratio(steps, 4) > 1.5
+
+
+def test_border_jerk_is_the_ratio_of_both_kinds_of_third_differences() -> None:
+    # The third difference of place^3 / 6 is 1 within a block of four places.
+    place = np.arange(400) % 4
+    sign = (-1.0) ** (np.arange(400) // 4)
+    motion = (sign * (place**3 / 6.0))[:, None]
+    middles = np.abs(np.diff(motion[:, 0], n=3))[2::4]
+    assert border_jerk_ratio(motion, 4) == pytest.approx(middles.mean() / 1.0)
+    with pytest.raises(ValueError, match="at least 4, got 3"):
+        border_jerk_ratio(motion, 3)
+
+
+def test_bootstrap_interval_of_a_mean_is_as_wide_as_its_standard_error() -> None:
+    items = list(RNG.normal(3, 2, 400))
+    found = bootstrap(lambda drawn: float(np.mean(drawn)), items, resamples=600)
+    assert found.value == pytest.approx(np.mean(items))
+    assert found.high - found.low == pytest.approx(2 * 1.645 * 2 / 20, rel=0.15)
+    assert bootstrap(lambda drawn: float(np.mean(drawn)), [2.0] * 5).low == 2
+
+
+def test_bootstrap_of_what_cannot_be_told_is_nan() -> None:
+    found = bootstrap(lambda drawn: float("nan"), [1, 2])
+    assert np.isnan([found.value, found.low, found.high]).all()

@@ -44,16 +44,26 @@ def residual_pearson(user: NDArray, truth: NDArray, generated: NDArray) -> float
     return abs(pearson(user, truth) - pearson(user, generated))
 
 
-def best_lag(first: NDArray, second: NDArray, lags: range) -> LaggedCorrelation:
-    """Correlation of two (T,) signals at the lag, among `lags`, where it is greatest.
+def lagged_pearson(first: NDArray, second: NDArray, lags: range) -> NDArray[np.float64]:
+    """(L,) correlation of two (T,) signals at each lag; a positive lag means that the second signal comes later.
 
     Raises:
         ValueError: the signals are shorter than the lags.
     """
     if len(first) <= max(abs(lag) for lag in lags) + 1:
         raise ValueError(f"signals of {len(first)} frames are too short for lags of {min(lags)} to {max(lags)}")
-    values = [(pearson(*_overlap(first, second, lag)), lag) for lag in lags]
-    return LaggedCorrelation(*max(values, key=lambda pair: pair[0]))
+    return np.array([pearson(*_overlap(first, second, lag)) for lag in lags])
+
+
+def best_lag(first: NDArray, second: NDArray, lags: range) -> LaggedCorrelation:
+    """Correlation of two (T,) signals at the lag, among `lags`, where it is greatest.
+
+    Raises:
+        ValueError: the signals are shorter than the lags.
+    """
+    values = lagged_pearson(first, second, lags)
+    best = int(values.argmax())
+    return LaggedCorrelation(float(values[best]), lags[best])
 
 
 def _overlap(first: NDArray, second: NDArray, lag: int) -> tuple[NDArray, NDArray]:

@@ -2,54 +2,105 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class Reaction:
-    """How events are answered.
-
-    Attributes:
-        rate: share of events that were answered in time; NaN without events.
-        median_delay_s: from onset to onset; NaN without answers.
-        false_per_minute: onsets that follow no event.
-    """
-
-    rate: float
-    median_delay_s: float
-    false_per_minute: float
+FRAME_RATE = 25.0
 
 
 @dataclass(frozen=True)
-class ReactionConfig:
-    """What counts as an answer.
+class OnsetConfig:
+    """What counts as the onset of a rise.
 
     Attributes:
-        rise: an onset is where a signal has risen by this much within `rise_s`.
+        rise: the signal has risen by this much within `rise_s`.
         rise_s: see `rise`.
-        earliest_s: an answer does not come sooner after the event's onset.
-        latest_s: nor later.
-        frame_rate: of the signals in Hz.
     """
 
     rise: float = 0.12
     rise_s: float = 0.6
-    earliest_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class AnswerTime:
+    """When an answer may come, in seconds after the event."""
+
+    earliest_s: float = 0.2
     latest_s: float = 1.6
-    frame_rate: float = 25.0
+
+    @property
+    def span_s(self) -> float:
+        """How long an answer is waited for."""
+        return self.latest_s - self.earliest_s
 
 
-def onsets(signal: NDArray, config: ReactionConfig) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class Responses:
+    """How the events of one or several conversations were answered.
+
+    Attributes:
+        delays_s: one per answered event, from the event to its answer.
+        events: how many there were.
+        false_alarms: onsets that follow no event.
+        free_s: time in which no answer was waited for, where those occurred.
+        span_s: how long an answer was waited for.
+    """
+
+    delays_s: tuple[float, ...]
+    events: int
+    false_alarms: int
+    free_s: float
+    span_s: float
+
+    @property
+    def rate(self) -> float:
+        """Share of events that were answered; NaN without events."""
+        return len(self.delays_s) / self.events if self.events else float("nan")
+
+    @property
+    def median_delay_s(self) -> float:
+        """NaN without answers."""
+        return float(np.median(self.delays_s)) if self.delays_s else float("nan")
+
+    @property
+    def false_per_minute(self) -> float:
+        """False alarms in a minute in which no answer was waited for; NaN without such time."""
+        return 60 * self.false_alarms / self.free_s if self.free_s > 0 else float("nan")
+
+    @property
+    def rate_beyond_chance(self) -> float:
+        """Share of events answered because of them: 0 for a face that moves without regard to the other, 1 at best.
+
+        Whoever answers without regard `false_per_minute` times does so in the time of an answer with probability
+        c = 1 - exp(-span rate), and (rate - c) / (1 - c) is left. Source: the correction of Cohen, 1960 (kappa).
+        """
+        chance = 1 - float(np.exp(-self.span_s * self.false_per_minute / 60))
+        return (self.rate - chance) / (1 - chance)
+
+
+def pool(responses: Sequence[Responses]) -> Responses:
+    """All events of several conversations together."""
+    return Responses(
+        delays_s=tuple(delay for r in responses for delay in r.delays_s),
+        events=sum(r.events for r in responses),
+        false_alarms=sum(r.false_alarms for r in responses),
+        free_s=sum(r.free_s for r in responses),
+        span_s=responses[0].span_s,
+    )
+
+
+def onsets(signal: NDArray, config: OnsetConfig | None = None) -> NDArray[np.float64]:
     """Times in seconds at which a (T,) signal has risen clearly: one per rise, where half of `rise` is reached."""
-    window = round(config.rise_s * config.frame_rate)
+    config = config or OnsetConfig()
+    window = round(config.rise_s * FRAME_RATE)
     times, frame = [], 0
     while frame < len(signal) - 1:
         piece = signal[frame : frame + window + 1]
         if piece.max() - piece[0] >= config.rise:
-            times.append((frame + int(np.argmax(piece >= piece[0] + 0.5 * config.rise))) / config.frame_rate)
+            times.append((frame + int(np.argmax(piece >= piece[0] + 0.5 * config.rise))) / FRAME_RATE)
             frame = _summit(signal, frame, window)
         else:
             frame += 1
@@ -63,28 +114,50 @@ def _summit(signal: NDArray, frame: int, window: int) -> int:
     return frame + 1
 
 
-def reaction(
-    events_s: NDArray, answers_s: NDArray, duration_s: float, config: ReactionConfig | None = None
-) -> Reaction:
-    """Match answers to events: each event takes the first answer in its time, each answer serves one event.
+def respond(
+    events_s: Sequence[float],
+    answers_s: NDArray,
+    watched: NDArray[np.bool_],
+    time: AnswerTime,
+    excused_s: Sequence[float] = (),
+) -> Responses:
+    """Match answers to events: each event takes the first free answer in its time, each answer serves one event.
 
     Args:
-        events_s: onsets of the events, ascending.
+        events_s: their onsets, ascending. An event counts when the whole time of its answer is watched.
         answers_s: onsets of the other face, ascending.
-        duration_s: length of the signals.
-        config: what counts as an answer.
+        watched: (T,) frames in which answers and false alarms count.
+        time: when an answer may come.
+        excused_s: other occasions, on which an onset is neither answer nor false alarm.
 
     Source: response rate and latency of mimicry as in Heerey and Crossley, 2013.
     """
-    config = config or ReactionConfig()
-    free, delays = list(answers_s), []
-    for event in events_s:
-        answer = next((a for a in free if config.earliest_s <= a - event <= config.latest_s), None)
+    counted = [event for event in events_s if _is_watched(watched, event, time)]
+    spare = list(answers_s)
+    delays = []
+    for event in counted:
+        answer = next((a for a in spare if time.earliest_s <= a - event <= time.latest_s), None)
         if answer is not None:
-            free.remove(answer)
-            delays.append(answer - event)
-    return Reaction(
-        rate=len(delays) / len(events_s) if len(events_s) else float("nan"),
-        median_delay_s=float(np.median(delays)) if delays else float("nan"),
-        false_per_minute=60 * len(free) / duration_s,
-    )
+            spare.remove(answer)
+            delays.append(float(answer - event))
+    free = watched & ~_waiting(len(watched), [*events_s, *excused_s], time)
+    frames = np.minimum(np.array(spare, np.float64) * FRAME_RATE, len(watched) - 1).astype(int)
+    return Responses(tuple(delays), len(counted), int(free[frames].sum()), float(free.sum() / FRAME_RATE), time.span_s)
+
+
+def _frames_of(event_s: float, time: AnswerTime) -> slice:
+    begin, end = (round((event_s + after) * FRAME_RATE) for after in (time.earliest_s, time.latest_s))
+    return slice(max(0, begin), max(0, end + 1))
+
+
+def _is_watched(watched: NDArray[np.bool_], event_s: float, time: AnswerTime) -> bool:
+    frames = _frames_of(event_s, time)
+    return frames.stop <= len(watched) and bool(watched[frames].all())
+
+
+def _waiting(frames: int, events_s: Sequence[float], time: AnswerTime) -> NDArray[np.bool_]:
+    """(T,) whether an answer to any event is waited for."""
+    out = np.zeros(frames, bool)
+    for event in events_s:
+        out[_frames_of(event, time)] = True
+    return out

@@ -21,16 +21,27 @@ def shannon_index(generated: NDArray, truth: NDArray, clusters: int, seed: int =
     """SID: entropy, in bits, of how generated frames fall into clusters of true frames.
 
     Args:
-        generated: (T, D).
-        truth: (T', D), on which the clusters are found.
+        generated: (T, D), all clips one after the other.
+        truth: (T', D), on which the clusters are found, in the units in which the motion is given.
         clusters: K; the index is at most log2 K.
         seed: of the clustering.
 
     Source: Ng et al., 2022 (Learning to Listen), as in arXiv 2601.00664, appendix D.5.
     """
-    spread = truth.std(axis=0)
-    scale = np.where(spread > 1e-6, spread, 1.0)  # a channel that never moves in the truth keeps its unit
-    centres, _ = kmeans2(truth / scale, clusters, seed=seed, minit="++", missing="warn")
-    labels, _ = vq(generated / scale, centres)
-    share = np.bincount(labels, minlength=clusters) / len(labels)
-    return float(-(share * np.log2(share + 1e-12)).sum())
+    return entropy_bits(visits(generated, find_states(truth, clusters, seed)))
+
+
+def find_states(truth: NDArray, clusters: int, seed: int = 0) -> NDArray[np.float64]:
+    """(K, D) middles of the clusters of true frames (T, D), by k-means."""
+    return kmeans2(np.asarray(truth, np.float64), clusters, iter=50, seed=seed, minit="++", missing="warn")[0]
+
+
+def visits(motion: NDArray, states: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(K,) how many frames of motion (T, D) are nearest to each of the states (K, D)."""
+    return np.bincount(vq(np.asarray(motion, np.float64), states)[0], minlength=len(states))
+
+
+def entropy_bits(counts: NDArray[np.int64]) -> float:
+    """Shannon entropy of a histogram (K,), in bits."""
+    share = counts[counts > 0] / counts.sum()
+    return float(-(share * np.log2(share)).sum())

@@ -11,14 +11,15 @@ def border_jerk_ratio(motion: NDArray, block_frames: int) -> float:
 
     Args:
         motion: (T, D), block borders at multiples of `block_frames`.
-        block_frames: at least 2.
+        block_frames: at least 4, since jerk takes four frames.
 
-    Jerk is the third difference, of which four frames take part; it counts as across when the border lies in its
-    middle. Source: Flash and Hogan, 1985, for jerk as the measure of smoothness.
+    Jerk is the third difference. It counts as across when the border lies in the middle of its four frames, as within
+    when none lies between them; each channel is measured in units of its own standard deviation.
+    Source: Flash and Hogan, 1985, for jerk as the measure of smoothness.
     """
-    if block_frames < 2:
-        raise ValueError(f"block_frames must be at least 2, got {block_frames}")
+    if block_frames < 4:
+        raise ValueError(f"block_frames must be at least 4, got {block_frames}")
     jerk = np.abs(np.diff(np.asarray(motion, np.float64), n=3, axis=0)) / np.maximum(motion.std(axis=0), 1e-9)
-    middle = np.arange(len(jerk)) + 2  # the first frame of the second half of the four
-    across = middle % block_frames == 0
-    return float(jerk[across].mean() / max(jerk[~across].mean(), 1e-12))
+    first = np.arange(len(jerk)) % block_frames  # place of the first of the four in its block
+    across, within = first == block_frames - 2, first <= block_frames - 4
+    return float(jerk[across].mean() / max(jerk[within].mean(), 1e-12))

@@ -1,11 +1,14 @@
-"""Mouth against speech: opening and loudness, and stillness where nothing is said."""
+"""Mouth against speech: opening and loudness, closures, and stillness where nothing is said."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
+from avatar_forcing_ros.metrics.reaction import FRAME_RATE
 
 
 def log_energy(sound: NDArray[np.float32], frame_samples: int = 640) -> NDArray[np.float64]:
@@ -26,6 +29,24 @@ def opening_against_energy(opening: NDArray, sound: NDArray[np.float32], most_la
     return best_lag(energy[:frames], opening[:frames], range(-most_lag, most_lag + 1))
 
 
+def reached_share(signal: NDArray, spans_s: Sequence[tuple[float, float]], level: float) -> float:
+    """Share of spans of time in which a (T,) signal gets to `level` or above; NaN without spans.
+
+    With the gap between the lips as signal, over open vowels: the share that is shown. With its negative, over the
+    closures of p, b and m: likewise. A frame belongs to every span that it overlaps.
+
+    Source: bilabial closure as the visible sign of p, b and m, Fisher, 1968 (visemes).
+    """
+    pieces = [signal[int(begin * FRAME_RATE) : int(np.ceil(end * FRAME_RATE))] for begin, end in spans_s]
+    reached = [piece.max() >= level for piece in pieces if len(piece)]
+    return float(np.mean(reached)) if reached else float("nan")
+
+
+def opening_range(opening: NDArray) -> float:
+    """Range of a mouth opening (T,) while speaking, without its extreme 2 % on either side."""
+    return float(np.percentile(opening, 98) - np.percentile(opening, 2))
+
+
 def stillness(opening: NDArray, speaking: NDArray[np.bool_], margin_frames: int = 8) -> float:
     """Standard deviation of the mouth where nothing is said, as a share of its range while speaking; 0 is still.
 
@@ -41,5 +62,4 @@ def stillness(opening: NDArray, speaking: NDArray[np.bool_], margin_frames: int 
     silent, said = opening[~near], opening[speaking]
     if len(silent) < 2 or len(said) < 2:
         return float("nan")
-    span = np.percentile(said, 98) - np.percentile(said, 2)
-    return float(silent.std() / max(span, 1e-9))
+    return float(silent.std() / max(opening_range(said), 1e-9))
