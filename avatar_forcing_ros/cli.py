@@ -25,6 +25,7 @@ class Command:
 
 COMMANDS = {
     "render": Command("avatar_forcing_ros.commands.render", "portrait + speech + user -> video, without ROS"),
+    "replay": Command("avatar_forcing_ros.commands.replay", "bag in, bag out: the same pictures as live, without ROS"),
     "doctor": Command("avatar_forcing_ros.commands.doctor", "say what works on this machine and what does not"),
     "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),
     "parity": Command("avatar_forcing_ros.commands.parity", "hold the network against recorded reference values"),

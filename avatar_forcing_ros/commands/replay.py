@@ -1,0 +1,93 @@
+"""`avatar-forcing replay`: a bag in, a bag out, without ROS, faster than real time; the nodes make the same of it."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
+from avatar_forcing_ros.media import read_image
+from avatar_forcing_ros.replay.bag import BagReader, BagWriter
+from avatar_forcing_ros.replay.inputs import Survey, survey
+from avatar_forcing_ros.replay.offline import Replayed, replay
+from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.signals import NANOSECONDS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    defaults = AvatarConfig()
+    parser.add_argument("bag_in", type=Path, help="bag of rosbag2, sqlite3 or mcap: folder, .db3 or .mcap")
+    parser.add_argument("bag_out", type=Path, help="folder of the bag to write")
+    parser.add_argument("--force", action="store_true", help="replace BAG_OUT when it is a bag")
+    parser.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3", help="of BAG_OUT")
+    parser.add_argument(
+        "--pictures",
+        choices=("raw", "compressed", "none"),
+        default="raw",
+        help="how pictures are written; raw ones of 512x512 are 20 MB a second. The hash is over the raw ones always",
+    )
+    parser.add_argument("--camera", action="store_true", help="read pictures again even when user_motion is there")
+    parser.add_argument(
+        "--remap", action="append", default=[], metavar="INPUT:=TOPIC", help="an input by its topic in the bag"
+    )
+    parser.add_argument("--portrait", type=Path, help="picture of a face (default: the project's own character)")
+    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
+    parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="of all noise")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Replay the bag; what was done, for --json."""
+    torch.set_num_threads(1)
+    with BagReader(args.bag_in) as source:
+        found = survey(source, dict(_remapping(text) for text in args.remap), args.camera)
+        writer = BagWriter(args.bag_out, args.storage, args.force)
+        portrait = read_image(args.portrait or default_portrait())
+        avatar = Avatar(load_bundle(args.model), portrait, AvatarConfig(seed=args.seed, image_size=args.size))
+        pixels = hashlib.sha256(np.ascontiguousarray(portrait).data).hexdigest()
+        began = time.perf_counter()
+        with writer:
+            result = replay(source, found, writer, avatar, pixels, args.pictures)
+        seconds = time.perf_counter() - began
+    length = (found.closes_ns - found.opens_ns) / NANOSECONDS
+    _say(args, found, result, f"{length:.1f} s in {seconds:.1f} s, {length / seconds:.1f} times real time")
+    return {
+        "ok": not result.damage,
+        "output": str(args.bag_out),
+        "sha256": result.sha256,
+        "frames": result.frames,
+        "seconds": round(length, 3),
+        "times_real_time": round(length / seconds, 2),
+        "inputs": dict(found.counts),
+        "skipped": dict(found.skipped),
+        "refused": dict(result.refused),
+        "counters": result.counters,
+        "damage": result.damage,
+    }
+
+
+def _remapping(text: str) -> tuple[str, str]:
+    name, separator, topic = text.partition(":=")
+    if not separator or not topic:
+        raise ValueError(f"--remap must be INPUT:=TOPIC, got {text!r}")
+    return name.strip("/"), topic
+
+
+def _say(args: argparse.Namespace, found: Survey, result: Replayed, speed: str) -> None:
+    """What a person wants to know, above the JSON."""
+    print(f"{args.bag_out}: {result.frames} frames, {speed}")
+    print(f"sha256 of pictures and stamps: {result.sha256}")
+    for topic, count in found.skipped.items():
+        print(f"skipped {topic}: {count} messages that the avatar does not listen to or that cannot be read")
+    for name, count in result.refused.items():
+        print(f"refused {name}: {count} messages, the first because: {result.reasons[name]}")
+    if result.damage:
+        print(f"the bag is damaged, what could be read was replayed: {result.damage}")

@@ -1,0 +1,127 @@
+"""Bags of a short conversation for the tests of replays: with and without a camera, in order and shuffled."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from avatar_forcing_ros.messages import audio, images, motion
+from avatar_forcing_ros.replay.bag import BagWriter, Storage
+from avatar_forcing_ros.replay.bag_types import BagTypes
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+from avatar_forcing_ros.testing import smiling, speech_like
+
+MS = 1_000_000
+BEGIN_NS = 1_700_000_000 * NANOSECONDS + 123_456_789
+WINDOW_NS = 40 * MS
+TYPES = BagTypes()
+KINDS = {
+    "/user_motion": "avatar_forcing_ros/MotionLatents",
+    "/user_audio": "avatar_forcing_ros/AudioChunk",
+    "/speech": "avatar_forcing_ros/AudioChunk",
+    "/speech/interrupt": "std_msgs/Empty",
+    "/camera/image_raw": "sensor_msgs/Image",
+    "/tf": "geometry_msgs/TransformStamped",
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message: when it could be sent first, when the bag received it."""
+
+    topic: str
+    sent_ns: int
+    received_ns: int
+    message: Any
+
+
+def make(kind: str, **fields: Any) -> Any:
+    return TYPES.make(kind, **fields)
+
+
+def user_motion(seconds: float, space: str = "bars") -> Iterable[Sent]:
+    for k in range(int(25 * seconds)):
+        stamp = BEGIN_NS + k * 40 * MS + (k % 5) * MS
+        sample = smiling(stamp, 0.5 + 0.5 * np.sin(k / 5))
+        yield Sent("/user_motion", stamp, stamp + 9 * MS, motion.from_sample(make, sample, space, ()))
+
+
+def camera(seconds: float, side: int = 48) -> Iterable[Sent]:
+    for k in range(int(25 * seconds)):
+        stamp = BEGIN_NS + k * 40 * MS + (k % 5) * MS
+        picture = np.full((side, side, 3), 60 + 3 * (k % 40), np.uint8)
+        yield Sent("/camera/image_raw", stamp, stamp + 9 * MS, images.from_rgb(make, picture, stamp))
+
+
+def sound(topic: str, chunks: Iterable[AudioChunk], delay_ns: int = 4 * MS) -> Iterable[Sent]:
+    for chunk in chunks:
+        assert chunk.stamp_ns is not None
+        sent = chunk.stamp_ns + (chunk.duration_ns if topic == "/user_audio" else 0)
+        yield Sent(topic, sent, sent + delay_ns, audio.from_chunk(make, chunk))
+
+
+def cut(samples: np.ndarray, begin_ns: int, step_ns: int, length: int, who: str = "") -> list[AudioChunk]:
+    pieces = [samples[n : n + length] for n in range(0, len(samples), length)]
+    last = len(pieces) - 1
+    return [
+        AudioChunk(begin_ns + k * step_ns, p, 16_000, who, k, bool(who) and k == last) for k, p in enumerate(pieces)
+    ]
+
+
+def utterance(who: str, at_ns: int, seconds: float, step_ns: int = 25 * MS) -> list[AudioChunk]:
+    """Chunks of 100 ms, stamped when they are sent: four times faster than they are said."""
+    return cut(speech_like(seconds, seed=len(who)), BEGIN_NS + at_ns, step_ns, 1600, who)
+
+
+def interrupt(at_ns: int) -> Sent:
+    return Sent(
+        "/speech/interrupt",
+        BEGIN_NS + at_ns,
+        BEGIN_NS + at_ns,
+        make("std_msgs/Empty", structure_needs_at_least_one_member=0),
+    )
+
+
+def conversation(with_camera: bool = False) -> list[Sent]:
+    """Three seconds: one utterance is interrupted, the next is stamped ahead, the last has no stamps."""
+    ahead = [
+        (c, BEGIN_NS + 1350 * MS + 10 * MS * k)
+        for k, c in enumerate(cut(speech_like(0.4), BEGIN_NS + 1900 * MS, 100 * MS, 1600, "ahead"))
+    ]
+    soon = [replace(chunk, stamp_ns=None) for chunk in utterance("soon", 0, 0.3)]
+    return [
+        *(camera(3) if with_camera else user_motion(3)),
+        *sound("/user_audio", cut(speech_like(3.0, seed=7), BEGIN_NS - 40 * MS, 40 * MS, 640)),
+        *sound("/speech", utterance("interrupted", 400 * MS, 1.5)),
+        interrupt(1203 * MS),
+        *(Sent("/speech", received, received, audio.from_chunk(make, chunk)) for chunk, received in ahead),
+        *(
+            Sent("/speech", t, t, audio.from_chunk(make, chunk))
+            for chunk, t in zip(soon, range(BEGIN_NS + 2500 * MS, BEGIN_NS + 2600 * MS, 20 * MS), strict=False)
+        ),
+    ]
+
+
+def shuffled(sent: list[Sent], seed: int) -> list[Sent]:
+    """The same messages, each as late as the reorder window allows; what has no stamp keeps its time."""
+    draw = random.Random(seed)
+
+    def late(item: Sent) -> Sent:
+        stamped = hasattr(item.message, "header") and item.message.header.stamp.sec and "camera" not in item.topic
+        return replace(item, received_ns=item.sent_ns + draw.randint(0, WINDOW_NS)) if stamped else item
+
+    return [late(item) if item.received_ns >= item.sent_ns else item for item in sent]
+
+
+def write_bag(path: Path, sent: list[Sent], storage: Storage = "sqlite3") -> Path:
+    with BagWriter(path, storage) as writer:
+        for topic in sorted({item.topic for item in sent}):
+            writer.add_topic(topic, KINDS[topic])
+        for item in sorted(sent, key=lambda item: item.received_ns):
+            writer.write(item.topic, item.received_ns, item.message)
+    return path
