@@ -90,10 +90,11 @@ def test_conditions_are_dropped_as_often_as_said() -> None:
 
 def test_errors_vanish_at_the_target_only_and_weights_have_mean_one() -> None:
     target = torch.randn(2, 16, 18)
-    assert not channel_errors(target, target).any()
-    off = channel_errors(target + 2, target)
+    config = ObjectiveConfig()
+    assert not channel_errors(target, target, config).any()
+    off = channel_errors(target + 2, target, config)
     assert off[..., 6].allclose(torch.tensor(2.0)) and off[..., 0].allclose(torch.tensor(4.0))
-    table = weights(16, 4, ObjectiveConfig())
+    table = weights(16, 4, 18, config)
     assert table.mean() == pytest.approx(1, abs=1e-6)
     assert (
         table[-1].allclose(3 * table[0])

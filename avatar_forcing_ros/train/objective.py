@@ -9,7 +9,7 @@ from torch import Tensor
 
 from avatar_forcing_ros.flow.noise_levels import sample_block_times
 from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME, interpolate, target_velocity
-from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.train.clips import ClipBatch
@@ -39,6 +39,7 @@ class ObjectiveConfig:
             block after it.
         lip_weight: weight of the lip channels.
         event_weight: weight of EVENT_CHANNELS.
+        has_channels: the numbers are the named channels of `facemesh`; those of `autoencoder` all count alike.
     """
 
     dropout: float = 0.10
@@ -52,6 +53,7 @@ class ObjectiveConfig:
     last_block_weight: float = 3.0
     lip_weight: float = 3.0
     event_weight: float = 2.5
+    has_channels: bool = True
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,8 @@ def predict(network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, kee
     return network.velocity(noised.x_t, noised.t, c, clips.reference * keep.reference[:, None]).float()
 
 
-def channel_errors(predicted: Tensor, target: Tensor) -> Tensor:
-    """(B, T, 18) error of each number: absolute for the lips, squared for the rest.
+def channel_errors(predicted: Tensor, target: Tensor, config: ObjectiveConfig) -> Tensor:
+    """(B, T, M) error of each number: absolute for the lips and for numbers without names, squared for the rest.
 
     The paper takes the absolute error throughout. Its minimum is the median, and the median of a rare event (a blink, a
     nod, a smile that is returned only mostly) is its absence or its certainty: such a model would hardly blink and
@@ -150,16 +152,18 @@ def channel_errors(predicted: Tensor, target: Tensor) -> Tensor:
     error keeps them crisp and perfectly shut in silence.
     """
     difference = predicted - target
-    is_lip = torch.zeros(SIZE, dtype=torch.bool)
-    is_lip[[INDEX[name] for name in LIP_CHANNELS]] = True
-    return torch.where(is_lip.to(difference.device), difference.abs(), difference.square())
+    is_absolute = torch.full((target.shape[-1],), not config.has_channels)
+    if config.has_channels:
+        is_absolute[[INDEX[name] for name in LIP_CHANNELS]] = True
+    return torch.where(is_absolute.to(difference.device), difference.abs(), difference.square())
 
 
-def weights(frames: int, block: int, config: ObjectiveConfig) -> Tensor:
-    """(T, 18) weights of the errors, of mean one."""
-    channel = torch.ones(SIZE)
-    channel[[INDEX[name] for name in LIP_CHANNELS]] = config.lip_weight
-    channel[[INDEX[name] for name in EVENT_CHANNELS]] = config.event_weight
+def weights(frames: int, block: int, size: int, config: ObjectiveConfig) -> Tensor:
+    """(T, M) weights of the errors of M = `size` numbers, of mean one."""
+    channel = torch.ones(size)
+    if config.has_channels:
+        channel[[INDEX[name] for name in LIP_CHANNELS]] = config.lip_weight
+        channel[[INDEX[name] for name in EVENT_CHANNELS]] = config.event_weight
     frame = torch.ones(frames)
     frame[-block:] = config.last_block_weight
     table = frame[:, None] * channel

@@ -135,4 +135,4 @@ class PreferenceTrainer(Trainer):
         noised = add_noise(clips.motion, times, self.config.objective, self.generator)
         ones = torch.ones(len(clips.motion), device=self.device)
         predicted = predict(network, clips, noised, Dropout(ones, ones, ones, ones))
-        return channel_errors(predicted, noised.target).mean(dim=-1)
+        return channel_errors(predicted, noised.target, self.config.objective).mean(dim=-1)

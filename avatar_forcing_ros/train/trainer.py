@@ -115,7 +115,7 @@ class Trainer:
         )
         self.generator = torch.Generator().manual_seed(config.seed)
         self.step = 0
-        table = weights(sampler.config.frames, network.block_frames, config.objective)
+        table = weights(sampler.config.frames, network.block_frames, network.motion_size, config.objective)
         self._weights = table.to(self.device)
 
     def train_step(self) -> dict[str, float]:
@@ -142,9 +142,10 @@ class Trainer:
         times = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator)
         noised = add_noise(clips.motion, times, objective, self.generator)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
-        errors = channel_errors(predict(self.network, clips, noised, keep), noised.target)
+        errors = channel_errors(predict(self.network, clips, noised, keep), noised.target, objective)
         share = noised.scored[..., None] * self._weights
-        return Loss((errors * share).sum() / share.sum(), _by_group(errors.detach() * share, share))
+        groups = _by_group(errors.detach() * share, share) if objective.has_channels else {}
+        return Loss((errors * share).sum() / share.sum(), groups)
 
     def run(self, folder: Path, journal: Journal, report: Any = None) -> None:
         """Train until `config.steps`, with checkpoints in `folder`.
