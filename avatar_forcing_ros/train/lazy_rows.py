@@ -1,0 +1,137 @@
+"""Arrays (C, T, X) too large to hold: pieces of files, and latents that are computed from coefficients when asked for.
+
+They answer what training asks of an array: `x[pieces, frames]` with arrays of numbers, `x[a:b]` and `x[:, :n]`,
+`shape`, and `np.asarray(x)`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_OPEN_FILES = 256
+"""Well below what a process may have open."""
+
+
+class LazyRows(ABC):
+    """An array (C, T, X) whose rows are made when asked for."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, int, int]:
+        """(C, T, X)."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype[Any]:
+        """Of the rows."""
+
+    @abstractmethod
+    def rows(self, pieces: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray:
+        """(B, K, X) for pieces (B,) and frames (B, K)."""
+
+    @abstractmethod
+    def part(self, pieces: slice, frames: int) -> LazyRows:
+        """Some pieces, of each the first frames."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return self.part(key, self.shape[1])
+        pieces, frames = key
+        if isinstance(frames, slice):
+            return self.part(pieces, len(range(*frames.indices(self.shape[1]))))
+        count = np.asarray(frames).shape[0]
+        return self.rows(np.broadcast_to(np.asarray(pieces).reshape(-1), (count,)), np.asarray(frames))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray:
+        count, frames, _ = self.shape
+        return self.rows(np.arange(count), np.tile(np.arange(frames), (count, 1))).astype(dtype or self.dtype)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Frames from `start` on of one person of a clip: `side` 0 or 1 of a file (2, T, F)."""
+
+    path: Path
+    side: int
+    start: int
+
+
+@lru_cache(maxsize=_OPEN_FILES)
+def _opened(path: Path) -> NDArray:
+    return np.load(path, mmap_mode="r")
+
+
+@dataclass(frozen=True, eq=False)
+class FileRows(LazyRows):
+    """Pieces of files.
+
+    Attributes:
+        pieces: C of them.
+        frames: T.
+        size: X.
+    """
+
+    pieces: Sequence[Piece]
+    frames: int
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, T, X)."""
+        return len(self.pieces), self.frames, self.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the files."""
+        return np.dtype(np.float16)
+
+    def rows(self, pieces: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray:
+        """See `LazyRows.rows`."""
+        asked = zip((self.pieces[number] for number in pieces), frames, strict=True)
+        return np.stack([_opened(piece.path)[piece.side, piece.start + numbers] for piece, numbers in asked])
+
+    def part(self, pieces: slice, frames: int) -> FileRows:
+        """See `LazyRows.part`."""
+        return replace(self, pieces=self.pieces[pieces], frames=frames)
+
+
+@dataclass(frozen=True, eq=False)
+class ExpandedRows(LazyRows):
+    """Motion latents of coefficients.
+
+    Attributes:
+        coefficients: (C, T, U) float32.
+        directions: (M, U).
+    """
+
+    coefficients: NDArray[np.float32]
+    directions: NDArray[np.float32]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, T, M)."""
+        return *self.coefficients.shape[:2], len(self.directions)  # type: ignore[return-value]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the coefficients."""
+        return self.coefficients.dtype
+
+    def rows(self, pieces: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray:
+        """See `LazyRows.rows`."""
+        return self.coefficients[pieces[:, None], frames] @ self.directions.T
+
+    def part(self, pieces: slice, frames: int) -> ExpandedRows:
+        """See `LazyRows.part`."""
+        return replace(self, coefficients=self.coefficients[pieces, :frames])
