@@ -7,7 +7,8 @@
         show(avatar.render(frame), at=frame.stamp_ns)
 
 A block of frames is decided `lead_ms` before its first frame is presented, from user input stamped no later than
-`reorder_ms` before that. What was pushed later does not count for it, so equal stamps give equal frames.
+`reorder_ms` before that. What was pushed later does not count for it, so equal stamps give equal frames. Whether the
+user's voice interrupts the avatar is decided on every frame of the grid, by the same rule.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avatar_forcing_ros.audio.barge_in import BargeIn, BargeInConfig
+from avatar_forcing_ros.audio.echo_gate import EchoGate, EchoGateConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
+from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.noise import block_noise
@@ -35,6 +39,8 @@ MILLISECOND = 1_000_000
 AUDIO_AGE_FRAMES = 2
 """The user's sound stands two frames behind the user's motion: features of frame j need it whole, up to j + 1, and a
 microphone's newest chunk ends where it likes."""
+_KEPT_FRAMES = 50
+"""What was said is kept for two seconds at least: a microphone's gap of one second may be filled, and echo is late."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class AvatarConfig:
         steps: solver steps per block; 0 takes the bundle's.
         guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
         guidance_user: scale of the user's voice and motion; negative takes the bundle's.
+        echo_gate: keeps the avatar's own voice out of what it hears.
+        barge_in: lets the user's voice interrupt the avatar.
     """
 
     seed: int = 0
@@ -69,6 +77,8 @@ class AvatarConfig:
     steps: int = 0
     guidance_avatar: float = -1.0
     guidance_user: float = -1.0
+    echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
+    barge_in: BargeInConfig = field(default_factory=BargeInConfig)
 
     def __post_init__(self) -> None:
         for name in ("lead_ms", "reorder_ms"):
@@ -96,7 +106,8 @@ class GenerationError(RuntimeError):
 class _Conversation:
     """Everything one conversation remembers.
 
-    `latents` holds the newest decided frames by grid frame, as the network sees them, to resume from.
+    `latents` holds the newest decided frames by grid frame, as the network sees them, to resume from; `said` what is
+    said during them.
     """
 
     motion: UserMotionTimeline
@@ -107,6 +118,8 @@ class _Conversation:
     first_frame: int
     next_decision_ns: int
     next_frame: int
+    next_listening_ns: int
+    barge_in: BargeIn | None
     block: int = 0
     generator: GeneratorState | None = None
     latents: dict[int, NDArray[np.float32]] = field(default_factory=dict)
@@ -150,8 +163,15 @@ class Avatar:
         self._conversation = self._begin(now_ns, epoch=0)
 
     def reset(self, now_ns: int) -> None:
-        """Forget the conversation and begin anew, also when time has jumped. The epoch goes up by one."""
-        self._conversation = self._begin(now_ns, epoch=self._running.epoch + 1)
+        """Forget the conversation and begin anew, also when time has jumped. The epoch goes up by one.
+
+        What was being said or waited to be said is interrupted.
+        """
+        old = self._running
+        until = max(first_frame_from(now_ns), old.next_frame - self._network.block_frames)  # the clock may be back
+        interrupted = old.speech.clear(min(until, old.next_frame), max(now_ns, old.next_decision_ns))
+        self._conversation = self._begin(now_ns, epoch=old.epoch + 1)
+        self._conversation.events = [replace(event, stamp_ns=now_ns) for event in interrupted]
 
     def set_portrait(self, image: NDArray[np.uint8]) -> None:
         """Animate another picture from the next rendered frame on.
@@ -188,12 +208,29 @@ class Avatar:
             Presentation time of the first frame of the new epoch; frames and speech of older epochs with this stamp
             or a later one must not be presented.
         """
+        return stamp_of(self._cut(now_ns, self.config.interrupt_lead_ms * MILLISECOND))
+
+    def withdraw(self, utterance_id: str, now_ns: int) -> int | None:
+        """Do not say an utterance, or if it has begun, interrupt.
+
+        Returns:
+            None, or what `interrupt` gives.
+        """
         c = self._running
-        cut = min(first_frame_from(now_ns + self.config.interrupt_lead_ms * MILLISECOND), c.next_frame)
+        withdrawn = c.speech.withdraw(utterance_id, now_ns)
+        if withdrawn is not None:
+            c.events.append(withdrawn)
+        going = withdrawn is None and c.speech.says(utterance_id, first_frame_from(now_ns))
+        return self.interrupt(now_ns) if going else None
+
+    def _cut(self, now_ns: int, lead_ns: int) -> int:
+        """End what is being said; the first frame of the new epoch."""
+        c = self._running
+        cut = min(first_frame_from(now_ns + lead_ns), c.next_frame)
         interrupted = c.speech.clear(cut, now_ns)
         c.events = [event for event in c.events if event.stamp_ns <= stamp_of(cut)] + interrupted
         self._resume(cut, decision_ns=now_ns)
-        return stamp_of(cut)
+        return cut
 
     # --- what comes out --------------------------------------------------------------------------------------------
 
@@ -204,20 +241,29 @@ class Avatar:
 
     @property
     def next_decision_ns(self) -> int:
-        """When the next block is decided."""
-        return self._running.next_decision_ns
+        """When something is decided next: a block, or whether the user interrupts."""
+        c = self._running
+        return c.next_decision_ns if c.barge_in is None else min(c.next_decision_ns, c.next_listening_ns)
 
     def step(self, until_ns: int) -> list[AvatarFrame]:
         """Frames of every block whose decision time has come by `until_ns`, in order of presentation.
+
+        When the user has interrupted, the frames go on in a new epoch, in the past of some that were given before:
+        frames and speech of older epochs with the stamp of its first frame, or a later one, must not be presented.
 
         Raises:
             GenerationError: a block could not be generated; the error has the frames, and the next block is tried anew.
         """
         if until_ns - self.next_decision_ns > self.config.behind_ms * MILLISECOND:
             self._resume(first_frame_from(until_ns + self._lead_ns), decision_ns=until_ns)
+            self._running.next_listening_ns = stamp_of(first_frame_from(until_ns))
         frames: list[AvatarFrame] = []
-        while self.next_decision_ns <= until_ns:
-            frames += self._decide()
+        while (now_ns := self.next_decision_ns) <= until_ns:
+            if self._user_interrupts(now_ns):
+                cut = self._cut(now_ns, self._lead_ns)
+                frames = [frame for frame in frames if frame.stamp_ns < stamp_of(cut)]
+            if self._running.next_decision_ns <= now_ns:
+                frames += self._decide()
         failure, self._running.failure = self._running.failure, None
         if failure is not None:
             raise GenerationError(failure, frames) from failure
@@ -330,6 +376,18 @@ class Avatar:
         c.audio.advance(stamps[-1])
         return c.motion.read(stamps)
 
+    def _user_interrupts(self, now_ns: int) -> bool:
+        """Listen to what the user said until now, and whether it ends what the avatar says."""
+        c = self._running
+        if c.barge_in is None or now_ns < c.next_listening_ns:
+            return False
+        c.next_listening_ns = stamp_of(first_frame_from(now_ns + 1))
+        c.audio.listen(now_ns - self.config.reorder_ms * MILLISECOND)
+        if c.speech.under_way(now_ns, first_frame_from(now_ns + self._lead_ns)):
+            return c.barge_in.wanted
+        c.barge_in.forget()
+        return False
+
     def _move(self, frames: range) -> NDArray[np.float32]:
         """(B, M) motion latents of a block, in the units of the motion space; `step` tells of a failure."""
         c = self._running
@@ -365,11 +423,11 @@ class Avatar:
         return latents
 
     def _remember(self, frames: range, latents: NDArray[np.float32]) -> None:
-        """Keep as much of the past as fills a cache."""
+        """Keep as much of the past as fills a cache, and as may still be heard as an echo."""
         c = self._running
         c.latents.update(zip(frames, latents, strict=True))
         for kept in (c.latents, c.said):
-            for n in [n for n in kept if n < frames.stop - self._history_frames]:
+            for n in [n for n in kept if n < frames.stop - max(self._history_frames, _KEPT_FRAMES)]:
                 del kept[n]
 
     # --- what the network is given ---------------------------------------------------------------------------------
@@ -413,9 +471,12 @@ class Avatar:
         first = -(-first_frame_from(now_ns + self._lead_ns) // block) * block
         timeout_ns = self.config.input_timeout_ms * MILLISECOND
         features = self._network.audio_feature_size
+        said: dict[int, NDArray[np.float32]] = {}
+        barge_in = BargeIn(self.config.barge_in) if self.config.barge_in.enabled else None
+        ear = self._make_ear(said, barge_in)
         conversation = _Conversation(
             motion=UserMotionTimeline(self.bundle.space.user_size, timeout_ns),
-            audio=UserAudioTimeline(self.bundle.make_audio_stream, features, timeout_ns),
+            audio=UserAudioTimeline(self.bundle.make_audio_stream, features, timeout_ns, clean=ear.hear),
             speech=SpeechTimeline(
                 self.config.patience_ms * MILLISECOND,
                 reorder_ns=self.config.reorder_ms * MILLISECOND,
@@ -426,9 +487,17 @@ class Avatar:
             first_frame=first,
             next_frame=first,
             next_decision_ns=stamp_of(first) - self._lead_ns,
+            next_listening_ns=stamp_of(first_frame_from(now_ns)),
+            barge_in=barge_in,
+            said=said,
         )
         conversation.voice.restart(first, np.zeros(0, np.float32))
         return conversation
+
+    def _make_ear(self, said: dict[int, NDArray[np.float32]], barge_in: BargeIn | None) -> Ear:
+        gate = EchoGate(self.config.echo_gate) if self.config.echo_gate.enabled else None
+        silence = np.zeros(FRAME_SAMPLES, np.float32)
+        return Ear(lambda n: said.get(n, silence), gate, barge_in)
 
     def _resume(self, first_frame: int, decision_ns: int) -> None:
         """Begin a new epoch at a frame, with what was presented before it as past."""

@@ -168,6 +168,28 @@ class SpeechTimeline:
         presented = {u.utterance_id: _nanoseconds(u.presented_before(cut)) for u in dropped}
         return [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
 
+    def withdraw(self, utterance_id: str, received_ns: int) -> PlaybackEvent | None:
+        """Drop an utterance that has not begun, with all that may still come of it; None when it has begun or ended."""
+        self._admit([item for item in self._waiting if item.received_ns <= received_ns], _FOR_EVER_NS)
+        begun = any(u.spans and u.utterance_id == utterance_id for u in self._queue)
+        waits = any(u.utterance_id == utterance_id for u in self._queue)
+        if begun or (utterance_id in self._closed and not waits):
+            return None
+        self._queue = deque(u for u in self._queue if u.utterance_id != utterance_id)
+        self._closed.append(utterance_id)
+        return PlaybackEvent(received_ns, utterance_id, Playback.INTERRUPTED, 0)
+
+    def says(self, utterance_id: str, frame: int) -> bool:
+        """Whether something of an utterance is presented from a frame on, as far as is known."""
+        said = [u for u in self._said if u.spans[-1][1] > frame * FRAME_SAMPLES]
+        return any(u.utterance_id == utterance_id for u in [*said, *self._queue])
+
+    def under_way(self, now_ns: int, cut_frame: int) -> bool:
+        """Whether an utterance has begun by now and `clear(cut_frame)` would drop something of it."""
+        cut = cut_frame * FRAME_SAMPLES
+        going = [u for u in self._queue if u.spans] + [u for u in self._said if u.spans[-1][1] > cut]
+        return any(u.spans[0][0] <= sample_of(now_ns) for u in going)
+
     def _counts_ns(self, stamp_ns: int | None, received_ns: int) -> int:
         """From when on a chunk counts, see the class."""
         if stamp_ns is None:

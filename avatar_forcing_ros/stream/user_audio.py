@@ -11,15 +11,25 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+from avatar_forcing_ros.stream.drift import DriftFollower, of_length
 from avatar_forcing_ros.stream.feature_track import FeatureStream, FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
 
 JITTER_SAMPLES = SAMPLE_RATE // 25
 """Stamps of sound cards wander by milliseconds; up to 40 ms the chunk is taken as following the one before it."""
+DRIFT_SAMPLES = SAMPLE_RATE // 200
+"""Stamps that on average are 5 ms off show that the sound card's clock drifts; single samples make up for it."""
+DRIFT_SMOOTHING = 4 * SAMPLE_RATE
 LONGEST_FILLED_GAP = SAMPLE_RATE
 """A gap of up to one second is filled with silence; after a longer one the sound begins anew."""
 FUTURE_NS = 2_000_000_000
 """A stamp this far beyond what has been read comes from a clock that is wrong."""
+
+Sound = NDArray[np.float32]
+
+
+def _as_it_is(_first_frame: int, sound: Sound) -> Sound:
+    return sound
 
 
 @dataclass
@@ -27,6 +37,7 @@ class UserAudioTimeline:
     """Chunks of one microphone, put in order by their stamps and cut into grid frames.
 
     Attributes:
+        clean: given the first grid frame and the samples of whole frames, gives those that get features.
         features: feature frames of the sound, on the grid.
         late: chunks refused because their time had been read already.
         gaps: places where sound was missing and silence stands instead.
@@ -38,6 +49,7 @@ class UserAudioTimeline:
     make_stream: Callable[[], FeatureStream]
     feature_size: int
     timeout_ns: int
+    clean: Callable[[int, Sound], Sound] = _as_it_is
     late: int = 0
     gaps: int = 0
     overlaps: int = 0
@@ -46,10 +58,12 @@ class UserAudioTimeline:
     features: FeatureTrack = field(init=False)
     _pending: list[AudioChunk] = field(default_factory=list)
     _resampler: Resampler | None = None
-    _tail: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    _tail: Sound = field(default_factory=lambda: np.zeros(0, np.float32))
+    _whole: list[Sound] = field(default_factory=list)
     _position: int | None = None
     _read_until_ns: int | None = None
     _heard_until_ns: int | None = None
+    _drift: DriftFollower = field(default_factory=lambda: DriftFollower(DRIFT_SMOOTHING, DRIFT_SAMPLES))
 
     def __post_init__(self) -> None:
         self.features = FeatureTrack(self.make_stream, self.feature_size)
@@ -80,11 +94,21 @@ class UserAudioTimeline:
 
     def advance(self, until_ns: int) -> None:
         """Make the features of every grid frame that is complete in what has ended by `until_ns`."""
+        self.listen(until_ns)
+        self._make_features()
+
+    def listen(self, until_ns: int) -> None:
+        """Hear that far; the features come with the next `advance`: a pass of a large encoder is dear."""
         while self._pending and _end(self._pending[0]) <= until_ns:
             self._append(self._pending.pop(0))
-        self._read_until_ns = until_ns
+        self._read_until_ns = max(until_ns, self._read_until_ns or 0)
         if len(self._tail) >= FRAME_SAMPLES:
-            self.features.push(self._take_whole_frames())
+            self._whole.append(self._take_whole_frames())
+
+    def _make_features(self) -> None:
+        if self._whole:
+            self.features.push(np.concatenate(self._whole))
+            self._whole.clear()
 
     def present(self, now_ns: int) -> bool:
         """Whether a microphone is there: something was heard within the timeout."""
@@ -100,8 +124,9 @@ class UserAudioTimeline:
             self.overlaps += 1  # nothing of it is new
             return
         assert self._resampler is not None
+        begins = start - self._resampler.held_back  # what comes out of the resampler is that much older
         samples = self._resampler.push(chunk.samples)
-        self._tail = np.concatenate([self._tail, self._aligned(samples, start)])
+        self._tail = np.concatenate([self._tail, self._aligned(samples, begins)])
         self._heard_until_ns = _end(chunk)
 
     def _resample_from(self, rate: int) -> None:
@@ -119,28 +144,32 @@ class UserAudioTimeline:
 
     def _begin(self, start: int) -> None:
         self.gaps += self._position is not None
+        self._make_features()
         frame = start // FRAME_SAMPLES
         self.features.restart(frame, np.zeros(0, np.float32))
         self._position = frame * FRAME_SAMPLES
         self._tail = np.zeros(start - self._position, np.float32)
+        self._drift.restart()
 
     def _aligned(self, samples: NDArray[np.float32], start: int) -> NDArray[np.float32]:
         """Fill a gap before the samples, or cut what overlaps, when the stamp disagrees by more than the jitter."""
         missing = start - self._end_sample
         if abs(missing) <= JITTER_SAMPLES:
-            return samples
+            return of_length(samples, len(samples) + self._drift.follow(missing, len(samples)))
+        self._drift.restart()
         if missing < 0:
             self.overlaps += 1
             return samples[-missing:]
         self.gaps += 1
         return np.concatenate([np.zeros(missing, np.float32), samples])
 
-    def _take_whole_frames(self) -> NDArray[np.float32]:
+    def _take_whole_frames(self) -> Sound:
         assert self._position is not None
         whole = len(self._tail) // FRAME_SAMPLES * FRAME_SAMPLES
         taken, self._tail = self._tail[:whole], self._tail[whole:]
+        first_frame = self._position // FRAME_SAMPLES
         self._position += whole
-        return taken
+        return self.clean(first_frame, taken)
 
 
 def _end(chunk: AudioChunk) -> int:

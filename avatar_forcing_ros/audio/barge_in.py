@@ -1,0 +1,69 @@
+"""Does the user want to speak while the avatar does? Decided on frames of the user's sound: a replay decides alike."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.audio.voice_activity import VoiceActivity, VoiceActivityConfig
+
+FRAME_SAMPLES = VoiceActivityConfig().frame_samples
+
+
+@dataclass(frozen=True)
+class BargeInConfig:
+    """When the user's voice interrupts the avatar.
+
+    Attributes:
+        enabled: off, only the dialogue manager interrupts.
+        voice_frames: frames of 40 ms with voice that it takes.
+        window_frames: among so many of the newest frames; more than `voice_frames` bridges stops between syllables.
+        probability: of speech, from which a frame has voice.
+        level_dbfs: quieter frames have no voice: people elsewhere in the room, what is left of the avatar's echo.
+    """
+
+    enabled: bool = False
+    voice_frames: int = field(default=5, metadata={"range": (1, 50)})
+    window_frames: int = field(default=7, metadata={"range": (1, 50)})
+    probability: float = 0.5
+    level_dbfs: float = -50.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.voice_frames <= self.window_frames:
+            raise ValueError(
+                f"1 <= voice_frames <= window_frames must hold, got {self.voice_frames} and {self.window_frames}"
+            )
+        if not 0 < self.probability < 1:
+            raise ValueError(f"probability must be within 0 and 1, got {self.probability}")
+
+
+class BargeIn:
+    """Listens to one user, whose sound is free of the avatar's own.
+
+    Raises:
+        ImportError: voice activity is not installed.
+    """
+
+    def __init__(self, config: BargeInConfig, activity: VoiceActivity | None = None) -> None:
+        self.config = config
+        self._activity = activity or VoiceActivity()
+        self._voice: deque[bool] = deque(maxlen=config.window_frames)
+
+    def push(self, sound: NDArray[np.float32]) -> None:
+        """The next (N,) samples at 16 kHz, whole frames of 640."""
+        probability = self._activity.push(sound).probability
+        level = np.sqrt(np.square(sound, dtype=np.float64).reshape(-1, FRAME_SAMPLES).mean(1))
+        loud = level >= 10 ** (self.config.level_dbfs / 20)
+        self._voice.extend((loud & (probability >= self.config.probability)).tolist())
+
+    def forget(self) -> None:
+        """What was heard so far interrupts nothing: the avatar is not speaking."""
+        self._voice.clear()
+
+    @property
+    def wanted(self) -> bool:
+        """The user has spoken for long enough since `forget`."""
+        return sum(self._voice) >= self.config.voice_frames

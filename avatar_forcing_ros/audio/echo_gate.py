@@ -1,0 +1,87 @@
+"""Takes the avatar's own voice out of the user's microphone.
+
+The avatar knows exactly what it says and when. Its echo is subtracted (`echo_path.py`), and what may be left of it is
+made quieter by as much as the estimate of the path is uncertain: nearly all of it in the first second that the avatar
+ever speaks, little later on. While the avatar is silent, the user's sound passes bit for bit. Nothing is delayed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.audio.echo_path import EchoPath, EchoPathConfig, Residual
+
+Sound = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EchoGateConfig:
+    """How the avatar's own voice is kept out.
+
+    Attributes:
+        enabled: off, the microphone is taken as it is.
+        early_frames: frames of 40 ms that the echo may come before the speech's presentation time: from a loudspeaker
+            that plays what it gets at once, or a microphone whose stamps are late.
+        caution: what may be left of the echo counts this many times.
+        path: how the way from loudspeaker to microphone is learnt.
+    """
+
+    enabled: bool = True
+    early_frames: int = field(default=2, metadata={"range": (0, 2)})
+    caution: float = 4.0
+    path: EchoPathConfig = field(default_factory=EchoPathConfig)
+
+    def __post_init__(self) -> None:
+        if self.caution < 0:
+            raise ValueError(f"caution must not be negative, got {self.caution}")
+
+
+class EchoGate:
+    """The gate of one microphone at 16 kHz."""
+
+    def __init__(self, config: EchoGateConfig | None = None) -> None:
+        self.config = config or EchoGateConfig()
+        self._block = self.config.path.block_samples
+        self._path = EchoPath(self.config.path)
+        self._gain = 1.0
+
+    def push(self, heard: Sound, presented: Sound) -> Sound:
+        """The user alone.
+
+        Args:
+            heard: (N,) samples of the microphone, a multiple of the path's block.
+            presented: (N,) samples that were presented `early_frames` after the same time.
+
+        Returns:
+            (N,) samples; `heard` itself where nothing was presented within the path's reach.
+        """
+        cleaned = [self._clean(h, p) for h, p in zip(self._blocks(heard), self._blocks(presented), strict=True)]
+        return np.concatenate(cleaned)
+
+    def skip(self, presented: Sound) -> None:
+        """Something was presented while the microphone gave nothing."""
+        for block in self._blocks(presented):
+            self._path.present(block)
+
+    def _blocks(self, sound: Sound) -> list[Sound]:
+        if len(sound) % self._block:
+            raise ValueError(f"sound must be whole blocks of {self._block} samples, got {len(sound)}")
+        return np.split(sound, len(sound) // self._block) if len(sound) else []
+
+    def _clean(self, heard: Sound, presented: Sound) -> Sound:
+        self._path.present(presented)
+        residual = self._path.subtract(heard)
+        before, self._gain = self._gain, self._gain_for(residual)
+        if before == self._gain == 1.0:
+            return residual.samples
+        return residual.samples * np.linspace(before, self._gain, self._block, dtype=np.float32)
+
+    def _gain_for(self, residual: Residual) -> float:
+        """Wiener's spectral subtraction, over the whole band at once."""
+        if not residual.echo:
+            return 1.0
+        energy = float(np.square(residual.samples, dtype=np.float64).sum())
+        return float(np.sqrt(max(0.0, 1 - self.config.caution * residual.echo / max(energy, 1e-12))))
