@@ -41,6 +41,11 @@ class Resampler:
         """How far the output stays behind the input."""
         return self._reach / self.rate
 
+    @property
+    def held_back(self) -> int:
+        """Output samples of what was pushed that are still to come."""
+        return -(-(self._start + len(self._pending)) * self._up // self._down) - self._produced
+
     def reset(self) -> None:
         """Begin a new stream at position 0, with silence before it."""
         self._start = 0  # input position of the first pending sample, a multiple of `_down`
