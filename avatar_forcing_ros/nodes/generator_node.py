@@ -119,6 +119,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.listen(MotionLatents, "user_motion", lambda m: self._performer.see(to_sample(m, space)), qos.STREAM)
 
         self.serve(Trigger, "~/interrupt", lambda _request: self._performer.interrupt())
+        self.serve(Trigger, "~/settle", lambda _request: self._performer.settle())
         self.serve(Trigger, "~/reset", lambda _request: self._performer.reset())
         self.serve(SetPortrait, "~/set_portrait", self._set_portrait)
 

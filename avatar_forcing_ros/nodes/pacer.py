@@ -23,7 +23,9 @@ class Pacer:
 
     def __init__(self, waiter: ClockWaiter) -> None:
         self._waiter = waiter
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._done = threading.Condition(self._lock)
+        self._acting = False
         self._items: list[_Item] = []
         self._number = 0
 
@@ -50,17 +52,33 @@ class Pacer:
             before = len(self._items)
             self._items = [item for item in self._items if item.stamp_ns < stamp_ns]
             heapq.heapify(self._items)
+            self._done.notify_all()
             return before - len(self._items)
+
+    def wait_until_done(self, until_ns: int, patience_s: float) -> bool:
+        """Wait until everything that is due by `until_ns` is done; False when that takes longer than the patience."""
+        with self._done:
+            return self._done.wait_for(lambda: not self._acting and not self._is_due(until_ns), patience_s)
 
     def turn(self) -> None:
         """Wait for the next action and do it; returns without one when the waiter was woken."""
         if not self._waiter.wait_until(self.next_due_ns):
             return
         item = self._pop(self._waiter.now_ns())
-        if item is not None:
+        if item is None:
+            return
+        try:
             item.act()
+        finally:
+            with self._done:
+                self._acting = False
+                self._done.notify_all()
 
     def _pop(self, now_ns: int) -> _Item | None:
         # cut() may have emptied the queue while we waited
         with self._lock:
-            return heapq.heappop(self._items) if self._items and self._items[0].due_ns <= now_ns else None
+            self._acting = self._is_due(now_ns)
+            return heapq.heappop(self._items) if self._acting else None
+
+    def _is_due(self, now_ns: int) -> bool:
+        return bool(self._items) and self._items[0].due_ns <= now_ns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,26 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar, GenerationError
+from avatar_forcing_ros.messages.presented import Provenance, state_of
 from avatar_forcing_ros.motion.space import Portrait
-from avatar_forcing_ros.msg import AvatarState
-from avatar_forcing_ros.nodes.inputs import ArrivalTimes, InputWatch
 from avatar_forcing_ros.nodes.pacer import Pacer
-from avatar_forcing_ros.nodes.presenter import Presenter, Provenance
+from avatar_forcing_ros.nodes.presenter import Presenter
 from avatar_forcing_ros.nodes.quality import QualityLadder
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, ClockWaiter
 from avatar_forcing_ros.nodes.worker import Faults, Mailbox, one_line
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
+from avatar_forcing_ros.stream.inputs import ArrivalTimes, InputWatch
 
 _INBOX = 10_000  # minutes of everything; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
 _FOR_EVER_NS = 1 << 62
+_SETTLE_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
 class _Request:
-    """Something to be done by the performer's thread."""
+    """Something to be done by the performer's thread, after the decisions that were due when it came."""
 
     what: str
+    received_ns: int
     act: Callable[[], None]
 
 
@@ -70,34 +73,49 @@ class Performer:
 
     def hear(self, chunk: AudioChunk) -> None:
         """The user's voice."""
-        self.microphone.seen(self._waiter.now_ns())
-        self._inbox.put(_Request("user_audio", lambda: self._avatar.push_user_audio(chunk)))
+        received_ns = self._waiter.now_ns()
+        self.microphone.seen(received_ns)
+        self._inbox.put(_Request("user_audio", received_ns, lambda: self._avatar.push_user_audio(chunk)))
 
     def see(self, sample: MotionSample) -> None:
         """The user's face."""
         received_ns = self._waiter.now_ns()
         self.camera.seen(received_ns)
         self._arrivals.add(sample.stamp_ns, received_ns)
-        self._inbox.put(_Request("user_motion", lambda: self._avatar.push_user_motion(sample)))
+        self._inbox.put(_Request("user_motion", received_ns, lambda: self._avatar.push_user_motion(sample)))
 
     def say(self, chunk: AudioChunk) -> None:
         """What the avatar shall say."""
         received_ns = self._waiter.now_ns()
-        self._inbox.put(_Request("speech", lambda: self._avatar.push_speech(chunk, received_ns)))
+        self._inbox.put(_Request("speech", received_ns, lambda: self._avatar.push_speech(chunk, received_ns)))
 
     def interrupt(self) -> None:
         """Stop speaking."""
-        self._inbox.put(_Request("interrupt", self._interrupt))
+        received_ns = self._waiter.now_ns()
+        self._inbox.put(_Request("interrupt", received_ns, lambda: self._interrupt(received_ns)))
         self._waiter.wake()
 
     def reset(self) -> None:
         """Forget the conversation."""
-        self._inbox.put(_Request("reset", self._reset))
+        self._inbox.put(_Request("reset", self._waiter.now_ns(), self._reset))
         self._waiter.wake()
 
     def use_portrait(self, portrait: Portrait, sha256: str) -> None:
         """Animate another portrait."""
-        self._inbox.put(_Request("portrait", lambda: self._use_portrait(portrait, sha256)))
+        received_ns = self._waiter.now_ns()
+        self._inbox.put(_Request("portrait", received_ns, lambda: self._use_portrait(portrait, sha256)))
+
+    def settle(self) -> None:
+        """Return when what came before is taken in and what is due by now is made and published: a step of a replay.
+
+        Raises:
+            TimeoutError: that takes longer than any block does.
+        """
+        now_ns, taken_in = self._waiter.now_ns(), threading.Event()
+        self._inbox.put(_Request("settle", now_ns, taken_in.set))
+        self._waiter.wake()
+        if not (taken_in.wait(_SETTLE_PATIENCE_S) and self._pacer.wait_until_done(now_ns, _SETTLE_PATIENCE_S)):
+            raise TimeoutError(f"not settled after {_SETTLE_PATIENCE_S:.0f} s")
 
     def figures(self) -> dict[str, object]:
         """What diagnostics say of the performance."""
@@ -135,8 +153,15 @@ class Performer:
         self._waiter.wait_until(self._avatar.next_decision_ns)
         self._notice_jump(self._waiter.now_ns())
         for request in self._inbox.take_all():
+            self._catch_up(request.received_ns)
             self._fulfil(request)
         self._perform(self._waiter.now_ns())
+
+    def _catch_up(self, received_ns: int) -> None:
+        """Decide first what was due when a request came, for it must not matter when this thread had time for it."""
+        now_ns, due_ns = self._waiter.now_ns(), self._avatar.next_decision_ns
+        if due_ns <= received_ns <= now_ns <= due_ns + self._avatar.config.behind_ms * MILLISECOND:
+            self._perform(received_ns)
 
     def _begin(self) -> None:
         if self._waiter.wait_until(1):  # simulated time is 0 until somebody publishes it
@@ -215,20 +240,16 @@ class Performer:
 
     def _tell_state(self, frame: AvatarFrame) -> None:
         complaint = self.complaint()
-        if frame.utterance_id:
-            state = AvatarState.SPEAKING
-        elif complaint:
-            state = AvatarState.DEGRADED
-        else:
-            state = AvatarState.LISTENING if frame.user_present else AvatarState.IDLE
-        self._presenter.state(state, frame.epoch, frame.utterance_id, complaint, self._quality.level)
+        self._presenter.state(
+            state_of(frame, complaint), frame.epoch, frame.utterance_id, complaint, self._quality.level
+        )
 
     def _report_events(self) -> None:
         for event in self._avatar.take_events(_FOR_EVER_NS):
             self._presenter.report(event)
 
-    def _interrupt(self) -> None:
-        self._pacer.cut(self._avatar.interrupt(self._waiter.now_ns()))
+    def _interrupt(self, received_ns: int) -> None:
+        self._pacer.cut(self._avatar.interrupt(received_ns))
         self._report_events()
 
     def _reset(self) -> None:

@@ -14,6 +14,8 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros import signals
+from avatar_forcing_ros.messages import presented
+from avatar_forcing_ros.messages.presented import Provenance
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, MotionLatents, PlaybackEvent
 from avatar_forcing_ros.nodes import qos
@@ -21,36 +23,11 @@ from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import compressed_from_rgb, from_rgb
 from avatar_forcing_ros.nodes.motion_messages import from_frame
 from avatar_forcing_ros.nodes.pacer import Pacer
-from avatar_forcing_ros.nodes.ros_time import MILLISECOND, to_duration, to_stamp
+from avatar_forcing_ros.nodes.ros_messages import make
+from avatar_forcing_ros.nodes.ros_time import MILLISECOND, to_stamp
 from avatar_forcing_ros.signals import AvatarFrame
 from avatar_forcing_ros.stream import speech
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
-
-_EVENTS = {
-    speech.Playback.STARTED: PlaybackEvent.STARTED,
-    speech.Playback.FINISHED: PlaybackEvent.FINISHED,
-    speech.Playback.INTERRUPTED: PlaybackEvent.INTERRUPTED,
-    speech.Playback.STALLED: PlaybackEvent.STALLED,
-}
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What the node knows of a frame beside the frame itself.
-
-    Attributes:
-        motion_received_ns: when the newest user motion used reached the node, None when there was none.
-        compute_start_ns: when generation of the frame's block began.
-        compute_end_ns: when the picture was ready.
-        portrait_sha256: of the portrait's pixels.
-        quality_level: at which the frame was made; 0 is full.
-    """
-
-    motion_received_ns: int | None
-    compute_start_ns: int
-    compute_end_ns: int
-    portrait_sha256: str
-    quality_level: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,15 +112,12 @@ class Presenter:
         self._newest_ns = frame.stamp_ns
         stamp = to_stamp(frame.stamp_ns)
         message = from_rgb(picture, stamp, self._config.frame_id)
-        info = frame_info(frame, provenance)
-        info.header.frame_id = self._config.frame_id
+        info = presented.frame_info(make, frame, provenance, self._config.frame_id)
         self._pacer.put(frame.stamp_ns, frame.stamp_ns, lambda: self._publish(frame, picture, message, info))
 
     def report(self, event: speech.PlaybackEvent) -> None:
         """Publish what happened to an utterance when it happens."""
-        message = PlaybackEvent(utterance_id=event.utterance_id, event=_EVENTS[event.kind])
-        message.header.stamp = to_stamp(event.stamp_ns)
-        message.position = to_duration(event.position_ns)
+        message = presented.playback_event(make, event)
         # an event at the very moment of a cut belongs to what was presented before it
         self._pacer.put(event.stamp_ns, event.stamp_ns - 1, lambda: self._playback.publish(message))
 
@@ -179,27 +153,3 @@ class Presenter:
         self._motion.publish(from_frame(frame, self._space.name, self._space.names))
         self.shown += 1
         self.lateness_ms.append(info.lateness_ms)
-
-
-def frame_info(frame: AvatarFrame, provenance: Provenance) -> FrameInfo:
-    """Where a frame came from; `published` and `lateness_ms` are filled in when it is."""
-    spoken = bool(frame.utterance_id)
-    info = FrameInfo(
-        epoch=frame.epoch,
-        frame_index=frame.index,
-        block_index=frame.block,
-        utterance_id=frame.utterance_id,
-        user_audio_until=to_stamp(frame.user_audio_until_ns),
-        user_motion_until=to_stamp(frame.user_motion_until_ns),
-        camera_received=to_stamp(provenance.motion_received_ns),
-        avatar_audio_from=to_stamp(frame.stamp_ns if spoken else None),
-        avatar_audio_until=to_stamp(frame.stamp_ns + FRAME_NS if spoken else None),
-        compute_start=to_stamp(provenance.compute_start_ns),
-        compute_end=to_stamp(provenance.compute_end_ns),
-        deadline=to_stamp(frame.stamp_ns),
-        quality_level=provenance.quality_level,
-        portrait_sha256=provenance.portrait_sha256,
-        ai_generated=True,
-    )
-    info.header.stamp = to_stamp(frame.stamp_ns)
-    return info
