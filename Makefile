@@ -37,7 +37,7 @@ digest = $(shell { $(1); } 2>/dev/null | sha256sum | cut -c1-16)
 sources := avatar_forcing_ros config examples launch models
 identity := $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:3], sys.base_prefix)' 2>/dev/null) $(CURDIR)
 environment_key := $(call digest,cat requirements/*; echo $(identity) $(TORCH_BACKEND))
-build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* scripts/*; \
+build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* action/* scripts/*; \
   find $(sources) -type f ! -name '*.pyc' | sort)
 environment := $(VENV)/stamps/environment-$(environment_key)
 build := $(VENV)/stamps/build-$(build_key)
