@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that read side by side (%(default)s)")
     parser.add_argument("--longest", type=float, default=rules.longest_s, metavar="S", help="of a clip (%(default)g s)")
     parser.add_argument(
+        "--least-face", type=float, default=rules.least_face_px, metavar="PX", help="narrowest face (%(default)g px)"
+    )
+    parser.add_argument(
         "--piece", type=float, default=rules.piece_frames / FPS, metavar="S", help="to train on (%(default)g s)"
     )
 
@@ -33,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Prepare; returns the counts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    rules = ClipRules(longest_s=args.longest, piece_frames=round(args.piece * FPS))
+    rules = ClipRules(longest_s=args.longest, piece_frames=round(args.piece * FPS), least_face_px=args.least_face)
     counts = prepare(args.recordings, args.output, args.model, rules, args.workers)
     skipped = [entry for entry in Dataset(args.output).entries().values() if not entry.is_kept]
     for entry in skipped[:_SHOWN]:
