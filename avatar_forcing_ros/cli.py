@@ -32,6 +32,7 @@ COMMANDS = {
     "import-weights": Command("avatar_forcing_ros.weights_import", "make a model bundle of the authors' weight files"),
     "prepare": Command("avatar_forcing_ros.train.prepare_command", "recordings of pairs of people -> data to train on"),
     "train": Command("avatar_forcing_ros.train.command", "train the bundled model from nothing"),
+    "evaluate": Command("avatar_forcing_ros.train.evaluate_command", "say in figures how well a model reacts"),
 }
 
 

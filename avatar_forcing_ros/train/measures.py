@@ -18,7 +18,7 @@ LOWER, HIGHER, AS_TRUTH = "↓", "↑", "≈"
 
 
 @dataclass(frozen=True)
-class Measure:
+class Row:
     """One row of the table.
 
     Attributes:
@@ -26,13 +26,18 @@ class Measure:
         label: its name for people; the paper's own where it has one.
         unit: "" for a bare number; "%" for a share, which is 0 to 1 in JSON.
         goal: whether less, more or what the truth has is best.
-        of: the figure of some conversations.
     """
 
     key: str
     label: str
     unit: str
     goal: str
+
+
+@dataclass(frozen=True)
+class Measure(Row):
+    """A row whose figure follows from any number of conversations by `of`."""
+
     of: Statistic
 
 
@@ -144,4 +149,7 @@ _REST = (
     Measure("border_jerk", "jerk at block borders against inside", "", LOWER, _mean_of(lambda one: one.border_jerk)),
 )
 MEASURES: tuple[Measure, ...] = (*_RESEMBLANCE, *_LIPS, *_REACTION, *_REST)
+NOISE = Row("noise_stillness", "mouth in the worst noise, share of its range", "%", LOWER)
+"""Measured on sounds of its own, not on conversations."""
+ROWS: tuple[Row, ...] = (*MEASURES, NOISE)
 """In the order of the table."""
