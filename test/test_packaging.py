@@ -13,7 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "avatar_forcing_ros"
 MANIFEST = ElementTree.parse(REPOSITORY / "package.xml").getroot()
-INTERFACES = sorted([*(REPOSITORY / "msg").glob("*.msg"), *(REPOSITORY / "srv").glob("*.srv")])
+INTERFACES = sorted(path for kind in ("msg", "srv", "action") for path in (REPOSITORY / kind).glob(f"*.{kind}"))
 
 # Import name -> what pip calls it, where the two differ.
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "skvideo": "scikit-video"}
