@@ -85,9 +85,14 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self._active.callback(self.destroy_publisher, publisher)
         return publisher
 
-    def listen(self, message_type: type, topic: str, accept: Callable[[Any], None], qos: QoSProfile) -> None:
-        """Subscribe until the node is deactivated; a message that `accept` refuses is reported, and the next comes."""
-        subscription = self.create_subscription(message_type, topic, self.guard(topic, accept), qos)
+    def listen(
+        self, message_type: type, topic: str, accept: Callable[[Any], None], qos: QoSProfile, raw: bool = False
+    ) -> None:
+        """Subscribe until the node is deactivated; a message that `accept` refuses is reported, and the next comes.
+
+        A raw subscription gets the message's bytes.
+        """
+        subscription = self.create_subscription(message_type, topic, self.guard(topic, accept), qos, raw=raw)
         self._active.callback(self.destroy_subscription, subscription)
 
     def work(self, name: str, turn: Callable[[], None], wake: Callable[[], None]) -> None:

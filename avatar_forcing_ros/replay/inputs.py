@@ -51,8 +51,7 @@ class Input:
         """Its stamp; None when it has none. Its bytes are little endian on all machines that record bags today."""
         if self.type_name.endswith(("/Empty", "/AudioData", "/AudioInfo")) or len(self.data) < _STAMP.size:
             return None
-        sec, nanosec = _STAMP.unpack_from(self.data)
-        return sec * NANOSECONDS + nanosec or None
+        return stamp_of_bytes(self.data) or None
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,12 @@ class _Times:
         if message.name == SPEECH:
             planned = stamp if stamp is not None and 0 <= stamp - received_ns <= _AHEAD_NS else begins_ns
             self.spoken_until_ns = max(self.spoken_until_ns, planned) + duration_ns
+
+
+def stamp_of_bytes(data: bytes) -> int:
+    """The stamp of a message that begins with a header, from its bytes; 0 is an unset stamp."""
+    sec, nanosec = _STAMP.unpack_from(data)
+    return sec * NANOSECONDS + nanosec
 
 
 def survey(bag: BagReader, remap: Mapping[str, str] | None = None, camera: bool = False) -> Survey:

@@ -1,0 +1,249 @@
+"""A bag -> /clock and the avatar's inputs; what the avatar makes of it is recorded into another bag.
+
+Step by step the clock stands still until the nodes have done what is due: then not even a busy machine changes a bit,
+and `rate` is the most that it runs at. Otherwise it runs as `ros2 bag play --clock` does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rclpy.publisher import Publisher
+from rosgraph_msgs.msg import Clock
+from std_srvs.srv import Trigger
+
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.bag_recorder import PICTURE, BagRecorder
+from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.ros_messages import message_type
+from avatar_forcing_ros.nodes.ros_time import to_stamp
+from avatar_forcing_ros.replay import inputs
+from avatar_forcing_ros.replay.bag import BagReader, BagWriter, Storage
+from avatar_forcing_ros.replay.inputs import Input, Survey
+from avatar_forcing_ros.signals import NANOSECONDS
+from avatar_forcing_ros.stream.grid import FRAME_NS
+
+READERS_PATIENCE_S = 300.0
+"""The nodes load their models first; a first start compiles the renderer."""
+STEP_PATIENCE_S = 20.0
+_SETTLED_S = 1.0  # two sides of a connection learn of each other at different moments
+_FIRST_FRAME_S = 0.05
+
+
+@dataclass(frozen=True)
+class BagPlayerConfig:
+    """Parameters of the bag player.
+
+    Attributes:
+        bag: what is played.
+        output: folder of the bag to record into; empty records nothing.
+        storage: of that bag.
+        force: replace it when it is there.
+        rate: seconds of the bag in a second, at most.
+        step_by_step: the clock waits for the nodes, so that the result does not depend on how fast the machine is.
+        camera: play pictures even when the bag has user_motion.
+    """
+
+    bag: str = ""
+    output: str = ""
+    storage: Storage = "sqlite3"
+    force: bool = False
+    rate: float = field(default=1.0, metadata={"range": (0.01, 1000.0)})
+    step_by_step: bool = True
+    camera: bool = False
+
+
+class BagPlayerNode(ManagedNode[BagPlayerConfig]):
+    """Plays one bag in a thread of its own, then ends."""
+
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("bag_player", BagPlayerConfig(), **node_arguments)
+
+    def setup(self, undo: ExitStack) -> None:
+        """Open the bag and see what is in it."""
+        if not self.config.bag:
+            raise ValueError("bag must be the folder of a bag, got nothing")
+        self._bag = undo.enter_context(BagReader(Path(self.config.bag).expanduser()))
+        self._found = inputs.survey(self._bag, camera=self.config.camera)
+        if self._found.damage:
+            self.get_logger().warning(f"the bag is damaged, what can be read is played: {self._found.damage}")
+
+    def begin(self, undo: ExitStack) -> None:
+        """Offer the inputs and begin to play."""
+        self._stopped = threading.Event()
+        self._clock_out = self.advertise(Clock, "/clock", qos.STREAM)
+        self._senders: dict[str, Publisher] = {
+            name: self.advertise(message_type(kind.replace("/msg/", "/")), name, qos.SPEECH)
+            for name, kind in self._found.types.items()
+        }
+        self._settle = self.create_client(Trigger, "generator/settle")
+        undo.callback(self.destroy_client, self._settle)
+        self.recorder = BagRecorder(self, self._found.opens_ns, self._found.sees_camera)
+        self.work("bag player", self._turn, self._stopped.set)
+
+    def _turn(self) -> None:
+        try:
+            self._play()
+            status = 1 if self._bag.damage else 0
+        except (ValueError, OSError, TimeoutError) as error:
+            self.get_logger().error(str(error))
+            status = 1
+        self.finish(status)
+        self._stopped.wait()
+
+    def _play(self) -> None:
+        with ExitStack() as stack:
+            writer = None
+            if self.config.output:
+                path = Path(self.config.output).expanduser()
+                writer = stack.enter_context(BagWriter(path, self.config.storage, self.config.force))
+                self.recorder.begin(writer)
+            self._wait_for_readers()
+            Playing(self, self._found, writer).run(self._bag)
+        digest = self.recorder.digest
+        self.get_logger().info(f"{digest.frames} frames, sha256 of pictures and stamps {digest.hexdigest()}")
+
+    # --- for `Playing` ---------------------------------------------------------------------------------------------
+
+    def tick(self, time_ns: int) -> None:
+        """Set the clock of everybody."""
+        self._clock_out.publish(Clock(clock=to_stamp(time_ns)))
+
+    def send(self, message: Input) -> None:
+        """Publish a message as the bag has it."""
+        self._senders[message.name].publish(message.data)
+
+    def rest(self, seconds: float) -> None:
+        """Wait, but not when the node is to end.
+
+        Raises:
+            TimeoutError: it is to end.
+        """
+        if self._stopped.wait(max(seconds, 0.0)):
+            raise TimeoutError("ended before the bag was")
+
+    def settle(self) -> None:
+        """Wait until the generator has done what is due.
+
+        Raises:
+            TimeoutError: it has not.
+        """
+        if not self.config.step_by_step:
+            return
+        answered = threading.Event()
+        future = self._settle.call_async(Trigger.Request())
+        future.add_done_callback(lambda _future: answered.set())
+        if not answered.wait(STEP_PATIENCE_S) or not future.result().success:
+            raise TimeoutError("the generator does not come to rest")
+
+    def _wait_for_readers(self) -> None:
+        end = time.monotonic() + READERS_PATIENCE_S
+        while missing := self._missing():
+            if time.monotonic() > end:
+                raise TimeoutError(f"nobody is there for {', '.join(missing)}")
+            self.rest(0.1)
+
+    def _missing(self) -> list[str]:
+        """Topics and services whose other side is not there yet."""
+        unread = [name for name, sender in self._senders.items() if not sender.get_subscription_count()]
+        unsent = [topic for topic in self.recorder.topics if not self.count_publishers(topic)]
+        unheard = [] if self._clock_out.get_subscription_count() else ["/clock"]
+        return unread + unsent + unheard + ([] if self._settle.service_is_ready() else ["generator/settle"])
+
+
+class Playing:
+    """One pass through a bag, on its grid of 40 ms and at every message.
+
+    Args:
+        node: speaks to the graph.
+        found: what is in the bag.
+        writer: gets what the avatar presents; None records nothing.
+    """
+
+    def __init__(self, node: BagPlayerNode, found: Survey, writer: BagWriter | None) -> None:
+        self._node, self._found, self._writer = node, found, writer
+        self._grid_ns = found.opens_ns
+        self._unsettled = False
+
+    def run(self, bag: BagReader) -> None:
+        """Play it.
+
+        Raises:
+            TimeoutError: the nodes do not follow, or the player is to end.
+        """
+        self._open()
+        for message in inputs.read_inputs(bag, self._found.inputs):
+            if message.time_ns > self._found.closes_ns:
+                break
+            self._go_to(message.time_ns)
+            self._send(message)
+        self._go_to(self._found.closes_ns)
+        self._node.rest(_SETTLED_S)  # for the last messages to come
+        self._node.recorder.write(self._writer, self._found.closes_ns)
+
+    def _open(self) -> None:
+        """Have the clock stand at the beginning until everybody has heard of it."""
+        for _ in range(10):
+            self._node.tick(self._found.opens_ns)
+            self._node.rest(_SETTLED_S / 10)
+        self._node.settle()
+        self._began_s = time.monotonic()
+
+    def _go_to(self, time_ns: int) -> None:
+        """Let time pass, with a step at every frame of the grid."""
+        while self._grid_ns + FRAME_NS <= time_ns:
+            self._grid_ns += FRAME_NS
+            self._settle_inputs()
+            self._pass_to(self._grid_ns)
+            self._node.settle()
+            self._wait_for_picture()
+        if time_ns > self._grid_ns:
+            self._pass_to(time_ns)
+
+    def _send(self, message: Input) -> None:
+        """Publish one. What has no stamp counts from the clock, which therefore waits for it."""
+        unstamped = message.header_ns is None
+        if unstamped:
+            self._node.settle()
+        self._node.send(message)
+        self._unsettled = True
+        if unstamped:
+            self._settle_inputs()
+        if self._node.config.step_by_step and message.name in (inputs.CAMERA, inputs.COMPRESSED):
+            self._node.recorder.wait_for(inputs.MOTION, message.header_ns or 0, STEP_PATIENCE_S)
+
+    def _settle_inputs(self) -> None:
+        if self._unsettled:
+            self._node.settle()
+            self._unsettled = False
+
+    def _pass_to(self, time_ns: int) -> None:
+        """Wait for a moment of the bag, at the rate, and set the clock to it."""
+        passed_s = (time_ns - self._found.opens_ns) / NANOSECONDS / self._node.config.rate
+        self._node.rest(self._began_s + passed_s - time.monotonic())
+        self._node.tick(time_ns)
+        self._node.recorder.write(self._writer, time_ns)
+
+    def _wait_for_picture(self) -> None:
+        """Wait for the picture of this frame; before the first one it is not known whether there is one."""
+        recorder = self._node.recorder
+        if not self._node.config.step_by_step:
+            return
+        begun = recorder.has_seen(PICTURE)
+        there = recorder.wait_for(PICTURE, self._grid_ns, STEP_PATIENCE_S if begun else _FIRST_FRAME_S)
+        if begun and not there:
+            raise TimeoutError(f"no picture for {self._grid_ns} ns")
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(BagPlayerNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
