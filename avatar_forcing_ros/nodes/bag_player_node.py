@@ -216,6 +216,7 @@ class Playing:
             self._settle_inputs()
         if self._node.config.step_by_step and message.name in (inputs.CAMERA, inputs.COMPRESSED):
             self._node.recorder.wait_for(inputs.MOTION, message.header_ns or 0, STEP_PATIENCE_S)
+            self._node.recorder.write(self._writer, message.time_ns)
 
     def _settle_inputs(self) -> None:
         if self._unsettled:

@@ -1,4 +1,4 @@
-"""Bags of a short conversation for the tests of replays: with and without a camera, in order and shuffled."""
+"""Bags of a short conversation, for our tests and others': with and without a camera, in order and shuffled."""
 
 from __future__ import annotations
 
