@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,9 @@ from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, AudioReader, listen_audio
 from avatar_forcing_ros.nodes.conversions import to_rgb
-from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health
+from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.playback import VOICE_EARLY_MS, VOICE_LATE_MS, PlaybackConfig, VoicePlayback
 from avatar_forcing_ros.nodes.recording import Recorder, RecordingConfig
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.screen import Speaker, Window, has_screen
@@ -34,6 +35,7 @@ class DisplayConfig:
         output: mp4 file to record to; empty records nothing.
         window: "auto" opens one where there is a screen and nothing is recorded.
         speaker: play the avatar's voice on this machine's loudspeaker.
+        playback: how the loudspeaker keeps the voice with the pictures.
         user_audio: what comes on user_audio.
         recording: how a recording looks and sounds.
     """
@@ -41,6 +43,7 @@ class DisplayConfig:
     output: str = ""
     window: Literal["auto", "yes", "no"] = "auto"
     speaker: bool = False
+    playback: PlaybackConfig = field(default_factory=PlaybackConfig)
     user_audio: AudioInput = field(default_factory=AudioInput)
     recording: RecordingConfig = field(default_factory=RecordingConfig)
 
@@ -56,6 +59,7 @@ class DisplayNode(ManagedNode[DisplayConfig]):
         cv2.setNumThreads(1)
         self._window: Window | None = None
         self._recorder: Recorder | None = None
+        self._speaker: Speaker | None = None
         self._shown = 0
         self._todo: Mailbox[Callable[[], None]] = Mailbox(_WAITING)
         wants_window = self.config.window == "yes" or (
@@ -73,11 +77,15 @@ class DisplayNode(ManagedNode[DisplayConfig]):
     def _listen(self, undo: ExitStack) -> None:
         self.listen(Image, "avatar/image_raw", lambda message: self._todo.put(lambda: self._show(message)), qos.PICTURE)
         if self.config.speaker:
-            speaker, reader = Speaker(SAMPLE_RATE), AudioReader("AudioChunk")
+            speaker, reader = Speaker(SAMPLE_RATE, self._now_ns, self.config.playback), AudioReader("AudioChunk")
             undo.callback(speaker.close)
-            self.listen(AudioChunkMessage, "avatar/speech", lambda m: speaker.play(reader.read(m)), qos.STREAM)
+            self.listen(AudioChunkMessage, "avatar/speech", lambda m: speaker.voice.push(reader.read(m)), qos.STREAM)
+            self._speaker = speaker
         if self._recorder is not None:
             self._listen_to_record(self._recorder)
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
 
     def _listen_to_record(self, recorder: Recorder) -> None:
         ours = AudioInput(kind="AudioChunk")
@@ -120,7 +128,20 @@ class DisplayNode(ManagedNode[DisplayConfig]):
         self.get_logger().info(f"recorded {self._recorder.pictures} pictures to {path}")
 
     def _health(self) -> Health:
-        return Health(values={"shown": self._shown, "dropped": self._todo.dropped, "faults": self.faults.count})
+        values = {"shown": self._shown, "dropped": self._todo.dropped, "faults": self.faults.count}
+        if self._speaker is None:
+            return Health(values=values)
+        return voice_health(self._speaker.voice, values)
+
+
+def voice_health(voice: VoicePlayback, values: Mapping[str, object]) -> Health:
+    """The display's health with its loudspeaker's: a voice that has left its lips is said so."""
+    behind_ms = voice.behind_ms
+    values = {**values, "voice_behind_ms": behind_ms, "voice_late": voice.late, "voice_lost": voice.lost}
+    if -VOICE_EARLY_MS <= behind_ms <= VOICE_LATE_MS:
+        return Health(values=values)
+    where = "behind" if behind_ms > 0 else "ahead of"
+    return Health(Level.DEGRADED, f"the voice is heard {abs(behind_ms):.0f} ms {where} its pictures", values)
 
 
 def main(args: list[str] | None = None) -> int:

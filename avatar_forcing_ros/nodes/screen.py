@@ -6,7 +6,6 @@ import gc
 import importlib
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.nodes.devices import DeviceError, portaudio
-from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.nodes.playback import PlaybackConfig, VoicePlayback
+from avatar_forcing_ros.signals import NANOSECONDS
 
 
 def has_screen() -> bool:
@@ -61,33 +61,38 @@ class Window:
 
 
 class Speaker:
-    """Plays the avatar's voice on the default loudspeaker, as it comes; an empty queue is silence."""
+    """Plays the avatar's voice on the default loudspeaker, each sample when its stamp's time has come.
 
-    def __init__(self, sample_rate: int) -> None:
-        self._rate, self._lock = sample_rate, threading.Lock()
-        self._queue = np.zeros(0, np.float32)
+    Args:
+        sample_rate: of the voice, in Hz.
+        now_ns: the clock of the stamps.
+        config: how the loudspeaker follows it.
+
+    Attributes:
+        voice: chunks go in here.
+
+    Raises:
+        DeviceError: there is no loudspeaker.
+    """
+
+    def __init__(self, sample_rate: int, now_ns: Callable[[], int], config: PlaybackConfig) -> None:
+        self.voice = VoicePlayback(sample_rate, config)
+        self._now_ns = now_ns
         sounddevice = portaudio("speaker")
         try:
             self._stream = sounddevice.OutputStream(
                 samplerate=sample_rate, channels=1, dtype="float32", latency="low", callback=self._wanted
             )
+            self._latency_s = float(self._stream.latency)
             self._stream.start()
         except sounddevice.PortAudioError as error:
             raise DeviceError(f"speaker cannot be opened: {error}") from None
-
-    def play(self, chunk: AudioChunk) -> None:
-        """Play a chunk after what is being played."""
-        if chunk.sample_rate != self._rate:
-            raise ValueError(f"the speaker runs at {self._rate} Hz, got a chunk at {chunk.sample_rate} Hz")
-        with self._lock:
-            self._queue = np.concatenate([self._queue, chunk.samples])
 
     def close(self) -> None:
         """Let go of the loudspeaker."""
         self._stream.close()
 
-    def _wanted(self, out: NDArray[np.float32], count: int, _time: Any, _status: Any) -> None:
-        with self._lock:
-            ready, self._queue = self._queue[:count], self._queue[count:]
-        out[: len(ready), 0] = ready
-        out[len(ready) :] = 0
+    def _wanted(self, out: NDArray[np.float32], count: int, time: Any, _status: Any) -> None:
+        # some drivers say 0 for the moment when the samples are heard
+        ahead_s = time.outputBufferDacTime - time.currentTime if time.outputBufferDacTime else self._latency_s
+        out[:, 0] = self.voice.pull(count, self._now_ns() + round(ahead_s * NANOSECONDS))
