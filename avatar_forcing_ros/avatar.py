@@ -339,13 +339,21 @@ class Avatar:
         spoken = self._hear_speech(frames)
         seen = self._hear_user(frames)
         latents = self._move(frames)
-        made = [self._frame(frames[i], latents[i], spoken[i], seen) for i in range(block)]
+        heard_until_ns = self._heard_until_ns(frames)
+        made = [self._frame(frames[i], latents[i], spoken[i], seen, heard_until_ns) for i in range(block)]
         c.block += 1
         c.next_frame = frames.stop
         c.next_decision_ns = stamp_of(c.next_frame) - self._lead_ns
         return made
 
-    def _frame(self, n: int, latent: NDArray[np.float32], spoken: SpeechFrame, seen: MotionWindow) -> AvatarFrame:
+    def _frame(
+        self,
+        n: int,
+        latent: NDArray[np.float32],
+        spoken: SpeechFrame,
+        seen: MotionWindow,
+        heard_until_ns: int | None,
+    ) -> AvatarFrame:
         c = self._running
         return AvatarFrame(
             stamp_ns=stamp_of(n),
@@ -357,7 +365,7 @@ class Avatar:
             utterance_id=spoken.utterance_id,
             user_present=bool(seen.valid.any()),
             user_motion_until_ns=seen.newest_ns,
-            user_audio_until_ns=c.audio.heard_until_ns,
+            user_audio_until_ns=heard_until_ns,
         )
 
     def _hear_speech(self, frames: range) -> list[SpeechFrame]:
@@ -442,6 +450,14 @@ class Avatar:
             user_audio=heard if c.audio.present(self._user_stamps(frames)[-1]) else torch.zeros_like(heard),
             user_motion=self._user_latents(frames),
         )
+
+    def _heard_until_ns(self, frames: range) -> int | None:
+        """End of the newest user audio that a block sees, None when it sees none; more may have been heard already."""
+        audio = self._running.audio
+        if not audio.present(self._user_stamps(frames)[-1]):
+            return None
+        age = self._user_delay_frames + AUDIO_AGE_FRAMES
+        return stamp_of(min(frames.stop - age, audio.features.next_frame))
 
     def _user_stamps(self, frames: range) -> list[int]:
         """Time of the user's motion at the condition positions of some frames."""
