@@ -41,8 +41,8 @@ class ArrivalTimes:
         self._times: OrderedDict[int, int] = OrderedDict()
 
     def add(self, stamp_ns: int, received_ns: int) -> None:
-        """Remember one."""
-        self._times[stamp_ns] = received_ns
+        """Remember one; a repeated stamp came when it came first."""
+        self._times.setdefault(stamp_ns, received_ns)
         while len(self._times) > self.KEPT:
             self._times.popitem(last=False)
 
