@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import asdict
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -18,8 +21,31 @@ from avatar_forcing_ros.train.scaling import LatentScale
 LICENCE = "Apache-2.0"
 
 
+@dataclass(frozen=True)
+class Companions:
+    """What stands beside the network in a bundle; the defaults are those of the bundled model.
+
+    Attributes:
+        motion_space: "facemesh" or "autoencoder".
+        audio: features and their settings, as the manifest has them.
+        licence: SPDX identifier.
+        files: weights of the motion space and of the audio features, which are copied.
+    """
+
+    motion_space: str = "facemesh"
+    audio: Mapping[str, Any] = field(default_factory=lambda: {"features": "log_mel"})
+    licence: str = LICENCE
+    files: tuple[Path, ...] = ()
+
+
 def write_bundle(
-    folder: Path, name: str, network: AvatarForcingNetwork, scale: LatentScale, sampler: SamplerConfig, origin: str
+    folder: Path,
+    name: str,
+    network: AvatarForcingNetwork,
+    scale: LatentScale,
+    sampler: SamplerConfig,
+    origin: str,
+    companions: Companions | None = None,
 ) -> Path:
     """Write or replace the bundle in `folder`; returns the path of its manifest.
 
@@ -30,21 +56,25 @@ def write_bundle(
         scale: of its latents.
         sampler: steps and guidance that it was tuned for.
         origin: what made it: command, seed, data.
+        companions: what else belongs to it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    companions = companions or Companions()
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in network.state_dict().items()}
     tensors |= {"latent_mean": torch.from_numpy(scale.mean), "latent_std": torch.from_numpy(scale.std)}
     save_file(tensors, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)
+    for file in companions.files:
+        shutil.copyfile(file, folder / file.name)
     manifest = {
         "name": name,
-        "motion_space": "facemesh",
+        "motion_space": companions.motion_space,
         "network": asdict(network.config),
         "sampler": asdict(sampler),
-        "audio": {"features": "log_mel"},
-        "licence": LICENCE,
+        "audio": dict(companions.audio),
+        "licence": companions.licence,
         "origin": f"{origin} ({datetime.date.today().isoformat()})",
-        "weights": {WEIGHTS: sha256_of(folder / WEIGHTS)},
+        "weights": {name: sha256_of(folder / name) for name in (WEIGHTS, *(file.name for file in companions.files))},
     }
     (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=100))
     return folder / MANIFEST

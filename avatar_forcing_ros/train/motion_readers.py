@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.autoencoder.crop import Square, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
-from avatar_forcing_ros.motion.facemesh.calibration import NeutralFace
+from avatar_forcing_ros.motion.facemesh.calibration import CalibrationConfig, NeutralFace
 from avatar_forcing_ros.motion.facemesh.channels import NAMES, SIZE
 from avatar_forcing_ros.motion.facemesh.encoder import NOISE, FaceMeshEncoder
 from avatar_forcing_ros.motion.facemesh.features import to_channels
@@ -26,6 +26,9 @@ from avatar_forcing_ros.train.faces import FollowedFace, RememberingTracker, fil
 
 Pictures = Callable[[], Iterator[NDArray[np.uint8]]]
 """Plays a clip from its beginning, one picture (H, W, 3) per grid frame."""
+
+_AT_ONCE = CalibrationConfig(settle_s=1e-3)
+"""Nobody watches a neutral face settle with hindsight."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,11 @@ def _with_hindsight(
 
 
 def _neutral(measures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(17,) the neutral face that the live calibration has learnt after all of these frames."""
-    face = NeutralFace()
-    looks = [row for row in measures if np.isfinite(row).all()]
-    return [face.observe(row, 1 / FPS) for row in looks][-1]
+    """(17,) the neutral face as the live calibration would know it after looks that are spread over the whole clip."""
+    face = NeutralFace(_AT_ONCE)
+    every = round(_AT_ONCE.look_s * FPS)
+    looks = measures[np.isfinite(measures).all(axis=1)][::every]
+    return [face.observe(look, every / FPS) for look in looks][-1]
 
 
 class AutoencoderReader:

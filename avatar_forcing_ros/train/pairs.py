@@ -73,6 +73,7 @@ def make_pairs(
     config: PairConfig,
     clips: ClipConfig,
     folder: Path,
+    silence: NDArray[np.float32] | None = None,
 ) -> tuple[Corpus, NDArray[np.float32]]:
     """The first conversations of a corpus in whole blocks, and motion for them that ignores the user.
 
@@ -83,6 +84,7 @@ def make_pairs(
         config: how many, and how they are generated.
         clips: time alignment.
         folder: keeps the losing motion; what is there from these weights is read.
+        silence: as in `stream_motion`.
 
     Returns:
         The conversations and their losing motion, (C, T, M).
@@ -92,7 +94,7 @@ def make_pairs(
     path = folder / f"losing_{_fingerprint(network, config)}.npz"
     if not path.exists():
         starts = range(0, chosen.conversations, config.batch)
-        made = [_ignoring_the_user(network, chosen, start, scale, config, clips) for start in starts]
+        made = [_ignoring_the_user(network, chosen, start, scale, config, clips, silence) for start in starts]
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, motion=np.concatenate(made))
         partial.rename(path)
@@ -100,14 +102,20 @@ def make_pairs(
 
 
 def _ignoring_the_user(
-    network: AvatarForcingNetwork, corpus: Corpus, start: int, scale: LatentScale, config: PairConfig, clips: ClipConfig
+    network: AvatarForcingNetwork,
+    corpus: Corpus,
+    start: int,
+    scale: LatentScale,
+    config: PairConfig,
+    clips: ClipConfig,
+    silence: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
     """(C, T, M) motion of some conversations from the avatar's own speech alone."""
     part = corpus.part(slice(start, start + config.batch), corpus.frames)
     _log.info("motion without the user: %d of %d", start, corpus.conversations)
     heard = Heard(**{f.name: getattr(part, f.name) for f in fields(Heard)})
     sampler = SamplerConfig(config.steps, guidance_avatar=1.0, guidance_user=0.0, joint=True)
-    return stream_motion(network, scale, sampler, heard, config.seed + start, clips)
+    return stream_motion(network, scale, sampler, heard, config.seed + start, clips, silence)
 
 
 def _fingerprint(network: AvatarForcingNetwork, config: PairConfig) -> str:

@@ -16,7 +16,7 @@ from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.lazy_rows import ExpandedRows, FileRows, Piece
 from avatar_forcing_ros.train.recorded_clip import pieces
 from avatar_forcing_ros.train.scaling import LatentScale
-from avatar_forcing_ros.train.shards import Dataset, DatasetError, DatasetInfo, ManifestEntry, Shard
+from avatar_forcing_ros.train.shards import Dataset, DatasetError, DatasetInfo, ManifestEntry, Shard, digest
 
 _SCALED_PIECES = 2000
 """Pieces whose statistics give the scale; enough for mean and deviation, and no more than 0.5 GB of latents."""
@@ -30,11 +30,15 @@ class RecordedCorpora:
         info: of the dataset.
         train: to train on.
         held_out: of other recordings; None when there are too few to spare one.
+        silence: (F,) audio features of it.
+        fingerprint: changes with every clip.
     """
 
     info: DatasetInfo
     train: Corpus
     held_out: Corpus | None
+    silence: NDArray[np.float32]
+    fingerprint: str
 
     def scale(self) -> LatentScale:
         """Units of the network: mean and deviation over the training recordings."""
@@ -75,7 +79,9 @@ def read_corpora(folder: Path, held_out_share: float = 0.1) -> RecordedCorpora:
     train = _corpus(dataset, info, [entry for entry in kept if entry.recording not in held], length)
     if train is None:
         raise DatasetError(f"{folder}: expected clips to train on, got none of {len(kept)} that were kept")
-    return RecordedCorpora(info, train, _corpus(dataset, info, [e for e in kept if e.recording in held], length))
+    spared = _corpus(dataset, info, [entry for entry in kept if entry.recording in held], length)
+    told = repr([(entry.clip, entry.request, dict(entry.sources)) for entry in kept])
+    return RecordedCorpora(info, train, spared, dataset.silence(), digest(info.fingerprint + told))
 
 
 def _is_held_out(recording: str, share: float) -> bool:

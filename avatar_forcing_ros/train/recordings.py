@@ -14,17 +14,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from avatar_forcing_ros.bundle import ModelBundle, load_bundle
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 from avatar_forcing_ros.motion.facemesh.encoder import EncoderConfig
-from avatar_forcing_ros.stream.grid import FPS
+from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES
 from avatar_forcing_ros.train.dyads import Dyad, read_dyads
 from avatar_forcing_ros.train.faces import StretchConfig
-from avatar_forcing_ros.train.recorded_clip import ClipRules, ClipSpan, divide
+from avatar_forcing_ros.train.recorded_clip import ClipRules, ClipSpan, divide, stream_features
 from avatar_forcing_ros.train.recording_workers import Job, read_all
-from avatar_forcing_ros.train.shards import Dataset, DatasetInfo, ManifestEntry, digest
+from avatar_forcing_ros.train.shards import DIRECTIONS, SILENCE, Dataset, DatasetInfo, ManifestEntry, digest
 
 _log = logging.getLogger(__name__)
+_SILENT_FRAMES = 75
+"""After so much silence the features of every model have settled."""
 _LAYOUT = 1
 """Of the shards; another number makes older ones count as of other settings."""
 
@@ -48,11 +53,9 @@ def prepare(listed: Path, folder: Path, model: str, rules: ClipRules, workers: i
     """
     dyads = read_dyads(listed)
     bundle = load_bundle(model)
-    info = describe(bundle, rules)
+    info = describe(bundle, model, rules)
     dataset = Dataset(folder)
-    space = bundle.space
-    directions = space.runtime.directions if isinstance(space, AutoencoderSpace) else None
-    with dataset.writing(info, directions):
+    with dataset.writing(info, _tables(bundle)):
         spans = [span for dyad in dyads for span in _spans(dyad, rules)]
         _read_missing(dataset, spans, Job(folder, model, rules, info.fingerprint), workers)
         entries = dataset.entries()
@@ -73,8 +76,8 @@ def _read_missing(dataset: Dataset, spans: Sequence[ClipSpan], job: Job, workers
         progress.tell(entry)
 
 
-def describe(bundle: ModelBundle, rules: ClipRules) -> DatasetInfo:
-    """What holds for all clips read for this model, without its network."""
+def describe(bundle: ModelBundle, model: str, rules: ClipRules) -> DatasetInfo:
+    """What holds for all clips read for this model; its network does not count."""
     manifest = bundle.manifest
     weights = {name: value for name, value in manifest.weights.items() if name != "model.safetensors"}
     settings = {
@@ -89,12 +92,22 @@ def describe(bundle: ModelBundle, rules: ClipRules) -> DatasetInfo:
     }
     return DatasetInfo(
         fingerprint=hashlib.sha256(repr(settings).encode()).hexdigest()[:12],
+        model=str(Path(model).resolve()) if Path(model).is_dir() else model,
         motion_space=manifest.motion_space,
         user_size=bundle.space.user_size,
         feature_size=manifest.network.audio_feature_size,
         audio=dict(manifest.audio),
         settings=settings,
     )
+
+
+def _tables(bundle: ModelBundle) -> dict[str, NDArray[np.float32]]:
+    """What training needs of the model beside the clips."""
+    quiet = np.zeros(_SILENT_FRAMES * FRAME_SAMPLES, np.float32)
+    tables = {SILENCE: stream_features(bundle.make_audio_stream, quiet, bundle.manifest.network.block_frames)[-1]}
+    if isinstance(bundle.space, AutoencoderSpace):
+        tables[DIRECTIONS] = bundle.space.runtime.directions
+    return tables
 
 
 def _spans(dyad: Dyad, rules: ClipRules) -> list[ClipSpan]:

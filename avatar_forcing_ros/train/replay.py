@@ -44,10 +44,9 @@ def _delayed(signal: NDArray, frames: int, fill: NDArray | float) -> NDArray:
 
 
 def _conditions(
-    network: AvatarForcingNetwork, heard: Heard, scale: LatentScale, past: int, clips: ClipConfig
+    network: AvatarForcingNetwork, heard: Heard, scale: LatentScale, past: int, clips: ClipConfig, silence: NDArray
 ) -> Conditions:
     """Conditions of `past` frames before the conversations and of all their frames, shifted as in streaming."""
-    silence = LogMel().silence
     seen = scale.normalize(heard.user_motion) * heard.user_valid[..., None]
     signals = (
         _delayed(heard.avatar_features, past, silence),
@@ -66,6 +65,7 @@ def stream_motion(
     heard: Heard,
     seed: int = 0,
     clips: ClipConfig | None = None,
+    silence: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Generate the avatar's motion for conversations block by block, as live.
 
@@ -76,6 +76,7 @@ def stream_motion(
         heard: C conversations; frames beyond the last whole block are left out.
         seed: of the noise.
         clips: time alignment.
+        silence: (F,) audio features of it; None takes those of log-mel.
 
     Returns:
         (C, T', M) motion in units of the motion space.
@@ -83,7 +84,7 @@ def stream_motion(
     sizes, clips = network.config, clips or ClipConfig()
     block, offset = sizes.block_frames, sizes.lookahead_frames
     past = -(-(sizes.cache_frames + offset) // block) * block
-    conditions = _conditions(network, heard, scale, past, clips)
+    conditions = _conditions(network, heard, scale, past, clips, LogMel().silence if silence is None else silence)
     reference = torch.from_numpy(scale.normalize(heard.reference))
     generator = BlockGenerator(network, sampler)
     rest = reference[:, None].expand(-1, past, -1).contiguous()

@@ -2,6 +2,7 @@
 
     dataset.json      settings, sizes, counts
     manifest.jsonl    one line per clip: kept or skipped and why, lengths, SHA-256 of its sources
+    silence.npy       (F,) features of silence
     directions.npy    (M, U) coefficients -> motion latents, where the motion space has any
     clips/ID.npz      motion of both people
     clips/ID.features.npy    (2, T, F) float16, what both say
@@ -27,7 +28,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.bundle import sha256_of
 
-DATASET, MANIFEST, CLIPS, DIRECTIONS, LOCK = "dataset.json", "manifest.jsonl", "clips", "directions.npy", ".lock"
+DATASET, MANIFEST, CLIPS, LOCK = "dataset.json", "manifest.jsonl", "clips", ".lock"
+SILENCE, DIRECTIONS = "silence.npy", "directions.npy"
 
 
 class DatasetError(ValueError):
@@ -40,6 +42,7 @@ class DatasetInfo:
 
     Attributes:
         fingerprint: changes with every setting that changes a shard.
+        model: the bundle that they were prepared for, by name or folder.
         motion_space: "facemesh" or "autoencoder".
         user_size: U, numbers per frame in the shards.
         feature_size: F.
@@ -49,6 +52,7 @@ class DatasetInfo:
     """
 
     fingerprint: str
+    model: str
     motion_space: str
     user_size: int
     feature_size: int
@@ -130,8 +134,12 @@ class Dataset:
     # --- writing ---------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def writing(self, info: DatasetInfo, directions: NDArray[np.float32] | None) -> Iterator[None]:
+    def writing(self, info: DatasetInfo, tables: Mapping[str, NDArray[np.float32]]) -> Iterator[None]:
         """Make the folder, or go on in it, as the only one who writes; what an interrupted write left is removed.
+
+        Args:
+            info: what holds for all clips.
+            tables: SILENCE and, where the motion space has any, DIRECTIONS.
 
         Raises:
             DatasetError: somebody else is writing.
@@ -144,8 +152,8 @@ class Dataset:
                 raise DatasetError(f"{self.folder}: another process is writing there: wait for it or end it") from None
             for partial in self.folder.rglob("*.partial"):
                 partial.unlink()
-            if directions is not None:
-                _save(self.folder / DIRECTIONS, directions)
+            for name, table in tables.items():
+                _save(self.folder / name, table)
             self.write_info(info)
             yield
 
@@ -211,6 +219,10 @@ class Dataset:
     def features_path(self, clip: str) -> Path:
         """(2, T, F) float16."""
         return self.folder / CLIPS / f"{clip}.features.npy"
+
+    def silence(self) -> NDArray[np.float32]:
+        """(F,) features of silence."""
+        return np.load(self.folder / SILENCE)
 
     def directions(self) -> NDArray[np.float32] | None:
         """(M, U), or None where users and avatars share their latents."""
