@@ -210,6 +210,10 @@ class Avatar:
         """
         return stamp_of(self._cut(now_ns, self.config.interrupt_lead_ms * MILLISECOND))
 
+    def silent_from_ns(self, now_ns: int) -> int:
+        """The latest presentation time that `interrupt(now_ns)` may give."""
+        return stamp_of(first_frame_from(now_ns + self.config.interrupt_lead_ms * MILLISECOND))
+
     def withdraw(self, utterance_id: str, now_ns: int) -> int | None:
         """Do not say an utterance, or if it has begun, interrupt.
 

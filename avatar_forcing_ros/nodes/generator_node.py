@@ -27,6 +27,7 @@ from avatar_forcing_ros.nodes.performer import Performer, sha256_of_pixels
 from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
 from avatar_forcing_ros.nodes.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
+from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
@@ -98,6 +99,9 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.work("presentation", pacer.turn, pacer_clock.close)
         self.work("generation", self._performer.turn, performer_clock.close)
         self._listen()
+        speak = SpeakAction(self, self._performer)
+        speak.open()
+        undo.callback(speak.close)
         self._shown_before = 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 

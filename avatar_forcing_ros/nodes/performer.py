@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from avatar_forcing_ros.nodes.ros_time import MILLISECOND, ClockWaiter
 from avatar_forcing_ros.nodes.worker import Faults, Mailbox, one_line
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.stream.inputs import ArrivalTimes, InputWatch
+from avatar_forcing_ros.stream.speech import PlaybackEvent
 
 _INBOX = 10_000  # minutes of everything; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
@@ -38,10 +41,23 @@ class _Request:
     act: Callable[[], None]
 
 
+class PlaybackWatcher(Protocol):
+    """Is told what is presented, when it is, in the pacer's thread."""
+
+    def happened(self, event: PlaybackEvent) -> None:
+        """Something happened to an utterance."""
+        ...
+
+    def shown(self, frame: AvatarFrame) -> None:
+        """A frame is shown."""
+        ...
+
+
 class Performer:
     """The one thread that touches the avatar. Its other methods may be called from any thread and return at once.
 
     Attributes:
+        watchers: are told what is presented.
         camera: when user motion came.
         microphone: when user audio came.
         block_ms: how long the newest blocks took, generation and rendering together.
@@ -67,6 +83,9 @@ class Performer:
         self.camera = InputWatch("camera", timeout_ns)
         self.microphone = InputWatch("microphone", timeout_ns)
         self.block_ms: deque[float] = deque(maxlen=100)
+        self.watchers: list[PlaybackWatcher] = []
+        self._epoch = 0
+        self._silent_from_ns = _FOR_EVER_NS
         self._now_ns: int | None = None
 
     # --- from any thread -------------------------------------------------------------------------------------------
@@ -92,7 +111,16 @@ class Performer:
     def interrupt(self) -> None:
         """Stop speaking."""
         received_ns = self._waiter.now_ns()
+        # what is queued is silenced by whoever calls: the performer's own thread may be drawing for some time yet
+        self._silent_from_ns = self._avatar.silent_from_ns(received_ns)
+        self._pacer.cut(self._silent_from_ns)
         self._inbox.put(_Request("interrupt", received_ns, lambda: self._interrupt(received_ns)))
+        self._waiter.wake()
+
+    def withdraw(self, utterance_id: str) -> None:
+        """Do not say an utterance, or stop speaking if it has begun."""
+        received_ns = self._waiter.now_ns()
+        self._inbox.put(_Request("withdraw", received_ns, lambda: self._withdraw(utterance_id, received_ns)))
         self._waiter.wake()
 
     def reset(self) -> None:
@@ -187,8 +215,10 @@ class Performer:
     def _perform(self, now_ns: int) -> None:
         began = time.perf_counter()
         frames = self._generate(now_ns)
+        self._notice_epoch(frames)
         for frame in frames:
-            self._presenter.speak(frame)
+            if frame.stamp_ns < self._silent_from_ns:
+                self._presenter.speak(frame)
         self._report_events()
         late_ns = [self._show_in_time(frame, frames[-1].stamp_ns, now_ns) for frame in frames]
         if frames:
@@ -205,9 +235,16 @@ class Performer:
             self._fail("generation", error)
             return error.frames
 
+    def _notice_epoch(self, frames: list[AvatarFrame]) -> None:
+        """What belongs to an older epoch is not presented from the first frame of a newer one on."""
+        for frame in frames:
+            if frame.epoch != self._epoch:
+                self._epoch = frame.epoch
+                self._pacer.cut(frame.stamp_ns)
+
     def _show_in_time(self, frame: AvatarFrame, newest_ns: int, compute_start_ns: int) -> int:
         """Show a frame unless it is too late; how long after its time it was ready, in nanoseconds."""
-        if not self._presenter.drops(frame, newest_ns):
+        if frame.stamp_ns < self._silent_from_ns and not self._presenter.drops(frame, newest_ns):
             self._show(frame, compute_start_ns)
         return self._waiter.now_ns() - frame.stamp_ns
 
@@ -243,18 +280,31 @@ class Performer:
         self._presenter.state(
             state_of(frame, complaint), frame.epoch, frame.utterance_id, complaint, self._quality.level
         )
+        for watcher in self.watchers:
+            watcher.shown(frame)
 
     def _report_events(self) -> None:
         for event in self._avatar.take_events(_FOR_EVER_NS):
             self._presenter.report(event)
+            for watcher in self.watchers:
+                self._pacer.put(event.stamp_ns, event.stamp_ns - 1, partial(watcher.happened, event))
 
     def _interrupt(self, received_ns: int) -> None:
         self._pacer.cut(self._avatar.interrupt(received_ns))
+        self._silent_from_ns = _FOR_EVER_NS
+        self._report_events()
+
+    def _withdraw(self, utterance_id: str, received_ns: int) -> None:
+        cut_ns = self._avatar.withdraw(utterance_id, received_ns)
+        if cut_ns is not None:
+            self._pacer.cut(cut_ns)
         self._report_events()
 
     def _reset(self) -> None:
         self._pacer.cut(-1)
+        self._silent_from_ns = _FOR_EVER_NS
         self._avatar.reset(self._waiter.now_ns())
+        self._report_events()
 
     def _use_portrait(self, portrait: Portrait, sha256: str) -> None:
         self._avatar.use_portrait(portrait)

@@ -7,6 +7,8 @@ A test says what is there, what is sent and what must come:
         heard = graph.listen(MotionLatents, "user_motion")
         graph.send(CompressedImage, "camera/image_raw/compressed", message)
         graph.spin_until(lambda: heard)
+
+A node that speaks to the avatar is tested on an `AvatarStage`, which moves time only when the avatar has kept up.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
+import numpy as np
 import rclpy
+from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -24,8 +28,14 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.msg import AudioChunk, FrameInfo, PlaybackEvent
+from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
-from avatar_forcing_ros.nodes.ros_time import to_stamp
+from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
+from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.testing import tiny_bundle
 
 AnyNode = TypeVar("AnyNode", bound=ManagedNode)
 PATIENCE_S = 20.0
@@ -50,6 +60,7 @@ class TestGraph:
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._nodes: list[ManagedNode] = []
+        self._others: list[Node] = [self.node]
         self._senders: dict[str, Any] = {}
         return self
 
@@ -59,7 +70,8 @@ class TestGraph:
         for node in self._nodes:
             self._executor.remove_node(node)
             node.close()
-        self.node.destroy_node()
+        for other in self._others:
+            other.destroy_node()
         rclpy.shutdown(context=self.context)
 
     def add(
@@ -76,6 +88,11 @@ class TestGraph:
         self._executor.add_node(node)
         assert node.start(), f"{node.get_name()} did not start"
         return node
+
+    def spin_node(self, node: Node) -> None:
+        """Spin another node with the others; it is destroyed at the end."""
+        self._others.append(node)
+        self._executor.add_node(node)
 
     def listen(self, message_type: type, topic: str, latched: bool = False) -> list[Any]:
         """A list that fills with the messages of a topic."""
@@ -124,3 +141,66 @@ class TestGraph:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.02)
+
+
+class AvatarStage:
+    """An avatar with a tiny model on simulated time, which a test moves frame by frame.
+
+    Attributes:
+        node: the generator.
+        infos: FrameInfo of every frame.
+        spoken: what came on avatar/speech.
+        events: what came on avatar/playback.
+        now_ns: simulated time.
+    """
+
+    def __init__(self, graph: TestGraph, start_ns: int = 1_000 * signals.NANOSECONDS, **parameters: Any) -> None:
+        """Start a generator with these parameters, see `TestGraph.add`."""
+        self._graph, self._start_ns, self.now_ns = graph, start_ns, start_ns
+        self.node = graph.add(
+            GeneratorNode,
+            {"open_model": lambda _name: tiny_bundle()},
+            use_sim_time=True,
+            avatar__image_size=64,
+            user_audio__kind="AudioChunk",
+            **parameters,
+        )
+        self.infos: list[FrameInfo] = graph.listen(FrameInfo, "avatar/frame_info")
+        self.spoken: list[AudioChunk] = graph.listen(AudioChunk, "avatar/speech")
+        self.events: list[PlaybackEvent] = graph.listen(PlaybackEvent, "avatar/playback")
+        graph.set_clock(start_ns)
+
+    def play(self, frames: int, before_each: Callable[[], None] = lambda: None) -> None:
+        """Let frames pass, each only after the one before it was shown."""
+        for _ in range(frames):
+            before_each()
+            self.now_ns += FRAME_NS
+            self._graph.set_clock(self.now_ns)
+            if self.infos or self.now_ns > self._start_ns + 20 * FRAME_NS:
+                self._graph.spin_until(lambda: self.infos and self.stamps()[-1] >= self.now_ns)
+            else:
+                self._graph.spin(0.1)
+
+    def play_until(self, done: Callable[[], object], longest: int = 500) -> None:
+        """Let frames pass until something is so.
+
+        Raises:
+            AssertionError: it is not so after `longest` frames.
+        """
+        for _ in range(longest):
+            if done():
+                return
+            self.play(1)
+        raise AssertionError(f"still waiting after {longest} frames")
+
+    def say(self, utterance_id: str, samples: NDArray[np.float32], end: bool = True) -> None:
+        """Send speech at 16 kHz in chunks of 100 ms, all at once."""
+        pieces = [samples[start : start + 1600] for start in range(0, len(samples), 1600)]
+        for seq, piece in enumerate(pieces):
+            last = end and seq == len(pieces) - 1
+            chunk = signals.AudioChunk(None, piece, 16_000, utterance_id, seq, last)
+            self._graph.send(AudioChunk, "speech", from_chunk(chunk))
+
+    def stamps(self) -> list[int]:
+        """Presentation times of all frames."""
+        return [stamp_ns(info.header.stamp) for info in self.infos]
