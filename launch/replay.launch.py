@@ -1,7 +1,10 @@
-"""ros2 launch avatar_forcing_ros replay.launch.py bag:=FOLDER: the avatar on a bag's time.
+"""ros2 launch avatar_forcing_ros replay.launch.py bag:=FOLDER record:=FOLDER: the avatar on a bag's time.
 
-A bag with user_motion needs no camera pictures: the privacy profile. With camera:=true the pictures are read again.
+The clock waits for the nodes, so that the pictures are those of `avatar-forcing replay`. A bag with user_motion needs
+no camera pictures: the privacy profile. player:=rosbag2 plays with `ros2 bag play --clock` and records nothing.
 """
+
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import ExecuteProcess, OpaqueFunction, RegisterEventHandler, Shutdown, TimerAction
@@ -16,6 +19,8 @@ from avatar_forcing_ros.nodes.launching import (
     node_action,
     value,
 )
+from avatar_forcing_ros.replay.bag import BagReader
+from avatar_forcing_ros.replay.inputs import survey
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -24,9 +29,13 @@ def generate_launch_description() -> LaunchDescription:
         [
             *avatar_arguments(),
             argument("bag", None, "folder of the bag"),
-            argument("camera", "false", "the bag holds camera pictures instead of user_motion"),
-            argument("output", "", "mp4 file to record to; empty shows a window where there is a screen"),
-            argument("delay_s", "15.0", "how long the nodes have to load their models before the bag is played"),
+            argument("record", "", "folder of a bag to record what the avatar presents into; empty records nothing"),
+            argument("rate", "1.0", "seconds of the bag in a second, at most"),
+            argument("camera", "false", "read pictures again even when the bag has user_motion"),
+            argument("show", "true", "show or film the avatar"),
+            argument("output", "", "mp4 file to film into; empty shows a window where there is a screen"),
+            argument("player", "ours", "ours, or rosbag2 for `ros2 bag play --clock`"),
+            argument("delay_s", "15.0", "how long the nodes have to load their models before rosbag2 plays"),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]
@@ -34,11 +43,25 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    with_camera = value(context, "camera") == "true"
-    nodes = graph.replay(avatar_choice(context), value(context, "output"), with_camera)
-    player = ExecuteProcess(cmd=["ros2", "bag", "play", value(context, "bag"), "--clock", "100"], output="screen")
-    return [
-        *(node_action(node) for node in nodes),
-        TimerAction(period=float(value(context, "delay_s")), actions=[player]),
-        RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[Shutdown()])),
-    ]
+    played = graph.PlayedBag(
+        value(context, "bag"),
+        value(context, "record"),
+        float(value(context, "rate")),
+        camera=value(context, "camera") == "true",
+    )
+    with BagReader(Path(played.bag)) as bag:
+        types = survey(bag, camera=played.camera).types
+    video = value(context, "output") if value(context, "show") == "true" else None
+    nodes = graph.replay(avatar_choice(context), played, types, video)
+    if value(context, "player") == "ours":
+        actions = {node.executable: node_action(node) for node in nodes}
+        return [*actions.values(), _end_with(actions["bag_player_node"])]
+    play = ["ros2", "bag", "play", played.bag, "--clock", "100", "--rate", str(played.rate)]
+    player = ExecuteProcess(cmd=play, output="screen")
+    others = [node_action(node) for node in nodes if node.executable != "bag_player_node"]
+    return [*others, TimerAction(period=float(value(context, "delay_s")), actions=[player]), _end_with(player)]
+
+
+def _end_with(action: ExecuteProcess) -> RegisterEventHandler:
+    """Everything ends with the player."""
+    return RegisterEventHandler(OnProcessExit(target_action=action, on_exit=[Shutdown()]))

@@ -17,6 +17,7 @@ import av
 
 from avatar_forcing_ros.media import read_audio, read_video
 from avatar_forcing_ros.nodes import demo, graph, params
+from avatar_forcing_ros.nodes.bag_player_node import BagPlayerConfig
 from avatar_forcing_ros.nodes.display_node import DisplayConfig
 from avatar_forcing_ros.nodes.generator_node import GeneratorNodeConfig
 from avatar_forcing_ros.nodes.latency import FrameTimes, Spread, report
@@ -32,14 +33,16 @@ pytestmark = pytest.mark.ros
 CONFIGS = {
     "motion_extraction": MotionExtractionConfig(),
     "generator": GeneratorNodeConfig(),
+    "bag_player": BagPlayerConfig(),
     "display": DisplayConfig(),
     "media_source": MediaSourceConfig(),
 }
 CONVERSATION = graph.Recorded("v.mp4", "a.wav", "s.wav", "no")
+WITH_CAMERA = {"camera/image_raw": "sensor_msgs/msg/Image", "user_audio": "audio_common_msgs/msg/AudioStamped"}
 GRAPHS = {
     "live": graph.live(graph.AvatarChoice(), webcam=0, microphone=True, speaker=True),
     "demo": graph.demo(graph.AvatarChoice("m", "p"), CONVERSATION, "o.mp4"),
-    "replay": graph.replay(graph.AvatarChoice(), "o.mp4", with_camera=True),
+    "replay": graph.replay(graph.AvatarChoice(), graph.PlayedBag("in", "out"), WITH_CAMERA, "o.mp4"),
 }
 
 
@@ -78,9 +81,11 @@ def test_values_reach_the_command_line_as_what_they_are() -> None:
 
 
 def test_a_replay_of_motion_reads_no_camera() -> None:
-    executables = [node.executable for node in graph.replay(graph.AvatarChoice(), "", with_camera=False)]
+    types = {"user_motion": "avatar_forcing_ros/msg/MotionLatents", "speech": "audio_common_msgs/msg/AudioData"}
+    generator, player = graph.replay(graph.AvatarChoice(), graph.PlayedBag("in"), types)
 
-    assert executables == ["generator_node", "display_node"]
+    assert (generator.executable, player.executable) == ("generator_node", "bag_player_node")
+    assert generator.parameters == {"speech.kind": "AudioData"}
 
 
 @pytest.mark.skipif(importlib.util.find_spec("launch_ros") is None, reason="launch_ros is not installed")

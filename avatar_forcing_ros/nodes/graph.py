@@ -96,16 +96,49 @@ def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProc
     return [*_heart("demo", avatar), _node("display_node", "demo", output=output), source]
 
 
-def replay(avatar: AvatarChoice, output: str, with_camera: bool) -> list[NodeProcess]:
-    """The avatar on a bag's time; the bag is played beside it.
+@dataclass(frozen=True)
+class PlayedBag:
+    """A bag that is played to the avatar.
+
+    Attributes:
+        bag: its folder.
+        output: folder of the bag that what the avatar presents is recorded into; empty records nothing.
+        rate: seconds of the bag in a second, at most.
+        step_by_step: the clock waits for the nodes.
+        camera: play pictures even when the bag has user_motion.
+    """
+
+    bag: str
+    output: str = ""
+    rate: float = 1.0
+    step_by_step: bool = True
+    camera: bool = False
+
+
+def replay(
+    avatar: AvatarChoice, played: PlayedBag, types: Mapping[str, str], video: str | None = None, **more: Value
+) -> list[NodeProcess]:
+    """The avatar on a bag's time.
 
     Args:
         avatar: whose face and which model.
-        output: mp4 file to record to; empty shows a window where there is a screen.
-        with_camera: the bag holds camera pictures; otherwise it holds user_motion.
+        played: the bag.
+        types: input -> type of its messages in the bag, see `replay.inputs.Survey`; without pictures nobody reads them.
+        video: mp4 file to record to, empty for a window where there is a screen; None shows nothing.
+        more: parameters of the generator.
     """
-    heart = _heart("replay", avatar)
-    return [*(heart if with_camera else heart[1:]), _node("display_node", "replay", output=output)]
+    kinds = {f"{name}.kind": types[name].rpartition("/")[2] for name in ("user_audio", "speech") if name in types}
+    compressed = "camera/image_raw/compressed" in types
+    nodes = [
+        _node("generator_node", "replay", **vars(avatar), **kinds, **more),
+        _node("bag_player_node", "replay", **vars(played), use_sim_time=False),
+    ]
+    if compressed or "camera/image_raw" in types:
+        nodes.insert(0, _node("motion_extraction_node", "replay", model=avatar.model, compressed=compressed))
+    if video is not None:
+        heard = {"user_audio.kind": kinds["user_audio.kind"]} if "user_audio" in types else {}
+        nodes.append(_node("display_node", "replay", output=video, **heard))
+    return nodes
 
 
 def _heart(setting: str, avatar: AvatarChoice) -> list[NodeProcess]:

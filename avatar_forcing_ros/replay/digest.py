@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 from avatar_forcing_ros.messages.making import stamp_ns
+from avatar_forcing_ros.replay.bag import BagReader
 
 _HEAD = struct.Struct("<qII")
 
@@ -32,3 +33,11 @@ class ImageDigest:
     def hexdigest(self) -> str:
         """Of all so far."""
         return self._hash.hexdigest()
+
+
+def digest_of(bag: BagReader, topic: str = "/avatar/image_raw") -> ImageDigest:
+    """The digest over a topic of pictures in a bag."""
+    digest = ImageDigest()
+    for message in bag.messages({topic}):
+        digest.add(bag.types.read(message.data, message.type_name))
+    return digest
