@@ -28,6 +28,7 @@ from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairConfig, PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import draw_curves
 from avatar_forcing_ros.train.preference import PreferenceConfig, PreferenceTrainer
+from avatar_forcing_ros.train.recorded_training import train_on_recordings
 from avatar_forcing_ros.train.replay import stream_motion
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer, bundled_network_config
@@ -108,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the network (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings from `prepare` instead of simulation")
     parser.add_argument("--smoke", action="store_true", help="about a minute, to see that everything works")
 
 
@@ -132,6 +134,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
     recipe = recipe_from(args)
+    if args.data is not None:
+        return train_on_recordings(recipe, args.data, args.work, args.output, args.device)
     trainer = make_trainer(recipe, args.work, args.workers, args.device)
     _train(trainer, recipe, args.work / "stage_1")
     if recipe.tune.steps:

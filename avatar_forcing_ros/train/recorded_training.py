@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from avatar_forcing_ros.avatar import AUDIO_AGE_FRAMES, MILLISECOND, AvatarConfig
-from avatar_forcing_ros.bundle import WEIGHTS, find_bundle, read_manifest
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, WEIGHTS, find_bundle, read_manifest
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
@@ -40,7 +40,13 @@ def train_on_recordings(recipe: Recipe, folder: Path, work: Path, output: Path, 
 
     Returns:
         Steps, the manifest's path, and the loss on recordings that were held out, where there are any.
+
+    Raises:
+        DatasetError: no such recordings, or nothing among them to train on.
+        ValueError: the output is the shipped model.
     """
+    if output.resolve() == find_bundle(DEFAULT_BUNDLE).resolve():
+        raise ValueError(f"{output} is the shipped model: give --output another folder for one trained on recordings")
     data = read_corpora(folder)
     recipe, work = fit(recipe, data.info), work / f"recorded_{data.fingerprint}"
     clips = ClipSampler(data.train, data.scale(), recipe.clips, recipe.train.seed)
