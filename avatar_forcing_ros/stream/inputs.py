@@ -42,7 +42,7 @@ class ArrivalTimes:
 
     def add(self, stamp_ns: int, received_ns: int) -> None:
         """Remember one; a repeated stamp came when it came first."""
-        self._times.setdefault(stamp_ns, received_ns)
+        self._times[stamp_ns] = min(received_ns, self._times.get(stamp_ns, received_ns))
         while len(self._times) > self.KEPT:
             self._times.popitem(last=False)
 
