@@ -27,6 +27,10 @@ class KeysValues:
         """Those of frames start..stop of the T held here."""
         return KeysValues(self.keys[:, :, start:stop], self.values[:, :, start:stop])
 
+    def spread(self, count: int) -> KeysValues:
+        """For as many branches; see `spread`."""
+        return KeysValues(spread(self.keys, count), spread(self.values, count))
+
 
 @dataclass
 class KVCache:
@@ -90,6 +94,12 @@ class KVCache:
         """Memory held, in bytes."""
         tensors = [t for layer in self.layers for t in (layer.keys, layer.values)]
         return sum(t.numel() * t.element_size() for t in [*tensors, self.conditions])
+
+
+def spread(x: Tensor, count: int, dim: int = 0) -> Tensor:
+    """What several branches share, once for each: (..., B, ...) -> (..., count, ...), branch by branch."""
+    times = count // x.shape[dim]
+    return x if times == 1 else torch.cat([x] * times, dim)
 
 
 def _shift(old: KeysValues, new: KeysValues, frames: int) -> KeysValues:

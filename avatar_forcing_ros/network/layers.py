@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatar_forcing_ros.network.cache import KeysValues
+from avatar_forcing_ros.network.cache import KeysValues, spread
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.modulation import Modulation
+from avatar_forcing_ros.network.packed import PackedLinear, can_pack, packed
 from avatar_forcing_ros.network.rotary import Rotary
 
 _NORM_EPSILON = 1e-6
@@ -36,6 +37,32 @@ class View:
 
 
 @dataclass(frozen=True)
+class FoldedConditions:
+    """Conditions with the query and output weights of one layer multiplied in: asking them reads no weights any more.
+
+        softmax((W_q x + b_q) k^T) v W_o^T = softmax(x (k W_q)^T + b_q k^T) (v W_o^T)
+
+    Worth its price when several passes ask the same few conditions, as the steps of a block do.
+
+    Attributes:
+        keys: (B, hidden, H * (R + T)), the scale of attention in it.
+        offset: (B, 1, H * (R + T)), what the query's bias adds.
+        values: (B, H * (R + T), hidden).
+        heads: H.
+    """
+
+    keys: Tensor
+    offset: Tensor
+    values: Tensor
+    heads: int
+
+    def attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        """What (B, T, hidden) hear, less the bias of the output: (B, T, hidden)."""
+        scores = torch.baddbmm(self.offset, x, self.keys).unflatten(-1, (self.heads, -1))
+        return torch.bmm((scores + mask[:, None]).softmax(-1).flatten(2), self.values)
+
+
+@dataclass(frozen=True)
 class Attended:
     """Output of self-attention, (B, T, hidden), and the pass's own keys before rotation and values."""
 
@@ -49,12 +76,13 @@ class SelfAttention(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.heads = config.heads
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.projection = nn.Linear(config.hidden_size, config.hidden_size)
+        self.qkv: nn.Module = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.projection: nn.Module = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, x: Tensor, view: View, past: KeysValues | None) -> Attended:
-        """Args: x: (B, T, hidden); past: keys already turned for this window, and values."""
+        """Args: x: (B, T, hidden); past: keys already turned for this window, and values, of B or G * B pasts."""
         qkv = _split_heads(self.qkv(x), 3, self.heads)
+        qkv = qkv if past is None else spread(qkv, len(past.keys), dim=1)
         queries, turned = view.rotary.turn(qkv[:2]).unbind(0)
         own = KeysValues(turned, qkv[2])
         mixed = _attend(queries, own if past is None else _join(past, own), view.self_mask)
@@ -62,10 +90,12 @@ class SelfAttention(nn.Module):
 
     def own(self, x: Tensor) -> KeysValues:
         """Keys before rotation and values of (B, T, hidden), without attending."""
-        hidden = x.shape[-1]
-        both = functional.linear(x, self.qkv.weight[hidden:], self.qkv.bias[hidden:])
-        keys, values = _split_heads(both, 2, self.heads).unbind(0)
+        _, keys, values = _split_heads(self.qkv(x), 3, self.heads).unbind(0)
         return KeysValues(keys, values)
+
+    def pack(self) -> None:
+        """See `packed`."""
+        self.qkv, self.projection = packed(self.qkv), packed(self.projection)
 
 
 class CrossAttention(nn.Module):
@@ -75,7 +105,7 @@ class CrossAttention(nn.Module):
         super().__init__()
         self.heads = config.heads
         self.query = nn.Linear(config.hidden_size, config.hidden_size)
-        self.key_value = nn.Linear(config.hidden_size, 2 * config.hidden_size)
+        self.key_value: nn.Module = nn.Linear(config.hidden_size, 2 * config.hidden_size)
         self.projection = nn.Linear(config.hidden_size, config.hidden_size)
 
     def keys_values(self, conditions: Tensor) -> KeysValues:
@@ -83,8 +113,28 @@ class CrossAttention(nn.Module):
         keys, values = _split_heads(self.key_value(conditions), 2, self.heads).unbind(0)
         return KeysValues(keys, values)
 
-    def forward(self, x: Tensor, view: View, conditions: KeysValues) -> Tensor:
+    def pack(self) -> None:
+        """See `packed`; `fold` reads the other weights in pieces, so they stay."""
+        self.key_value = packed(self.key_value)
+
+    def fold(self, conditions: KeysValues) -> FoldedConditions:
+        """Keys and values, each (B, H, K, D), with the weights of query and output multiplied in."""
+        keys, values, per_head = conditions.keys, conditions.values, (self.heads, -1)
+        query = self.query.weight.unflatten(0, per_head)  # (H, D, hidden)
+        projection = self.projection.weight.unflatten(1, per_head).permute(1, 2, 0)  # (H, D, hidden)
+        offset = keys @ self.query.bias.view(*per_head, 1)  # (B, H, K, 1)
+        scale = keys.shape[-1] ** -0.5
+        return FoldedConditions(
+            keys=_fold(keys * scale, query).mT,
+            offset=offset.flatten(1)[:, None] * scale,
+            values=_fold(values, projection),
+            heads=self.heads,
+        )
+
+    def forward(self, x: Tensor, view: View, conditions: KeysValues | FoldedConditions) -> Tensor:
         """Args: x: (B, T, hidden)."""
+        if isinstance(conditions, FoldedConditions):
+            return conditions.attend(x, view.cross_mask) + self.projection.bias
         queries = _split_heads(self.query(x), 1, self.heads)[0]
         return self.projection(_attend(queries, conditions, view.cross_mask))
 
@@ -94,12 +144,19 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.widen = nn.Linear(config.hidden_size, config.mlp_size)
-        self.narrow = nn.Linear(config.mlp_size, config.hidden_size)
+        self.widen: nn.Module = nn.Linear(config.hidden_size, config.mlp_size)
+        self.activation: nn.Module = nn.GELU(approximate="tanh")
+        self.narrow: nn.Module = nn.Linear(config.mlp_size, config.hidden_size)
 
     def forward(self, x: Tensor) -> Tensor:
         """Args: x: (B, T, hidden)."""
-        return self.narrow(functional.gelu(self.widen(x), approximate="tanh"))
+        return self.narrow(self.activation(self.widen(x)))
+
+    def pack(self) -> None:
+        """See `packed`; the activation joins the first product."""
+        self.narrow = packed(self.narrow)
+        if isinstance(self.widen, nn.Linear) and can_pack(self.widen):
+            self.widen, self.activation = PackedLinear(self.widen, gelu=True), nn.Identity()
 
 
 class Layer(nn.Module):
@@ -111,21 +168,45 @@ class Layer(nn.Module):
         self.cross_attention = CrossAttention(config)
         self.feed_forward = FeedForward(config)
 
-    def condition_keys(self, conditions: Tensor) -> KeysValues:
-        """Keys and values of (B, R + T, hidden) conditions for this layer."""
-        return self.cross_attention.keys_values(conditions)
+    def condition_keys(self, conditions: Tensor, fold: bool = False) -> KeysValues | FoldedConditions:
+        """Keys and values of (B, R + T, hidden) conditions for this layer; folded for many passes."""
+        keys_values = self.cross_attention.keys_values(conditions)
+        return self.cross_attention.fold(keys_values) if fold else keys_values
+
+    def pack(self) -> None:
+        """Prepare for streaming."""
+        self.self_attention.pack()
+        self.cross_attention.pack()
+        self.feed_forward.pack()
 
     def own(self, x: Tensor, modulation: Modulation) -> KeysValues:
         """Keys before rotation and values of the input (B, T, hidden): all that the cache needs of a last layer."""
         return self.self_attention.own(modulate(x, modulation.attention_shift, modulation.attention_scale))
 
     def forward(
-        self, x: Tensor, modulation: Modulation, view: View, conditions: KeysValues, past: KeysValues | None
+        self,
+        x: Tensor,
+        modulation: Modulation,
+        view: View,
+        conditions: KeysValues | FoldedConditions,
+        past: KeysValues | None,
     ) -> Attended:
-        """Args: x: (B, T, hidden). Returns: the layer's output and its own keys and values."""
+        """One layer.
+
+        Args:
+            x: (B, T, hidden).
+            modulation: of flow time.
+            view: masks and positions.
+            conditions: of B clips, or of G * B when G guidance branches still share x; then x parts here.
+            past: likewise.
+
+        Returns:
+            The layer's output, (G * B, T, hidden), and its own keys and values, of B clips while they share them.
+        """
         m = modulation
         attended = self.self_attention(modulate(x, m.attention_shift, m.attention_scale), view, past)
-        x = torch.addcmul(x, m.attention_gate, attended.output)
+        x = torch.addcmul(spread(x, len(attended.output)), m.attention_gate, attended.output)
+        x = spread(x, len(conditions.keys))
         x = x + self.cross_attention(normalize(x), view, conditions)
         x = torch.addcmul(x, m.mlp_gate, self.feed_forward(modulate(x, m.mlp_shift, m.mlp_scale)))
         return Attended(x, attended.own)
@@ -143,6 +224,12 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 
 def _split_heads(x: Tensor, parts: int, heads: int) -> Tensor:
     return x.view(*x.shape[:2], parts, heads, -1).permute(2, 0, 3, 1, 4)  # (parts, B, H, T, D)
+
+
+def _fold(x: Tensor, weight: Tensor) -> Tensor:
+    """(B, H, K, D) times (H, D, hidden) -> (B, H * K, hidden); every head's weights are read once for the batch."""
+    product = torch.bmm(x.transpose(0, 1).flatten(1, 2), weight)
+    return product.unflatten(1, (len(x), -1)).transpose(0, 1).flatten(1, 2)
 
 
 def _attend(queries: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:

@@ -105,14 +105,16 @@ class AvatarForcingNetwork(nn.Module):
 
     @torch.no_grad()
     def freeze(self) -> AvatarForcingNetwork:
-        """Make ready for streaming, in place: evaluation mode, no gradients, weights stored column by column.
+        """Make ready for streaming, in place: evaluation mode, no gradients, weights in the order of quickest reading.
 
-        A pass over a few frames spends its time reading weights, and columns are read faster: a tenth of a block's time
-        at the bundled size, nothing at the published one. Values, names and shapes stay as they are.
+        A pass over a few frames spends its time reading weights. Large ones are packed for the processor's kernel
+        (`packed`), small ones stored column by column, which is a tenth of a block's time at the bundled size. Values,
+        names and shapes stay as they are. Move the network to its device and type before: packed weights stay.
 
         Returns:
             The network itself.
         """
+        self.transformer.pack()
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 module.weight.data = module.weight.t().contiguous().t()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.config import NetworkConfig
-from avatar_forcing_ros.network.layers import Layer, View, modulate
+from avatar_forcing_ros.network.layers import FoldedConditions, Layer, View, modulate
 from avatar_forcing_ros.network.modulation import Modulation, TimeModulation
 from avatar_forcing_ros.network.rotary import Rotary
 from avatar_forcing_ros.network.visibility import aligned, visible
@@ -29,12 +29,12 @@ class Window:
 
     Attributes:
         view: positions and masks.
-        conditions: keys and values of the conditions, per layer.
+        conditions: keys and values of the conditions, per layer, folded when the window was opened for many passes.
         past: turned keys and values of the cached frames per layer, or None in a clip that has no past.
     """
 
     view: View
-    conditions: tuple[KeysValues, ...]
+    conditions: tuple[KeysValues | FoldedConditions, ...]
     past: tuple[KeysValues, ...] | None
 
 
@@ -49,23 +49,29 @@ class MotionTransformer(nn.Module):
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.depth))
         self.output = nn.Linear(config.hidden_size, config.motion_size)
 
-    def open_window(self, conditions: Tensor, cache: KVCache | None = None) -> Window:
+    def open_window(self, conditions: Tensor, cache: KVCache | None = None, fold: bool = False) -> Window:
         """Prepare the passes over a clip, or over the next window of a stream.
 
         Args:
             conditions: (B, T, hidden). Without a cache, T frames whose first begins a block.
             cache: past of the stream; then T is W, the offset frames and the new block. Only read.
+            fold: spend more on opening so that each pass costs less; see `FoldedConditions`.
         """
         frames = conditions.shape[1]
         start = 0 if cache is None else -self.config.lookahead_frames
         own = torch.arange(start, start + frames, device=conditions.device)
         if cache is None:
-            return Window(self._view(own, own, own, conditions.dtype), self._condition_keys(conditions), None)
+            return Window(self._view(own, own, own, conditions.dtype), self._condition_keys(conditions, fold), None)
         before = torch.arange(start - cache.frames, start, device=conditions.device)
         known = torch.cat((cache.conditions, conditions), dim=1)
         condition_at = torch.cat((before[cache.frames - cache.conditions.shape[1] :], own))
         view = self._view(own, torch.cat((before, own)), condition_at, conditions.dtype)
-        return Window(view, self._condition_keys(known), cache.view(self._rotary(before, conditions.dtype)))
+        return Window(view, self._condition_keys(known, fold), cache.view(self._rotary(before, conditions.dtype)))
+
+    def pack(self) -> None:
+        """Prepare the weights of every pass for streaming; see `packed`."""
+        for layer in self._layers():
+            layer.pack()
 
     def forward(self, x_t: Tensor, reference: Tensor, modulation: Modulation, window: Window) -> Tensor:
         """Velocity of noisy frames.
@@ -74,10 +80,10 @@ class MotionTransformer(nn.Module):
             x_t: noisy latents, (B, T, M).
             reference: the portrait's own motion, (B, M).
             modulation: of the frames' flow times, broadcastable to (B, T, hidden).
-            window: what they may look at.
+            window: what they may look at; of B clips, or of G * B when G guidance branches share the latents.
 
         Returns:
-            (B, T, M).
+            (G * B, T, M).
         """
         x = self._embed(x_t, reference)
         for i, layer in enumerate(self._layers()):
@@ -89,13 +95,13 @@ class MotionTransformer(nn.Module):
 
         Args and shapes as in `forward`; the last layer's attention, which only a velocity would need, is left out.
         """
-        x, own = self._embed(clean, reference), []
+        x, own, branches = self._embed(clean, reference), [], len(window.conditions[0].keys)
         *inner, last = self._layers()
         for i, layer in enumerate(inner):
             attended = layer(x, modulation, window.view, window.conditions[i], window.past and window.past[i])
             x = attended.output
             own.append(attended.own)
-        return [*own, last.own(x, modulation)]
+        return [one.spread(branches) for one in (*own, last.own(x, modulation))]
 
     def _embed(self, x_t: Tensor, reference: Tensor) -> Tensor:
         joined = torch.cat((x_t, reference[:, None].expand_as(x_t)), dim=-1)
@@ -112,8 +118,8 @@ class MotionTransformer(nn.Module):
     def _rotary(self, positions: Tensor, dtype: torch.dtype) -> Rotary:
         return Rotary.at(positions, self.config.head_size, dtype)
 
-    def _condition_keys(self, conditions: Tensor) -> tuple[KeysValues, ...]:
-        return tuple(layer.condition_keys(conditions) for layer in self._layers())
+    def _condition_keys(self, conditions: Tensor, fold: bool) -> tuple[KeysValues | FoldedConditions, ...]:
+        return tuple(layer.condition_keys(conditions, fold) for layer in self._layers())
 
 
 def _additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:

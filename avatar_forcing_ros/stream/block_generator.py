@@ -12,6 +12,7 @@ once; it also resumes after an interrupt. `begin` is the published cold start, o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -81,7 +82,10 @@ class Beginning:
 
 
 class BlockGenerator:
-    """Draws blocks of motion with a network. Holds no conversation: one generator serves any number of states."""
+    """Draws blocks of motion with a network. Holds no conversation: one generator serves any number of states.
+
+    The weights must stay as they are once the first block is drawn: what depends on flow time alone is computed then.
+    """
 
     def __init__(self, network: AvatarForcingNetwork, config: SamplerConfig | None = None) -> None:
         self.network = network
@@ -122,8 +126,8 @@ class BlockGenerator:
         if noise.shape[1] != self.network.config.clip_frames:
             raise ValueError(f"a first clip has {self.network.config.clip_frames} frames, got {noise.shape[1]}")
         c = self.network.encode_conditions(self._guidance.stack(conditions))
-        window = self.network.transformer.open_window(c)
-        motion = self._denoise(noise, 0, reference, window, self._time_table(noise))
+        window = self.network.transformer.open_window(c, fold=True)
+        motion = self._denoise(noise, 0, reference, window)
         return Beginning(motion, self._state_after(motion, c, reference))
 
     @torch.inference_mode()
@@ -148,39 +152,40 @@ class BlockGenerator:
         x = torch.cat((state.tail, noise), dim=1)
         self._check(x, conditions, state.reference)
         c = self.network.encode_conditions(self._guidance.stack(conditions))
-        window = self.network.transformer.open_window(c, state.cache)
-        table = self._time_table(x)
-        x = self._denoise(x, offset, state.reference, window, table)
-        state.cache.commit(self._finished_keys(x, state.reference, window, table), c, block)
+        window = self.network.transformer.open_window(c, state.cache, fold=True)
+        x = self._denoise(x, offset, state.reference, window)
+        state.cache.commit(self._finished_keys(x, state.reference, window), c, block)
         state.tail = x[:, -offset:].clone()
         return x[:, offset:]
 
-    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Window, table: Tensor) -> Tensor:
+    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Window) -> Tensor:
         """All solver steps; the first `offset` frames are clean and stay as they are."""
         held, x = x[:, :offset], x[:, offset:]
-        reference = self._guidance.repeat(reference)
         for i, step in enumerate(self._steps, start=1):
-            rows = torch.tensor([0] * offset + [i] * x.shape[1], device=x.device)
-            seen = self._guidance.repeat(torch.cat((held, x), dim=1))
-            velocity = self.network.transformer(seen, reference, Modulation.unpack(table[rows]), window)
+            modulation = self._modulation([0] * offset + [i] * x.shape[1])
+            velocity = self.network.transformer(torch.cat((held, x), dim=1), reference, modulation, window)
             x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
         return torch.cat((held, x), dim=1)
 
-    def _finished_keys(self, x: Tensor, reference: Tensor, window: Window, table: Tensor) -> list[KeysValues]:
+    def _finished_keys(self, x: Tensor, reference: Tensor, window: Window) -> list[KeysValues]:
         """Keys and values of finished frames, for the cache."""
-        repeat = self._guidance.repeat
-        return self.network.transformer.remember(repeat(x), repeat(reference), Modulation.unpack(table[:1]), window)
+        return self.network.transformer.remember(x, reference, self._modulation([0]), window)
 
     def _state_after(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
         window = self.network.transformer.open_window(c)
-        layers = self._finished_keys(motion, reference, window, self._time_table(motion))
-        cache = KVCache.from_clip(layers, c, self.network.config)
+        cache = KVCache.from_clip(self._finished_keys(motion, reference, window), c, self.network.config)
         return GeneratorState(reference, motion[:, -self.network.config.lookahead_frames :].clone(), cache)
 
-    def _time_table(self, like: Tensor) -> Tensor:
+    def _modulation(self, rows: list[int]) -> Modulation:
+        """Of frames at these rows of the time table."""
+        return Modulation.unpack(self._time_table[rows])
+
+    @cached_property
+    def _time_table(self) -> Tensor:
         """Packed modulation of every flow time that occurs: row 0 is clean, row i is step i."""
-        times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=like.device)
-        return self.network.transformer.modulation.packed(times)
+        modulation = self.network.transformer.modulation
+        times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=modulation.final.weight.device)
+        return modulation.packed(times)
 
     def _check(self, motion: Tensor, conditions: Conditions, reference: Tensor) -> None:
         size = self.network.config.motion_size
