@@ -36,7 +36,7 @@ class Machine:
     """How fast the virtual machine is.
 
     Attributes:
-        evaluation_ms: one evaluation of the network; a block takes one for each solver step and one more.
+        evaluation_ms: one evaluation of the network; a block takes one for each solver step.
         picture_ms: drawing one picture.
         slowness: factor on both.
     """
@@ -51,11 +51,13 @@ class VirtualNode:
 
     Attributes:
         published: messages by topic.
+        published_ns: when each of them was, by topic.
         errors: what was logged.
     """
 
     def __init__(self, start_ns: int) -> None:
         self.published: defaultdict[str, list[Any]] = defaultdict(list)
+        self.published_ns: defaultdict[str, list[int]] = defaultdict(list)
         self.errors: list[str] = []
         self._clock = ROSClock()
         self._clock._set_ros_time_is_active(True)  # rclpy's own way to it is a subscription to /clock
@@ -71,7 +73,12 @@ class VirtualNode:
 
     def advertise(self, _message_type: type, topic: str, _qos: object) -> Any:
         """A publisher that keeps what it is given."""
-        return SimpleNamespace(publish=self.published[topic].append, get_subscription_count=lambda: 1)
+
+        def publish(message: Any) -> None:
+            self.published[topic].append(message)
+            self.published_ns[topic].append(self._clock.now().nanoseconds)
+
+        return SimpleNamespace(publish=publish, get_subscription_count=lambda: 1)
 
     def error(self, message: str) -> None:
         """Keep what is logged."""
