@@ -19,7 +19,9 @@ from avatar_forcing_ros.train.pulses import FRAME_RATE
 
 _USER, _AVATAR, _TRUTH = "tab:red", "tab:blue", "0.55"
 STRIP_FRAMES, STRIP_STEP_S, STRIP_LEAD_S = 9, 0.4, 0.4
-STRIP_SIZE = 192
+STRIP_SIZE = 320
+_FACE = (slice(30, 260), slice(45, 275))
+"""Rows and columns of a frame that are shown."""
 
 
 def draw_reaction(
@@ -48,7 +50,7 @@ def draw_reaction(
     for axis, name, label in zip(
         axes[1:],
         ("jaw_open", "smile", "pitch", "blink_left", "gaze_x"),
-        ("jaw", "smile", "pitch, rad (down is up)", "blink", "gaze to the side"),
+        ("jaw", "smile", "nod (pitch), rad", "blink", "gaze to the side"),
         strict=True,
     ):
         axis.plot(seconds, conversation.motion[shown, INDEX[name]], _TRUTH, linestyle=":", label="truth")
@@ -57,7 +59,7 @@ def draw_reaction(
     axes[2].plot(seconds, conversation.user_true_motion[shown, INDEX["smile"]], _USER, label="user")
     _mark_phrases(axes[3], conversation, generated, shown)
     for axis in axes:
-        axis.legend(loc="upper right", ncols=3, fontsize=9)
+        axis.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
         axis.grid(alpha=0.3)
     axes[-1].set_xlabel("seconds")
     figure.savefig(path, dpi=70)
@@ -90,10 +92,10 @@ def draw_strip(space: MotionSpace, conversation: Conversation, generated: NDArra
     grid = figure.add_gridspec(3, STRIP_FRAMES, height_ratios=(1, 1, 0.9))
     rows = (("user", resource("models", "portraits", "milo.png"), user), ("avatar", default_portrait(), generated))
     for row, (who, picture, motion) in enumerate(rows):
-        portrait = space.load_portrait(read_image(picture), 2 * STRIP_SIZE)
+        portrait = space.load_portrait(read_image(picture), STRIP_SIZE)
         for column, frame in enumerate(frames):
             axis = figure.add_subplot(grid[row, column])
-            axis.imshow(portrait.render(motion[frame], int(frame)))
+            axis.imshow(portrait.render(motion[frame], int(frame))[_FACE])
             axis.set_axis_off()
             axis.set_title(f"{who} {frame / FRAME_RATE:.1f} s", fontsize=9)
     axis = figure.add_subplot(grid[2, :])
@@ -109,7 +111,7 @@ def draw_strip(space: MotionSpace, conversation: Conversation, generated: NDArra
 
 def _strip_frames(smile: NDArray[np.float32]) -> NDArray[np.int64]:
     """(STRIP_FRAMES,) frames from shortly before the first clear smile on, or from the beginning without one."""
-    found = onsets(smile, OnsetConfig(rise=0.4))
+    found = onsets(smile, OnsetConfig(rise=0.6))
     start = max(0, int(((found[0] if len(found) else 0.0) - STRIP_LEAD_S) * FRAME_RATE))
     frames = start + np.round(np.arange(STRIP_FRAMES) * STRIP_STEP_S * FRAME_RATE).astype(int)
     return np.minimum(frames, len(smile) - 1)
