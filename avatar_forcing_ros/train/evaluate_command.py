@@ -25,7 +25,7 @@ CURVES = 3
 """Conversations of which curves are drawn."""
 HOW_TO_GET_STAGE_1 = (
     "No column without stage 2: give the bundle of stage 1 as --without-stage-2 FOLDER; "
-    "`avatar-forcing train` leaves it in stage1/ of its work folder."
+    "`avatar-forcing train` leaves it in stage_1/bundle of its work folder."
 )
 LEGEND = (
     "↓ less, ↑ more, ≈ as the truth is better; ± is half of the 90 % interval over conversations.\n"

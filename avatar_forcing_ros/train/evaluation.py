@@ -45,8 +45,9 @@ class HeldOut:
 
 
 def held_out(count: int, seed: int = 777_000, config: ConversationConfig | None = None) -> HeldOut:
-    """Simulate conversations with the voices that are kept from training."""
-    simulator = ConversationSimulator(replace(config or ConversationConfig(), held_out_voices=True), seed)
+    """Simulate conversations with the voices that are kept from training: espeak-ng's, since flite has too few."""
+    unheard = replace(config or ConversationConfig(), held_out_voices=True, flite_share=0.0)
+    simulator = ConversationSimulator(unheard, seed)
     return HeldOut(tuple(simulator.make(index) for index in range(count)))
 
 
