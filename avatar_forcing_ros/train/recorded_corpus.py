@@ -75,7 +75,7 @@ def read_corpora(folder: Path, held_out_share: float = 0.1) -> RecordedCorpora:
     info = dataset.info()
     length = int(info.settings["rules"]["piece_frames"])
     kept = [e for e in dataset.entries().values() if e.is_kept and e.fingerprint == info.fingerprint]
-    held = {entry.recording for entry in kept if _is_held_out(entry.recording, held_out_share)}
+    held = _spared({entry.recording for entry in kept}, held_out_share)
     train = _corpus(dataset, info, [entry for entry in kept if entry.recording not in held], length)
     if train is None:
         raise DatasetError(f"{folder}: expected clips to train on, got none of {len(kept)} that were kept")
@@ -84,8 +84,11 @@ def read_corpora(folder: Path, held_out_share: float = 0.1) -> RecordedCorpora:
     return RecordedCorpora(info, train, spared, dataset.silence(), digest(info.fingerprint + told))
 
 
-def _is_held_out(recording: str, share: float) -> bool:
-    return zlib.crc32(recording.encode()) / 2**32 < share
+def _spared(recordings: set[str], share: float) -> set[str]:
+    """Recordings to hold out; none of so few that the share is less than one."""
+    if len(recordings) * share < 1:
+        return set()
+    return {recording for recording in recordings if zlib.crc32(recording.encode()) / 2**32 < share}
 
 
 def _corpus(dataset: Dataset, info: DatasetInfo, entries: list[ManifestEntry], length: int) -> Corpus | None:
