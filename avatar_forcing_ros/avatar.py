@@ -54,7 +54,8 @@ class AvatarConfig:
             frame must fit in.
         reorder_ms: user input counts when it is stamped this long before the decision, so that what is still on its
             way cannot matter.
-        interrupt_lead_ms: after an interrupt the old motion ends this long after it, or up to one frame later.
+        interrupt_lead_ms: after an interrupt the old motion and speech end later than this, by up to one frame; what
+            is handed to a loudspeaker by then has no other end.
         input_timeout_ms: a user or a microphone that was silent for this long is not there.
         patience_ms: how long the first chunk of an utterance waits for a whole block of speech.
         behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the
@@ -153,7 +154,7 @@ class Avatar:
     def _warm_up(self) -> None:
         """The first block and the first picture compile and allocate; better now than when a frame is due."""
         self.start(0)
-        self.render(self.step(self.next_decision_ns)[0])
+        self.render(self.step(self._running.next_decision_ns)[0])
         self._conversation = None
 
     # --- beginning -------------------------------------------------------------------------------------------------
@@ -208,11 +209,11 @@ class Avatar:
             Presentation time of the first frame of the new epoch; frames and speech of older epochs with this stamp
             or a later one must not be presented.
         """
-        return stamp_of(self._cut(now_ns, self.config.interrupt_lead_ms * MILLISECOND))
+        return stamp_of(self._cut(now_ns, self._interrupt_lead_ns))
 
     def silent_from_ns(self, now_ns: int) -> int:
         """The latest presentation time that `interrupt(now_ns)` may give."""
-        return stamp_of(first_frame_from(now_ns + self.config.interrupt_lead_ms * MILLISECOND))
+        return stamp_of(first_frame_from(now_ns + self._interrupt_lead_ns))
 
     def withdraw(self, utterance_id: str, now_ns: int) -> int | None:
         """Do not say an utterance, or if it has begun, interrupt.
@@ -330,6 +331,10 @@ class Avatar:
     @property
     def _lead_ns(self) -> int:
         return self.config.lead_ms * MILLISECOND
+
+    @property
+    def _interrupt_lead_ns(self) -> int:
+        return self.config.interrupt_lead_ms * MILLISECOND + 1  # what is due at this very moment may be on its way
 
     @property
     def _user_delay_frames(self) -> int:

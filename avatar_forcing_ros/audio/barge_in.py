@@ -26,8 +26,8 @@ class BargeInConfig:
     """
 
     enabled: bool = False
-    voice_frames: int = field(default=5, metadata={"range": (1, 50)})
-    window_frames: int = field(default=7, metadata={"range": (1, 50)})
+    voice_frames: int = field(default=4, metadata={"range": (1, 50)})
+    window_frames: int = field(default=6, metadata={"range": (1, 50)})
     probability: float = 0.5
     level_dbfs: float = -50.0
 

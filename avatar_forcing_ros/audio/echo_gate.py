@@ -31,7 +31,7 @@ class EchoGateConfig:
 
     enabled: bool = True
     early_frames: int = field(default=2, metadata={"range": (0, 2)})
-    caution: float = 4.0
+    caution: float = 8.0
     path: EchoPathConfig = field(default_factory=EchoPathConfig)
 
     def __post_init__(self) -> None:
@@ -74,14 +74,16 @@ class EchoGate:
     def _clean(self, heard: Sound, presented: Sound) -> Sound:
         self._path.present(presented)
         residual = self._path.subtract(heard)
-        before, self._gain = self._gain, self._gain_for(residual)
+        before, self._gain = self._gain, 1.0 if residual is None else self._gain_for(residual)
+        samples = heard if residual is None else residual.samples
         if before == self._gain == 1.0:
-            return residual.samples
-        return residual.samples * np.linspace(before, self._gain, self._block, dtype=np.float32)
+            return samples
+        return samples * np.linspace(before, self._gain, self._block, dtype=np.float32)
 
     def _gain_for(self, residual: Residual) -> float:
-        """Wiener's spectral subtraction, over the whole band at once."""
-        if not residual.echo:
-            return 1.0
-        energy = float(np.square(residual.samples, dtype=np.float64).sum())
-        return float(np.sqrt(max(0.0, 1 - self.config.caution * residual.echo / max(energy, 1e-12))))
+        """One gain for all frequencies, so that voices keep their colour: the share that cannot be echo.
+
+        What exceeds the echo is counted band by band: a voice stands out in some bands even where the echo is louder.
+        """
+        user = np.maximum(residual.energy - self.config.caution * residual.echo, 0).sum()
+        return float(np.sqrt(user / max(residual.energy.sum(), 1e-12)))

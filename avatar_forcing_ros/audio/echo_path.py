@@ -63,10 +63,17 @@ class EchoPathConfig:
 
 @dataclass(frozen=True)
 class Residual:
-    """A block after subtraction: its `samples` and the energy of the echo that they may still hold, `echo`."""
+    """A block after subtraction.
+
+    Attributes:
+        samples: (B,).
+        energy: (K,) of the samples in K bands from 100 Hz to 8 kHz.
+        echo: (K,) what of it may be left of the echo, as far as the path is known.
+    """
 
     samples: Block
-    echo: float
+    energy: NDArray[np.float32]
+    echo: NDArray[np.float32]
 
 
 class EchoPath:
@@ -81,6 +88,7 @@ class EchoPath:
         self._power = np.zeros(shape, np.float32)  # of the same
         self._other = np.full(shape[1], 1e-3, np.float32)  # energy of all that is no echo
         self._newest = np.zeros(self.config.block_samples, np.float32)
+        self._bands = _band_starts(self.config.block_samples)
 
     def present(self, block: Block) -> None:
         """The next (B,) samples go to the loudspeaker."""
@@ -89,17 +97,21 @@ class EchoPath:
         self._power = np.concatenate([_energy(spectrum)[None], self._power[:-1]])
         self._newest = block
 
-    def subtract(self, heard: Block) -> Residual:
-        """The (B,) samples of the microphone that belong to the newest block, without their echo; then learn."""
+    def subtract(self, heard: Block) -> Residual | None:
+        """The (B,) samples of the microphone that belong to the newest block, without their echo; then learn.
+
+        Returns:
+            None when nothing was presented within the reach.
+        """
         if self._power.sum() < _SILENT:
-            return Residual(heard, 0.0)
+            return None
         size = self.config.block_samples
         echo = irfft((self._path * self._presented).sum(0))[size:]
         samples = heard - echo
         error = rfft(np.concatenate([np.zeros(size, np.float32), samples]))
         left = 0.5 * (self._variance * self._power).sum(0)  # half: the block is half of its window
         self._learn(error, left)
-        return Residual(samples, float(left[0] + left[-1] + 2 * left[1:-1].sum()) / (2 * size))
+        return Residual(samples, np.add.reduceat(_energy(error), self._bands), np.add.reduceat(left, self._bands))
 
     def _learn(self, error: NDArray[np.complex64], left: Block) -> None:
         """One Kalman step: every coefficient moves by what it may have to do with the error."""
@@ -114,6 +126,12 @@ class EchoPath:
         self._variance *= kept * (1 - 0.5 * config.certainty * gain * self._power)
         self._variance += (1 - kept) * _energy(self._path)
         np.maximum(self._variance, _LEAST_VARIANCE, out=self._variance)
+
+
+def _band_starts(block: int) -> NDArray[np.intp]:
+    """First frequency of each band: 50 Hz wide where the pitch of voices lies, above 500 Hz half an octave and more."""
+    hertz = np.concatenate([np.arange(100, 500, 50), np.geomspace(500, 8000, 8)[:-1]])
+    return np.unique(np.rint(hertz / 8000 * block).astype(np.intp))
 
 
 def _energy(spectrum: NDArray[np.complex64]) -> Block:

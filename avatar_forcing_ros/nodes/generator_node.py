@@ -58,6 +58,13 @@ class GeneratorNodeConfig:
     output: PresenterConfig = field(default_factory=PresenterConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
 
+    def __post_init__(self) -> None:
+        if self.output.speech_ahead_ms > self.avatar.interrupt_lead_ms:
+            raise ValueError(
+                "output.speech_ahead_ms must be at most avatar.interrupt_lead_ms, for speech that was handed out cannot "
+                f"be interrupted, got {self.output.speech_ahead_ms} and {self.avatar.interrupt_lead_ms}"
+            )
+
 
 class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     """Converts messages and hands them to a `Performer`, which generates and renders in a thread of its own.
