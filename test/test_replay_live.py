@@ -32,9 +32,9 @@ WALL_CLOCK = {"camera_received", "compute_start", "compute_end", "published", "l
 
 
 def offline(bag: Path, output: Path) -> Replayed:
-    with BagReader(bag) as source, BagWriter(output) as writer:
+    with BagReader(bag) as source:
         avatar = Avatar(tiny_bundle(), PORTRAIT, AvatarConfig(image_size=SIDE))
-        return replay(source, survey(source), writer, avatar, sha256_of_pixels(PORTRAIT))
+        return replay(source, survey(source), BagWriter(output), avatar, sha256_of_pixels(PORTRAIT))
 
 
 def live(bag: Path, output: Path, folder: Path, with_camera: bool = False, **player: Any) -> str:

@@ -54,8 +54,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         avatar = Avatar(load_bundle(args.model), portrait, AvatarConfig(seed=args.seed, image_size=args.size))
         pixels = hashlib.sha256(np.ascontiguousarray(portrait).data).hexdigest()
         began = time.perf_counter()
-        with writer:
-            result = replay(source, found, writer, avatar, pixels, args.pictures)
+        result = replay(source, found, writer, avatar, pixels, args.pictures)
         seconds = time.perf_counter() - began
     length = (found.closes_ns - found.opens_ns) / NANOSECONDS
     _say(args, found, result, f"{length:.1f} s in {seconds:.1f} s, {length / seconds:.1f} times real time")

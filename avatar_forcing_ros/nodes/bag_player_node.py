@@ -135,10 +135,12 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
         """
         if not self.config.step_by_step:
             return
-        answered = threading.Event()
+        answered, end = threading.Event(), time.monotonic() + STEP_PATIENCE_S
         future = self._settle.call_async(Trigger.Request())
         future.add_done_callback(lambda _future: answered.set())
-        if not answered.wait(STEP_PATIENCE_S) or not future.result().success:
+        while not answered.wait(0.1) and time.monotonic() < end:
+            self.rest(0)
+        if not (future.done() and future.result().success):
             raise TimeoutError("the generator does not come to rest")
 
     def _wait_for_readers(self) -> None:

@@ -53,18 +53,18 @@ def replay(
     Args:
         source: the bag.
         found: what is in it.
-        writer: of the bag that is made.
+        writer: of the bag that is made, not open yet.
         avatar: has not begun yet.
         portrait_sha256: of the portrait's pixels.
         pictures: how pictures are written.
     """
     result = Replayed()
-    with BagStage(writer, avatar.render, pictures) as stage:
+    stage = BagStage(writer, avatar.render, pictures)
+    if found.sees_camera:
+        stage.add_topic(inputs.MOTION, "avatar_forcing_ros/MotionLatents")
+    with stage:
         performance = Performance(avatar, stage, writer.types.make, portrait_sha256)
-        feeder = Feeder(source, found, performance, avatar.bundle.space)
-        if found.sees_camera:
-            writer.add_topic("/user_motion", "avatar_forcing_ros/MotionLatents")
-            feeder.record = stage.tell
+        feeder = Feeder(source, found, performance, avatar.bundle.space, stage.tell)
         performance.start(found.opens_ns)
         for message in inputs.read_inputs(source, found.inputs):
             if message.time_ns > found.closes_ns:
@@ -80,17 +80,27 @@ def replay(
 class Feeder:
     """Hands the messages of a bag to a performance, as the nodes' subscriptions do.
 
-    Attributes:
+    Args:
+        bag: has the types of the messages.
+        found: what is in it.
+        performance: gets them.
+        space: of the user's motion.
         record: gets the user's motion that was read from pictures.
     """
 
-    def __init__(self, bag: BagReader, found: Survey, performance: Performance, space: MotionSpace) -> None:
-        self._types, self._performance, self._space = bag.types, performance, space
+    def __init__(
+        self,
+        bag: BagReader,
+        found: Survey,
+        performance: Performance,
+        space: MotionSpace,
+        record: Callable[[str, int, Any], None],
+    ) -> None:
+        self._types, self._performance, self._space, self._record = bag.types, performance, space, record
         self._now_ns = 0
         self._newest_picture_ns = 0
         self._encoder = space.make_encoder() if found.sees_camera else None
         self._readers = inputs.audio_readers(found.types, lambda: self._now_ns)
-        self.record: Callable[[str, int, Any], None] = lambda _topic, _time_ns, _message: None
         self._accept: dict[str, Callable[[Any], None]] = {
             inputs.USER_AUDIO: lambda m: self._performance.hear(self._sound(inputs.USER_AUDIO, m), self._now_ns),
             inputs.SPEECH: lambda m: self._performance.say(self._sound(inputs.SPEECH, m), self._now_ns),
@@ -126,5 +136,5 @@ class Feeder:
         self._newest_picture_ns = time_ns
         sample = self._encoder.encode(VideoFrame(time_ns, image))
         seen = motion.from_sample(self._types.make, sample, self._space.name, self._space.names)
-        self.record("user_motion", self._now_ns, seen)
+        self._record(inputs.MOTION, self._now_ns, seen)
         self._see(self._types.read(self._types.write(seen), seen.__msgtype__))

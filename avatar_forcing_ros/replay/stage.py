@@ -1,11 +1,10 @@
-"""Draws, counts and records what an avatar presents, in a thread of its own: the next block is generated meanwhile."""
+"""Draws and records what an avatar presents, in a thread of its own: the next block is generated meanwhile."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
@@ -35,20 +34,11 @@ PICTURES: dict[Pictures, dict[str, str]] = {
 _AHEAD = 64
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """The bytes of a message, ready to be written."""
-
-    topic: str
-    time_ns: int
-    data: memoryview
-
-
 class BagStage:
-    """Writes a performance into a bag. A thread draws and makes bytes; the caller's own writes them, in order.
+    """Draws a performance and writes it into a bag, in the order in which it is presented, in a thread.
 
     Args:
-        writer: of the bag.
+        writer: of the bag; the thread opens and closes it.
         render: draws a frame.
         pictures: how pictures are written; the digest is over the raw ones always.
 
@@ -60,21 +50,25 @@ class BagStage:
         self, writer: BagWriter, render: Callable[[AvatarFrame], NDArray[np.uint8]], pictures: Pictures = "raw"
     ) -> None:
         self._writer, self._render, self._pictures = writer, render, pictures
-        self._thread = ThreadPoolExecutor(1, "drawing")
-        self._pending: deque[Future[list[_Ready]]] = deque()
+        self._topics = OUTPUTS | PICTURES[pictures]
+        self._thread = ThreadPoolExecutor(1, "drawing")  # SQLite wants all its calls from one
+        self._pending: deque[Future[None]] = deque()
         self.digest = ImageDigest()
-        for topic, kind in (OUTPUTS | PICTURES[pictures]).items():
-            writer.add_topic(f"/{topic}", kind)
 
     def __enter__(self) -> BagStage:
+        self._thread.submit(self._open).result()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown(cancel_futures=kind is not None)
-        if kind is None:
-            self._write_until(0)
+        closing = self._thread.submit(self._close, kind)
+        self._thread.shutdown()
+        closing.result()
+
+    def add_topic(self, topic: str, kind: str) -> None:
+        """Have one more topic in the bag; before the stage is entered."""
+        self._topics = {**self._topics, topic: kind}
 
     def show(self, frame: AvatarFrame) -> None:
         """Draw a frame and write its picture."""
@@ -82,26 +76,31 @@ class BagStage:
 
     def tell(self, topic: str, time_ns: int, message: Any) -> None:
         """Write a message."""
-        self._do(lambda: [self._ready(topic, time_ns, message)])
+        self._do(lambda: self._writer.write(f"/{topic}", time_ns, message))
 
-    def _do(self, job: Callable[[], list[_Ready]]) -> None:
-        """Have the thread do a job; an error of an earlier one comes out here."""
+    def _do(self, job: Callable[[], None]) -> None:
+        """Have the thread do a job, a few ahead at most; an error of an earlier one comes out here."""
         self._pending.append(self._thread.submit(job))
-        self._write_until(_AHEAD)
+        while self._pending and (self._pending[0].done() or len(self._pending) > _AHEAD):
+            self._pending.popleft().result()
 
-    def _write_until(self, left: int) -> None:
-        """Write what is done, and wait for more while more than `left` jobs are under way."""
-        while self._pending and (self._pending[0].done() or len(self._pending) > left):
-            for ready in self._pending.popleft().result():
-                self._writer.write_bytes(f"/{ready.topic}", ready.time_ns, ready.data)
+    def _open(self) -> None:
+        self._writer.__enter__()
+        for topic, kind in self._topics.items():
+            self._writer.add_topic(f"/{topic}", kind)
 
-    def _ready(self, topic: str, time_ns: int, message: Any) -> _Ready:
-        return _Ready(topic, time_ns, self._writer.types.write(message))
+    def _close(self, kind: type[BaseException] | None) -> None:
+        """After all jobs: what failed among them fails the bag."""
+        failure = next((error for job in self._pending if (error := job.exception())), None)
+        self._writer.__exit__(kind or (type(failure) if failure else None), failure, None)
+        if failure is not None and kind is None:
+            raise failure
 
-    def _draw(self, frame: AvatarFrame) -> list[_Ready]:
+    def _draw(self, frame: AvatarFrame) -> None:
         make, stamp, picture = self._writer.types.make, frame.stamp_ns, self._render(frame)
         message = images.from_rgb(make, picture, stamp, FRAME_ID)
         self.digest.add(message)
         if self._pictures == "compressed":
             message = images.compressed_from_rgb(make, picture, stamp, FRAME_ID, JPEG_QUALITY)
-        return [self._ready(topic, stamp, message) for topic in PICTURES[self._pictures]]
+        for topic in PICTURES[self._pictures]:
+            self._writer.write(f"/{topic}", stamp, message)
