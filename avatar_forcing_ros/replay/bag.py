@@ -15,7 +15,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError, StoragePlugin, Writer
 
 from avatar_forcing_ros.replay.bag_types import BagTypes
-from avatar_forcing_ros.replay.mended_mcap import mend
+from avatar_forcing_ros.replay.mending import mend
 
 Storage = Literal["sqlite3", "mcap"]
 _DAMAGE = (ReaderError, apsw.Error, AssertionError, EOFError, IndexError, KeyError, OSError, RuntimeError, ValueError)
@@ -134,11 +134,11 @@ class BagWriter:
 
     def __init__(self, path: Path, storage: Storage = "sqlite3", replace: bool = False) -> None:
         self.types = BagTypes()
-        self._path, self._part = path, path.with_name(f".{path.name}.part")
+        self._path, self._part = path, path.with_name(f".{path.name}.part") / path.name
         if path.exists() and not (replace and (path / "metadata.yaml").is_file()):
             hint = "not a bag, and stays" if replace else "give --force to replace it"
             raise BagError(f"{path} exists already: {hint}")
-        shutil.rmtree(self._part, ignore_errors=True)
+        shutil.rmtree(self._part.parent, ignore_errors=True)
         plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
         self._writer = Writer(self._part, version=9, storage_plugin=plugin)
         self._connections: dict[str, Connection] = {}
@@ -152,11 +152,12 @@ class BagWriter:
     ) -> None:
         self._writer.close()
         if kind is not None:
-            shutil.rmtree(self._part, ignore_errors=True)
+            shutil.rmtree(self._part.parent)
             return
         if self._path.exists():
             shutil.rmtree(self._path)
         self._part.rename(self._path)
+        self._part.parent.rmdir()
 
     def add_topic(self, topic: str, kind: str) -> None:
         """Have a topic in the bag, of a kind `package/Name`, even when nothing is written to it."""

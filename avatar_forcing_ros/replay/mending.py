@@ -1,0 +1,98 @@
+"""Files of bags whose recorder was killed or whose disk was full: a copy that can be read, up to where they end.
+
+Source: https://mcap.dev/spec (records are an opcode, a length of eight bytes and that many bytes), and
+https://www.sqlite.org/fileformat2.html (page size and number of pages at bytes 16 and 28).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import struct
+import tempfile
+from contextlib import ExitStack, closing, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+_MCAP_MAGIC, _SQLITE_MAGIC = b"\x89MCAP0\r\n", b"SQLite format 3\x00"
+_FOOTER, _CHUNK, _DATA_END = 0x02, 0x06, 0x0F
+_RECORD = struct.Struct("<BQ")
+_CHUNK_HEAD = struct.Struct("<QQQI")
+_PIECE = 1 << 24
+
+
+def mend(file: Path, stack: ExitStack) -> Path:
+    """A copy of a bag's file that ends properly; it goes when the stack is closed.
+
+    Raises:
+        ValueError: it is no such file, or nothing of it is left.
+    """
+    with file.open("rb") as source:
+        magic = source.read(16)
+    copy = Path(stack.enter_context(tempfile.TemporaryDirectory())) / file.name
+    if magic.startswith(_MCAP_MAGIC):
+        _mend_mcap(file, copy)
+    elif magic == _SQLITE_MAGIC:
+        _mend_sqlite(file, copy)
+    else:
+        raise ValueError(f"{file.name} is neither mcap nor sqlite3")
+    return copy
+
+
+def _mend_mcap(file: Path, copy: Path) -> None:
+    """Copy the whole records, then what is whole in a chunk that is not, then an end without a table of contents."""
+    with file.open("rb") as source, copy.open("wb") as target:
+        end = _whole_records(source, len(_MCAP_MAGIC), file.stat().st_size)
+        source.seek(0)
+        while piece := source.read(min(_PIECE, end - source.tell())):
+            target.write(piece)
+        target.write(_part_of_a_chunk(source.read()))
+        target.write(_RECORD.pack(_DATA_END, 4) + bytes(4))
+        target.write(_RECORD.pack(_FOOTER, 20) + bytes(20) + _MCAP_MAGIC)
+
+
+def _whole_records(source: BinaryIO, begin: int, size: int) -> int:
+    """Where the last whole record of data ends."""
+    source.seek(begin)
+    while len(head := source.read(_RECORD.size)) == _RECORD.size:
+        opcode, length = _RECORD.unpack(head)
+        if opcode in (_DATA_END, _FOOTER) or begin + _RECORD.size + length > size:
+            break
+        begin = source.seek(length, 1)
+    return begin
+
+
+def _part_of_a_chunk(data: bytes) -> bytes:
+    """The whole records of an unfinished chunk as a chunk; nothing where it is compressed."""
+    begin = _RECORD.size + _CHUNK_HEAD.size
+    if len(data) < begin + 12 or data[0] != _CHUNK or data[begin : begin + 4] != bytes(4):
+        return b""
+    first_ns, last_ns, _, _ = _CHUNK_HEAD.unpack_from(data, _RECORD.size)
+    begin += 12
+    records = data[begin : _whole_records(BytesIO(data), begin, len(data))]
+    head = _CHUNK_HEAD.pack(first_ns, last_ns, len(records), 0) + bytes(4) + struct.pack("<Q", len(records))
+    return _RECORD.pack(_CHUNK, len(head) + len(records)) + head + records
+
+
+def _mend_sqlite(file: Path, copy: Path) -> None:
+    """Copy the rows that are whole; pages that are missing are zeros, and where they begin the rows end."""
+    padded = copy.with_suffix(".padded")
+    shutil.copyfile(file, padded)
+    with padded.open("r+b") as pages:
+        head = pages.read(100)
+        page_size = int.from_bytes(head[16:18], "big")
+        whole = int.from_bytes(head[28:32], "big") * (65_536 if page_size == 1 else page_size)
+        pages.truncate(max(whole, file.stat().st_size))
+    with closing(sqlite3.connect(padded)) as source, closing(sqlite3.connect(copy)) as target:
+        tables = source.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        for name, sql in tables.fetchall():
+            target.execute(sql)
+            _copy_rows(source, target, name)
+        target.commit()
+
+
+def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> None:
+    with suppress(sqlite3.DatabaseError):
+        for row in source.execute(f'SELECT * FROM "{table}" NOT INDEXED ORDER BY rowid'):
+            target.execute(f'INSERT INTO "{table}" VALUES ({", ".join("?" * len(row))})', row)
