@@ -1,4 +1,4 @@
-"""Image messages <-> arrays. No cv_bridge: it is built against one NumPy and fails beside another."""
+"""Image messages <-> arrays, with the same results as cv_bridge, which replays and machines without it do without."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ _ENCODINGS = {
     "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
     "yuyv": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
+    # OpenCV names the second row's second and third pixel, ROS the first row's first and second.
+    "bayer_rggb8": _Encoding(1, cv2.COLOR_BayerBG2RGB),
+    "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerRG2RGB),
+    "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGR2RGB),
+    "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGB2RGB),
     "nv12": _Encoding(1, cv2.COLOR_YUV2RGB_NV12, rows_per_picture=1.5),
     "nv21": _Encoding(1, cv2.COLOR_YUV2RGB_NV21, rows_per_picture=1.5),
 }
@@ -62,7 +67,7 @@ def to_rgb(message: Any) -> NDArray[np.uint8]:
         raise ValueError(f"image encoding must be one of {', '.join(_ENCODINGS)}, got {message.encoding!r}")
     values = _values(message, encoding)
     if encoding.dtype is np.uint16:
-        values = (values >> 8).astype(np.uint8)
+        values = np.rint(values * (255 / 65535)).astype(np.uint8)
     return values if encoding.to_rgb is None else cv2.cvtColor(values, encoding.to_rgb)
 
 
