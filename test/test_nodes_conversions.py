@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +13,8 @@ pytest.importorskip("rclpy")
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 
+from avatar_forcing_ros.messages import images
+from avatar_forcing_ros.nodes import bridge
 from avatar_forcing_ros.nodes.conversions import bytes_field, compressed_from_rgb, from_rgb, read_image, to_rgb
 
 pytestmark = pytest.mark.ros
@@ -65,13 +70,13 @@ def test_grey_fills_all_three_channels(encoding: str, padding: int) -> None:
 
 
 @pytest.mark.parametrize("big", [0, 1])
-def test_mono16_keeps_the_high_byte_in_either_byte_order(big: int) -> None:
+def test_mono16_is_scaled_to_eight_bits_in_either_byte_order(big: int) -> None:
     grey = np.array([[0x1234, 0xFF00, 0x00FF, 0x8080]], np.uint16)
     stored = grey.astype(">u2" if big else "<u2")
 
     image = to_rgb(message_of(stored, "mono16", 1, 4, padding=2, big=big))
 
-    np.testing.assert_array_equal(image[..., 0], [[0x12, 0xFF, 0x00, 0x80]])
+    np.testing.assert_array_equal(image[..., 0], np.rint(grey / 257))
 
 
 def test_both_orders_of_yuv422_give_the_colour_back() -> None:
@@ -83,6 +88,83 @@ def test_both_orders_of_yuv422_give_the_colour_back() -> None:
     for encoding, values in (("yuv422", uyvy), ("uyvy", uyvy), ("yuv422_yuy2", yuyv), ("yuyv", yuyv)):
         image = to_rgb(message_of(values, encoding, 4, 8, padding=4))
         np.testing.assert_allclose(image.astype(int), FLAT, atol=3)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pattern"),
+    [("bayer_rggb8", "rggb"), ("bayer_bggr8", "bggr"), ("bayer_gbrg8", "gbrg"), ("bayer_grbg8", "grbg")],
+)
+def test_bayer_patterns_give_the_colour_back(encoding: str, pattern: str) -> None:
+    colour = dict(zip("rgb", (200, 90, 30), strict=True))
+    tile = np.array([colour[letter] for letter in pattern], np.uint8).reshape(2, 2)
+
+    image = to_rgb(message_of(np.tile(tile, (4, 4)), encoding, 8, 8))
+
+    np.testing.assert_array_equal(image, np.broadcast_to([200, 90, 30], (8, 8, 3)))
+
+
+def random_message(encoding: str) -> Image:
+    channels = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono16": 2, "yuv422": 2, "yuv422_yuy2": 2}
+    shape = (8, 10 * channels.get(encoding, 1))
+    return message_of(np.random.default_rng(1).integers(0, 256, shape, np.uint8), encoding, 8, 10)
+
+
+@pytest.mark.skipif(bridge.cv_bridge() is None, reason="cv_bridge is not installed, or does not work beside this NumPy")
+@pytest.mark.parametrize("encoding", sorted(bridge.ENCODINGS))
+def test_cv_bridge_is_used_and_gives_the_same_picture(encoding: str) -> None:
+    message = random_message(encoding)
+
+    np.testing.assert_array_equal(bridge.read(message), images.to_rgb(message))
+
+
+@pytest.mark.parametrize("encoding", sorted(bridge.ENCODINGS))
+def test_what_cv_bridge_reads_is_read_without_it(encoding: str) -> None:
+    picture = images.to_rgb(random_message(encoding))
+
+    assert (picture.shape, picture.dtype) == ((8, 10, 3), np.uint8)
+    np.testing.assert_array_equal(to_rgb(random_message(encoding)), picture)
+
+
+STAND_IN = """
+import cv2, numpy
+class CvBridge:
+    def imgmsg_to_cv2(self, message, encoding):
+        assert (message.encoding, encoding) == ("bgr8", "rgb8")
+        image = numpy.frombuffer(message.data, numpy.uint8).reshape(message.height, message.width, 3)
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+"""
+
+
+@pytest.fixture
+def another_cv_bridge(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """Puts a cv_bridge in the way of the one that is installed, if one is."""
+
+    def put(source: str) -> None:
+        (tmp_path / "cv_bridge.py").write_text(source)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+        monkeypatch.delitem(sys.modules, "cv_bridge", raising=False)
+        bridge.cv_bridge.cache_clear()
+
+    yield put
+    sys.modules.pop("cv_bridge", None)
+    bridge.cv_bridge.cache_clear()
+
+
+def test_an_installed_cv_bridge_is_used_and_what_it_cannot_read_is_read_all_the_same(another_cv_bridge) -> None:
+    another_cv_bridge(STAND_IN)
+    message = message_of(PICTURE[..., ::-1], "bgr8", 2, 4)
+
+    np.testing.assert_array_equal(bridge.read(message), PICTURE)
+    assert bridge.read(random_message("mono8")) is None
+    np.testing.assert_array_equal(to_rgb(message_of(PICTURE, "rgb8", 2, 4)), PICTURE)
+
+
+def test_a_cv_bridge_that_ends_the_process_is_left_alone(another_cv_bridge) -> None:
+    another_cv_bridge("import os\nos.abort()")
+
+    assert bridge.cv_bridge() is None
+    np.testing.assert_array_equal(to_rgb(message_of(PICTURE[..., ::-1], "bgr8", 2, 4)), PICTURE)
 
 
 def test_nv12_and_nv21_differ_in_the_order_of_colour() -> None:
@@ -118,7 +200,8 @@ def test_jpeg_comes_back_nearly_unchanged_and_not_with_red_for_blue() -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        pytest.param({"encoding": "bayer_rggb8"}, "encoding must be one of rgb8", id="unknown encoding"),
+        pytest.param({"encoding": "16UC1"}, "encoding must be one of rgb8.*got '16UC1'", id="depth is no picture"),
+        pytest.param({"encoding": "jpeg"}, "encoding must be one of rgb8.*got 'jpeg'", id="unknown encoding"),
         pytest.param({"step": 11}, "at least 12 bytes, got step 11", id="step shorter than a row"),
         pytest.param({"height": 3}, "must have 3 rows", id="too little data"),
         pytest.param({"height": 1}, "must have 1 rows", id="too much data"),

@@ -8,11 +8,31 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros.messages import images
-from avatar_forcing_ros.messages.images import OutEncoding, compressed_to_rgb, read_image, to_rgb
+from avatar_forcing_ros.messages.images import OutEncoding, compressed_to_rgb
+from avatar_forcing_ros.nodes import bridge
 from avatar_forcing_ros.nodes.ros_messages import bytes_field, make
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 
 __all__ = ["OutEncoding", "bytes_field", "compressed_from_rgb", "compressed_to_rgb", "from_rgb", "read_image", "to_rgb"]
+
+
+def to_rgb(message: Image) -> NDArray[np.uint8]:
+    """The picture of an Image message, (H, W, 3) uint8 RGB; may share memory with the message.
+
+    Raises:
+        ValueError: the encoding is unknown, or size, step and data do not fit together.
+    """
+    image = bridge.read(message)
+    return images.to_rgb(message) if image is None else image
+
+
+def read_image(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    """The picture of either kind of message, (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    return compressed_to_rgb(message) if isinstance(message, CompressedImage) else to_rgb(message)
 
 
 def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding: OutEncoding = "rgb8") -> Image:
