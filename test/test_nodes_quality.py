@@ -108,7 +108,7 @@ def test_a_level_that_does_not_hold_is_tried_less_and_less_often() -> None:
         before = quality.level
 
     waits = np.diff(tries)
-    assert waits == pytest.approx([10.5, 20.5, 40.5, 40.5, 40.5], abs=0.4)
+    assert waits[:5] == pytest.approx([10.5, 20.5, 40.5, 40.5, 40.5], abs=0.4)
 
 
 def test_a_fixed_level_never_moves() -> None:
@@ -131,7 +131,7 @@ def test_settings_that_contradict_each_other_are_refused(config: dict, message: 
 
 
 def rehearse(slowness: float = 1.0, **quality: float) -> Rehearsal:
-    # two solver steps: 15 ms for a block and 20 ms for its pictures, on a machine of usual speed
+    # two solver steps: 10 ms for a block and 20 ms for its pictures, on a machine of usual speed
     return Rehearsal(
         tiny_bundle(), PORTRAIT, Machine(slowness=slowness), AvatarConfig(image_size=32), QualityConfig(**quality)
     )
@@ -169,7 +169,7 @@ def test_a_slow_machine_keeps_the_rate_and_says_what_it_leaves_out(slowness: flo
     assert rate == pytest.approx(25, abs=1)
     assert np.percentile([info.lateness_ms for info in settled], 95) < 60
     levels = [info.quality_level for info in settled]
-    if slowness >= 3:
+    if slowness >= 6:  # 180 ms of work for a block of 160 ms
         assert min(levels[:50]) >= 1
         state = stage.node.published["avatar/state"][-1]
         assert (state.state, state.quality_level) == (AvatarState.DEGRADED, levels[-1])
