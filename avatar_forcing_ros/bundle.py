@@ -18,6 +18,7 @@ from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.stream.anchor import AnchorConfig
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
 from avatar_forcing_ros.stream.feature_track import FeatureStream
 
@@ -128,7 +129,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not isinstance(data, dict):
         raise BundleError(f"{path}: expected a mapping of keys, got {type(data).__name__}")
     try:
-        return _from_mapping(Manifest, data, network=NetworkConfig, sampler=SamplerConfig)
+        return _from_mapping(Manifest, data, network=NetworkConfig, sampler=SamplerConfig, anchor=AnchorConfig)
     except (TypeError, ValueError) as error:
         raise BundleError(f"{path}: {error}") from None
 
@@ -139,7 +140,7 @@ def _from_mapping(kind: type, data: Mapping[str, Any], **nested: type) -> Any:
     unknown = sorted(set(data) - known)
     if unknown:
         raise ValueError(f"unknown key {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-    values = {k: _from_mapping(nested[k], v) if k in nested else v for k, v in data.items()}
+    values = {k: _from_mapping(nested[k], v, **nested) if k in nested else v for k, v in data.items()}
     return kind(**values)
 
 

@@ -13,6 +13,7 @@ from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.parity import weight_by_name
+from avatar_forcing_ros.stream.anchor import AnchorConfig
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.roll_out import roll_out
@@ -45,7 +46,7 @@ def primed(made: BlockGenerator, batch: int = 1, seed: int = 0) -> GeneratorStat
 
 def tensors(state: GeneratorState) -> list[torch.Tensor]:
     cached = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
-    return [state.reference, state.tail, state.cache.conditions, *cached]
+    return [state.reference, state.tail, state.mean, state.cache.conditions, *cached]
 
 
 def stream(made: BlockGenerator, state: GeneratorState, inputs: Conditions, noise: torch.Tensor) -> torch.Tensor:
@@ -193,6 +194,31 @@ def test_memory_stays_after_one_window_and_holds_no_hidden_storage() -> None:
         made.generate(state, inputs, block_noise(0, 0, block, (1, 4, 6)).double())
     assert state.bytes == size
     assert sum(x.untyped_storage().nbytes() for x in tensors(state)) == size
+
+
+def test_an_anchor_pulls_blocks_before_the_past_takes_them_up() -> None:
+    free, inputs, noise = generator(), conditions(10), random(1, 8, 6)
+    held = BlockGenerator(free.network, replace(free.config, anchor=AnchorConfig(frame_pull=0.25)))
+    states = {made: primed(made) for made in (free, held)}
+    first = {made: made.generate(state, inputs.slice(0, 6), noise[:, :4]) for made, state in states.items()}
+    torch.testing.assert_close(first[held], first[free].lerp(states[held].reference[:, None], 0.25))
+    resumed = replace(states[free].snapshot(), tail=first[held][:, -2:])
+    second = held.generate(states[held], inputs.slice(4, 10), noise[:, 4:])
+    assert torch.equal(states[held].tail, second[:, -2:])
+    assert not torch.allclose(second, held.generate(resumed, inputs.slice(4, 10), noise[:, 4:]))
+
+
+def test_drift_beyond_the_dead_band_is_taken_back() -> None:
+    free, inputs = generator(steps=1), conditions(6)
+    anchor = AnchorConfig(gain=0.5, dead_band=0.1, memory=0.5, largest_step=5.0)
+    held = BlockGenerator(free.network, replace(free.config, anchor=anchor))
+    far = {}
+    for made in (free, held):
+        state = primed(made)
+        noises = (block_noise(0, 0, block, (1, 4, 6)).double() for block in range(60))
+        means = [made.generate(state, inputs, noise).mean(1) for noise in noises]
+        far[made] = (torch.stack(means[20:]).mean(0) - state.reference).norm().item()
+    assert far[held] < 0.8 * far[free], far
 
 
 def test_a_roll_out_is_a_cold_start_and_its_blocks() -> None:

@@ -11,7 +11,7 @@ once; it also resumes after an interrupt. `begin` is the published cold start, o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -24,6 +24,7 @@ from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.modulation import Modulation
 from avatar_forcing_ros.network.transformer import Window
+from avatar_forcing_ros.stream.anchor import AnchorConfig, anchor_block
 from avatar_forcing_ros.stream.guidance import Guidance
 
 
@@ -37,12 +38,14 @@ class SamplerConfig:
         guidance_avatar: scale of the avatar's speech; 1 follows it, more exaggerates.
         guidance_user: scale of the user's voice and face; 0 ignores the user.
         joint: guidance starts from the guess that sees everything, instead of adding up separate ones; see `guidance`.
+        anchor: pull toward the portrait's own motion; off as published.
     """
 
     steps: int = 8
     guidance_avatar: float = 2.0
     guidance_user: float = 1.0
     joint: bool = False
+    anchor: AnchorConfig = field(default_factory=AnchorConfig)
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -57,11 +60,13 @@ class GeneratorState:
         reference: the portrait's own motion latent, (B, M).
         tail: the last l frames emitted, (B, l, M): the next window's offset frames.
         cache: keys, values and conditions of the past, for all guidance branches.
+        mean: running mean of the motion, (B, M), which the anchor watches.
     """
 
     reference: Tensor
     tail: Tensor
     cache: KVCache
+    mean: Tensor
 
     def snapshot(self) -> GeneratorState:
         """A copy to come back to. Cheap: tensors are shared, since no one writes into them."""
@@ -70,7 +75,7 @@ class GeneratorState:
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return self.cache.bytes + sum(x.numel() * x.element_size() for x in (self.reference, self.tail))
+        return self.cache.bytes + sum(x.numel() * x.element_size() for x in (self.reference, self.tail, self.mean))
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ class BlockGenerator:
         self._check(x, conditions, state.reference)
         c = self.network.encode_conditions(self._guidance.stack(conditions))
         window = self.network.transformer.open_window(c, state.cache, fold=True)
-        x = self._denoise(x, offset, state.reference, window)
+        x = self._anchored(self._denoise(x, offset, state.reference, window), state)
         state.cache.commit(self._finished_keys(x, state.reference, window), c, block)
         state.tail = x[:, -offset:].clone()
         return x[:, offset:]
@@ -167,6 +172,15 @@ class BlockGenerator:
             x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
         return torch.cat((held, x), dim=1)
 
+    def _anchored(self, x: Tensor, state: GeneratorState) -> Tensor:
+        """The window with its new block pulled toward the portrait, before the past takes it up."""
+        if not self.config.anchor.on:
+            return x
+        offset = state.tail.shape[1]
+        block = anchor_block(x[:, offset:], state.reference, state.mean, self.config.anchor)
+        state.mean = block.mean
+        return torch.cat((x[:, :offset], block.motion), dim=1)
+
     def _finished_keys(self, x: Tensor, reference: Tensor, window: Window) -> list[KeysValues]:
         """Keys and values of finished frames, for the cache."""
         return self.network.transformer.remember(x, reference, self._modulation([0]), window)
@@ -174,7 +188,8 @@ class BlockGenerator:
     def _state_after(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
         window = self.network.transformer.open_window(c)
         cache = KVCache.from_clip(self._finished_keys(motion, reference, window), c, self.network.config)
-        return GeneratorState(reference, motion[:, -self.network.config.lookahead_frames :].clone(), cache)
+        tail = motion[:, -self.network.config.lookahead_frames :].clone()
+        return GeneratorState(reference, tail, cache, mean=reference.clone())
 
     def _modulation(self, rows: list[int]) -> Modulation:
         """Of frames at these rows of the time table."""

@@ -1,8 +1,9 @@
 """A pull of the avatar's motion toward the portrait's own, against the slow drift of identity.
 
-The generator works in all 512 numbers of a latent, of which a face only uses few; over minutes the mean wanders, and
-the picture with it. Two independent cures, both off unless set: a dead-band anchor that moves whole blocks back once
-their running mean has strayed, and a constant small pull on every frame.
+The published generator works in all 512 numbers of a latent, of which a face only uses few; over minutes the mean
+wanders, and the picture with it. Two independent cures, both off unless set: a dead-band anchor that moves whole blocks
+back once their running mean has strayed, and a constant small pull on every frame. Both work in the network's units, in
+any motion space.
 
 Source: deployment notes of a public fork of the published code (apolinario/AvatarForcing), re-implemented.
 """
@@ -41,6 +42,11 @@ class AnchorConfig:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
 
+    @property
+    def on(self) -> bool:
+        """Whether it changes anything."""
+        return self.frame_pull > 0 or self.gain > 0
+
 
 @dataclass(frozen=True)
 class AnchoredBlock:
@@ -50,22 +56,17 @@ class AnchoredBlock:
     mean: Tensor
 
 
-def anchor_block(motion: Tensor, reference: Tensor, mean: Tensor | None, config: AnchorConfig) -> AnchoredBlock:
+def anchor_block(motion: Tensor, reference: Tensor, mean: Tensor, config: AnchorConfig) -> AnchoredBlock:
     """Pull one block toward the reference. To be applied before the block enters the cache, so that the past agrees.
 
     Args:
         motion: (..., T, M) as the generator drew it.
         reference: (..., M) the portrait's own motion.
-        mean: running mean after the block before; None at the beginning.
+        mean: running mean after the block before; the reference at the beginning.
         config: how strongly.
     """
-    shift = torch.zeros_like(reference)
-    block_mean = motion.mean(-2)
-    mean = (
-        reference + config.memory * (block_mean - reference) if mean is None else mean.lerp(block_mean, config.memory)
-    )
-    if config.gain > 0:
-        shift = _correction(mean - reference, reference, config)
+    mean = mean.lerp(motion.mean(-2), config.memory)
+    shift = _correction(mean - reference, reference, config)
     pulled = (motion + shift[..., None, :]).lerp(reference[..., None, :], config.frame_pull)
     return AnchoredBlock(pulled, mean + shift)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from avatar_forcing_ros.motion.autoencoder.anchor import AnchorConfig, anchor_block
+from avatar_forcing_ros.stream.anchor import AnchorConfig, anchor_block
 
 SIZE, FRAMES, BLOCKS = 64, 10, 400
 DEAD_BAND = AnchorConfig(gain=0.25)
@@ -20,7 +20,7 @@ def reference() -> Tensor:
 def walk(reference: Tensor, config: AnchorConfig) -> Tensor:
     """Means of blocks whose slow part wanders from where the block before left it: (BLOCKS, M)."""
     random = torch.Generator().manual_seed(2)
-    slow, mean, means = reference.clone(), None, []
+    slow, mean, means = reference.clone(), reference, []
     for _ in range(BLOCKS):
         slow = slow + 0.12 * torch.randn(SIZE, generator=random)
         living = torch.randn(FRAMES, SIZE, generator=random)
@@ -35,12 +35,12 @@ def walk(reference: Tensor, config: AnchorConfig) -> Tensor:
 
 def test_off_by_default(reference: Tensor) -> None:
     motion = torch.randn(3, FRAMES, SIZE)
-    assert torch.equal(anchor_block(motion, reference.expand(3, SIZE), None, AnchorConfig()).motion, motion)
+    assert torch.equal(anchor_block(motion, reference.expand(3, SIZE), reference, AnchorConfig()).motion, motion)
 
 
 def test_frame_pull_moves_every_frame_its_share_of_the_way(reference: Tensor) -> None:
     motion = torch.randn(FRAMES, SIZE)
-    pulled = anchor_block(motion, reference, None, AnchorConfig(frame_pull=0.1)).motion
+    pulled = anchor_block(motion, reference, reference, AnchorConfig(frame_pull=0.1)).motion
     torch.testing.assert_close(pulled, 0.9 * motion + 0.1 * reference)
 
 
@@ -73,7 +73,7 @@ def test_the_frames_of_a_block_keep_their_motion(reference: Tensor) -> None:
 
 def test_a_reference_of_zero_is_no_division_by_zero() -> None:
     zero = torch.zeros(SIZE)
-    assert torch.isfinite(anchor_block(torch.zeros(FRAMES, SIZE), zero, None, DEAD_BAND).motion).all()
+    assert torch.isfinite(anchor_block(torch.zeros(FRAMES, SIZE), zero, zero, DEAD_BAND).motion).all()
 
 
 @pytest.mark.parametrize("wrong", [{"gain": 1.5}, {"frame_pull": -0.1}, {"dead_band": -1.0}])
