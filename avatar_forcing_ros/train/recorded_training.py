@@ -16,10 +16,10 @@ from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.export import Companions, write_bundle
 from avatar_forcing_ros.train.journal import Journal
+from avatar_forcing_ros.train.manifest import DatasetInfo
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.preference import PreferenceTrainer
 from avatar_forcing_ros.train.recorded_corpus import RecordedCorpora, read_corpora
-from avatar_forcing_ros.train.shards import DatasetInfo
 from avatar_forcing_ros.train.trainer import Trainer
 
 if TYPE_CHECKING:  # the command imports this module

@@ -6,8 +6,9 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +18,9 @@ from pathlib import Path
 import torch
 
 from avatar_forcing_ros.bundle import load_bundle
+from avatar_forcing_ros.train.manifest import ManifestEntry, digest
 from avatar_forcing_ros.train.recorded_clip import ClipReader, ClipRules, ClipSpan, ReadClip, divide
-from avatar_forcing_ros.train.shards import Dataset, ManifestEntry, digest
+from avatar_forcing_ros.train.shards import Dataset
 
 _log = logging.getLogger(__name__)
 _DIED = "the process that read it died: out of memory, or a file that crashes the decoder"
@@ -44,35 +46,44 @@ class Job:
 def read_all(job: Job, spans: Sequence[ClipSpan], workers: int) -> Iterator[ManifestEntry]:
     """Read clips and write their shards; an entry as soon as each is done. One worker is this process itself."""
     if workers == 1:
-        for span in spans:
-            yield read_one(job, span)
+        yield from (read_one(job, span) for span in spans)
         return
-    left = {span.clip: span for span in spans}
-    try:
-        for entry in _side_by_side(job, spans, workers):
-            del left[entry.clip]
-            yield entry
-    except BrokenProcessPool:
-        _log.warning("a process died: going on one clip at a time")
-        for span in left.values():
-            yield _by_itself(job, span)
-
-
-def _side_by_side(job: Job, spans: Sequence[ClipSpan], workers: int) -> Iterator[ManifestEntry]:
-    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent, (os.getpid(),)) as pool:
+    waiting = deque(spans)
+    while waiting:
+        running: dict[Future[ManifestEntry], ClipSpan] = {}
         try:
-            for future in as_completed([pool.submit(read_one, job, span) for span in spans]):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            yield from _side_by_side(job, waiting, running, workers)
+        except BrokenProcessPool:
+            _log.warning("a process died: reading what was in work one by one, each in a process of its own")
+            yield from (_by_itself(job, span) for span in running.values())
+
+
+def _side_by_side(
+    job: Job, waiting: deque[ClipSpan], running: dict[Future[ManifestEntry], ClipSpan], workers: int
+) -> Iterator[ManifestEntry]:
+    """Read what is waiting; what is in work stands in `running`."""
+    with _pool(workers) as pool:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                running[pool.submit(read_one, job, waiting[0])] = waiting.popleft()
+            done = wait(running, return_when=FIRST_COMPLETED).done
+            for future in done:
+                entry = future.result()
+                del running[future]
+                yield entry
 
 
 def _by_itself(job: Job, span: ClipSpan) -> ManifestEntry:
     """One clip in a process of its own."""
-    try:
-        return next(_side_by_side(job, [span], 1))
-    except BrokenProcessPool:
-        return _entry(Dataset(job.folder), job, span, reason=_DIED)
+    with _pool(1) as pool:
+        try:
+            return pool.submit(read_one, job, span).result()
+        except BrokenProcessPool:
+            return _entry(Dataset(job.folder), job, span, reason=_DIED)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent, (os.getpid(),))
 
 
 def _end_with_parent(parent: int) -> None:

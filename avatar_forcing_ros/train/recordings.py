@@ -23,9 +23,10 @@ from avatar_forcing_ros.motion.facemesh.encoder import EncoderConfig
 from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES
 from avatar_forcing_ros.train.dyads import Dyad, read_dyads
 from avatar_forcing_ros.train.faces import StretchConfig
+from avatar_forcing_ros.train.manifest import DatasetInfo, ManifestEntry, digest
 from avatar_forcing_ros.train.recorded_clip import ClipRules, ClipSpan, divide, stream_features
 from avatar_forcing_ros.train.recording_workers import Job, read_all
-from avatar_forcing_ros.train.shards import DIRECTIONS, SILENCE, Dataset, DatasetInfo, ManifestEntry, digest
+from avatar_forcing_ros.train.shards import DIRECTIONS, SILENCE, Dataset
 
 _log = logging.getLogger(__name__)
 _SILENT_FRAMES = 75

@@ -14,19 +14,18 @@ was killed goes on where it was.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.bundle import sha256_of
+from avatar_forcing_ros.train.manifest import DatasetInfo, ManifestEntry, Source, as_line, entry_of
 
 DATASET, MANIFEST, CLIPS, LOCK = "dataset.json", "manifest.jsonl", "clips", ".lock"
 SILENCE, DIRECTIONS = "silence.npy", "directions.npy"
@@ -34,76 +33,6 @@ SILENCE, DIRECTIONS = "silence.npy", "directions.npy"
 
 class DatasetError(ValueError):
     """A folder of prepared recordings is missing, damaged or of other settings; the message says what."""
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What holds for all clips.
-
-    Attributes:
-        fingerprint: changes with every setting that changes a shard.
-        model: the bundle that they were prepared for, by name or folder.
-        motion_space: "facemesh" or "autoencoder".
-        user_size: U, numbers per frame in the shards.
-        feature_size: F.
-        audio: as in a bundle's manifest.
-        settings: the same as text, for people.
-        counts: of clips and seconds, once a run is complete.
-    """
-
-    fingerprint: str
-    model: str
-    motion_space: str
-    user_size: int
-    feature_size: int
-    audio: Mapping[str, Any]
-    settings: Mapping[str, Any]
-    counts: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file as it was: `sha256`, `bytes` and `mtime_ns`; all None when it was not there."""
-
-    sha256: str | None
-    bytes: int | None
-    mtime_ns: int | None
-
-
-@dataclass(frozen=True)
-class ManifestEntry:
-    """What became of one clip.
-
-    Attributes:
-        clip: its id.
-        recording: the list's id of the recording that it is a part of.
-        line: of the list.
-        request: changes with what the list asks for.
-        fingerprint: of the settings.
-        start_s: first moment in the recording.
-        frames: T, 0 when skipped.
-        reason: why it was skipped; empty when it was kept.
-        seen_share: share of the frames in which a and b were seen.
-        usable_frames: frames within pieces long enough to train on, with a and with b as the avatar.
-        sources: by path.
-    """
-
-    clip: str
-    recording: str
-    line: int
-    request: str
-    fingerprint: str
-    start_s: float
-    frames: int
-    reason: str
-    seen_share: tuple[float, float]
-    usable_frames: tuple[int, int]
-    sources: Mapping[str, Source]
-
-    @property
-    def is_kept(self) -> bool:
-        """There is a shard."""
-        return not self.reason
 
 
 @dataclass(frozen=True)
@@ -172,7 +101,7 @@ class Dataset:
     def append(self, entry: ManifestEntry) -> None:
         """Add a line to the manifest, after whatever a kill left of one; it is on the disk when this returns."""
         with (self.folder / MANIFEST).open("a", encoding="utf-8") as file:
-            file.write("\n" * self._is_cut_short + _as_line(entry))
+            file.write("\n" * self._is_cut_short + as_line(entry))
             self._is_cut_short = False
             file.flush()
             os.fsync(file.fileno())
@@ -180,7 +109,7 @@ class Dataset:
     def tidy(self, entries: Iterable[ManifestEntry]) -> None:
         """Leave these entries only in the manifest, and their shards only in the folder."""
         entries = list(entries)
-        _replace_text(self.folder / MANIFEST, "".join(_as_line(entry) for entry in entries))
+        _replace_text(self.folder / MANIFEST, "".join(as_line(entry) for entry in entries))
         kept = {path for entry in entries if entry.is_kept for path in self._paths(entry.clip)}
         for path in set((self.folder / CLIPS).iterdir()) - kept:
             path.unlink()
@@ -204,7 +133,7 @@ class Dataset:
         """The newest entry of every clip; a line that a kill cut short does not count."""
         path = self.folder / MANIFEST
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        found = (_entry(line) for line in lines)
+        found = (entry_of(line) for line in lines)
         return {entry.clip: entry for entry in found if entry is not None}
 
     def has_shard(self, clip: str) -> bool:
@@ -246,26 +175,6 @@ class Dataset:
 
     def _motion_path(self, clip: str) -> Path:
         return self.folder / CLIPS / f"{clip}.npz"
-
-
-def digest(text: str) -> str:
-    """Twelve hexadecimal digits that change with a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _as_line(entry: ManifestEntry) -> str:
-    return json.dumps(asdict(entry)) + "\n"
-
-
-def _entry(line: str) -> ManifestEntry | None:
-    try:
-        values = json.loads(line)
-        sources = {path: Source(**source) for path, source in values.pop("sources").items()}
-        for name in ("seen_share", "usable_frames"):
-            values[name] = tuple(values[name])
-        return ManifestEntry(**values, sources=sources)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
 
 
 def _replace_text(path: Path, text: str) -> None:
