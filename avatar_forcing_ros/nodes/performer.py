@@ -217,8 +217,8 @@ class Performer:
         frames = self._generate(now_ns)
         self._notice_epoch(frames)
         for frame in frames:
-            if frame.stamp_ns < self._silent_from_ns:
-                self._presenter.speak(frame)
+            self._presenter.speak(frame)
+        self._pacer.cut(self._silent_from_ns)
         self._report_events()
         late_ns = [self._show_in_time(frame, frames[-1].stamp_ns, now_ns) for frame in frames]
         if frames:

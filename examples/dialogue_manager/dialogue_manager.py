@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""A dialogue manager in one file: it listens, answers in chunks of speech, and knows how much of it was heard.
+
+    ros2 run avatar_forcing_ros dialogue_manager       # beside the avatar; docs/dialogue.md says how to start both
+
+It has no words of its own to understand: a turn of the user's voice, then a pause, and it answers the next line. What
+is worth copying is how it deals with time:
+
+* an answer is streamed on `speech` while it is still being synthesised, chunk by chunk, under one utterance id;
+* while the avatar speaks, the microphone holds its voice too, so this node does not listen; the avatar, which knows
+  what it says, hears through it and stops when the user speaks (its parameter `avatar.barge_in.enabled`);
+* `avatar/playback` says when an utterance really began and ended, and where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import count, cycle
+from typing import Any
+
+import numpy as np
+import rclpy
+from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
+from numpy.typing import NDArray
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.audio.resample import Resampler
+from avatar_forcing_ros.audio.voice_activity import VoiceActivity
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk, installed_kind, message_type
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
+
+Sound = NDArray[np.float32]
+Voice = Callable[[str], Iterator[signals.AudioChunk]]
+FRAME_S = 0.04  # one answer of voice activity
+ROOM_TAIL_FRAMES = 15  # after its last word the avatar's voice is in the room, and on its way, for 0.6 s
+ANSWERS = (
+    "Hello, it is nice to meet you. What brings you here today?",
+    "I see. Tell me a little more about that, please.",
+    "That is interesting. I did not know it, and I am glad that you told me.",
+    "I will remember that. Is there anything else that I can do for you?",
+)
+
+
+class TurnDetector:
+    """Finds where a user's turn ends: voice, then a pause."""
+
+    def __init__(self, voice_s: float, pause_s: float) -> None:
+        self._voice_frames, self._pause_frames = round(voice_s / FRAME_S), round(pause_s / FRAME_S)
+        self._activity, self._resampler = VoiceActivity(), Resampler(16_000)
+        self.forget()
+
+    def forget(self, spoken: bool = False) -> None:
+        """Begin anew; `spoken` says that the user has begun already."""
+        self._voiced, self._silent = self._voice_frames if spoken else 0, 0
+
+    def push(self, chunk: signals.AudioChunk) -> bool:
+        """Whether a turn has ended in the next piece of sound."""
+        if chunk.sample_rate != self._resampler.rate:
+            self._resampler = Resampler(chunk.sample_rate)
+        ended = False
+        for speaking in self._activity.push(self._resampler.push(chunk.samples)).speaking:
+            self._voiced += bool(speaking)
+            self._silent = 0 if speaking else self._silent + 1
+            ended = ended or (self._voiced >= self._voice_frames and self._silent >= self._pause_frames)
+        return ended
+
+
+class DialogueManager(Node):
+    """Listens on `user_audio`, answers on `speech`, follows `avatar/playback`.
+
+    Args:
+        voice: speaks a text, chunk by chunk.
+    """
+
+    def __init__(self, voice: Voice, **node_arguments: Any) -> None:
+        super().__init__("dialogue_manager", **node_arguments)
+        pause_s = self.declare_parameter("pause_s", 0.7).value
+        voice_s = self.declare_parameter("voice_s", 0.3).value
+        kind = self.declare_parameter("user_audio.kind", "auto").value
+        self._voice, self._turn = voice, TurnDetector(voice_s, pause_s)
+        self._lines, self._numbers = cycle(ANSWERS), count()
+        self._saying, self._deaf_frames = "", 0
+        self._speech = self.create_publisher(AudioChunk, "speech", qos.SPEECH)
+        self.create_subscription(PlaybackEvent, "avatar/playback", self._follow, qos.STREAM)
+        kind = installed_kind() if kind == "auto" else kind
+        reader = AudioReader(kind, now_ns=lambda: self.get_clock().now().nanoseconds)
+        self.create_subscription(
+            message_type(kind), "user_audio", lambda message: self._hear(reader.read(message)), qos.MICROPHONE
+        )
+
+    def _hear(self, chunk: signals.AudioChunk) -> None:
+        ended = self._turn.push(chunk)
+        if self._saying or self._deaf_frames > 0:
+            self._deaf_frames -= round(chunk.duration_ns / 1e9 / FRAME_S)
+            self._turn.forget()
+        elif ended:
+            self._turn.forget()
+            self.say(next(self._lines))
+
+    def say(self, text: str) -> None:
+        """Speak, in chunks as the voice makes them."""
+        self._saying = f"answer {next(self._numbers)}"
+        self.get_logger().info(f'{self._saying}: "{text}"')
+        seq = 0
+        for seq, chunk in enumerate(self._voice(text), start=1):
+            self._publish(chunk.samples, chunk.sample_rate, seq - 1)
+        self._publish(np.zeros(0, np.float32), 16_000, seq, end=True)
+
+    def _publish(self, samples: Sound, rate: int, seq: int, end: bool = False) -> None:
+        self._speech.publish(from_chunk(signals.AudioChunk(None, samples, rate, self._saying, seq, end)))
+
+    def _follow(self, event: PlaybackEvent) -> None:
+        if event.utterance_id != self._saying or event.event not in (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED):
+            return
+        interrupted = event.event == PlaybackEvent.INTERRUPTED
+        position_s = stamp_ns(event.position) / 1e9
+        self.get_logger().info(f"{self._saying}: {'interrupted' if interrupted else 'finished'} at {position_s:.2f} s")
+        self._saying = ""
+        # who interrupts is speaking already; after a last word only its echo comes
+        self._turn.forget(spoken=interrupted)
+        self._deaf_frames = 0 if interrupted else ROOM_TAIL_FRAMES
+
+
+def espeak(text: str, words_per_minute: int = 165) -> Iterator[signals.AudioChunk]:
+    """Speech from espeak-ng, 100 ms at a time, while it is being made."""
+    command = ["espeak-ng", "-s", str(words_per_minute), "--stdout", text]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        header = process.stdout.read(44)  # of a wav file: the rate stands in bytes 24 to 27
+        rate = int.from_bytes(header[24:28], "little")
+        while data := process.stdout.read(rate // 10 * 2):
+            yield signals.AudioChunk(None, np.frombuffer(data, "<i2").astype(np.float32) / 32768, rate)
+
+
+def main() -> int:
+    """Run the node with espeak-ng's voice."""
+    if shutil.which("espeak-ng") is None:
+        print("error: this example needs espeak-ng, which is not here: apt-get install espeak-ng", file=sys.stderr)
+        return 1
+    rclpy.init()
+    with suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(DialogueManager(espeak))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
