@@ -1,0 +1,129 @@
+"""The dialogue manager example with the real avatar: it is spoken to, answers, and is interrupted by voice."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.audio.resample import Resampler
+from avatar_forcing_ros.media import read_audio
+from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
+
+pytestmark = pytest.mark.ros
+
+ECHO = 0.3  # -10 dB
+ECHO_FRAMES = 3
+
+
+@pytest.fixture(scope="module")
+def example(repository: Path) -> ModuleType:
+    path = repository / "examples" / "dialogue_manager" / "dialogue_manager.py"
+    spec = importlib.util.spec_from_file_location("dialogue_manager", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def voices(repository: Path) -> dict[str, np.ndarray]:
+    """The two voices of the demo at 16 kHz, without their pauses."""
+    read = {}
+    for name in ("avatar", "user"):
+        clip = read_audio(repository / "examples" / "demo" / f"{name}.flac")
+        sound = Resampler(clip.sample_rate).push(clip.samples)
+        frames = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+        read[name] = frames[np.abs(frames).max(1) > 0.01].ravel()
+    return read
+
+
+class Room:
+    """A microphone that hears a user, the avatar's echo and noise; 40 ms for every frame."""
+
+    def __init__(self, graph: TestGraph, stage: AvatarStage) -> None:
+        self._graph, self._stage, self._noise = graph, stage, np.random.default_rng(0)
+        self._reader = AudioReader("AudioChunk")
+        self.user = np.zeros(0, np.float32)
+
+    def hear(self) -> None:
+        piece, self.user = self.user[:FRAME_SAMPLES], self.user[FRAME_SAMPLES:]
+        sound = self._noise.standard_normal(FRAME_SAMPLES) * 1e-3
+        sound[: len(piece)] += 0.5 * piece
+        at_ns = self._stage.now_ns - ECHO_FRAMES * FRAME_NS
+        for message in self._stage.spoken[-10:]:
+            if stamp_ns(message.header.stamp) == at_ns:
+                sound += ECHO * self._reader.read(message).samples
+        chunk = signals.AudioChunk(self._stage.now_ns, sound.astype(np.float32), 16_000)
+        self._graph.send(AudioChunk, "user_audio", from_chunk(chunk))
+
+
+def test_it_answers_is_interrupted_and_answers_again(example: ModuleType, voices: dict[str, np.ndarray]) -> None:
+    def recorded_voice(_text: str) -> Iterator[signals.AudioChunk]:
+        for piece in np.split(voices["avatar"][: 16_000 * 6], 60):
+            yield signals.AudioChunk(None, piece, 16_000)
+
+    with TestGraph() as graph:
+        stage = AvatarStage(graph, avatar__barge_in__enabled=True)
+        graph.spin_node(example.DialogueManager(recorded_voice, context=graph.context))
+        room = Room(graph, stage)
+
+        def told(kind: int, utterance_id: str) -> list[PlaybackEvent]:
+            return [e for e in stage.events if (e.event, e.utterance_id) == (kind, utterance_id)]
+
+        def play_until(kind: int, utterance_id: str, longest: int) -> None:
+            for _ in range(longest):
+                stage.play(1, room.hear)
+                if told(kind, utterance_id):
+                    return
+            raise AssertionError(f"no event {kind} of {utterance_id!r}, only {stage.events}")
+
+        stage.play(8, room.hear)
+        room.user = voices["user"][: 16_000 * 2]
+        play_until(PlaybackEvent.STARTED, "answer 0", 50 + 18 + 30)  # the turn, the pause, and on the way
+        stage.play(75, room.hear)
+        assert not told(PlaybackEvent.INTERRUPTED, "answer 0"), "it was interrupted by its own echo"
+        room.user = voices["user"][16_000 * 3 : 16_000 * 5]
+        play_until(PlaybackEvent.INTERRUPTED, "answer 0", 25)
+        (event,) = told(PlaybackEvent.INTERRUPTED, "answer 0")
+        assert 2.5 < stamp_ns(event.position) / 1e9 < 5
+        play_until(PlaybackEvent.STARTED, "answer 1", 50 + 18 + 30)
+        play_until(PlaybackEvent.FINISHED, "answer 1", 170)
+
+    endings = [e for e in stage.events if e.event in (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)]
+    assert [(e.utterance_id, e.event) for e in endings] == [
+        ("answer 0", PlaybackEvent.INTERRUPTED),
+        ("answer 1", PlaybackEvent.FINISHED),
+    ]
+
+
+def test_without_espeak_it_says_what_to_install(repository: Path, tmp_path: Path) -> None:
+    path = repository / "examples" / "dialogue_manager" / "dialogue_manager.py"
+    environment = {"PATH": str(tmp_path), "PYTHONPATH": str(repository)}
+    done = subprocess.run([sys.executable, path], env=environment, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("apt-get install espeak-ng")
+
+
+def test_espeak_speaks_in_chunks(example: ModuleType) -> None:
+    if not example.shutil.which("espeak-ng"):
+        pytest.skip("espeak-ng is not installed")
+    chunks = list(example.espeak("Hello, this is a sentence."))
+
+    assert len(chunks) > 5
+    assert {chunk.sample_rate for chunk in chunks} == {22_050}
+    assert np.abs(np.concatenate([chunk.samples for chunk in chunks])).max() > 0.05

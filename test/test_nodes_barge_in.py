@@ -1,0 +1,184 @@
+"""Barge-in through the real nodes: fifty interrupts at random times, each ending told once, the next utterance right.
+
+Simulated time moves frame by frame, so that a busy machine changes nothing; `bench/barge_in.py` has the same figures
+with the time that computing takes.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.audio.resample import Resampler
+from avatar_forcing_ros.media import read_audio
+from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
+from avatar_forcing_ros.testing import speech_like
+
+pytestmark = pytest.mark.ros
+
+FRAME_NS = 40_000_000
+MS = 1_000_000
+ENDINGS = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
+
+
+@pytest.fixture
+def graph():
+    with TestGraph() as graph:
+        yield graph
+
+
+def heard_of(stage: AvatarStage, utterance_id: str) -> np.ndarray:
+    reader = AudioReader("AudioChunk")
+    pieces = [reader.read(message).samples for message in stage.spoken if message.utterance_id == utterance_id]
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+
+def test_fifty_interrupts_at_random_times_in_a_row(graph: TestGraph) -> None:
+    rng = np.random.default_rng(4)
+    stage = AvatarStage(graph)
+    stage.play(8)
+    asked_ns: dict[str, int] = {}
+    for number in range(50):
+        name, epoch = f"utterance {number}", stage.infos[-1].epoch
+        stage.say(name, speech_like(2.0, seed=number))
+        stage.play(int(rng.integers(4, 16)))
+        asked_ns[name] = stage.now_ns
+        if number % 2:
+            graph.send(Empty, "speech/interrupt", Empty())
+        else:
+            assert graph.call(Trigger, "generator/interrupt", Trigger.Request()).success
+        stage.play_until(lambda epoch=epoch: stage.infos[-1].epoch == epoch + 1)
+        stage.play(int(rng.integers(0, 3)))
+    stage.say("the last", speech_like(0.6))
+    stage.play(40)
+    graph.spin_until(lambda: stage.events and stage.events[-1].event == PlaybackEvent.FINISHED)
+
+    assert set(np.diff(stage.stamps())) == {FRAME_NS}
+    for name, asked in asked_ns.items():
+        told = [event for event in stage.events if event.utterance_id == name]
+        frames = [info for info in stage.infos if info.utterance_id == name]
+        assert [event.event for event in told if event.event in ENDINGS] == [PlaybackEvent.INTERRUPTED], name
+        ended_ns = stamp_ns(told[-1].header.stamp)
+        assert ended_ns - asked <= 100 * MS
+        assert all(stamp_ns(info.header.stamp) + FRAME_NS <= asked + 100 * MS for info in frames)
+        spoken = [stamp_ns(message.header.stamp) for message in stage.spoken if message.utterance_id == name]
+        assert all(stamp + FRAME_NS <= asked + 100 * MS for stamp in spoken)
+        presented = heard_of(stage, name)
+        position = stamp_ns(told[-1].position) * 16_000 // signals.NANOSECONDS
+        assert abs(len(presented) - position) <= 640  # the first frame may begin with silence
+        expected = speech_like(2.0, seed=int(name.split()[1]))[:position]
+        np.testing.assert_allclose(presented[len(presented) - position :], expected, atol=1e-4)
+    last = heard_of(stage, "the last")
+    np.testing.assert_allclose(last[: len(speech_like(0.6))], speech_like(0.6), atol=1e-4)
+    assert [event.utterance_id for event in stage.events[-2:]] == ["the last"] * 2
+    assert len([event for event in stage.events if event.event in ENDINGS]) == 51
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_users_voice_interrupts_when_it_may(graph: TestGraph, voices: dict[str, np.ndarray], enabled: bool) -> None:
+    stage = AvatarStage(graph, avatar__barge_in__enabled=enabled)
+    microphone = Microphone(graph, stage)
+    stage.play(8, microphone.silence)
+    stage.say("a long answer", voices["avatar"][: 16_000 * 4])
+    stage.play(30, microphone.silence)
+    begun_ns = stage.now_ns
+    microphone.sound = 0.6 * voices["user"]
+    stage.play(60, microphone.go_on)
+
+    endings = [event for event in stage.events if event.event in ENDINGS]
+    if enabled:
+        assert [event.event for event in endings] == [PlaybackEvent.INTERRUPTED]
+        assert stamp_ns(endings[0].header.stamp) - begun_ns <= 600 * MS
+        assert stage.infos[-1].epoch == 1
+    else:
+        assert [event.event for event in endings] in ([], [PlaybackEvent.FINISHED])
+        assert stage.infos[-1].epoch == 0
+
+
+def test_the_avatars_own_echo_does_not_interrupt_it(graph: TestGraph, voices: dict[str, np.ndarray]) -> None:
+    stage = AvatarStage(graph, avatar__barge_in__enabled=True)
+    microphone = Microphone(graph, stage)
+    stage.play(8, microphone.silence)
+    stage.say("a long answer", voices["avatar"])
+    length = len(voices["avatar"]) // 640
+    stage.play(length + 10, lambda: microphone.hear_echo(delay_frames=4, gain=0.4))
+    graph.spin_until(lambda: len(stage.events) == 2)
+
+    assert [event.event for event in stage.events] == [PlaybackEvent.STARTED, PlaybackEvent.FINISHED]
+
+
+def test_an_interrupt_with_nothing_to_say_is_only_a_new_epoch(graph: TestGraph) -> None:
+    stage = AvatarStage(graph)
+    stage.play(10)
+    graph.send(Empty, "speech/interrupt", Empty())
+    stage.play_until(lambda: stage.infos[-1].epoch == 1)
+    stage.play(5)
+
+    assert not stage.events
+    assert all(b - a == FRAME_NS for a, b in pairwise(stage.stamps()))
+
+
+def test_reset_ends_what_is_being_said(graph: TestGraph) -> None:
+    stage = AvatarStage(graph)
+    stage.play(10)
+    stage.say("said", speech_like(2.0))
+    stage.say("waiting", speech_like(1.0))
+    stage.play(20)
+    assert graph.call(Trigger, "generator/reset", Trigger.Request()).success
+    graph.spin_until(lambda: len(stage.events) == 3)
+
+    assert [(event.utterance_id, event.event) for event in stage.events] == [
+        ("said", PlaybackEvent.STARTED),
+        ("said", PlaybackEvent.INTERRUPTED),
+        ("waiting", PlaybackEvent.INTERRUPTED),
+    ]
+
+
+class Microphone:
+    """40 ms of sound for every frame."""
+
+    def __init__(self, graph: TestGraph, stage: AvatarStage) -> None:
+        self._graph, self._stage = graph, stage
+        self._noise = np.random.default_rng(0)
+        self.sound = np.zeros(0, np.float32)
+
+    def silence(self) -> None:
+        self._send(np.zeros(640, np.float32))
+
+    def go_on(self) -> None:
+        piece, self.sound = self.sound[:640], self.sound[640:]
+        self._send(np.pad(piece, (0, 640 - len(piece))))
+
+    def hear_echo(self, delay_frames: int, gain: float) -> None:
+        at_ns = self._stage.now_ns - delay_frames * FRAME_NS
+        reader = AudioReader("AudioChunk")
+        said = [reader.read(m).samples for m in self._stage.spoken if stamp_ns(m.header.stamp) == at_ns]
+        self._send(gain * said[0] if said else np.zeros(640, np.float32))
+
+    def _send(self, samples: np.ndarray) -> None:
+        noise = self._noise.standard_normal(640) * 1e-3
+        chunk = signals.AudioChunk(self._stage.now_ns, (samples + noise).astype(np.float32), 16_000)
+        self._graph.send(AudioChunk, "user_audio", from_chunk(chunk))
+
+
+@pytest.fixture(scope="module")
+def voices(repository: Path) -> dict[str, np.ndarray]:
+    """The two voices of the demo at 16 kHz, without their pauses: 12 s of each."""
+    read = {}
+    for name in ("avatar", "user"):
+        clip = read_audio(repository / "examples" / "demo" / f"{name}.flac")
+        frames = Resampler(clip.sample_rate).push(clip.samples)
+        frames = frames[: len(frames) // 640 * 640].reshape(-1, 640)
+        read[name] = frames[np.abs(frames).max(1) > 0.01].ravel()
+    return read
