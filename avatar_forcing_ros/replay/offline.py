@@ -73,7 +73,8 @@ def replay(
             feeder.feed(message, result)
         performance.advance(found.closes_ns)
     result.sha256, result.frames = stage.digest.hexdigest(), stage.digest.frames
-    result.counters, result.damage = avatar.counters(), source.damage
+    result.counters = {**avatar.counters(), "failed_blocks": performance.failed_blocks}
+    result.damage = source.damage
     return result
 
 

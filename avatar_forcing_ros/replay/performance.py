@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from avatar_forcing_ros.avatar import MILLISECOND, Avatar
+from avatar_forcing_ros.avatar import MILLISECOND, Avatar, GenerationError
 from avatar_forcing_ros.messages import audio, motion, presented
 from avatar_forcing_ros.messages.making import Make, header
 from avatar_forcing_ros.messages.presented import Provenance
@@ -56,6 +56,9 @@ class Performance:
         stage: gets what is presented.
         make: makes messages.
         portrait_sha256: of the portrait's pixels.
+
+    Attributes:
+        failed_blocks: blocks that could not be generated; the face was held.
     """
 
     def __init__(self, avatar: Avatar, stage: Stage, make: Make, portrait_sha256: str) -> None:
@@ -65,7 +68,7 @@ class Performance:
         self._arrivals = ArrivalTimes()
         self._outbox = Outbox()
         self._mood = _Mood(presented.IDLE, 0, "", "")
-        self._spoken = 0
+        self._spoken = self._epoch = self.failed_blocks = 0
 
     def start(self, now_ns: int) -> None:
         """Begin the conversation."""
@@ -73,13 +76,27 @@ class Performance:
 
     def advance(self, now_ns: int) -> None:
         """Decide and present what is due by now."""
-        while self._avatar.next_decision_ns <= now_ns:
-            decided_ns = self._avatar.next_decision_ns
-            for frame in self._avatar.step(decided_ns):
+        while (decided_ns := self._avatar.next_decision_ns) <= now_ns:
+            self._outbox.release(decided_ns - 1)
+            for frame in self._generate(decided_ns):
+                self._notice_epoch(frame)
                 self._speak(frame)
                 self._outbox.put(frame.stamp_ns, frame.stamp_ns, self._presenting(frame, decided_ns))
             self._report_events()
         self._outbox.release(now_ns)
+
+    def _generate(self, decided_ns: int) -> list[AvatarFrame]:
+        try:
+            return self._avatar.step(decided_ns)
+        except GenerationError as error:
+            self.failed_blocks += 1
+            return error.frames
+
+    def _notice_epoch(self, frame: AvatarFrame) -> None:
+        """What belongs to an older epoch is not presented from the first frame of a newer one on."""
+        if frame.epoch != self._epoch:
+            self._epoch = frame.epoch
+            self._outbox.cut(frame.stamp_ns)
 
     # --- what comes in, after `advance` to its time ----------------------------------------------------------------
 

@@ -170,12 +170,12 @@ class SpeechTimeline:
 
     def withdraw(self, utterance_id: str, received_ns: int) -> PlaybackEvent | None:
         """Drop an utterance that has not begun, with all that may still come of it; None when it has begun or ended."""
-        self._admit([item for item in self._waiting if item.received_ns <= received_ns], _FOR_EVER_NS)
         begun = any(u.spans and u.utterance_id == utterance_id for u in self._queue)
         waits = any(u.utterance_id == utterance_id for u in self._queue)
         if begun or (utterance_id in self._closed and not waits):
             return None
         self._queue = deque(u for u in self._queue if u.utterance_id != utterance_id)
+        self._waiting = [item for item in self._waiting if item.chunk.utterance_id != utterance_id]
         self._closed.append(utterance_id)
         return PlaybackEvent(received_ns, utterance_id, Playback.INTERRUPTED, 0)
 
