@@ -167,6 +167,7 @@ def frame_times(info: FrameInfo) -> FrameTimes:
         stamp_ns(info.compute_start),
         stamp_ns(info.compute_end),
         (info.epoch, info.block_index),
+        info.quality_level,
     )
 
 
@@ -175,6 +176,7 @@ def table(result: RunReport) -> str:
     latency = result.latency
     rows = [
         ("frames per second held", f"{latency.fps:.2f}   ({latency.frames} frames, {latency.missing} missing)"),
+        ("frames at less than full quality", f"{latency.reduced}"),
         ("", "median      95 %"),
         ("frame published after its time", _ms(latency.lateness)),
         ("camera picture -> frame that reacts, presented", _ms(latency.motion_age)),

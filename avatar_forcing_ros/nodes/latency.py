@@ -20,6 +20,7 @@ class FrameTimes:
         compute_start_ns: when its block was begun.
         compute_end_ns: when its picture was ready.
         block: (epoch, block) that it belongs to.
+        quality_level: at which it was made; 0 is full.
     """
 
     stamp_ns: int
@@ -29,6 +30,7 @@ class FrameTimes:
     compute_start_ns: int
     compute_end_ns: int
     block: tuple[int, int]
+    quality_level: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class LatencyReport:
         frames: presented.
         fps: held from the first to the last frame.
         missing: places on the 25 fps grid that had no frame.
+        reduced: frames that were made at less than full quality, because the machine could not keep up.
         lateness: published after the presentation time.
         motion_age: from the camera picture to the presentation of the frame that reacts to it.
         motion_on_its_way: from the camera picture to its motion in the generator.
@@ -94,6 +97,7 @@ class LatencyReport:
     frames: int
     fps: float
     missing: int
+    reduced: int
     lateness: Spread
     motion_age: Spread
     motion_on_its_way: Spread
@@ -123,6 +127,7 @@ def report(frames: Sequence[FrameTimes], frame_ns: int) -> LatencyReport:
         frames=len(frames),
         fps=(len(frames) - 1) * 1e9 / span_ns,
         missing=span_ns // frame_ns + 1 - len(frames),
+        reduced=sum(frame.quality_level > 0 for frame in frames),
         lateness=spread([f.published_ns - f.stamp_ns for f in frames]),
         motion_age=spread([f.stamp_ns - motion_ns for f, motion_ns in seen]),
         motion_on_its_way=spread([parts.camera_ns for parts in ledgers]),
