@@ -105,6 +105,16 @@ def test_the_jaw_of_the_truth_follows_its_speech_at_no_lag(of_truth: dict[str, f
     assert of_truth["energy_corr"] > 0.5 and abs(of_truth["energy_lag"]) <= 1
 
 
+def test_the_smile_of_the_truth_follows_the_users_at_the_delay_of_an_answer(of_truth: dict[str, float]) -> None:
+    assert of_truth["smile_corr"] > 0.6 and 8 <= of_truth["smile_lag"] <= 15
+
+
+def test_what_cannot_be_told_has_no_lag(data: HeldOut) -> None:
+    silent = replace(data.conversations[0], user_true_motion=np.zeros((FRAMES, 18), np.float32))
+    found = evaluate(HeldOut((silent,)), silent.motion[None], 4)
+    assert np.isnan([found["smile_corr"], found["smile_lag"], found["smile_rate"]]).all()
+
+
 def test_a_face_without_regard_to_the_user_earns_nothing(data: HeldOut) -> None:
     other = np.stack([data.conversations[1].motion, data.conversations[0].motion])  # real behaviour, of another hour
     found = evaluate(data, np.roll(other, 250, axis=1), 4)

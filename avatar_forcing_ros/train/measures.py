@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from avatar_forcing_ros.metrics.correlation import pearson, residual_pearson
+from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, pearson, residual_pearson
 from avatar_forcing_ros.metrics.reaction import Responses, pool
 from avatar_forcing_ros.metrics.richness import COMMON_CLUSTERS, PAPER_CLUSTERS, entropy_bits
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.train.observed import LAGS, PARTS, Observed, joined
+from avatar_forcing_ros.train.observed import MOUTH_LAGS, PARTS, SMILE_LAGS, Observed, joined
 
 Statistic = Callable[[Sequence[Observed]], float]
 LOWER, HIGHER, AS_TRUTH = "↓", "↑", "≈"
@@ -86,20 +87,36 @@ def _channel_correlation(name: str) -> Statistic:
     )
 
 
-def _energy_curve(observed: Sequence[Observed]) -> np.ndarray:
-    """(L,) mean correlation over the conversations in which the avatar speaks."""
-    curves = np.array([one.energy_correlation for one in observed])
-    spoken = np.isfinite(curves[:, 0])
-    return curves[spoken].mean(axis=0) if spoken.any() else np.full(len(LAGS), np.nan)
+def _best(
+    curve: Callable[[Observed], NDArray[np.float64]], lags: range
+) -> Callable[[Sequence[Observed]], LaggedCorrelation]:
+    """The lag at which the mean correlation of all conversations, of those where it can be told, is greatest."""
+
+    def best(observed: Sequence[Observed]) -> LaggedCorrelation:
+        curves = np.array([curve(one) for one in observed])
+        known = curves[np.isfinite(curves[:, 0])]
+        mean = known.mean(axis=0) if len(known) else np.full(len(lags), np.nan)
+        return LaggedCorrelation(float(mean.max()), lags[int(mean.argmax())])
+
+    return best
 
 
-def _energy_correlation(observed: Sequence[Observed]) -> float:
-    return float(_energy_curve(observed).max())
+def _value(best: Callable[[Sequence[Observed]], LaggedCorrelation]) -> Statistic:
+    return lambda observed: best(observed).value
 
 
-def _energy_lag(observed: Sequence[Observed]) -> float:
-    curve = _energy_curve(observed)
-    return float(LAGS[int(curve.argmax())]) if np.isfinite(curve[0]) else float("nan")
+def _lag(best: Callable[[Sequence[Observed]], LaggedCorrelation]) -> Statistic:
+    """NaN where there is no correlation to have a lag."""
+
+    def lag(observed: Sequence[Observed]) -> float:
+        found = best(observed)
+        return float(found.lag_frames) if np.isfinite(found.value) else float("nan")
+
+    return lag
+
+
+_mouth = _best(lambda one: one.energy_correlation, MOUTH_LAGS)
+_smile = _best(lambda one: one.smile_correlation, SMILE_LAGS)
 
 
 def _jaw_gain(observed: Sequence[Observed]) -> float:
@@ -128,8 +145,8 @@ _LIPS = (
                             ("press", "lips pressed"), ("upper_lip", "upper lip"))
     ),
     Measure("jaw_gain", "jaw motion in units of the truth's", "", AS_TRUTH, _jaw_gain),
-    Measure("energy_corr", "jaw against log energy, correlation", "", HIGHER, _energy_correlation),
-    Measure("energy_lag", "lag of the jaw there", "frames", AS_TRUTH, _energy_lag),
+    Measure("energy_corr", "jaw against log energy, correlation", "", HIGHER, _value(_mouth)),
+    Measure("energy_lag", "lag of the jaw there", "frames", AS_TRUTH, _lag(_mouth)),
     Measure("closure_share", "p, b, m with lips shut", "%", HIGHER, _mean_of(lambda one: one.closures_shown)),
     Measure("vowel_share", "open vowels with lips apart", "%", HIGHER, _mean_of(lambda one: one.vowels_shown)),
     Measure("stillness", "mouth in silence, share of its range", "%", LOWER, _mean_of(lambda one: one.stillness)),
@@ -138,6 +155,8 @@ _REACTION = (
     Measure("smile_rate", "user's smiles returned", "%", AS_TRUTH, _smiles(lambda r: r.rate)),
     Measure("smile_delay_s", "median delay of the smile", "s", AS_TRUTH, _smiles(lambda r: r.median_delay_s)),
     Measure("false_smiles_per_minute", "smiles without cause", "/min", LOWER, _smiles(lambda r: r.false_per_minute)),
+    Measure("smile_corr", "smile against the user's, correlation", "", HIGHER, _value(_smile)),
+    Measure("smile_lag", "lag of the smile there", "frames", AS_TRUTH, _lag(_smile)),
     Measure("nod_rate", "phrases nodded at, beyond chance", "%", AS_TRUTH, _nods(lambda r: r.rate_beyond_chance)),
     Measure("nod_delay_s", "median delay of the nod", "s", AS_TRUTH, _nods(lambda r: r.median_delay_s)),
     Measure("false_nods_per_minute", "nods without cause", "/min", LOWER, _nods(lambda r: r.false_per_minute)),

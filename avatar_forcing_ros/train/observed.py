@@ -23,8 +23,12 @@ from avatar_forcing_ros.train.lips import targets_of
 from avatar_forcing_ros.train.pulses import FRAME_RATE
 
 PARTS = {"expression": slice(6, 18), "pose": slice(0, 6)}
-LAGS = range(-5, 6)
+MOUTH_LAGS = range(-5, 6)
 """Frames by which the mouth may come after the speech."""
+SMILE_LAGS = range(16)
+"""Frames by which the avatar's smile may come after the user's."""
+LEAST_SMILE = 0.05
+"""Standard deviation of a user's smile below which there is nothing to answer."""
 _JAW_TARGET, _PRESS_TARGET = 0, 3
 
 
@@ -108,11 +112,11 @@ class Observed:
 
     @cached_property
     def energy_correlation(self) -> NDArray[np.float64]:
-        """(L,) correlation of jaw and log energy at LAGS; NaN where the avatar hardly speaks."""
+        """(L,) correlation of jaw and log energy at MOUTH_LAGS; NaN where the avatar hardly speaks."""
         if self.speaking.mean() < self.config.least_speech:
-            return np.full(len(LAGS), np.nan)
+            return np.full(len(MOUTH_LAGS), np.nan)
         energy = log_energy(self.conversation.avatar_sound)[: len(self.generated)]
-        return lagged_pearson(energy, self.channel("jaw_open"), LAGS)
+        return lagged_pearson(energy, self.channel("jaw_open"), MOUTH_LAGS)
 
     @cached_property
     def closures_shown(self) -> float:
@@ -149,6 +153,14 @@ class Observed:
         everywhere = np.ones(len(smile), bool)
         answers = onsets(self.channel("smile"), config.smile)
         return respond(seen, answers, everywhere, config.smile_time, list(onsets(smile, config.slight_smile)))
+
+    @cached_property
+    def smile_correlation(self) -> NDArray[np.float64]:
+        """(L,) correlation of both smiles at SMILE_LAGS; NaN where the user does not smile or is not seen."""
+        user = self.user[:, INDEX["smile"]]
+        if user.std() < LEAST_SMILE or not self.conversation.user_valid.any():
+            return np.full(len(SMILE_LAGS), np.nan)
+        return lagged_pearson(user, self.channel("smile"), SMILE_LAGS)
 
     def _is_seen(self, time_s: float) -> bool:
         frame = int(time_s * FRAME_RATE)

@@ -20,11 +20,7 @@ from avatar_forcing_ros.motion.facemesh.measures import INDEX as MEASURE
 from avatar_forcing_ros.motion.facemesh.measures import measure
 from avatar_forcing_ros.signals import NANOSECONDS, VideoFrame
 from avatar_forcing_ros.stream.grid import SAMPLE_RATE
-
-SMILE_LAGS = range(16)
-"""Frames by which the avatar's smile may come after the user's."""
-LEAST_SMILE = 0.05
-"""Standard deviation of a user's smile below which there is nothing to answer."""
+from avatar_forcing_ros.train.observed import LEAST_SMILE, SMILE_LAGS
 
 
 @dataclass(frozen=True)
