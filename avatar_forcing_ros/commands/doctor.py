@@ -68,7 +68,7 @@ def _findings(model: str, quick: bool) -> Iterator[Finding]:
     yield _try("microphone and speaker", _sound_devices, needed=False)
     yield _try("model", lambda: load_bundle(model).manifest.origin)
     yield _try("user's face", lambda: _encoding(model))
-    yield _try("speed", lambda: _speed(model))
+    yield _try("speed", lambda: _speed(model), needed=False)
     if not quick:
         yield _try("playout delay", lambda: _playout_delay(model), needed=False)
 
