@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+
+_AHEAD_NS = 20_000_000
+_JUDGED = 64  # ages of items: some seconds
 
 
 class InputWatch:
-    """Remembers when an input last gave something.
+    """Remembers when an input last gave something, and how old that was by its stamp.
 
     Attributes:
         name: what it is called in messages.
@@ -16,16 +19,37 @@ class InputWatch:
     def __init__(self, name: str, timeout_ns: int) -> None:
         self.name, self._timeout_ns = name, timeout_ns
         self._last_ns: int | None = None
+        self._ages_ns: deque[int] = deque(maxlen=_JUDGED)
         self.count = 0
 
-    def seen(self, now_ns: int) -> None:
-        """Something came now."""
+    def seen(self, now_ns: int, made_ns: int | None = None) -> None:
+        """Something came now; by its stamp it was made at `made_ns`."""
         self._last_ns = now_ns
         self.count += 1
+        if made_ns is not None:
+            self._ages_ns.append(now_ns - made_ns)
 
     def forget(self) -> None:
         """Nothing has come yet; time has jumped."""
         self._last_ns = None
+        self._ages_ns.clear()
+
+    @property
+    def least_age_ns(self) -> int | None:
+        """By their stamps, how old the newest items were at least when they came: transport, and error of clocks."""
+        return min(tuple(self._ages_ns), default=None)
+
+    def clock_complaint(self) -> str:
+        """What is wrong with its stamps, in one line, or empty.
+
+        Nothing comes before it is made, and what is older than the timeout counts for nothing: then the clock of the
+        sensor is not this one. Stamps are believed all the same, for whoever corrects them by arrival cannot replay.
+        """
+        age_ns = self.least_age_ns
+        if age_ns is None or -_AHEAD_NS <= age_ns <= self._timeout_ns:
+            return ""
+        where = "ahead of" if age_ns < 0 else "behind"
+        return f"the stamps of the {self.name} are {abs(age_ns) // 1_000_000} ms {where} this clock"
 
     def stopped(self, now_ns: int) -> bool:
         """It was there once and has been silent for longer than the timeout."""
