@@ -93,13 +93,13 @@ class Performer:
     def hear(self, chunk: AudioChunk) -> None:
         """The user's voice."""
         received_ns = self._waiter.now_ns()
-        self.microphone.seen(received_ns)
+        self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + chunk.duration_ns)
         self._inbox.put(_Request("user_audio", received_ns, lambda: self._avatar.push_user_audio(chunk)))
 
     def see(self, sample: MotionSample) -> None:
         """The user's face."""
         received_ns = self._waiter.now_ns()
-        self.camera.seen(received_ns)
+        self.camera.seen(received_ns, sample.stamp_ns)
         self._arrivals.add(sample.stamp_ns, received_ns)
         self._inbox.put(_Request("user_motion", received_ns, lambda: self._avatar.push_user_motion(sample)))
 
@@ -157,6 +157,8 @@ class Performer:
             "lateness_ms_p95": float(np.percentile(list(self._presenter.lateness_ms) or [0.0], 95)),
             "user_motion_received": self.camera.count,
             "user_audio_received": self.microphone.count,
+            "user_motion_age_ms_least": _milliseconds(self.camera.least_age_ns),
+            "user_audio_age_ms_least": _milliseconds(self.microphone.least_age_ns),
             "epoch": self._avatar.epoch if started else 0,
             **(self._avatar.counters() if started else {}),
         }
@@ -170,6 +172,10 @@ class Performer:
         if self._failure:
             complaints.append(self._failure)
         return "; ".join(complaints)
+
+    def clock_complaint(self) -> str:
+        """Which inputs live in another time, in one line, or empty."""
+        return "; ".join(filter(None, (self.camera.clock_complaint(), self.microphone.clock_complaint())))
 
     # --- the thread ------------------------------------------------------------------------------------------------
 
@@ -309,6 +315,10 @@ class Performer:
     def _use_portrait(self, portrait: Portrait, sha256: str) -> None:
         self._avatar.use_portrait(portrait)
         self._portrait_sha256 = sha256
+
+
+def _milliseconds(duration_ns: int | None) -> float | str:
+    return "" if duration_ns is None else duration_ns / MILLISECOND
 
 
 def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
