@@ -145,7 +145,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         values = {"fps": fps, **self._performer.figures(), "faults": self.faults.count, "last_fault": self.faults.last}
         if not fps:
             return Health(Level.ERROR, "no frame in the last second", values)
-        complaint = self._performer.complaint()
+        complaint = self._performer.complaint() or self._performer.clock_complaint()
         return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values)
 
 
