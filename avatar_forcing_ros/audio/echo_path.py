@@ -107,7 +107,7 @@ class EchoPath:
             return None
         size = self.config.block_samples
         echo = irfft((self._path * self._presented).sum(0))[size:]
-        samples = heard - echo
+        samples = np.where(heard == 0, np.float32(0), heard - echo)  # exact zeros fill gaps: there is no echo in them
         error = rfft(np.concatenate([np.zeros(size, np.float32), samples]))
         left = 0.5 * (self._variance * self._power).sum(0)  # half: the block is half of its window
         self._learn(error, left)
