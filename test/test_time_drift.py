@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from avatar_forcing_ros.nodes.playback import (
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, MotionSample
 from avatar_forcing_ros.stream.drift import DriftFollower, of_length
 from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE, sample_of, stamp_of
+from avatar_forcing_ros.stream.inputs import InputWatch
 from avatar_forcing_ros.stream.user_audio import DRIFT_SAMPLES, DRIFT_SMOOTHING, UserAudioTimeline
 from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
 
@@ -292,3 +295,31 @@ def test_a_piece_of_another_length_keeps_its_ends_and_its_shape() -> None:
         assert drawn[0] == wave[0] and drawn[-1] == pytest.approx(wave[-1], abs=1e-6)
         positions = np.linspace(0, 319, length)
         np.testing.assert_allclose(drawn, np.sin(positions * 0.1), atol=2e-3)
+
+
+@pytest.mark.parametrize(("ppm", "where", "hours"), [(100.0, "ahead of", 0.15), (-100.0, "behind", 1.35)])
+def test_a_sensor_whose_stamps_drift_away_is_told_before_it_matters(ppm: float, where: str, hours: float) -> None:
+    """Stamps are believed: a camera with a clock of its own is for chrony to mend, and for us to notice."""
+    watch = InputWatch("camera", timeout_ns=500 * MS)
+    random = np.random.default_rng(0)
+    told_s = None
+    for n in range(8 * 3600):
+        made_ns = START_NS + n * NANOSECONDS
+        received_ns = made_ns + round(random.uniform(10, 40) * MS)
+        watch.seen(received_ns, made_ns + round(n * NANOSECONDS * ppm * 1e-6))
+        if told_s is None and watch.clock_complaint():
+            told_s, told = n, watch.clock_complaint()
+
+    assert told_s is not None and told_s == pytest.approx(hours * 3600, rel=0.5)
+    assert re.fullmatch(rf"the stamps of the camera are (2\d|50\d) ms {where} this clock", told)
+    assert watch.clock_complaint().endswith(f"{where} this clock")
+    assert abs(watch.least_age_ns) > 2800 * MS
+
+
+def test_a_sensor_on_this_clock_is_not_complained_about() -> None:
+    watch = InputWatch("microphone", timeout_ns=500 * MS)
+    for n in range(1000):
+        watch.seen(START_NS + n * FRAME_NS + 450 * MS, START_NS + n * FRAME_NS)
+    assert watch.clock_complaint() == ""
+    watch.forget()
+    assert watch.least_age_ns is None
