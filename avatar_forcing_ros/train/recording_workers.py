@@ -65,9 +65,9 @@ def _side_by_side(
     with _pool(workers) as pool:
         while waiting or running:
             while waiting and len(running) < workers:
-                running[pool.submit(read_one, job, waiting[0])] = waiting.popleft()
-            done = wait(running, return_when=FIRST_COMPLETED).done
-            for future in done:
+                future = pool.submit(read_one, job, waiting[0])  # it still waits when the pool is broken
+                running[future] = waiting.popleft()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
                 entry = future.result()
                 del running[future]
                 yield entry
