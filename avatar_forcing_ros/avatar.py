@@ -57,7 +57,7 @@ class AvatarConfig:
         interrupt_lead_ms: after an interrupt the old motion and speech end later than this, by up to one frame; what
             is handed to a loudspeaker by then has no other end.
         input_timeout_ms: a user or a microphone that was silent for this long is not there.
-        patience_ms: how long the first chunk of an utterance waits for a whole block of speech.
+        patience_ms: how long speech waits for a whole block of it, at the start of an utterance and after a stall.
         behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the
             present.
         steps: solver steps per block; 0 takes the bundle's.

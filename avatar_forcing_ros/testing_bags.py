@@ -41,10 +41,12 @@ class Sent:
 
 
 def make(kind: str, **fields: Any) -> Any:
+    """A message of a kind, `package/Name`."""
     return TYPES.make(kind, **fields)
 
 
 def user_motion(seconds: float, space: str = "bars") -> Iterable[Sent]:
+    """A user who smiles now and then, 25 times a second with a little jitter."""
     for k in range(int(25 * seconds)):
         stamp = BEGIN_NS + k * 40 * MS + (k % 5) * MS
         sample = smiling(stamp, 0.5 + 0.5 * np.sin(k / 5))
@@ -52,6 +54,7 @@ def user_motion(seconds: float, space: str = "bars") -> Iterable[Sent]:
 
 
 def camera(seconds: float, side: int = 48) -> Iterable[Sent]:
+    """Pictures of a user for a `BarsSpace`, which reads their brightness."""
     for k in range(int(25 * seconds)):
         stamp = BEGIN_NS + k * 40 * MS + (k % 5) * MS
         picture = np.full((side, side, 3), 60 + 3 * (k % 40), np.uint8)
@@ -59,6 +62,7 @@ def camera(seconds: float, side: int = 48) -> Iterable[Sent]:
 
 
 def sound(topic: str, chunks: Iterable[AudioChunk], delay_ns: int = 4 * MS) -> Iterable[Sent]:
+    """Chunks with stamps; a microphone's can be sent only when they have ended."""
     for chunk in chunks:
         assert chunk.stamp_ns is not None
         sent = chunk.stamp_ns + (chunk.duration_ns if topic == "/user_audio" else 0)
@@ -66,6 +70,7 @@ def sound(topic: str, chunks: Iterable[AudioChunk], delay_ns: int = 4 * MS) -> I
 
 
 def cut(samples: np.ndarray, begin_ns: int, step_ns: int, length: int, who: str = "") -> list[AudioChunk]:
+    """Sound in chunks of `length` samples whose stamps are `step_ns` apart; the last one ends an utterance."""
     pieces = [samples[n : n + length] for n in range(0, len(samples), length)]
     last = len(pieces) - 1
     return [
@@ -79,6 +84,7 @@ def utterance(who: str, at_ns: int, seconds: float, step_ns: int = 25 * MS) -> l
 
 
 def interrupt(at_ns: int) -> Sent:
+    """Stop speaking."""
     return Sent(
         "/speech/interrupt",
         BEGIN_NS + at_ns,
@@ -119,6 +125,7 @@ def shuffled(sent: list[Sent], seed: int) -> list[Sent]:
 
 
 def write_bag(path: Path, sent: list[Sent], storage: Storage = "sqlite3") -> Path:
+    """A bag of messages, in the order of their arrival."""
     with BagWriter(path, storage) as writer:
         for topic in sorted({item.topic for item in sent}):
             writer.add_topic(topic, KINDS[topic])

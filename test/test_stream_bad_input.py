@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -169,6 +170,14 @@ def test_an_utterance_without_an_end_stalls_and_is_ended_by_the_next() -> None:
         ("b", Playback.STARTED),
         ("b", Playback.FINISHED),
     ]
+
+
+def test_the_rest_of_an_utterance_that_is_never_ended_is_said_after_all() -> None:
+    arrivals = [
+        (stamp_of(FIRST) + k * 100 * MS, replace(c, end_of_utterance=False)) for k, c in enumerate(chunks(sound(0.6)))
+    ]
+    said, _, _ = play(arrivals)
+    assert np.array_equal(said[said > 0], sound(0.6))
 
 
 def test_a_second_utterance_ends_the_first_and_what_still_comes_of_the_first_is_an_orphan() -> None:

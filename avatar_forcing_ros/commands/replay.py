@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay the bag; what was done, for --json."""
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     with BagReader(args.bag_in) as source:
         found = survey(source, dict(_remapping(text) for text in args.remap), args.camera)
         writer = BagWriter(args.bag_out, args.storage, args.force)

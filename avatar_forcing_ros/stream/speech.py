@@ -58,7 +58,7 @@ class _Utterance:
 
     utterance_id: str
     requested: int | None
-    first_counted_ns: int
+    waits_since_ns: int
     resampler: Resampler
     next_seq: int
     samples: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -66,8 +66,10 @@ class _Utterance:
     flowing: bool = False
     spans: list[tuple[int, int]] = field(default_factory=list)
 
-    def extend(self, chunk: AudioChunk) -> None:
+    def extend(self, chunk: AudioChunk, counts_ns: int) -> None:
         """Append a chunk, whatever its rate."""
+        if not len(self.samples):
+            self.waits_since_ns = counts_ns
         if chunk.sample_rate != self.resampler.rate:
             self._append(self.resampler.flush())
             self.resampler = Resampler(chunk.sample_rate)
@@ -109,11 +111,11 @@ class SpeechTimeline:
     * it came later, or has no stamp: its arrival.
 
     An utterance starts once a whole block of it is there, or its end, or once it has waited for `patience_ns`; when it
-    runs dry before its end, silence follows until a whole block is there again. A chunk that has overtaken others
-    waits for them for `reorder_ns`.
+    runs dry before its end, silence follows until the same is so again. A chunk that has overtaken others waits for
+    them for `reorder_ns`.
 
     Attributes:
-        patience_ns: how long the first chunk waits for more.
+        patience_ns: how long a chunk waits for more.
         reorder_ns: how much later than its stamp a chunk may come without a difference.
         horizon_ns: blocks decided by now hold no frame later than this from now.
         lost: chunks missing by sequence number.
@@ -232,7 +234,7 @@ class SpeechTimeline:
             return
         self.lost += chunk.seq - utterance.next_seq
         utterance.next_seq = chunk.seq + 1
-        utterance.extend(chunk)
+        utterance.extend(chunk, item.counts_ns)
         if utterance.ended:
             self._closed.append(utterance.utterance_id)
 
@@ -259,7 +261,7 @@ class SpeechTimeline:
         if wanted <= 0:
             return False
         enough = utterance.ended or len(utterance.samples) >= wanted
-        tired = not utterance.spans and decided_ns - utterance.first_counted_ns >= self.patience_ns
+        tired = decided_ns - utterance.waits_since_ns >= self.patience_ns
         utterance.flowing = utterance.flowing or enough or (tired and len(utterance.samples) > 0)
         return utterance.flowing
 
