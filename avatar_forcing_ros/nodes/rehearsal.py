@@ -143,6 +143,8 @@ class Rehearsal:
         self.node, self.now_ns = VirtualNode(start_ns), start_ns
         self.faults = Faults(self.node)
         self._begun = False
+        self._woken = False
+        self._number = 0
         self._arrivals: list[tuple[int, int, Callable[[], None]]] = []
         space = _CostlySpace(bundle.space, lambda: self._pay(self.machine.picture_ms))
         self.avatar = Avatar(replace(bundle, space=space), portrait, avatar)
@@ -161,8 +163,13 @@ class Rehearsal:
 
     def at(self, time_ns: int, act: Callable[[], None]) -> None:
         """Have something happen, such as a message's arrival, when the clock comes to a time."""
-        self._arrivals.append((time_ns, len(self._arrivals), act))
+        self._number += 1
+        self._arrivals.append((time_ns, self._number, act))
         self._arrivals.sort()
+
+    def interrupt_at(self, time_ns: int) -> None:
+        """Interrupt when the clock comes to a time; unlike other arrivals this wakes the performer."""
+        self.at(time_ns, self._interrupt)
 
     def run(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -170,10 +177,23 @@ class Rehearsal:
         if not self._begun:
             self.performer.turn()
             self._begun = True
-        while self.avatar.next_decision_ns <= end_ns:
-            self._pass(max(self.avatar.next_decision_ns, self.now_ns))
-            self.performer.turn()
+        while self._next_turn_ns <= end_ns:
+            self._pass(max(self._next_turn_ns, self.now_ns))
+            if self._woken or self.avatar.next_decision_ns <= self.now_ns:
+                self._woken = False
+                self.performer.turn()
         self._pass(end_ns)
+
+    @property
+    def _next_turn_ns(self) -> int:
+        """When the performer has something to do; a new arrival may be that."""
+        if self._woken:
+            return self.now_ns
+        return min([self.avatar.next_decision_ns] + [time_ns for time_ns, *_ in self._arrivals[:1]])
+
+    def _interrupt(self) -> None:
+        self.performer.interrupt()
+        self._woken = True
 
     def _pay(self, cost_ms: float) -> None:
         if self._begun:
