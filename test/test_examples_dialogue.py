@@ -13,20 +13,18 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
-from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
+from avatar_forcing_ros.msg import PlaybackEvent
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.media import read_audio
-from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
+from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
 
 pytestmark = pytest.mark.ros
 
 ECHO = 0.3  # -10 dB
-ECHO_FRAMES = 3
 
 
 @pytest.fixture(scope="module")
@@ -51,24 +49,16 @@ def voices(repository: Path) -> dict[str, np.ndarray]:
     return read
 
 
-class Room:
-    """A microphone that hears a user, the avatar's echo and noise; 40 ms for every frame."""
+class User:
+    """Somebody in a room with the avatar: 40 ms of a microphone for every frame."""
 
-    def __init__(self, graph: TestGraph, stage: AvatarStage) -> None:
-        self._graph, self._stage, self._noise = graph, stage, np.random.default_rng(0)
-        self._reader = AudioReader("AudioChunk")
-        self.user = np.zeros(0, np.float32)
+    def __init__(self, stage: AvatarStage) -> None:
+        self._stage = stage
+        self.words = np.zeros(0, np.float32)
 
-    def hear(self) -> None:
-        piece, self.user = self.user[:FRAME_SAMPLES], self.user[FRAME_SAMPLES:]
-        sound = self._noise.standard_normal(FRAME_SAMPLES) * 1e-3
-        sound[: len(piece)] += 0.5 * piece
-        at_ns = self._stage.now_ns - ECHO_FRAMES * FRAME_NS
-        for message in self._stage.spoken[-10:]:
-            if stamp_ns(message.header.stamp) == at_ns:
-                sound += ECHO * self._reader.read(message).samples
-        chunk = signals.AudioChunk(self._stage.now_ns, sound.astype(np.float32), 16_000)
-        self._graph.send(AudioChunk, "user_audio", from_chunk(chunk))
+    def speak(self) -> None:
+        piece, self.words = self.words[:FRAME_SAMPLES], self.words[FRAME_SAMPLES:]
+        self._stage.hear(0.5 * piece, echo=ECHO)
 
 
 def test_it_answers_is_interrupted_and_answers_again(example: ModuleType, voices: dict[str, np.ndarray]) -> None:
@@ -79,24 +69,24 @@ def test_it_answers_is_interrupted_and_answers_again(example: ModuleType, voices
     with TestGraph() as graph:
         stage = AvatarStage(graph, avatar__barge_in__enabled=True)
         graph.spin_node(example.DialogueManager(recorded_voice, context=graph.context))
-        room = Room(graph, stage)
+        user = User(stage)
 
         def told(kind: int, utterance_id: str) -> list[PlaybackEvent]:
             return [e for e in stage.events if (e.event, e.utterance_id) == (kind, utterance_id)]
 
         def play_until(kind: int, utterance_id: str, longest: int) -> None:
             for _ in range(longest):
-                stage.play(1, room.hear)
+                stage.play(1, user.speak)
                 if told(kind, utterance_id):
                     return
             raise AssertionError(f"no event {kind} of {utterance_id!r}, only {stage.events}")
 
-        stage.play(8, room.hear)
-        room.user = voices["user"][: 16_000 * 2]
+        stage.play(8, user.speak)
+        user.words = voices["user"][: 16_000 * 2]
         play_until(PlaybackEvent.STARTED, "answer 0", 50 + 18 + 30)  # the turn, the pause, and on the way
-        stage.play(75, room.hear)
+        stage.play(75, user.speak)
         assert not told(PlaybackEvent.INTERRUPTED, "answer 0"), "it was interrupted by its own echo"
-        room.user = voices["user"][16_000 * 3 : 16_000 * 5]
+        user.words = voices["user"][16_000 * 3 : 16_000 * 5]
         play_until(PlaybackEvent.INTERRUPTED, "answer 0", 25)
         (event,) = told(PlaybackEvent.INTERRUPTED, "answer 0")
         assert 2.5 < stamp_ns(event.position) / 1e9 < 5

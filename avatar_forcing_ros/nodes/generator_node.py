@@ -32,6 +32,7 @@ from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.stream.inputs import InputWatch
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class GeneratorNodeConfig:
     def __post_init__(self) -> None:
         if self.output.speech_ahead_ms > self.avatar.interrupt_lead_ms:
             raise ValueError(
-                "output.speech_ahead_ms must be at most avatar.interrupt_lead_ms, for speech that was handed out cannot "
-                f"be interrupted, got {self.output.speech_ahead_ms} and {self.avatar.interrupt_lead_ms}"
+                "output.speech_ahead_ms must be at most avatar.interrupt_lead_ms, for speech that was handed out "
+                f"cannot be interrupted, got {self.output.speech_ahead_ms} and {self.avatar.interrupt_lead_ms}"
             )
 
 
@@ -111,6 +112,11 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         undo.callback(speak.close)
         self._shown_before = 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    @property
+    def inputs(self) -> dict[str, InputWatch]:
+        """What has come from camera and microphone, by their names, while the node is active."""
+        return {watch.name: watch for watch in (self._performer.camera, self._performer.microphone)}
 
     @property
     def _on_simulated_time(self) -> bool:

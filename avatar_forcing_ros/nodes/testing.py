@@ -30,11 +30,11 @@ from rosgraph_msgs.msg import Clock
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.msg import AudioChunk, FrameInfo, PlaybackEvent
-from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
 from avatar_forcing_ros.testing import tiny_bundle
 
 AnyNode = TypeVar("AnyNode", bound=ManagedNode)
@@ -157,6 +157,7 @@ class AvatarStage:
     def __init__(self, graph: TestGraph, start_ns: int = 1_000 * signals.NANOSECONDS, **parameters: Any) -> None:
         """Start a generator with these parameters, see `TestGraph.add`."""
         self._graph, self._start_ns, self.now_ns = graph, start_ns, start_ns
+        self._noise = np.random.default_rng(0)
         self.node = graph.add(
             GeneratorNode,
             {"open_model": lambda _name: tiny_bundle()},
@@ -200,6 +201,36 @@ class AvatarStage:
             last = end and seq == len(pieces) - 1
             chunk = signals.AudioChunk(None, piece, 16_000, utterance_id, seq, last)
             self._graph.send(AudioChunk, "speech", from_chunk(chunk))
+
+    def hear(self, samples: NDArray[np.float32], echo: float = 0.0, echo_frames: int = 3) -> None:
+        """Send the microphone's next 40 ms and wait until they have come.
+
+        Args:
+            samples: (N,) what the user says, up to 640 at 16 kHz.
+            echo: gain of the avatar's own voice in it.
+            echo_frames: how late that voice is.
+        """
+        sound = self._noise.standard_normal(FRAME_SAMPLES) * 1e-3
+        sound[: len(samples)] += samples
+        sound += echo * self._presented_at(self.now_ns - echo_frames * FRAME_NS)
+        microphone = self.node.inputs["microphone"]
+        count = microphone.count
+        chunk = signals.AudioChunk(self.now_ns, sound.astype(np.float32), SAMPLE_RATE)
+        self._graph.send(AudioChunk, "user_audio", from_chunk(chunk))
+        self._graph.spin_until(lambda: microphone.count > count)
+
+    def _presented_at(self, time_ns: int) -> NDArray[np.float32]:
+        """(640,) what the avatar says during a frame that was presented."""
+        if not any(info.utterance_id for info in self.infos if stamp_ns(info.header.stamp) == time_ns):
+            return np.zeros(FRAME_SAMPLES, np.float32)
+        reader, found = AudioReader("AudioChunk"), list[AudioChunk]()
+
+        def there() -> bool:
+            found.extend(message for message in self.spoken[-20:] if stamp_ns(message.header.stamp) == time_ns)
+            return bool(found)
+
+        self._graph.spin_until(there)
+        return reader.read(found[0]).samples
 
     def stamps(self) -> list[int]:
         """Presentation times of all frames."""
