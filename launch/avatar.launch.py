@@ -26,6 +26,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("webcam", "-1", "number of a camera device to open; negative leaves the camera to a driver"),
             argument("microphone", "false", "open this machine's microphone"),
             argument("speaker", "false", "play the avatar's voice on this machine"),
+            argument("barge_in", "false", "let the user's voice interrupt the avatar"),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]
@@ -38,5 +39,6 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         webcam=int(value(context, "webcam")),
         microphone=value(context, "microphone") == "true",
         speaker=value(context, "speaker") == "true",
+        barge_in=value(context, "barge_in") == "true",
     )
     return [node_action(node) for node in nodes]

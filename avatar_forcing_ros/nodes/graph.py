@@ -70,7 +70,9 @@ class AvatarChoice:
     portrait: str = ""
 
 
-def live(avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speaker: bool = False) -> list[NodeProcess]:
+def live(
+    avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speaker: bool = False, barge_in: bool = False
+) -> list[NodeProcess]:
     """The avatar on a robot: camera and microphone come from its drivers, or from this machine's own devices.
 
     Args:
@@ -78,11 +80,13 @@ def live(avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speak
         webcam: number of a camera device to open; negative leaves the camera to a driver.
         microphone: open this machine's microphone.
         speaker: play the avatar's voice on this machine.
+        barge_in: let the user's voice interrupt the avatar.
     """
+    interrupts = {"avatar.barge_in.enabled": True} if barge_in else {}
     own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
     listeners = [
         _node("motion_extraction_node", "live"),
-        _node("generator_node", "live", **vars(avatar), **own),
+        _node("generator_node", "live", **vars(avatar), **own, **interrupts),
         _node("display_node", "live", speaker=speaker, **own),
     ]
     if webcam < 0 and not microphone:
