@@ -15,11 +15,10 @@ from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
 from avatar_forcing_ros.cli import main
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
 from avatar_forcing_ros.testing import TINY_NETWORK, speech_like, tiny_bundle
-from avatar_forcing_ros.train.comparison import generate
+from avatar_forcing_ros.train.comparison import require_named_channels
 from avatar_forcing_ros.train.evaluate_command import add_arguments, run
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.measures import ROWS
-from avatar_forcing_ros.train.noises import as_speech
 from avatar_forcing_ros.train.real_clip import smile_against_smile
 from avatar_forcing_ros.train.scaling import LatentScale
 
@@ -94,4 +93,4 @@ def test_a_model_without_named_channels_is_refused() -> None:
     bundle = tiny_bundle(network=TINY_NETWORK)
     object.__setattr__(bundle, "space", type("Other", (), {"names": (), "name": "autoencoder"})())
     with pytest.raises(ValueError, match="18 facemesh channels, got motion space autoencoder"):
-        generate(bundle, as_speech([np.zeros(16_000, np.float32)]))
+        require_named_channels(bundle)

@@ -31,7 +31,7 @@ class ComparisonConfig:
         noise_s: duration of each noise.
     """
 
-    seeds: int = 2
+    seeds: int = 1
     resamples: int = 200
     noise_s: float = 6.0
 
@@ -62,8 +62,10 @@ def compare(
         progress: called with the name of each column that is begun.
 
     Raises:
-        ValueError: a model does not move the named channels that the conversations are made of.
+        ValueError: a model does not move the channels that the conversations are made of.
     """
+    for bundle in (model, *([stage_1] if stage_1 else [])):
+        require_named_channels(bundle)
     comparison = _Comparison(data, config, progress)
     columns = [comparison.truth(model.manifest.network.block_frames)]
     columns += comparison.of("model", model)
@@ -106,16 +108,20 @@ class _Comparison:
         return float(in_noise.std(axis=1).max() / max(opening_range(said), 1e-9)) if len(said) else float("nan")
 
 
-def generate(bundle: ModelBundle, heard: Heard, seed: int = 0) -> NDArray[np.float32]:
-    """(C, T, 18) motion of a model for what it hears and sees, block by block as live.
+def require_named_channels(bundle: ModelBundle) -> None:
+    """Simulated conversations are made of the facemesh channels.
 
     Raises:
-        ValueError: the model does not move the named channels.
+        ValueError: the model moves something else.
     """
     if bundle.space.names != NAMES:
         raise ValueError(
             f"simulated conversations need a model of the {len(NAMES)} facemesh channels, "
             f"got motion space {bundle.space.name}"
         )
+
+
+def generate(bundle: ModelBundle, heard: Heard, seed: int = 0) -> NDArray[np.float32]:
+    """(C, T, 18) motion of a model for what it hears and sees, block by block as live."""
     scale = LatentScale(bundle.latent_mean, bundle.latent_std)
     return stream_motion(bundle.network, scale, bundle.manifest.sampler, heard, seed)

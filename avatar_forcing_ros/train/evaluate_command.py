@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
-from avatar_forcing_ros.train.comparison import Column, ComparisonConfig, compare
+from avatar_forcing_ros.train.comparison import Column, ComparisonConfig, compare, require_named_channels
 from avatar_forcing_ros.train.conversation import ConversationConfig
 from avatar_forcing_ros.train.evaluation import HeldOut, held_out
 from avatar_forcing_ros.train.reaction_pictures import draw_reaction, draw_real_clip, draw_strip
@@ -82,6 +82,7 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
     """The table, on simulated conversations."""
     model = load_bundle(args.model)
     stage_1 = load_bundle(args.without_stage_2) if args.without_stage_2 else None
+    require_named_channels(model)
     tqdm.write(f"simulating {args.conversations} conversations of {args.seconds:g} s")
     data = held_out(args.conversations, config=replace(ConversationConfig(), duration_s=args.seconds))
     config = ComparisonConfig(seeds=args.seeds)
@@ -89,23 +90,24 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
     table = "\n".join([format_table(columns), LEGEND, *([] if stage_1 else [HOW_TO_GET_STAGE_1])])
     tqdm.write(f"\n{table}\n")
     (args.output / "table.txt").write_text(table + "\n")
-    _draw(args.output, model, data, columns)
     return {
         "conversations": args.conversations,
         "seconds": args.seconds,
         "seeds": args.seeds,
         "columns": as_json(columns),
-        "pictures": sorted(str(path) for path in args.output.glob("*.png")),
+        "pictures": [str(path) for path in _draw(args.output, model, data, columns)],
     }
 
 
-def _draw(folder: Path, model: ModelBundle, data: HeldOut, columns: list[Column]) -> None:
+def _draw(folder: Path, model: ModelBundle, data: HeldOut, columns: list[Column]) -> list[Path]:
+    """Curves of the first conversations, and a strip of the one with most smiles; their paths."""
     motion = next(column.motion for column in columns if column.name == "model")
-    for number, conversation in enumerate(data.conversations[:CURVES]):
-        draw_reaction(conversation, motion[number], folder / f"curves_{number}.png")
-    smiles = [len(conversation.user_smiles) for conversation in data.conversations]
-    chosen = int(np.argmax(smiles))
+    paths = [folder / f"curves_{number}.png" for number in range(min(CURVES, len(motion)))]
+    for number, path in enumerate(paths):
+        draw_reaction(data.conversations[number], motion[number], path)
+    chosen = int(np.argmax([len(conversation.user_smiles) for conversation in data.conversations]))
     draw_strip(model.space, data.conversations[chosen], motion[chosen], folder / "strip.png")
+    return [*paths, folder / "strip.png"]
 
 
 def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
