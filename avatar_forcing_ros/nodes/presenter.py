@@ -72,6 +72,7 @@ class Presenter:
         every_frame: late frames are shown, too, so that a replay does not depend on how fast the machine is.
 
     Attributes:
+        every_frame: as given.
         shown: frames published.
         dropped: frames not published because they were more than one frame late and a newer one was there.
         lateness_ms: of the newest published frames.
@@ -81,7 +82,7 @@ class Presenter:
         self, node: Outlet, pacer: Pacer, config: PresenterConfig, space: MotionSpace, every_frame: bool = False
     ) -> None:
         self._now_ns: Callable[[], int] = lambda: node.get_clock().now().nanoseconds
-        self._pacer, self._config, self._space, self._every_frame = pacer, config, space, every_frame
+        self._pacer, self._config, self._space, self.every_frame = pacer, config, space, every_frame
         self._image = node.advertise(Image, "avatar/image_raw", qos.PICTURE) if config.raw else None
         self._compressed = (
             node.advertise(CompressedImage, "avatar/image_raw/compressed", qos.PICTURE) if config.compressed else None
@@ -134,7 +135,7 @@ class Presenter:
     def drops(self, frame: AvatarFrame, newest_ns: int) -> bool:
         """Whether a frame is more than one frame late while a newer one is there; it is then counted."""
         late = self._now_ns() > frame.stamp_ns + FRAME_NS
-        drop = late and frame.stamp_ns < newest_ns and not self._every_frame
+        drop = late and frame.stamp_ns < newest_ns and not self.every_frame
         self.dropped += drop
         return drop
 
