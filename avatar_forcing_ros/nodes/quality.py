@@ -45,7 +45,8 @@ class QualityConfig:
     Attributes:
         fixed: keep this level, 0 is full; -1 follows what the machine can do, except on simulated time, which keeps 0.
         tolerance_ms: a block is late when one of its pictures was ready this long after its presentation time.
-        late_blocks: this many late blocks among the newest `watched_blocks` lead to the next cheaper level.
+        late_blocks: this many late blocks among the newest `watched_blocks` lead to the next cheaper level; so does one
+            that is more than two blocks late.
         watched_blocks: how many blocks are looked at.
         calm_s: after this long without a late block the level goes back by one.
         longest_calm_s: whenever a level did not hold, the next attempt takes twice as long, up to this.
@@ -109,11 +110,12 @@ class QualityLadder:
         self._newest.append(late and not catches_up)
         self._calm_blocks = 0 if late else self._calm_blocks + 1
         if self._adapts:
-            self._adapt()
+            self._adapt(hopeless=lateness_ms > 2000 * self._block_s and not catches_up)
 
-    def _adapt(self) -> None:
+    def _adapt(self, hopeless: bool) -> None:
         calm = self._calm_blocks * self._block_s >= self._patience_s
-        if sum(self._newest) >= self._config.late_blocks and self.level < len(LEVELS) - 1:
+        slow = hopeless or sum(self._newest) >= self._config.late_blocks
+        if slow and self.level < len(LEVELS) - 1:
             if self._on_trial:
                 self._patience_s = min(2 * self._patience_s, self._config.longest_calm_s)
             self._move(1)
