@@ -103,6 +103,22 @@ def test_errors_vanish_at_the_target_only_and_weights_have_mean_one() -> None:
     )
 
 
+def test_named_channels_are_scored_by_their_part_and_numbers_without_names_all_alike() -> None:
+    predicted, target = torch.randn(2, 16, 18), torch.randn(2, 16, 18)
+    difference = predicted - target
+    lips, events = [6, 8, 9, 10, 11], [1, 7, 12, 14, 15, 16, 17]
+    expected = difference.square()
+    expected[..., lips] = difference[..., lips].abs()
+    assert torch.equal(channel_errors(predicted, target, ObjectiveConfig()), expected)
+    table = torch.ones(16, 18)
+    table[:, lips], table[:, events] = 3.0, 2.5
+    table[-4:] *= 3
+    assert torch.equal(weights(16, 4, 18, ObjectiveConfig()), table / table.mean())
+    nameless = ObjectiveConfig(has_channels=False)
+    assert torch.equal(channel_errors(predicted, target, nameless), difference.abs())
+    assert (weights(16, 4, 7, nameless).std(dim=1) == 0).all()
+
+
 def test_the_network_learns() -> None:
     run = trainer(replace(SHORT, steps=150, batch=8))
     losses = [run.train_step()["loss"] for _ in range(150)]
