@@ -189,7 +189,13 @@ class Performer:
         for request in self._inbox.take_all():
             self._catch_up(request.received_ns)
             self._fulfil(request)
-        self._perform(self._waiter.now_ns())
+        self._perform(self._until(self._waiter.now_ns()))
+
+    def _until(self, now_ns: int) -> int:
+        """Where decisions lag behind, one block at a time: quality and requests come in between. A replay lags freely."""
+        due_ns = self._avatar.next_decision_ns
+        lags = due_ns <= now_ns <= due_ns + self._avatar.config.behind_ms * MILLISECOND
+        return due_ns if lags and not self._presenter.every_frame else now_ns
 
     def _catch_up(self, received_ns: int) -> None:
         """Decide first what was due when a request came, for it must not matter when this thread had time for it."""
@@ -220,13 +226,14 @@ class Performer:
 
     def _perform(self, now_ns: int) -> None:
         began = time.perf_counter()
+        began_ns = now_ns if self._presenter.every_frame else self._waiter.now_ns()
         frames = self._generate(now_ns)
         self._notice_epoch(frames)
         for frame in frames:
             self._presenter.speak(frame)
         self._pacer.cut(self._silent_from_ns)
         self._report_events()
-        late_ns = [self._show_in_time(frame, frames[-1].stamp_ns, now_ns) for frame in frames]
+        late_ns = [self._show_in_time(frame, frames[-1].stamp_ns, began_ns) for frame in frames]
         if frames:
             self._quality.note(max(late_ns) / MILLISECOND)
             self._failing, self._failure = "", self._failing
