@@ -179,6 +179,8 @@ def test_the_table_has_a_line_for_every_row_and_a_dash_where_nothing_is_known() 
     assert len(lines) == len(ROWS) + 1
     assert lines[1].startswith("↓ rPCC-Exp") and lines[1].endswith("0.50 ±0.10")
     assert lines[-1].endswith(" -")
+    almost = Column("model", {ROWS[0].key: Estimate(1e-9, 0, 2e-9)}, column.motion)
+    assert format_table([almost]).splitlines()[1].endswith(" 0")
     assert as_json([column])["model"]["rpcc_pose"] == [0.5, 0.4, 0.6]
     assert as_json([column])["model"][ROWS[-1].key] == [None, None, None]
 

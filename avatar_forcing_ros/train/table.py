@@ -38,7 +38,13 @@ def _cell(row: Row, figure: Estimate | None) -> str:
     factor = 100 if row.unit == "%" else 1
     value, half = factor * figure.value, factor * (figure.high - figure.low) / 2
     digits = _digits(max(abs(value), half) if half > 0 else abs(value))
-    return f"{value:.{digits}f}" + (f" ±{half:.{digits}f}" if half > 0 else "")
+    width = f"{half:.{digits}f}"
+    return _plain(f"{value:.{digits}f}") + (f" ±{width}" if half > 0 and float(width) else "")
+
+
+def _plain(number: str) -> str:
+    """A number of zeros only is one zero."""
+    return number if float(number) else "0"
 
 
 def _digits(size: float) -> int:
