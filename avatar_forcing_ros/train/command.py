@@ -66,8 +66,8 @@ class Recipe:
 BUNDLED_SAMPLER = SamplerConfig(steps=4, guidance_avatar=1.5, guidance_user=1.5, joint=True)
 """Chosen from the table in models/facemesh/README.md."""
 
-BUNDLED_TUNING = TrainConfig(steps=1000, batch=8, learning_rate=1e-4, cooldown_share=0.5, average_decay=0.99, seed=1)
-"""The loop of stage 2: gentle and short. The paper takes 5000 steps after 2 million; this is the same order of both."""
+BUNDLED_TUNING = TrainConfig(steps=400, batch=8, learning_rate=1e-4, cooldown_share=0.5, average_decay=0.99, seed=1)
+"""The loop of stage 2: gentle and short. The paper takes 5000 steps after 2 million."""
 
 
 def full_recipe() -> Recipe:
