@@ -16,12 +16,16 @@ class Effort:
     Attributes:
         words: what it is called.
         steps_share: share of the solver's steps, at least one step; with 0 nothing is generated and the face is held.
-        picture_every: one picture is drawn for this many frames and shown again for the others.
+        picture_every: one picture is drawn for this many frames and shown again for the others; with 0 none is drawn.
     """
 
     words: str
     steps_share: float
     picture_every: int
+
+    def draws(self, frame: int) -> bool:
+        """Whether a new picture is drawn for a frame of the epoch."""
+        return bool(self.picture_every) and frame % self.picture_every == 0
 
     def steps(self, full: int) -> int:
         """Solver steps of a block that has `full` of them at level 0."""
@@ -33,7 +37,7 @@ LEVELS = (
     Effort("half the solver steps", 0.5, 1),
     Effort("half the solver steps and every second picture", 0.5, 2),
     Effort("a quarter of the solver steps and every fourth picture", 0.25, 4),
-    Effort("the face is held still", 0.0, 4),
+    Effort("the face is held still", 0.0, 0),
 )
 """By quality level; each is cheaper than the one before, and none is without a face or without speech."""
 
