@@ -192,7 +192,7 @@ class Performer:
         self._perform(self._until(self._waiter.now_ns()))
 
     def _until(self, now_ns: int) -> int:
-        """Where decisions lag behind, one block at a time: quality and requests come in between. A replay lags freely."""
+        """Where decisions lag behind, one block at a time: quality and requests come in between. Replays lag freely."""
         due_ns = self._avatar.next_decision_ns
         lags = due_ns <= now_ns <= due_ns + self._avatar.config.behind_ms * MILLISECOND
         return due_ns if lags and not self._presenter.every_frame else now_ns
@@ -277,7 +277,7 @@ class Performer:
 
     def _draw(self, frame: AvatarFrame) -> NDArray[np.uint8] | None:
         """A new picture, or the one before where the quality says so or drawing fails; None when there is none yet."""
-        if self._picture is None or frame.index % self._quality.effort.picture_every == 0:
+        if self._picture is None or self._quality.effort.draws(frame.index):
             try:
                 self._picture = self._avatar.render(frame)
             except Exception as error:  # whatever it is, the face stays
