@@ -14,7 +14,6 @@ import pytest
 
 pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import PlaybackEvent
-from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from avatar_forcing_ros import signals
@@ -55,7 +54,7 @@ def test_fifty_interrupts_at_random_times_in_a_row(graph: TestGraph) -> None:
         stage.play(int(rng.integers(4, 16)))
         asked_ns[name] = stage.now_ns
         if number % 2:
-            graph.send(Empty, "speech/interrupt", Empty())
+            stage.interrupt()
         else:
             assert graph.call(Trigger, "generator/interrupt", Trigger.Request()).success
         stage.play_until(lambda epoch=epoch: stage.infos[-1].epoch == epoch + 1)
@@ -118,7 +117,7 @@ def test_the_avatars_own_echo_does_not_interrupt_it(graph: TestGraph, voices: di
 def test_an_interrupt_with_nothing_to_say_is_only_a_new_epoch(graph: TestGraph) -> None:
     stage = AvatarStage(graph)
     stage.play(10)
-    graph.send(Empty, "speech/interrupt", Empty())
+    stage.interrupt()
     stage.play_until(lambda: stage.infos[-1].epoch == 1)
     stage.play(5)
 

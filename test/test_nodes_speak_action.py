@@ -12,7 +12,6 @@ from action_msgs.msg import GoalStatus
 from avatar_forcing_ros.action import Speak
 from avatar_forcing_ros.msg import AudioChunk
 from rclpy.action import ActionClient
-from std_msgs.msg import Empty
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
@@ -125,10 +124,10 @@ def test_cancelling_what_waits_leaves_what_is_said_alone(client: Client, stage: 
     assert stage.infos[-1].epoch == 0
 
 
-def test_somebody_elses_interrupt_aborts_the_goal(client: Client, stage: AvatarStage, graph: TestGraph) -> None:
+def test_somebody_elses_interrupt_aborts_the_goal(client: Client, stage: AvatarStage) -> None:
     goal = client.send(speech_like(3.0))
     stage.play(20)
-    graph.send(Empty, "speech/interrupt", Empty())
+    stage.interrupt()
     answer = client.wait(goal)
 
     assert answer.status == GoalStatus.STATUS_ABORTED

@@ -27,6 +27,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.msg import AudioChunk, FrameInfo, PlaybackEvent
@@ -62,6 +64,7 @@ class TestGraph:
         self._nodes: list[ManagedNode] = []
         self._others: list[Node] = [self.node]
         self._senders: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
         return self
 
     def __exit__(
@@ -119,9 +122,10 @@ class TestGraph:
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
         """The answer of a service."""
-        client = self.node.create_client(service_type, name)
-        self.spin_until(client.service_is_ready)
-        future = client.call_async(request)
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(service_type, name)
+            self.spin_until(self._clients[name].service_is_ready)
+        future = self._clients[name].call_async(request)
         self.spin_until(future.done)
         return future.result()
 
@@ -195,12 +199,22 @@ class AvatarStage:
         raise AssertionError(f"still waiting after {longest} frames")
 
     def say(self, utterance_id: str, samples: NDArray[np.float32], end: bool = True) -> None:
-        """Send speech at 16 kHz in chunks of 100 ms, all at once."""
+        """Send speech at 16 kHz in chunks of 100 ms, all at once, and wait until it has come."""
         pieces = [samples[start : start + 1600] for start in range(0, len(samples), 1600)]
         for seq, piece in enumerate(pieces):
             last = end and seq == len(pieces) - 1
             chunk = signals.AudioChunk(None, piece, 16_000, utterance_id, seq, last)
             self._graph.send(AudioChunk, "speech", from_chunk(chunk))
+        self.settle()
+
+    def interrupt(self) -> None:
+        """Send speech/interrupt and wait until it has come."""
+        self._graph.send(Empty, "speech/interrupt", Empty())
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was sent has come and what is due is published."""
+        assert self._graph.call(Trigger, "generator/settle", Trigger.Request()).success
 
     def hear(self, samples: NDArray[np.float32], echo: float = 0.0, echo_frames: int = 3) -> None:
         """Send the microphone's next 40 ms and wait until they have come.
