@@ -17,6 +17,7 @@ from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.stream.anchor import AnchorConfig
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
@@ -189,7 +190,7 @@ def assemble(
     for what, size in sizes.items():
         if size != space.size:
             raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
-    return ModelBundle(manifest, network.freeze(), space, _audio_streams(manifest, folder), mean, std)
+    return ModelBundle(manifest, settle(network), space, _audio_streams(manifest, folder), mean, std)
 
 
 def _make_space(manifest: Manifest, folder: Path) -> MotionSpace:

@@ -27,6 +27,10 @@ class KeysValues:
         """Those of frames start..stop of the T held here."""
         return KeysValues(self.keys[:, :, start:stop], self.values[:, :, start:stop])
 
+    def to(self, network: Tensor) -> KeysValues:
+        """In device and type of a parameter."""
+        return KeysValues(self.keys.to(network), self.values.to(network))
+
     def spread(self, count: int) -> KeysValues:
         """For as many branches; see `spread`."""
         return KeysValues(spread(self.keys, count), spread(self.values, count))
@@ -66,6 +70,10 @@ class KVCache:
             )
         kept = tuple(layer.frames(end - config.cache_frames, end) for layer in layers)
         return cls(kept, conditions[:, max(end - config.condition_radius, 0) : end])
+
+    def to(self, network: Tensor) -> KVCache:
+        """In device and type of a parameter."""
+        return KVCache(tuple(layer.to(network) for layer in self.layers), self.conditions.to(network))
 
     def view(self, rotary: Rotary) -> tuple[KeysValues, ...]:
         """Past keys turned to where they stand as seen from the window, and values; writes nothing."""

@@ -37,7 +37,7 @@ class AvatarForcingNetwork(nn.Module):
             ValueError: features are of another width.
         """
         self._check("audio features", features, ("B", "T", self.config.audio_feature_size))
-        return self.audio_projection(features)
+        return self.audio_projection(features.to(self.audio_projection.linear.weight))
 
     def encode_conditions(self, conditions: Conditions) -> Tensor:
         """Conditions of one window -> c, (B, T, hidden); every frame attends to the whole window.

@@ -11,8 +11,9 @@ once; it also resumes after an interrupt. `begin` is the published cold start, o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -23,9 +24,12 @@ from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.modulation import Modulation
+from avatar_forcing_ros.network.placement import fall_back
 from avatar_forcing_ros.network.transformer import Window
 from avatar_forcing_ros.stream.anchor import AnchorConfig, anchor_block
 from avatar_forcing_ros.stream.guidance import Guidance
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,14 @@ class GeneratorState:
     cache: KVCache
     mean: Tensor
 
+    def follow(self, network: Tensor) -> None:
+        """Go where the network is, given one of its parameters."""
+        if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
+            self.cache = self.cache.to(network)
+            self.reference, self.tail, self.mean = (
+                x.to(network.device) for x in (self.reference, self.tail, self.mean)
+            )
+
     def snapshot(self) -> GeneratorState:
         """A copy to come back to. Cheap: tensors are shared, since no one writes into them."""
         return replace(self, cache=replace(self.cache))
@@ -90,6 +102,7 @@ class BlockGenerator:
     """Draws blocks of motion with a network. Holds no conversation: one generator serves any number of states.
 
     The weights must stay as they are once the first block is drawn: what depends on flow time alone is computed then.
+    Inputs may be anywhere; blocks come back to where their noise is. A GPU without memory is left for the CPU.
     """
 
     def __init__(self, network: AvatarForcingNetwork, config: SamplerConfig | None = None) -> None:
@@ -98,6 +111,7 @@ class BlockGenerator:
         self._steps = euler_steps(self.config.steps)
         branches = Guidance.jointly if self.config.joint else Guidance.from_scales
         self._guidance = branches(self.config.guidance_avatar, self.config.guidance_user)
+        self._time_table = torch.zeros(0)
 
     @torch.inference_mode()
     def prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
@@ -112,8 +126,11 @@ class BlockGenerator:
             ValueError: shapes disagree, or the history is too short.
         """
         self._check(history, conditions, reference)
-        c = self.network.encode_conditions_blockwise(self._guidance.stack(conditions))
-        return self._state_after(history, c, reference)
+        return self._guarded(lambda: self._prime(history, conditions, reference))
+
+    def _prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
+        c = self.network.encode_conditions_blockwise(self._stack(conditions))
+        return self._state_after(self._here(history), c, self._here(reference))
 
     @torch.inference_mode()
     def begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
@@ -130,10 +147,13 @@ class BlockGenerator:
         self._check(noise, conditions, reference)
         if noise.shape[1] != self.network.config.clip_frames:
             raise ValueError(f"a first clip has {self.network.config.clip_frames} frames, got {noise.shape[1]}")
-        c = self.network.encode_conditions(self._guidance.stack(conditions))
+        return self._guarded(lambda: self._begin(conditions, noise, reference))
+
+    def _begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
+        c, reference = self.network.encode_conditions(self._stack(conditions)), self._here(reference)
         window = self.network.transformer.open_window(c, fold=True)
-        motion = self._denoise(noise, 0, reference, window)
-        return Beginning(motion, self._state_after(motion, c, reference))
+        motion = self._denoise(self._here(noise), 0, reference, window)
+        return Beginning(motion.to(noise.device), self._state_after(motion, c, reference))
 
     @torch.inference_mode()
     def generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor) -> Tensor:
@@ -150,16 +170,20 @@ class BlockGenerator:
         Raises:
             ValueError: shapes disagree; the state is then unchanged.
         """
-        block, offset = self.network.config.block_frames, self.network.config.lookahead_frames
-        expected = (len(state.tail), block, self.network.config.motion_size)
+        expected = (len(state.tail), self.network.config.block_frames, self.network.config.motion_size)
         if noise.shape != expected:
             raise ValueError(f"noise of a block must be {expected}, got {tuple(noise.shape)}")
-        x = torch.cat((state.tail, noise), dim=1)
-        self._check(x, conditions, state.reference)
-        c = self.network.encode_conditions(self._guidance.stack(conditions))
+        self._check(torch.cat((state.tail.to(noise.device), noise), dim=1), conditions, state.reference)
+        return self._guarded(lambda: self._generate(state, conditions, noise)).to(noise.device)
+
+    def _generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor) -> Tensor:
+        state.follow(self._parameter)
+        offset = state.tail.shape[1]
+        x = torch.cat((state.tail, self._here(noise)), dim=1)
+        c = self.network.encode_conditions(self._stack(conditions))
         window = self.network.transformer.open_window(c, state.cache, fold=True)
         x = self._anchored(self._denoise(x, offset, state.reference, window), state)
-        state.cache.commit(self._finished_keys(x, state.reference, window), c, block)
+        state.cache.commit(self._finished_keys(x, state.reference, window), c, noise.shape[1])
         state.tail = x[:, -offset:].clone()
         return x[:, offset:]
 
@@ -192,15 +216,33 @@ class BlockGenerator:
         return GeneratorState(reference, tail, cache, mean=reference.clone())
 
     def _modulation(self, rows: list[int]) -> Modulation:
-        """Of frames at these rows of the time table."""
+        """Of frames at these rows of the time table: row 0 is clean, row i is step i."""
+        weight, table = self._parameter, self._time_table
+        if (table.device, table.dtype) != (weight.device, weight.dtype) or not len(table):
+            times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=weight.device)
+            self._time_table = self.network.transformer.modulation.packed(times)
         return Modulation.unpack(self._time_table[rows])
 
-    @cached_property
-    def _time_table(self) -> Tensor:
-        """Packed modulation of every flow time that occurs: row 0 is clean, row i is step i."""
-        modulation = self.network.transformer.modulation
-        times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=modulation.final.weight.device)
-        return modulation.packed(times)
+    # --- where it happens ------------------------------------------------------------------------------------------
+
+    @property
+    def _parameter(self) -> Tensor:
+        """One that tells device and type of all."""
+        return self.network.transformer.input.weight
+
+    def _here(self, latents: Tensor) -> Tensor:
+        return latents.to(self._parameter.device)
+
+    def _stack(self, conditions: Conditions) -> Conditions:
+        return self._guidance.stack(conditions.map(lambda x: x.to(self._parameter)))
+
+    def _guarded(self, job: Callable[[], Result]) -> Result:
+        """Do a job, if the GPU has no memory for it on the CPU. A job changes its state last."""
+        try:
+            return job()
+        except torch.OutOfMemoryError:
+            fall_back(self.network)
+            return job()
 
     def _check(self, motion: Tensor, conditions: Conditions, reference: Tensor) -> None:
         size = self.network.config.motion_size

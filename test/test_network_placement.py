@@ -1,0 +1,169 @@
+"""Where the network runs, in which numbers, and how streaming makes it quicker without changing what it says."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from avatar_forcing_ros.network import placement
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.layers import FeedForward
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, PackedLinear, packed
+from avatar_forcing_ros.network.placement import settle
+from avatar_forcing_ros.network.published import load_published, published_shapes
+from avatar_forcing_ros.parity import relative_error, weight_by_name
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+
+TINY = NetworkConfig(
+    motion_size=6, audio_feature_size=4, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=2,
+    clip_frames=24, block_frames=4,
+)  # fmt: skip
+WIDE = nn.Linear(1024, 1024)
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def conditions(frames: int) -> Conditions:
+    return Conditions(random(1, frames, 8, seed=1), random(1, frames, 8, seed=2), random(1, frames, 6, seed=3))
+
+
+def filled(kind: type[AvatarForcingNetwork] = AvatarForcingNetwork) -> AvatarForcingNetwork:
+    network = kind(TINY).eval()
+    shapes = published_shapes(network)
+    load_published(network, {key: torch.from_numpy(weight_by_name(key, shape, 1)) for key, shape in shapes.items()})
+    return network
+
+
+def primed(made: BlockGenerator) -> GeneratorState:
+    return made.prime(random(1, 20, 6), conditions(20), random(1, 6, seed=1))
+
+
+def stream(made: BlockGenerator, blocks: int = 3) -> torch.Tensor:
+    state = primed(made)
+    return torch.cat([made.generate(state, conditions(6), random(1, 4, 6, seed=block)) for block in range(blocks)], 1)
+
+
+class Cramped(AvatarForcingNetwork):
+    """Has no memory for its second pass over conditions, as a GPU that others fill up, and none on a GPU at all."""
+
+    calls = 0
+
+    def encode_conditions(self, conditions: Conditions) -> torch.Tensor:
+        self.calls += 1
+        if self.calls == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().encode_conditions(conditions)
+
+    def to(self, *args: object, **kwargs: object) -> Cramped:
+        if torch.device("cuda") in (*args, *kwargs.values()):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().to(*args, **kwargs)
+
+
+def test_out_of_memory_in_a_block_it_is_drawn_on_the_cpu_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = stream(BlockGenerator(filled(Cramped)))
+    torch.testing.assert_close(found, stream(BlockGenerator(filled())))
+    assert [record.message for record in caplog.records] == [
+        "the GPU is out of memory: motion goes on on the CPU, far from real time"
+    ]
+
+
+def test_a_gpu_too_small_for_the_weights_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
+    network = settle(filled(Cramped), torch.device("cuda"))
+    assert {parameter.device.type for parameter in network.parameters()} == {"cpu"}
+    assert "out of memory" in caplog.text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_a_large_network_says_what_speed_to_expect(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(filled())
+    assert not caplog.records
+    monkeypatch.setattr(placement, "LARGE", 1)
+    settle(filled())
+    assert "no GPU" in caplog.text
+    assert "on one core for 10 frames" in caplog.text
+
+
+def test_bfloat16_stays_within_two_percent_and_latents_stay_float32() -> None:
+    exact, half = stream(BlockGenerator(filled())), stream(BlockGenerator(filled().bfloat16()))
+    assert half.dtype == torch.float32
+    assert 1e-5 < relative_error(half, exact) < 2e-2
+
+
+def test_a_conversation_follows_the_network_to_another_place() -> None:
+    network = filled()
+    made = BlockGenerator(network)
+    state = primed(made)
+    network.bfloat16()
+    assert made.generate(state, conditions(6), random(1, 4, 6)).isfinite().all()
+    assert {layer.keys.dtype for layer in state.cache.layers} == {torch.bfloat16}
+    assert state.tail.dtype == torch.float32
+
+
+def test_a_pass_can_be_captured_whole() -> None:
+    """What CUDA graphs need: nothing in a pass depends on values."""
+    network = filled()
+    window = network.transformer.open_window(random(1, 8, 16), fold=True)
+    inputs = random(1, 8, 6), random(1, 6), network.transformer.modulation(torch.zeros(8)), window
+    captured = torch.compile(network.transformer, backend="eager", fullgraph=True)
+    with torch.inference_mode():
+        torch.testing.assert_close(captured(*inputs), network.transformer(*inputs))
+
+
+def test_folded_conditions_say_the_same_as_plain_ones() -> None:
+    transformer = filled().double().transformer
+    c = random(3, 8, 16).double()
+    inputs = random(3, 8, 6).double(), random(3, 6).double(), transformer.modulation(torch.full((8,), 500.0))
+    plain, folded = (transformer(*inputs, transformer.open_window(c, fold=fold)) for fold in (False, True))
+    torch.testing.assert_close(folded, plain, rtol=0, atol=1e-12)
+
+
+def test_branches_may_share_their_latents() -> None:
+    transformer = filled().double().transformer
+    window = transformer.open_window(random(6, 8, 16).double())
+    modulation = transformer.modulation(torch.full((8,), 500.0))
+    x, reference = random(2, 8, 6).double(), random(2, 6).double()
+    shared = transformer(x, reference, modulation, window)
+    apart = transformer(x.repeat(3, 1, 1), reference.repeat(3, 1), modulation, window)
+    torch.testing.assert_close(shared, apart, rtol=0, atol=1e-12)
+    for one, other in zip(
+        transformer.remember(x, reference, modulation, window),
+        transformer.remember(x.repeat(3, 1, 1), reference.repeat(3, 1), modulation, window),
+        strict=True,
+    ):
+        torch.testing.assert_close(one.keys, other.keys, rtol=0, atol=1e-12)
+
+
+@torch.no_grad()
+def test_packed_weights_give_the_same_product_under_the_same_names() -> None:
+    found, x = packed(WIDE), random(2, 18, 1024)
+    assert isinstance(found, PackedLinear)
+    assert {name: tensor.shape for name, tensor in found.named_parameters()} == {
+        name: tensor.shape for name, tensor in WIDE.named_parameters()
+    }
+    assert relative_error(found(x), WIDE(x)) < 1e-6
+
+
+@torch.no_grad()
+def test_a_packed_feed_forward_has_its_activation() -> None:
+    plain, quick = (FeedForward(NetworkConfig(hidden_size=512)) for _ in range(2))
+    quick.load_state_dict(plain.state_dict())
+    quick.pack()
+    assert isinstance(quick.widen, PackedLinear)
+    assert relative_error(quick(random(1, 12, 512)), plain(random(1, 12, 512))) < 1e-6
+
+
+def test_what_is_small_or_exact_stays_as_it_is() -> None:
+    for linear in (nn.Linear(64, 64), nn.Linear(1024, 1024).double()):
+        assert packed(linear) is linear
+    assert WIDE.weight.numel() >= LEAST_WEIGHTS
