@@ -42,11 +42,11 @@ def note(quality: QualityLadder, lateness_ms: float, blocks: int) -> list[int]:
 
 
 def test_every_level_is_cheaper_than_the_one_before() -> None:
-    work = [(effort.steps(4), 1 / effort.picture_every) for effort in LEVELS]
+    work = [(effort.steps(4), sum(map(effort.draws, range(4)))) for effort in LEVELS]
 
     assert work == sorted(work, reverse=True)
-    assert work[0] == (4, 1.0)
-    assert work[-1][0] == 0
+    assert len(set(work)) == len(LEVELS)
+    assert (work[0], work[-1]) == ((4, 4), (0, 0))
 
 
 @pytest.mark.parametrize("full", [1, 2, 3, 8])
@@ -75,9 +75,13 @@ def test_a_machine_that_stays_late_ends_on_the_last_level_and_stays_there() -> N
     assert levels[-1] == STILL
 
 
+def test_one_block_that_is_hopelessly_late_leads_down_at_once() -> None:
+    assert note(ladder(), 400, 3) == [1, 2, 3]
+
+
 def test_blocks_that_catch_up_are_not_held_against_the_new_level() -> None:
     quality = ladder()
-    note(quality, 300, 3)
+    note(quality, 310, 3)
 
     for lateness_ms in (250, 200, 150, 100, 50, 0, -30):
         quality.note(lateness_ms)
@@ -87,7 +91,7 @@ def test_blocks_that_catch_up_are_not_held_against_the_new_level() -> None:
 
 def test_after_a_calm_while_it_comes_back_one_level_at_a_time() -> None:
     quality = ladder(calm_s=5.0)
-    note(quality, 500, 6)
+    note(quality, 300, 6)
     assert quality.level == 2
 
     levels = note(quality, -30, 100)
@@ -156,15 +160,15 @@ def test_a_machine_that_keeps_up_stays_at_full_quality() -> None:
     assert stage.faults.count == 0
 
 
-@pytest.mark.parametrize("slowness", [1.5, 3.0, 6.0, 10.0])
+@pytest.mark.parametrize("slowness", [1.5, 3.0, 6.0, 10.0, 40.0])
 def test_a_slow_machine_keeps_the_rate_and_says_what_it_leaves_out(slowness: float) -> None:
     stage = rehearse()
-    stage.run(4)
+    stage.run(2)
     stage.machine.slowness = slowness
     slow_since_ns = stage.now_ns
-    stage.run(20)
+    stage.run(14)
 
-    settled = infos_since(stage, slow_since_ns + 5_000_000_000)
+    settled = infos_since(stage, slow_since_ns + 4_000_000_000)
     rate = (len(settled) - 1) / (stamp_ns(settled[-1].header.stamp) - stamp_ns(settled[0].header.stamp)) * 1e9
     assert rate == pytest.approx(25, abs=1)
     assert np.percentile([info.lateness_ms for info in settled], 95) < 60
@@ -179,16 +183,16 @@ def test_a_slow_machine_keeps_the_rate_and_says_what_it_leaves_out(slowness: flo
 
 
 def test_it_comes_back_to_full_quality_when_the_machine_is_free_again() -> None:
-    stage = rehearse(slowness=6.0)
-    stage.run(10)
-    assert infos_since(stage, 0)[-1].quality_level > 0
+    stage = rehearse(slowness=6.0, calm_s=1.0)
+    stage.run(4)
+    assert max(info.quality_level for info in infos_since(stage, 0)) > 0
     stage.machine.slowness = 1.0
-    stage.run(60)
+    stage.run(10)
 
     infos = infos_since(stage, 0)
     assert infos[-1].quality_level == 0
     assert stage.node.published["avatar/state"][-1].state == AvatarState.IDLE
-    back = [info.quality_level for info in infos_since(stage, stage.now_ns - 58 * 10**9)]
+    back = [info.quality_level for info in infos_since(stage, stage.now_ns - 9 * 10**9)]
     assert np.count_nonzero(np.diff(back)) <= 2 * STILL
 
 
