@@ -30,7 +30,7 @@ from avatar_forcing_ros.audio.silero import SileroNetwork
 from avatar_forcing_ros.audio.voice_activity import VoiceActivity
 from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES, SAMPLE_RATE
-from avatar_forcing_ros.train.espeak import Espeak
+from avatar_forcing_ros.train.espeak import Espeak, SpeechEngineError
 from avatar_forcing_ros.train.voices import Speaker, random_voice
 
 Sound = NDArray[np.float32]
@@ -190,7 +190,12 @@ def judge(wanted: NDArray[np.bool_], spans: list[tuple[int, int]], minutes: floa
 def main() -> None:
     """Measure, print a table for people, then one line for machines."""
     args = parse_arguments()
-    scene, network, total = Scene(args.seed), SileroNetwork(), Score()
+    try:
+        scene = Scene(args.seed)
+    except SpeechEngineError as error:
+        print(json.dumps({"bench": "echo", "skipped": str(error)}))
+        return
+    network, total = SileroNetwork(), Score()
     runs = 1 + len(USER_DBFS)
     seconds = args.minutes * 60 / (len(DELAYS_MS) * len(ROOMS_S))
     hits: dict[float, list[int]] = {dbfs: [0, 0] for dbfs in USER_DBFS}
@@ -205,7 +210,8 @@ def main() -> None:
         p50, p95 = np.percentile(row.reaction_s, [50, 95])
         print(
             f"{level_db:>3.0f} dB  {row.false / row.minutes:>14.2f}  {row.hits:>5} of {row.phrases:<3}"
-            f"  {p50:>8.2f} {p95:>6.2f} s  {np.mean(row.leaks_db):>11.0f} dB"
+            f"  {p50:>8.2f} {p95:>6.2f} s  {np.mean(row.leaks_db):>11.0f} dB",
+            flush=True,
         )
         total.add(row)
     print(", ".join(f"user at {dbfs:.0f} dBFS: {got} of {all_}" for dbfs, (got, all_) in hits.items()))
