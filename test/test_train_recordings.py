@@ -34,8 +34,9 @@ from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
 from avatar_forcing_ros.testing import speech_like
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.command import add_arguments, run
+from avatar_forcing_ros.train.dyads import read_dyads
 from avatar_forcing_ros.train.objective import ObjectiveConfig
-from avatar_forcing_ros.train.recorded_clip import ClipRules, stream_features
+from avatar_forcing_ros.train.recorded_clip import ClipRules, divide, stream_features
 from avatar_forcing_ros.train.recorded_corpus import RecordedCorpora, read_corpora
 from avatar_forcing_ros.train.recorded_training import clips_for
 from avatar_forcing_ros.train.recordings import prepare
@@ -200,7 +201,7 @@ def killed_after_the_first_clip(path: Path, folder: Path) -> None:
     """Start the command and kill it as soon as the manifest has a line."""
     words = [sys.executable, "-m", "avatar_forcing_ros.cli", "prepare", str(path), "--output", str(folder)]
     process = subprocess.Popen([*words, "--piece", "2.4"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 400
     manifest = folder / MANIFEST
     while not (manifest.exists() and "{" in manifest.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -252,11 +253,17 @@ def test_two_runs_do_not_write_into_one_folder(prepared: Dataset) -> None:
 
 
 def test_a_long_recording_is_divided_into_equal_clips(files: Path) -> None:
-    rules = replace(RULES, longest_s=1.5, piece_frames=30)
-    prepare(listed(files, "long", ALL[:1]), files / "long", "facemesh", rules)
-    entries = Dataset(files / "long").entries()
-    assert {name: entry.frames for name, entry in entries.items()} == {"two@0000": 35, "two@0001": 35}
-    assert entries["two@0001"].start_s == pytest.approx(1.4)
+    [dyad] = read_dyads(listed(files, "long", [{**ALL[0], "start": 0.2}]))
+    spans = divide(dyad, ClipRules(longest_s=1.5, piece_frames=30))
+    assert [(span.clip, span.frames) for span in spans] == [("two@0000", 32), ("two@0001", 33)]
+    assert [span.start_s for span in spans] == pytest.approx([0.2, 0.2 + 32 / 25])
+
+
+@pytest.mark.parametrize(("frames", "message"), [(40, "at least 2.32 s, got 1.6 s"), (0, "longer than nothing")])
+def test_pieces_that_are_too_short_are_refused(files: Path, frames: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        prepare(listed(files, "few", ALL[:1]), files / "few", "facemesh", ClipRules(piece_frames=frames))
+    assert not (files / "few").exists()
 
 
 # --- training --------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ _SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     rules = ClipRules()
-    parser.add_argument("recordings", type=Path, help="list of recordings: csv, yaml or jsonl; see docs")
+    parser.add_argument("recordings", type=Path, help="csv, yaml or jsonl: docs/training_on_your_videos.md")
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the shards go, or go on")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle whose motion space and audio features are read")
     parser.add_argument("--workers", type=int, default=1, help="processes that read side by side (%(default)s)")

@@ -43,6 +43,13 @@ class ClipRules:
     parting: PartingConfig = field(default_factory=PartingConfig)
     speaker: SpeakerConfig = field(default_factory=SpeakerConfig)
 
+    def __post_init__(self) -> None:
+        if not 0 < self.piece_frames <= self.longest_s * FPS:
+            raise ValueError(
+                f"pieces must be longer than nothing and no longer than clips of {self.longest_s:g} s, "
+                f"got {self.piece_frames / FPS:g} s"
+            )
+
 
 @dataclass(frozen=True)
 class ClipSpan:

@@ -21,10 +21,12 @@ from avatar_forcing_ros.bundle import ModelBundle, load_bundle
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 from avatar_forcing_ros.motion.facemesh.encoder import EncoderConfig
 from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES
+from avatar_forcing_ros.train.clips import ClipConfig
 from avatar_forcing_ros.train.dyads import Dyad, read_dyads
 from avatar_forcing_ros.train.faces import StretchConfig
 from avatar_forcing_ros.train.manifest import DatasetInfo, ManifestEntry, digest
 from avatar_forcing_ros.train.recorded_clip import ClipRules, ClipSpan, divide, stream_features
+from avatar_forcing_ros.train.recorded_training import clips_for
 from avatar_forcing_ros.train.recording_workers import Job, read_all
 from avatar_forcing_ros.train.shards import DIRECTIONS, SILENCE, Dataset
 
@@ -51,9 +53,11 @@ def prepare(listed: Path, folder: Path, model: str, rules: ClipRules, workers: i
     Raises:
         DyadListError: the list is wrong; nothing has been done.
         BundleError: there is no such model.
+        ValueError: the pieces are too short for the model.
     """
     dyads = read_dyads(listed)
     bundle = load_bundle(model)
+    _check_pieces(rules.piece_frames, clips_for(bundle.manifest.network))
     info = describe(bundle, model, rules)
     dataset = Dataset(folder)
     with dataset.writing(info, _tables(bundle)):
@@ -64,6 +68,12 @@ def prepare(listed: Path, folder: Path, model: str, rules: ClipRules, workers: i
         counts = _counts([entries[span.clip] for span in spans])
         dataset.write_info(replace(info, counts=counts))
     return counts
+
+
+def _check_pieces(frames: int, clips: ClipConfig) -> None:
+    least = clips.first_start + clips.frames
+    if frames < least:
+        raise ValueError(f"this model learns from pieces of at least {least / FPS:g} s, got {frames / FPS:g} s")
 
 
 def _read_missing(dataset: Dataset, spans: Sequence[ClipSpan], job: Job, workers: int) -> None:
