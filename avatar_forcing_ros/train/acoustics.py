@@ -77,7 +77,9 @@ def _room(rng: np.random.Generator, sound: Sound, config: AcousticsConfig) -> So
 
 
 def noise(rng: np.random.Generator, count: int) -> Sound:
-    """(count,) white, pink or brown noise, sometimes with hum, of unit root mean square."""
+    """(count,) white, pink or brown noise, sometimes with a hum or nothing but mains hum, of unit root mean square."""
+    if rng.random() < 0.2:
+        return _mains_hum(rng, count)
     piece = min(count, 10 * SAMPLE_RATE)
     spectrum = np.fft.rfft(rng.normal(size=piece))
     spectrum /= np.maximum(1, np.arange(len(spectrum))) ** rng.choice((0.0, 0.5, 1.0))
@@ -86,6 +88,14 @@ def noise(rng: np.random.Generator, count: int) -> Sound:
     if rng.random() < 0.3:
         out = out / out.std() + np.sin(2 * np.pi * rng.uniform(50, 300) * np.arange(count) / SAMPLE_RATE)
     return (out / out.std()).astype(np.float32)
+
+
+def _mains_hum(rng: np.random.Generator, count: int) -> Sound:
+    """(count,) 50 or 60 Hz with harmonics that fall off, of unit root mean square."""
+    phase = 2 * np.pi * float(rng.choice((50.0, 60.0))) * np.arange(count) / SAMPLE_RATE
+    fall = rng.uniform(0.7, 2.0)
+    out = sum(np.sin(order * phase + rng.uniform(0, 6.3)) / order**fall for order in range(1, 13))
+    return (out / np.std(out)).astype(np.float32)
 
 
 def _bursts(rng: np.random.Generator, count: int, level: float, per_minute: float) -> Sound:

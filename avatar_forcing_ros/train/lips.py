@@ -31,12 +31,15 @@ class LipConfig:
         quiet_db: level below the loud parts of a phrase at which the jaw opens `quiet_gain` as far; louder speech opens
             the mouth wider. Source: Schulman, 1989; Geumann, 2001.
         quiet_gain: see `quiet_db`.
+        parting: exponent on the jaw's opening; below one, lips part at once and open wide late. Lips that belong to any
+            sound but a closure are seen apart.
     """
 
     blend_s: float = 0.032
     closure_blend_s: float = 0.014
     quiet_db: float = -32.0
     quiet_gain: float = 0.25
+    parting: float = 0.75
 
 
 # jaw_open, stretch, pucker, press, upper_lip; then how much the sound cares: jaw, width and rounding, press.
@@ -132,6 +135,7 @@ def lip_curves(talk: Talk, frames: int, frame_rate: float, config: LipConfig | N
         curves[:, channel] = gaussian_filter1d(care[:, channel] * clock[:, channel], sigma[channel]) / weight
     # A closure is shorter than a video frame or two: show its peak in the frame it falls into.
     curves[:, _PRESS] = maximum_filter1d(curves[:, _PRESS], int(_RATE_HZ / frame_rate))
-    curves[:, _JAW] *= loudness_gain(talk, config)[: len(curves)] * (1 - 0.85 * np.clip(curves[:, _PRESS], 0, 1))
+    opening = curves[:, _JAW] * loudness_gain(talk, config)[: len(curves)]
+    curves[:, _JAW] = opening**config.parting * (1 - 0.9 * np.clip(curves[:, _PRESS], 0, 1))
     middles = ((np.arange(frames) + 0.5) / frame_rate * _RATE_HZ).astype(int)
     return np.clip(curves[np.minimum(middles, len(curves) - 1)], (0, -0.5, 0, 0, 0), 1).astype(np.float32)

@@ -24,7 +24,9 @@ class SmileStatistics:
         per_minute: smiles of the user without a cause of ours; more than most people show, so that answers are learnt.
         own_per_minute: the avatar's own, without the user's.
         rise_s: least and greatest duration of the onset. Source: Schmidt et al., 2006 (about 0.5 to 0.75 s).
-        hold_s: median plateau. Source: Ekman and Friesen, 1982 (felt smiles last 0.66 to 4 s).
+        hold_s: median plateau; many are flashes between words. Source: Ekman and Friesen, 1982 (felt smiles last 0.66
+            to 4 s from first to last); Frank et al., 1993.
+        hold_log_std: spread of its logarithm.
         fall_s: least and greatest duration of the offset.
         return_share: chance that a clear smile is returned. Source: Hinsz and Tomhave, 1991 (about half in
             strangers); a friendly avatar returns most.
@@ -36,15 +38,16 @@ class SmileStatistics:
         laugh_size: least and greatest smile while laughing. Source: Ruch and Ekman, 2001.
     """
 
-    per_minute: float = 5.0
+    per_minute: float = 7.0
     own_per_minute: float = 0.5
-    rise_s: tuple[float, float] = (0.3, 0.75)
-    hold_s: float = 1.8
-    fall_s: tuple[float, float] = (0.5, 1.2)
+    rise_s: tuple[float, float] = (0.2, 0.65)
+    hold_s: float = 0.9
+    hold_log_std: float = 0.9
+    fall_s: tuple[float, float] = (0.3, 1.0)
     return_share: float = 0.88
-    return_delay_s: tuple[float, float] = (0.32, 0.75)
+    return_delay_s: tuple[float, float] = (0.32, 0.6)
     return_gain: tuple[float, float] = (0.75, 1.0)
-    linger_s: tuple[float, float] = (0.4, 0.9)
+    linger_s: tuple[float, float] = (0.1, 0.5)
     least_size: float = 0.15
     laugh_size: tuple[float, float] = (0.75, 1.0)
 
@@ -73,10 +76,10 @@ class ListenerStatistics:
     """
 
     nod_share: float = 0.55
-    nod_delay_s: tuple[float, float] = (0.35, 0.6)
+    nod_delay_s: tuple[float, float] = (0.45, 0.8)
     nod_with_backchannel_share: float = 0.85
     nod_rate_hz: tuple[float, float] = (1.9, 2.8)
-    nod_rad: float = 0.085
+    nod_rad: float = 0.11
     brow_share: float = 0.18
     brow_own_share: float = 0.25
     brow_mirror_share: float = 0.8
@@ -94,11 +97,11 @@ def spontaneous_smiles(
         Pulse(
             start,
             rng.uniform(*s.rise_s),
-            s.hold_s * float(np.exp(rng.normal(0, 0.6))),
+            s.hold_s * float(np.exp(rng.normal(0, s.hold_log_std))),
             rng.uniform(*s.fall_s),
             size=float(rng.uniform(0.12, 1.0)),
         )
-        for start in poisson_times(rng, duration_s, per_minute, least_gap_s=4.0)
+        for start in poisson_times(rng, duration_s, per_minute, least_gap_s=2.0)
     )
 
 

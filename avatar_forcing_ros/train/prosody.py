@@ -22,8 +22,8 @@ class LoudnessStatistics:
             (intensity declines with pressure over an utterance).
     """
 
-    phrase_db: float = 4.0
-    within_db: float = 3.0
+    phrase_db: float = 6.0
+    within_db: float = 4.0
     spacing_s: float = 0.35
     decline_db: tuple[float, float] = (0.0, 10.0)
 

@@ -72,7 +72,7 @@ class TrainConfig:
         checkpoint_steps: steps between checkpoints.
     """
 
-    steps: int = 9600
+    steps: int = 6400
     batch: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
