@@ -30,9 +30,9 @@ COMMANDS = {
     "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),
     "parity": Command("avatar_forcing_ros.commands.parity", "hold the network against recorded reference values"),
     "import-weights": Command("avatar_forcing_ros.weights_import", "make a model bundle of the authors' weight files"),
-    "prepare": Command("avatar_forcing_ros.train.prepare_command", "recordings of pairs of people -> data to train on"),
+    "prepare": Command("avatar_forcing_ros.recordings.command", "recordings of pairs of people -> data to train on"),
     "train": Command("avatar_forcing_ros.train.command", "train the bundled model from nothing"),
-    "evaluate": Command("avatar_forcing_ros.train.evaluate_command", "say in figures how well a model reacts"),
+    "evaluate": Command("avatar_forcing_ros.evaluation.command", "say in figures how well a model reacts"),
 }
 
 

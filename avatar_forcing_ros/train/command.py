@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.simulation.conversation import ConversationConfig
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
-from avatar_forcing_ros.train.conversation import ConversationConfig
 from avatar_forcing_ros.train.corpus import CorpusConfig, build_corpus
-from avatar_forcing_ros.train.evaluation import HeldOut, evaluate, held_out
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairConfig, PairSampler, make_pairs

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.train.conversation import ConversationConfig, ConversationSimulator
+from avatar_forcing_ros.simulation.conversation import ConversationConfig, ConversationSimulator
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME, interpolate, ta
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 from avatar_forcing_ros.train.clips import ClipBatch
-from avatar_forcing_ros.train.lips import LIP_CHANNELS
 
 EVENT_CHANNELS = ("pitch", "smile", "brow_raise", "blink_right", "blink_left", "gaze_x", "gaze_y")
 """They carry nods, smiles, raised brows, blinks and looks away, and mostly rest."""

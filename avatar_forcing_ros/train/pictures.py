@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.metrics.speech_motion import log_energy
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.train.conversation import Conversation
-from avatar_forcing_ros.train.pulses import FRAME_RATE
+from avatar_forcing_ros.simulation.conversation import Conversation
+from avatar_forcing_ros.simulation.pulses import FRAME_RATE
 
 _PANELS: tuple[tuple[str, ...], ...] = (
     ("jaw_open", "press"),

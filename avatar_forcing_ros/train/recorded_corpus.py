@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.recordings.manifest import DatasetInfo, ManifestEntry, digest
+from avatar_forcing_ros.recordings.recorded_clip import pieces
+from avatar_forcing_ros.recordings.shards import Dataset, DatasetError, Shard
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.lazy_rows import ExpandedRows, FileRows, Piece
-from avatar_forcing_ros.train.manifest import DatasetInfo, ManifestEntry, digest
-from avatar_forcing_ros.train.recorded_clip import pieces
 from avatar_forcing_ros.train.scaling import LatentScale
-from avatar_forcing_ros.train.shards import Dataset, DatasetError, Shard
 
 _SCALED_PIECES = 2000
 """Pieces whose statistics give the scale; enough for mean and deviation, and no more than 0.5 GB of latents."""

@@ -11,12 +11,12 @@ import torch
 from avatar_forcing_ros.avatar import AUDIO_AGE_FRAMES, MILLISECOND, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, WEIGHTS, find_bundle, read_manifest
 from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.recordings.manifest import DatasetInfo
 from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.export import Companions, write_bundle
 from avatar_forcing_ros.train.journal import Journal
-from avatar_forcing_ros.train.manifest import DatasetInfo
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.preference import PreferenceTrainer
 from avatar_forcing_ros.train.recorded_corpus import RecordedCorpora, read_corpora

@@ -1,0 +1,127 @@
+"""The columns of `avatar-forcing evaluate`: the truth, a model, and what is left of it without this or that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.evaluation.held_out import HeldOut, estimate, observe
+from avatar_forcing_ros.evaluation.measures import NOISE
+from avatar_forcing_ros.evaluation.noises import as_speech, noises
+from avatar_forcing_ros.evaluation.observed import States
+from avatar_forcing_ros.metrics.interval import Estimate
+from avatar_forcing_ros.metrics.speech_motion import opening_range
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
+from avatar_forcing_ros.simulation.pulses import FRAME_RATE
+from avatar_forcing_ros.train.replay import Heard, stream_motion
+from avatar_forcing_ros.train.scaling import LatentScale
+
+
+@dataclass(frozen=True)
+class ComparisonConfig:
+    """How sure the figures are made.
+
+    Attributes:
+        seeds: samples of every conversation.
+        resamples: of the bootstrap.
+        noise_s: duration of each noise.
+    """
+
+    seeds: int = 1
+    resamples: int = 200
+    noise_s: float = 6.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its figures by key of the measure, and the first seed's motion (C, T, 18)."""
+
+    name: str
+    figures: dict[str, Estimate]
+    motion: NDArray[np.float32]
+
+
+def compare(
+    data: HeldOut,
+    model: ModelBundle,
+    stage_1: ModelBundle | None,
+    config: ComparisonConfig,
+    progress: Callable[[str], None] = lambda name: None,
+) -> list[Column]:
+    """Generate and measure every column.
+
+    Args:
+        data: held-out conversations.
+        model: what is judged.
+        stage_1: the same before its preference stage; None leaves its columns out.
+        config: how sure.
+        progress: called with the name of each column that is begun.
+
+    Raises:
+        ValueError: a model does not move the channels that the conversations are made of.
+    """
+    for bundle in (model, *([stage_1] if stage_1 else [])):
+        require_named_channels(bundle)
+    comparison = _Comparison(data, config, progress)
+    columns = [comparison.truth(model.manifest.network.block_frames)]
+    columns += comparison.of("model", model)
+    if stage_1 is not None:
+        columns += comparison.of("stage 1", stage_1)
+    return [*columns, comparison.column("nobody there", model, data.without_user())]
+
+
+class _Comparison:
+    """What all columns share: the conversations, their heard sides, and the clusters of the truth."""
+
+    def __init__(self, data: HeldOut, config: ComparisonConfig, progress: Callable[[str], None]) -> None:
+        self.data, self.config, self.progress = data, config, progress
+        self._states = States.of(data.truth.reshape(-1, data.truth.shape[-1]))
+
+    def truth(self, block_frames: int) -> Column:
+        motion = self.data.truth
+        observed = observe(self.data, motion[None], block_frames, self._states)
+        return Column("truth", estimate(observed, self.config.resamples), motion)
+
+    def of(self, name: str, bundle: ModelBundle) -> list[Column]:
+        """A model, and the same with the camera off."""
+        whole = self.column(name, bundle, self.data.heard)
+        noise = Estimate(self._worst_noise(bundle, whole.motion), np.nan, np.nan)
+        whole.figures[NOISE.key] = noise
+        return [whole, self.column(f"{name}, no user motion", bundle, self.data.without_user_motion())]
+
+    def column(self, name: str, bundle: ModelBundle, heard: Heard) -> Column:
+        self.progress(name)
+        motion = np.stack([generate(bundle, heard, seed) for seed in range(self.config.seeds)])
+        observed = observe(self.data, motion, bundle.manifest.network.block_frames, self._states)
+        return Column(name, estimate(observed, self.config.resamples), motion[0])
+
+    def _worst_noise(self, bundle: ModelBundle, motion: NDArray[np.float32]) -> float:
+        """Standard deviation of the jaw in the noise that moves it most, in units of its range while speaking."""
+        jaw = INDEX["jaw_open"]
+        in_noise = generate(bundle, as_speech(list(noises(self.config.noise_s).values())))[..., jaw]
+        talks = (c.avatar_talk.speaking(FRAME_RATE)[: motion.shape[1]] for c in self.data.conversations)
+        said = np.concatenate([clip[talk, jaw] for clip, talk in zip(motion, talks, strict=True)])
+        return float(in_noise.std(axis=1).max() / max(opening_range(said), 1e-9)) if len(said) else float("nan")
+
+
+def require_named_channels(bundle: ModelBundle) -> None:
+    """Simulated conversations are made of the facemesh channels.
+
+    Raises:
+        ValueError: the model moves something else.
+    """
+    if bundle.space.names != NAMES:
+        raise ValueError(
+            f"simulated conversations need a model of the {len(NAMES)} facemesh channels, "
+            f"got motion space {bundle.space.name}"
+        )
+
+
+def generate(bundle: ModelBundle, heard: Heard, seed: int = 0) -> NDArray[np.float32]:
+    """(C, T, 18) motion of a model for what it hears and sees, block by block as live."""
+    scale = LatentScale(bundle.latent_mean, bundle.latent_std)
+    return stream_motion(bundle.network, scale, bundle.manifest.sampler, heard, seed)

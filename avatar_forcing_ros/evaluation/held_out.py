@@ -1,0 +1,86 @@
+"""Held-out conversations, generated as live, and what every measure says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.audio.log_mel import LogMel
+from avatar_forcing_ros.evaluation.measures import MEASURES, Measure
+from avatar_forcing_ros.evaluation.observed import Observed, States
+from avatar_forcing_ros.metrics.interval import Estimate, bootstrap
+from avatar_forcing_ros.simulation.conversation import Conversation, ConversationConfig, ConversationSimulator
+from avatar_forcing_ros.train.replay import Heard
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Conversations that no training has seen: other seeds, other voices."""
+
+    conversations: tuple[Conversation, ...]
+
+    @property
+    def truth(self) -> NDArray[np.float32]:
+        """(C, T, 18) the avatar's true motion."""
+        return np.stack([c.motion for c in self.conversations])
+
+    @property
+    def heard(self) -> Heard:
+        """What the avatar gets to know."""
+        names = ("avatar_features", "user_features", "user_motion", "user_valid", "reference")
+        return Heard(*(np.stack([getattr(c, name) for c in self.conversations]) for name in names))
+
+    def without_user_motion(self) -> Heard:
+        """The same with the camera off: the user is heard only. The paper's ablation of m_u."""
+        heard = self.heard
+        return replace(heard, user_motion=heard.user_motion * 0, user_valid=heard.user_valid & False)
+
+    def without_user(self) -> Heard:
+        """The same with nobody there."""
+        heard = self.without_user_motion()
+        return replace(heard, user_features=np.broadcast_to(LogMel().silence, heard.user_features.shape))
+
+
+def held_out(count: int, seed: int = 777_000, config: ConversationConfig | None = None) -> HeldOut:
+    """Simulate conversations with the voices that are kept from training: espeak-ng's, since flite has too few."""
+    unheard = replace(config or ConversationConfig(), held_out_voices=True, flite_share=0.0)
+    simulator = ConversationSimulator(unheard, seed)
+    return HeldOut(tuple(simulator.make(index) for index in range(count)))
+
+
+def evaluate(data: HeldOut, generated: NDArray[np.float32], block_frames: int) -> dict[str, float]:
+    """All measures of generated motion (C, T, 18); the same call on the truth gives what there is to reach."""
+    observed = [seeds[0] for seeds in observe(data, generated[None], block_frames)]
+    return {measure.key: measure.of(observed) for measure in MEASURES}
+
+
+def observe(
+    data: HeldOut, generated: NDArray[np.float32], block_frames: int, states: States | None = None
+) -> list[tuple[Observed, ...]]:
+    """For each conversation what its S samples show.
+
+    Args:
+        data: C conversations.
+        generated: (S, C, T, 18) motion, sampled with S seeds.
+        block_frames: of the model, for what happens at the borders of blocks.
+        states: clusters of the truth, where they are known already.
+    """
+    states = states or States.of(data.truth.reshape(-1, data.truth.shape[-1]))
+    return [
+        tuple(Observed(conversation, sample[number], block_frames, states) for sample in generated)
+        for number, conversation in enumerate(data.conversations)
+    ]
+
+
+def estimate(
+    observed: Sequence[tuple[Observed, ...]], resamples: int, measures: Sequence[Measure] = MEASURES
+) -> dict[str, Estimate]:
+    """All measures with their intervals over conversations; samples of one conversation stay together."""
+    return {m.key: bootstrap(lambda drawn, m=m: m.of(_flat(drawn)), observed, resamples) for m in measures}  # type: ignore[misc]
+
+
+def _flat(observed: Sequence[tuple[Observed, ...]]) -> list[Observed]:
+    return [one for seeds in observed for one in seeds]

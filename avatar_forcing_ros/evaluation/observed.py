@@ -1,0 +1,212 @@
+"""What one held-out conversation shows: each figure that the measures are made of, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.metrics.correlation import lagged_pearson
+from avatar_forcing_ros.metrics.distance import frechet_distance
+from avatar_forcing_ros.metrics.eyelids import Blinks, blinks
+from avatar_forcing_ros.metrics.nods import nods
+from avatar_forcing_ros.metrics.reaction import AnswerTime, OnsetConfig, Responses, onsets, respond
+from avatar_forcing_ros.metrics.richness import COMMON_CLUSTERS, PAPER_CLUSTERS, find_states, variance, visits
+from avatar_forcing_ros.metrics.smoothness import border_jerk_ratio
+from avatar_forcing_ros.metrics.speech_motion import log_energy, reached_share, stillness
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.simulation.conversation import Conversation
+from avatar_forcing_ros.simulation.lips import targets_of
+from avatar_forcing_ros.simulation.pulses import FRAME_RATE
+
+PARTS = {"expression": slice(6, 18), "pose": slice(0, 6)}
+MOUTH_LAGS = range(-5, 6)
+"""Frames by which the mouth may come after the speech."""
+SMILE_LAGS = range(16)
+"""Frames by which the avatar's smile may come after the user's."""
+LEAST_SMILE = 0.05
+"""Standard deviation of a user's smile below which there is nothing to answer."""
+_JAW_TARGET, _PRESS_TARGET = 0, 3
+
+
+@dataclass(frozen=True)
+class ObservationConfig:
+    """What counts as an event and as its answer.
+
+    Attributes:
+        user_smile: a smile of the user that is to be answered.
+        slight_smile: one that may be.
+        smile: the avatar's.
+        smile_time: when it answers one.
+        nod_time: when a nod answers the end of a phrase.
+        aftermath_s: silence of the avatar after which it counts as listening.
+        least_speech: share of a conversation that the avatar must speak for its lips to be judged.
+        shut: gap between the lips, in units of `jaw_open`, at which they look shut.
+        open_target: jaw target of the vowels that must not be.
+        at_user: greatest `gaze_x` that is a look at the user.
+    """
+
+    user_smile: OnsetConfig = field(default_factory=lambda: OnsetConfig(rise=0.3))
+    slight_smile: OnsetConfig = field(default_factory=lambda: OnsetConfig(rise=0.08))
+    smile: OnsetConfig = field(default_factory=OnsetConfig)
+    smile_time: AnswerTime = field(default_factory=lambda: AnswerTime(0.2, 1.6))
+    nod_time: AnswerTime = field(default_factory=lambda: AnswerTime(0.2, 1.3))
+    aftermath_s: float = 0.4
+    least_speech: float = 0.1
+    shut: float = 0.05
+    open_target: float = 0.4
+    at_user: float = 0.12
+
+
+@dataclass(frozen=True)
+class States:
+    """Clusters of the true motion for the Shannon index, by (part, number of clusters)."""
+
+    centres: dict[tuple[str, int], NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, truth: NDArray[np.float32]) -> States:
+        """Clusters of (T, 18) true motion, all conversations one after the other."""
+        wanted = [*COMMON_CLUSTERS.items(), *PAPER_CLUSTERS.items()]
+        return cls({(part, count): find_states(truth[:, PARTS[part]], count) for part, count in wanted})
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One conversation with `generated` (T, 18) motion in the place of the truth, which may itself be given as such."""
+
+    conversation: Conversation
+    generated: NDArray[np.float32]
+    block_frames: int
+    states: States
+    config: ObservationConfig = field(default_factory=ObservationConfig)
+
+    @cached_property
+    def truth(self) -> NDArray[np.float32]:
+        """(T, 18)."""
+        return self.conversation.motion[: len(self.generated)]
+
+    @cached_property
+    def user(self) -> NDArray[np.float32]:
+        """(T, 18) the user's true motion."""
+        return self.conversation.user_true_motion[: len(self.generated)]
+
+    def channel(self, name: str) -> NDArray[np.float32]:
+        """(T,) one generated channel."""
+        return self.generated[:, INDEX[name]]
+
+    # --- lips --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def speaking(self) -> NDArray[np.bool_]:
+        """(T,) the avatar says something."""
+        return self.conversation.avatar_talk.speaking(FRAME_RATE)[: len(self.generated)]
+
+    @cached_property
+    def lip_gap(self) -> NDArray[np.float32]:
+        """(T,) what of the jaw's opening the lips leave open."""
+        return self.channel("jaw_open") * (1 - np.clip(self.channel("press"), 0, 1))
+
+    @cached_property
+    def energy_correlation(self) -> NDArray[np.float64]:
+        """(L,) correlation of jaw and log energy at MOUTH_LAGS; NaN where the avatar hardly speaks."""
+        if self.speaking.mean() < self.config.least_speech:
+            return np.full(len(MOUTH_LAGS), np.nan)
+        energy = log_energy(self.conversation.avatar_sound)[: len(self.generated)]
+        return lagged_pearson(energy, self.channel("jaw_open"), MOUTH_LAGS)
+
+    @cached_property
+    def closures_shown(self) -> float:
+        """Share of p, b, m on which the lips meet."""
+        return reached_share(-self.lip_gap, self._spans(lambda target: target[_PRESS_TARGET] == 1), -self.config.shut)
+
+    @cached_property
+    def vowels_shown(self) -> float:
+        """Share of open vowels on which they part."""
+        wide = self.config.open_target
+        return reached_share(self.lip_gap, self._spans(lambda target: target[_JAW_TARGET] >= wide), self.config.shut)
+
+    def _spans(self, wanted: Callable[[tuple[float, ...]], bool]) -> list[tuple[float, float]]:
+        """When the avatar makes the sounds whose targets are wanted."""
+        return [
+            (item.start_s + phoneme.start_s, item.start_s + phoneme.end_s)
+            for item in self.conversation.avatar_talk.spoken
+            for phoneme in item.phrase.phonemes
+            if phoneme.symbol and wanted(targets_of(phoneme.symbol)[0])
+        ]
+
+    @cached_property
+    def stillness(self) -> float:
+        """Mouth in silence in units of its range while speaking."""
+        return stillness(self.channel("jaw_open"), self.speaking)
+
+    # --- reaction ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def smiles(self) -> Responses:
+        """Answers to the user's clear smiles that the camera saw."""
+        config, smile = self.config, self.user[:, INDEX["smile"]]
+        seen = [t for t in onsets(smile, config.user_smile) if self._is_seen(t)]
+        everywhere = np.ones(len(smile), bool)
+        answers = onsets(self.channel("smile"), config.smile)
+        return respond(seen, answers, everywhere, config.smile_time, list(onsets(smile, config.slight_smile)))
+
+    @cached_property
+    def smile_correlation(self) -> NDArray[np.float64]:
+        """(L,) correlation of both smiles at SMILE_LAGS; NaN where the user does not smile or is not seen."""
+        user = self.user[:, INDEX["smile"]]
+        if user.std() < LEAST_SMILE or not self.conversation.user_valid.any():
+            return np.full(len(SMILE_LAGS), np.nan)
+        return lagged_pearson(user, self.channel("smile"), SMILE_LAGS)
+
+    def _is_seen(self, time_s: float) -> bool:
+        frame = int(time_s * FRAME_RATE)
+        return bool(self.conversation.user_valid[frame : frame + int(FRAME_RATE)].all())
+
+    @cached_property
+    def nods(self) -> Responses:
+        """Nods after the ends of the user's phrases, while the avatar listens."""
+        ends = [item.end_s for item in self.conversation.user_talk.turns]
+        lately = np.ones(1 + round(self.config.aftermath_s * FRAME_RATE))
+        listening = np.convolve(self.speaking, lately)[: len(self.speaking)] < 0.5
+        return respond(ends, nods(self.channel("pitch")), listening, self.config.nod_time)
+
+    # --- resemblance, eyes, blocks -----------------------------------------------------------------------------------
+
+    @cached_property
+    def variance(self) -> dict[str, float]:
+        """By part."""
+        return {part: variance(self.generated[:, columns]) for part, columns in PARTS.items()}
+
+    @cached_property
+    def distance(self) -> dict[str, float]:
+        """Frechet distance to the truth by part."""
+        return {p: frechet_distance(self.generated[:, columns], self.truth[:, columns]) for p, columns in PARTS.items()}
+
+    @cached_property
+    def visits(self) -> dict[tuple[str, int], NDArray[np.int64]]:
+        """Histogram of the states that occur, by (part, number of clusters)."""
+        return {key: visits(self.generated[:, PARTS[key[0]]], found) for key, found in self.states.centres.items()}
+
+    @cached_property
+    def blinks(self) -> Blinks:
+        """Of the left eye; both move together."""
+        return blinks(self.channel("blink_left"))
+
+    @cached_property
+    def at_user(self) -> float:
+        """Share of time in which the avatar looks at the user."""
+        return float((np.abs(self.channel("gaze_x")) < self.config.at_user).mean())
+
+    @cached_property
+    def border_jerk(self) -> float:
+        """NaN for blocks that are too short to tell."""
+        return border_jerk_ratio(self.generated, self.block_frames) if self.block_frames >= 4 else float("nan")
+
+
+def joined(observed: Sequence[Observed], what: Callable[[Observed], NDArray]) -> NDArray:
+    """An array of each conversation, one after the other."""
+    return np.concatenate([what(one) for one in observed])

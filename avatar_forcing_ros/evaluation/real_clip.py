@@ -1,0 +1,183 @@
+"""Real recordings through `avatar-forcing render` and the face mesh on its pictures: does the avatar follow them?"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+from scipy.io import wavfile
+
+from avatar_forcing_ros.commands import render
+from avatar_forcing_ros.evaluation.observed import LEAST_SMILE, SMILE_LAGS
+from avatar_forcing_ros.media import FPS, AudioClip, read_audio, read_video
+from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
+from avatar_forcing_ros.metrics.speech_motion import log_energy, opening_against_energy
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.motion.facemesh.measures import INDEX as MEASURE
+from avatar_forcing_ros.motion.facemesh.measures import measure
+from avatar_forcing_ros.signals import NANOSECONDS, VideoFrame
+from avatar_forcing_ros.stream.grid import SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class RealClip:
+    """What is given.
+
+    Attributes:
+        speech: what the avatar says; None is silence.
+        user_video: what the camera sees; None is nobody.
+        user_audio: what the user says; None takes the sound of the video.
+        portrait: of the avatar; None takes the default.
+    """
+
+    speech: Path | None = None
+    user_video: Path | None = None
+    user_audio: Path | None = None
+    portrait: Path | None = None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a face mesh sees in a video, on the frame grid.
+
+    Attributes:
+        gap: (T,) between the lips, interocular distances, plainly measured.
+        smile: (T,) the channel, as the user's face is read live.
+        seen_share: share of frames in which a face was found.
+    """
+
+    gap: NDArray[np.float64]
+    smile: NDArray[np.float64]
+    seen_share: float
+
+
+@dataclass(frozen=True)
+class RealClipResult:
+    """What came out.
+
+    Attributes:
+        speech: the avatar's mouth against log energy, None without speech.
+        speech_drawn: the same of the latent, before rendering, for models with named channels.
+        smile: the avatar's smile against the user's; None without a user, or when the user does not smile.
+        user_smile_std: how much the user's smile moves; NaN without a user.
+        watched: the avatar as rendered.
+        user: the user, None without.
+        energy: (T,) of the speech in dB.
+        video: what was rendered.
+    """
+
+    speech: LaggedCorrelation | None
+    speech_drawn: LaggedCorrelation | None
+    smile: LaggedCorrelation | None
+    user_smile_std: float
+    watched: Watched
+    user: Watched | None
+    energy: NDArray[np.float64]
+    video: Path
+
+
+def evaluate_real_clip(model: str, clip: RealClip, folder: Path) -> RealClipResult:
+    """Render the avatar for real recordings and watch the result.
+
+    Args:
+        model: name or folder of a bundle.
+        clip: speech, or a user, or both.
+        folder: gets the video, its motion and what was said.
+
+    Raises:
+        ValueError: neither speech nor a user is given, or a file cannot be read.
+    """
+    if clip.speech is None and clip.user_video is None:
+        raise ValueError("expected speech for the avatar or a video of a user, got neither")
+    folder.mkdir(parents=True, exist_ok=True)
+    user = watch(clip.user_video) if clip.user_video else None
+    said = _said(clip.speech, 0 if user is None else len(user.gap))
+    wavfile.write(folder / "said.wav", said.sample_rate, said.samples)
+    video = _render(model, clip, folder)
+    watched = watch(video)
+    sound = soxr.resample(said.samples, said.sample_rate, SAMPLE_RATE)
+    drawn = _jaw(folder / "motion.npz")
+    return RealClipResult(
+        speech=opening_against_energy(watched.gap, sound) if clip.speech else None,
+        speech_drawn=opening_against_energy(drawn, sound) if clip.speech and len(drawn) else None,
+        smile=smile_against_smile(user.smile, watched.smile) if user else None,
+        user_smile_std=float(user.smile.std()) if user else float("nan"),
+        watched=watched,
+        user=user,
+        energy=log_energy(sound),
+        video=video,
+    )
+
+
+def smile_against_smile(user: NDArray[np.float64], avatar: NDArray[np.float64]) -> LaggedCorrelation | None:
+    """Correlation of both smiles at the delay of the avatar's that fits best; None when the user's does not move."""
+    frames = min(len(user), len(avatar))
+    if frames <= len(SMILE_LAGS) or user[:frames].std() < LEAST_SMILE:
+        return None
+    return best_lag(user[:frames], avatar[:frames], SMILE_LAGS)
+
+
+def watch(path: Path) -> Watched:
+    """Read a face out of a video with MediaPipe's mesh, put on the frame grid.
+
+    Raises:
+        ValueError: no face in it.
+    """
+    from avatar_forcing_ros.motion.facemesh.encoder import FaceMeshEncoder
+    from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker
+
+    tracker, encoder = FaceTracker(), FaceMeshEncoder()
+    times, gaps, smiles, frames = [], [], [], 0
+    try:
+        for frame in read_video(path):
+            frames += 1
+            landmarks = tracker.track(frame.image)
+            sample = encoder.encode(VideoFrame(round(frame.time_s * NANOSECONDS), frame.image))
+            if landmarks is not None and sample.valid:
+                times.append(frame.time_s)
+                gaps.append(measure(landmarks)[MEASURE["lip_gap"]])
+                smiles.append(sample.latent[INDEX["smile"]])
+    finally:
+        tracker.close()
+        encoder.close()
+    if not times:
+        raise ValueError(f"{path}: expected a face, found none in {frames} frames")
+    grid = np.arange(round(times[-1] * FPS) + 1) / FPS
+    return Watched(np.interp(grid, times, gaps), np.interp(grid, times, smiles), len(times) / frames)
+
+
+def _said(speech: Path | None, frames: int) -> AudioClip:
+    """The speech, with silence after it until the user's video ends."""
+    clip = read_audio(speech) if speech else AudioClip(np.zeros(0, np.float32), SAMPLE_RATE)
+    missing = frames * clip.sample_rate // FPS - len(clip.samples)
+    return AudioClip(np.pad(clip.samples, (0, max(0, missing))), clip.sample_rate)
+
+
+def _render(model: str, clip: RealClip, folder: Path) -> Path:
+    """`avatar-forcing render`, with its own defaults."""
+    parser = argparse.ArgumentParser()
+    render.add_arguments(parser)
+    video = folder / "avatar.mp4"
+    given = {
+        "--model": model,
+        "--speech": folder / "said.wav",
+        "--user-video": clip.user_video,
+        "--user-audio": clip.user_audio,
+        "--portrait": clip.portrait,
+        "--output": video,
+        "--motion": folder / "motion.npz",
+    }
+    words = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+    render.run(parser.parse_args(words))
+    return video
+
+
+def _jaw(motion: Path) -> NDArray[np.float32]:
+    """(T,) jaw of a rendered motion; empty where its numbers have no names."""
+    with np.load(motion) as file:
+        names, latents = list(file["names"]), file["latents"]
+    return latents[:, names.index("jaw_open")] if "jaw_open" in names else np.zeros(0, np.float32)

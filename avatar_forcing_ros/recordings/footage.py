@@ -1,0 +1,92 @@
+"""One person's pictures and sound on the frame grid, from files of any frame rate and sample rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.media import ClipFrame, read_channels, read_video
+from avatar_forcing_ros.recordings.dyads import Person
+from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES, SAMPLE_RATE
+
+_HALF_FRAME_S = 0.5 / FPS
+
+
+class ClipError(ValueError):
+    """A clip cannot be used; the message says why in one line."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The part of every picture that shows one person: from column `left` to before `right`; None is the edge."""
+
+    left: int | None = None
+    right: int | None = None
+
+
+@dataclass(frozen=True)
+class Footage:
+    """One person during one clip.
+
+    Attributes:
+        person: whose.
+        start_s: of the clip, on the recording's clock.
+        frames: T, length of the clip.
+        columns: what of the pictures is this person's.
+    """
+
+    person: Person
+    start_s: float
+    frames: int
+    columns: Columns = Columns()
+
+    def pictures(self) -> Iterator[NDArray[np.uint8]]:
+        """At most T pictures (H, W, 3), number n of the moment start + n/25 s; fewer where the video ends.
+
+        Raises:
+            ClipError: not one.
+        """
+        start_s = self.start_s + self.person.video_offset_s
+        images = islice(on_grid(read_video(self.person.video, start_s), start_s), self.frames)
+        first = next(images, None)
+        if first is None:
+            raise ClipError(f"{self.person.video}: the video ends before {start_s:g} s")
+        for image in chain([first], images):
+            yield image[:, self.columns.left : self.columns.right]
+
+    def sound(self) -> NDArray[np.float32]:
+        """(640 T,) mono at 16 kHz; silence where the file has none.
+
+        Raises:
+            ClipError: the file lacks the person's channel.
+        """
+        start_s = self.start_s + self.person.audio_offset_s
+        channels = read_channels(self.person.audio, start_s, start_s + self.frames / FPS, SAMPLE_RATE)
+        wanted = self.person.channel
+        if wanted is None:
+            sound = channels.mean(axis=0)
+        elif len(channels) == 2:
+            sound = channels[wanted]
+        else:
+            raise ClipError(f"{self.person.audio}: expected two channels of sound, got {len(channels)}")
+        return sound[: self.frames * FRAME_SAMPLES]
+
+
+def on_grid(frames: Iterator[ClipFrame], start_s: float) -> Iterator[NDArray[np.uint8]]:
+    """The picture nearest in time to start, start + 1/25 s, ... until half a grid frame after the last one."""
+    now: ClipFrame | None = None
+    number = 0
+    for following in frames:
+        if now is not None:
+            change_s = (now.time_s + following.time_s) / 2
+            while start_s + number / FPS < change_s:
+                yield now.image
+                number += 1
+        now = following
+    while now is not None and start_s + number / FPS < now.time_s + _HALF_FRAME_S:
+        yield now.image
+        number += 1

@@ -1,0 +1,78 @@
+"""Where to part a video that shows two people side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
+from avatar_forcing_ros.recordings.footage import ClipError, Columns
+from avatar_forcing_ros.stream.grid import FPS
+
+
+@dataclass(frozen=True)
+class PartingConfig:
+    """How the parting is found.
+
+    Attributes:
+        look_frames: frames between looks at the video (1 s).
+        least_detection: score from which a face counts.
+        least_share: share of the looks in which both faces must be found.
+        quantile: share of the looks on either side that may reach across the parting.
+    """
+
+    look_frames: int = FPS
+    least_detection: float = 0.5
+    least_share: float = 0.5
+    quantile: float = 0.05
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Columns of the person on the left and of the one on the right."""
+
+    left: Columns
+    right: Columns
+
+
+def part(pictures: Iterable[NDArray[np.uint8]], config: PartingConfig | None = None) -> Halves:
+    """Find the column between two people.
+
+    Args:
+        pictures: of the video, one per grid frame.
+        config: see `PartingConfig`.
+
+    Raises:
+        ClipError: two faces side by side are seldom there, or they cross.
+    """
+    config = config or PartingConfig()
+    looks = list(_looks(pictures, config))
+    pairs = np.array([pair for pair in looks if pair is not None])
+    if len(pairs) < max(1, config.least_share * len(looks)):
+        raise ClipError(f"expected two faces side by side, found them in {len(pairs)} of {len(looks)} looks")
+    left_ends = float(np.quantile(pairs[:, 0], 1 - config.quantile))
+    right_begins = float(np.quantile(pairs[:, 1], config.quantile))
+    if left_ends > right_begins:
+        raise ClipError("expected two faces side by side, got faces that cross: no column parts them throughout")
+    column = round((left_ends + right_begins) / 2)
+    return Halves(Columns(None, column), Columns(column, None))
+
+
+def _looks(pictures: Iterable[NDArray[np.uint8]], config: PartingConfig) -> Iterator[tuple[float, float] | None]:
+    """Per look: where the left one of the two largest faces ends and the right one begins, in pixels."""
+    with without_chatter():
+        from mediapipe.python.solutions.face_detection import FaceDetection
+
+        detector = FaceDetection(config.least_detection, model_selection=1)
+        detector.process(np.zeros((64, 64, 3), np.uint8))  # waits until the graph runs
+    with detector:
+        for number, picture in enumerate(pictures):
+            if number % config.look_frames == 0:
+                found = detector.process(np.ascontiguousarray(picture)).detections or ()
+                boxes = [detection.location_data.relative_bounding_box for detection in found]
+                two = sorted(sorted(boxes, key=lambda box: -box.width)[:2], key=lambda box: box.xmin)
+                width = picture.shape[1]
+                yield ((two[0].xmin + two[0].width) * width, two[1].xmin * width) if len(two) == 2 else None

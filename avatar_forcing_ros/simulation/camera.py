@@ -1,0 +1,108 @@
+"""The user's motion as a camera and a face tracker deliver it: noisy, scaled, late, held, and at times missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
+from avatar_forcing_ros.simulation.pulses import FRAME_RATE
+
+_WHITE_NOISE = {
+    "yaw": 0.007, "pitch": 0.007, "roll": 0.005, "x": 0.003, "y": 0.003, "scale": 0.002, "jaw_open": 0.012,
+    "smile": 0.02, "stretch": 0.03, "pucker": 0.03, "press": 0.05, "upper_lip": 0.04, "brow_raise": 0.03,
+    "brow_furrow": 0.04, "blink_right": 0.04, "blink_left": 0.04, "gaze_x": 0.03, "gaze_y": 0.05,
+}  # fmt: skip
+"""Standard deviations from frame to frame, of the order of those of MediaPipe's face mesh on a 140-pixel face."""
+
+_LEAKS = (("jaw_open", "pitch", -0.06), ("jaw_open", "brow_raise", -0.06), ("smile", "stretch", 0.25),
+          ("smile", "upper_lip", 0.2), ("stretch", "smile", 0.2), ("pucker", "smile", -0.15), ("pitch", "gaze_y", 0.5),
+          ("pitch", "brow_raise", -0.5), ("yaw", "smile", 0.3))  # fmt: skip
+"""(from, to, mean size) of cross-talk in the tracker."""
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Ranges of what goes wrong.
+
+    Attributes:
+        noise_factor: least and greatest factor on the frame-to-frame noise.
+        wander_share: slow wander of a reading in units of its frame-to-frame noise.
+        gain_std: standard deviation of a channel's gain.
+        bias_std: standard deviation of a channel's offset as a share of its range (the neutral face is only guessed).
+        smoothing_frames: greatest width of the tracker's own smoothing.
+        hold_share: chance of a camera slower than the frame grid, whose readings are held for two or three frames.
+        late_share: chance that all readings come one frame late.
+        loss_per_minute: times that the face is lost.
+        loss_s: median duration of a loss.
+        absent_share: chance that nobody is seen during the whole conversation.
+    """
+
+    noise_factor: tuple[float, float] = (0.3, 1.5)
+    wander_share: float = 1.0
+    gain_std: float = 0.15
+    bias_std: float = 0.025
+    smoothing_frames: float = 0.8
+    hold_share: float = 0.3
+    late_share: float = 0.2
+    loss_per_minute: float = 1.0
+    loss_s: float = 0.7
+    absent_share: float = 0.08
+
+
+@dataclass(frozen=True)
+class Observed:
+    """`latent` (T, 18) float32, zeros where `valid` (T,) is false."""
+
+    latent: NDArray[np.float32]
+    valid: NDArray[np.bool_]
+
+
+def _distort(rng: np.random.Generator, motion: NDArray[np.float64], config: CameraConfig) -> NDArray[np.float64]:
+    """Gains, offsets and cross-talk of this face with this camera."""
+    mixing = np.diag(1 + rng.normal(0, config.gain_std, SIZE))
+    for source, target, size in _LEAKS:
+        mixing[INDEX[source], INDEX[target]] += size * rng.uniform(0, 2)
+    ranges = np.array([channel.high - channel.low for channel in CHANNELS])
+    return motion @ mixing + rng.normal(0, config.bias_std, SIZE) * ranges
+
+
+def _noise(rng: np.random.Generator, frames: int, config: CameraConfig) -> NDArray[np.float64]:
+    """(T, 18) white noise and slow wander of the readings."""
+    std = np.array([_WHITE_NOISE[channel.name] for channel in CHANNELS]) * rng.uniform(*config.noise_factor)
+    slow = gaussian_filter1d(rng.normal(size=(frames, SIZE)), 1.5 * FRAME_RATE, axis=0, mode="wrap")
+    return std * (rng.normal(size=(frames, SIZE)) + config.wander_share * slow / slow.std())
+
+
+def _hold(rng: np.random.Generator, motion: NDArray[np.float64], config: CameraConfig) -> NDArray[np.float64]:
+    """Repeat readings as a slow or late camera does."""
+    frames = np.arange(len(motion))
+    if rng.random() < config.hold_share:
+        every = int(rng.integers(2, 4))
+        frames = frames // every * every
+    if rng.random() < config.late_share:
+        frames = frames - 1
+    return motion[np.maximum(frames, 0)]
+
+
+def _losses(rng: np.random.Generator, frames: int, config: CameraConfig) -> NDArray[np.bool_]:
+    """(T,) whether a face is found."""
+    valid = np.full(frames, rng.random() >= config.absent_share)
+    for _ in range(rng.poisson(config.loss_per_minute * frames / FRAME_RATE / 60)):
+        start = int(rng.integers(0, frames))
+        valid[start : start + max(1, int(config.loss_s * np.exp(rng.normal(0, 1)) * FRAME_RATE))] = False
+    return valid
+
+
+def observe(rng: np.random.Generator, motion: NDArray[np.float64], config: CameraConfig | None = None) -> Observed:
+    """What the tracker reports of true `motion` (T, 18)."""
+    config = config or CameraConfig()
+    readings = _distort(rng, motion, config) + _noise(rng, len(motion), config)
+    readings = gaussian_filter1d(readings, rng.uniform(0.05, config.smoothing_frames), axis=0)
+    readings = _hold(rng, readings, config)
+    readings = np.clip(readings, [c.low for c in CHANNELS], [c.high for c in CHANNELS])
+    valid = _losses(rng, len(motion), config)
+    return Observed(np.where(valid[:, None], readings, 0).astype(np.float32), valid)
