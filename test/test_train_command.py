@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from avatar_forcing_ros.bundle import load_bundle
+from avatar_forcing_ros.bundle import WEIGHTS, load_bundle
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
 from avatar_forcing_ros.train.command import add_arguments, recipe_from, run, smoke_recipe
@@ -74,4 +75,7 @@ def test_from_nothing_to_a_bundle_that_opens(tmp_path: Path) -> None:
     assert result["steps"] == 12 and np.isfinite(result["jaw_open_corr"])
     assert bundle.network.config == smoke_recipe().network and bundle.latent_std.min() > 0
     assert len(list((tmp_path / "w" / "stage_1").glob("curves_*.png"))) == 2
-    assert (tmp_path / "w" / "metrics.csv").read_text().count("\n") == 4
+    assert (tmp_path / "w" / "stage_1" / "metrics.csv").read_text().count("\n") == 4
+    assert "preference_margin" in (tmp_path / "w" / "stage_2" / "metrics.csv").read_text()
+    first, last = (load_file(folder / WEIGHTS) for folder in (tmp_path / "w" / "stage_1" / "bundle", tmp_path / "m"))
+    assert any(not torch.equal(first[name], last[name]) for name in first)
