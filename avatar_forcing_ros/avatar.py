@@ -163,16 +163,22 @@ class Avatar:
         """Begin a conversation; the first frame is presented within lead + one block."""
         self._conversation = self._begin(now_ns, epoch=0)
 
-    def reset(self, now_ns: int) -> None:
+    def reset(self, now_ns: int) -> int:
         """Forget the conversation and begin anew, also when time has jumped. The epoch goes up by one.
 
         What was being said or waited to be said is interrupted.
+
+        Returns:
+            Presentation time from which on nothing of the old conversation must be presented.
         """
         old = self._running
-        until = max(first_frame_from(now_ns), old.next_frame - self._network.block_frames)  # the clock may be back
-        interrupted = old.speech.clear(min(until, old.next_frame), max(now_ns, old.next_decision_ns))
+        decided_ns = stamp_of(old.next_frame - self._network.block_frames) - self._lead_ns
+        until = min(first_frame_from(max(now_ns, decided_ns)), old.next_frame)  # the clock may have been set back
+        interrupted = old.speech.clear(until, max(now_ns, old.next_decision_ns))
         self._conversation = self._begin(now_ns, epoch=old.epoch + 1)
-        self._conversation.events = [replace(event, stamp_ns=now_ns) for event in interrupted]
+        stamp_ns = min(stamp_of(until), stamp_of(first_frame_from(now_ns)))
+        self._conversation.events = [replace(event, stamp_ns=stamp_ns) for event in interrupted]
+        return stamp_of(until)
 
     def set_portrait(self, image: NDArray[np.uint8]) -> None:
         """Animate another picture from the next rendered frame on.

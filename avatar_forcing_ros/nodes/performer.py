@@ -214,6 +214,7 @@ class Performer:
         if now_ns < self._now_ns - _JUMP_NS:
             self.camera.forget()
             self.microphone.forget()
+            self._pacer.cut(-1)
             self._reset()
         self._now_ns = now_ns
 
@@ -314,9 +315,8 @@ class Performer:
         self._report_events()
 
     def _reset(self) -> None:
-        self._pacer.cut(-1)
+        self._pacer.cut(self._avatar.reset(self._waiter.now_ns()))
         self._silent_from_ns = _FOR_EVER_NS
-        self._avatar.reset(self._waiter.now_ns())
         self._report_events()
 
     def _use_portrait(self, portrait: Portrait, sha256: str) -> None:
