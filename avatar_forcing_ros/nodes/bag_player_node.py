@@ -30,7 +30,7 @@ from avatar_forcing_ros.stream.grid import FRAME_NS
 
 READERS_PATIENCE_S = 300.0
 """The nodes load their models first; a first start compiles the renderer."""
-STEP_PATIENCE_S = 20.0
+STEP_PATIENCE_S = 60.0
 _SETTLED_S = 1.0  # two sides of a connection learn of each other at different moments
 _FIRST_FRAME_S = 0.05
 

@@ -29,7 +29,7 @@ from avatar_forcing_ros.stream.speech import PlaybackEvent
 _INBOX = 10_000  # minutes of everything; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
 _FOR_EVER_NS = 1 << 62
-_SETTLE_PATIENCE_S = 10.0
+_SETTLE_PATIENCE_S = 25.0
 
 
 @dataclass(frozen=True)
