@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.audio.wav2vec2 import published_shapes as wav2vec2_shapes
 from avatar_forcing_ros.bundle import Manifest, ModelBundle, assemble
+from avatar_forcing_ros.motion.autoencoder.published import published_shapes as autoencoder_shapes
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, SIZE
 from avatar_forcing_ros.motion.space import PortraitError
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.network.published import published_shapes as network_shapes
+from avatar_forcing_ros.parity import weight_by_name
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.weights_import import PublishedSizes, Sources
 
 TINY_NETWORK = NetworkConfig(
     motion_size=SIZE,
@@ -122,3 +129,35 @@ def speech_like(seconds: float, sample_rate: int = 16_000, seed: int = 0) -> NDA
     syllables = np.clip(np.sin(2 * np.pi * 4 * time_s), 0, None)
     breath = np.random.default_rng(seed).standard_normal(len(time_s)) * 0.02
     return ((voice * 0.15 + breath) * syllables).astype(np.float32)
+
+
+def write_published_files(folder: Path, sizes: PublishedSizes | None = None, seed: int = 0) -> Sources:
+    """Files as the authors publish them, with random weights: to rehearse an import, and to test what follows it.
+
+    Args:
+        folder: where to write; must exist.
+        sizes: None takes the published ones, 1.2 GB.
+        seed: of the weights, which follow the rule of the parity fixtures.
+
+    Raises:
+        ModuleNotFoundError: `transformers` is not installed.
+    """
+    sizes = sizes or PublishedSizes()
+    sources = Sources(folder / "flow_transformer.pth", folder / "motion_autoencoder.pth", folder / "wav2vec2-base-960h")
+    with torch.device("meta"):
+        network = AvatarForcingNetwork(sizes.network)
+    torch.save(_drawn(network_shapes(network), seed), sources.flow_transformer)
+    torch.save(_drawn(autoencoder_shapes(sizes.autoencoder), seed), sources.motion_autoencoder)
+    speech = _drawn(wav2vec2_shapes(sizes.wav2vec2), seed)
+    sources.wav2vec2.mkdir()
+    torch.save(
+        {key.removeprefix("audio_encoder."): tensor for key, tensor in speech.items()},
+        sources.wav2vec2 / "pytorch_model.bin",
+    )
+    config = {"model_type": "wav2vec2", "hidden_size": sizes.wav2vec2.hidden_size}
+    (sources.wav2vec2 / "config.json").write_text(json.dumps(config))
+    return sources
+
+
+def _drawn(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, torch.Tensor]:
+    return {key: torch.from_numpy(weight_by_name(key, shape, seed)) for key, shape in shapes.items()}
