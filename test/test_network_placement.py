@@ -13,7 +13,7 @@ from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.layers import FeedForward
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, PackedLinear, packed
+from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, HalfLinear, PackedLinear, packed
 from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.parity import relative_error, weight_by_name
@@ -161,6 +161,16 @@ def test_a_packed_feed_forward_has_its_activation() -> None:
     quick.pack()
     assert isinstance(quick.widen, PackedLinear)
     assert relative_error(quick(random(1, 12, 512)), plain(random(1, 12, 512))) < 1e-6
+
+
+@torch.no_grad()
+@pytest.mark.skipif("fbgemm" not in torch.backends.quantized.supported_engines, reason="this processor has no FBGEMM")
+def test_weights_in_half_precision_cost_a_few_parts_in_ten_thousand() -> None:
+    plain, quick = (FeedForward(NetworkConfig(hidden_size=512)) for _ in range(2))
+    quick.load_state_dict(plain.state_dict())
+    quick.pack(half=True)
+    assert isinstance(quick.widen, HalfLinear)
+    assert 1e-5 < relative_error(quick(random(1, 12, 512)), plain(random(1, 12, 512))) < 1e-3
 
 
 def test_what_is_small_or_exact_stays_as_it_is() -> None:

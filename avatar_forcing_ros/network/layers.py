@@ -93,9 +93,9 @@ class SelfAttention(nn.Module):
         _, keys, values = _split_heads(self.qkv(x), 3, self.heads).unbind(0)
         return KeysValues(keys, values)
 
-    def pack(self) -> None:
+    def pack(self, half: bool = False) -> None:
         """See `packed`."""
-        self.qkv, self.projection = packed(self.qkv), packed(self.projection)
+        self.qkv, self.projection = packed(self.qkv, half), packed(self.projection, half)
 
 
 class CrossAttention(nn.Module):
@@ -113,9 +113,9 @@ class CrossAttention(nn.Module):
         keys, values = _split_heads(self.key_value(conditions), 2, self.heads).unbind(0)
         return KeysValues(keys, values)
 
-    def pack(self) -> None:
+    def pack(self, half: bool = False) -> None:
         """See `packed`; `fold` reads the other weights in pieces, so they stay."""
-        self.key_value = packed(self.key_value)
+        self.key_value = packed(self.key_value, half)
 
     def fold(self, conditions: KeysValues) -> FoldedConditions:
         """Keys and values, each (B, H, K, D), with the weights of query and output multiplied in."""
@@ -152,10 +152,12 @@ class FeedForward(nn.Module):
         """Args: x: (B, T, hidden)."""
         return self.narrow(self.activation(self.widen(x)))
 
-    def pack(self) -> None:
-        """See `packed`; the activation joins the first product."""
-        self.narrow = packed(self.narrow)
-        if isinstance(self.widen, nn.Linear) and can_pack(self.widen):
+    def pack(self, half: bool = False) -> None:
+        """See `packed`; in float32 the activation joins the first product."""
+        self.narrow = packed(self.narrow, half)
+        if half:
+            self.widen = packed(self.widen, half)
+        elif isinstance(self.widen, nn.Linear) and can_pack(self.widen):
             self.widen, self.activation = PackedLinear(self.widen, gelu=True), nn.Identity()
 
 
@@ -173,11 +175,11 @@ class Layer(nn.Module):
         keys_values = self.cross_attention.keys_values(conditions)
         return self.cross_attention.fold(keys_values) if fold else keys_values
 
-    def pack(self) -> None:
+    def pack(self, half: bool = False) -> None:
         """Prepare for streaming."""
-        self.self_attention.pack()
-        self.cross_attention.pack()
-        self.feed_forward.pack()
+        self.self_attention.pack(half)
+        self.cross_attention.pack(half)
+        self.feed_forward.pack(half)
 
     def own(self, x: Tensor, modulation: Modulation) -> KeysValues:
         """Keys before rotation and values of the input (B, T, hidden): all that the cache needs of a last layer."""

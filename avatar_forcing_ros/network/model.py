@@ -104,17 +104,20 @@ class AvatarForcingNetwork(nn.Module):
         return self.transformer(x_t, reference, self.transformer.modulation(t), window)
 
     @torch.no_grad()
-    def freeze(self) -> AvatarForcingNetwork:
+    def freeze(self, half: bool = False) -> AvatarForcingNetwork:
         """Make ready for streaming, in place: evaluation mode, no gradients, weights in the order of quickest reading.
 
         A pass over a few frames spends its time reading weights. Large ones are packed for the processor's kernel
         (`packed`), small ones stored column by column, which is a tenth of a block's time at the bundled size. Values,
         names and shapes stay as they are. Move the network to its device and type before: packed weights stay.
 
+        Args:
+            half: round large weights to float16; then values and names do change, see `packed.HalfLinear`.
+
         Returns:
             The network itself.
         """
-        self.transformer.pack()
+        self.transformer.pack(half)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 module.weight.data = module.weight.t().contiguous().t()

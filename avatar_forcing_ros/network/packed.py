@@ -4,7 +4,10 @@ A streaming pass has few rows (36 at the published size), so a plain product spe
 weights for the kernel, pass after pass. Here that is done once. Small weights stay as they are: they fit the cache of
 the processor, and what the kernel needs to begin would cost more.
 
-Source: oneDNN, as torch's own compiler uses it; an Intel or AMD processor and float32 are needed.
+Two forms: `PackedLinear` keeps float32; `HalfLinear` rounds weights to float16 and computes in float32, which is yet
+quicker, because half as much is read, and costs a few parts in ten thousand.
+
+Source: oneDNN, as torch's own compiler uses it, and FBGEMM; an Intel or AMD processor and float32 are needed.
 """
 
 from __future__ import annotations
@@ -35,9 +38,25 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, *self._then)
 
 
-def packed(linear: nn.Module) -> nn.Module:
+class HalfLinear(nn.Module):
+    """A linear layer with weights in float16, inputs, outputs and sums in float32. It has no parameters any more."""
+
+    def __init__(self, dense: nn.Linear) -> None:
+        super().__init__()
+        self._packed = torch.ops.quantized.linear_prepack_fp16(dense.weight.detach().contiguous(), dense.bias.detach())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., in) -> (..., out)."""
+        return torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
+
+
+def packed(linear: nn.Module, half: bool = False) -> nn.Module:
     """The same layer with packed weights where that is possible and pays, otherwise the layer itself."""
-    return PackedLinear(linear) if isinstance(linear, nn.Linear) and can_pack(linear) else linear
+    if not isinstance(linear, nn.Linear) or not can_pack(linear):
+        return linear
+    return (
+        HalfLinear(linear) if half and "fbgemm" in torch.backends.quantized.supported_engines else PackedLinear(linear)
+    )
 
 
 def can_pack(linear: nn.Linear) -> bool:

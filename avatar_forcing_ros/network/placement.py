@@ -19,6 +19,8 @@ LARGE = 20_000_000
 """Parameters from which a GPU pays."""
 COMPILE = "AVATAR_FORCING_COMPILE"
 """Environment variable: 1 compiles the passes on a GPU, with CUDA graphs; the first blocks then take a minute."""
+HALF = "AVATAR_FORCING_HALF"
+"""Environment variable: 1 rounds large weights to float16 on a CPU, for speed."""
 CPU = torch.device("cpu")
 
 
@@ -34,7 +36,7 @@ def settle(network: AvatarForcingNetwork, device: torch.device | None = None) ->
     if chosen.type == "cpu":
         if large:
             logger.warning("no GPU: expect 1 to 3 s on one core for 10 frames of motion (0.4 s), far from real time")
-        return network.freeze()
+        return network.freeze(half=os.environ.get(HALF) == "1")
     try:
         network.to(device=chosen, dtype=torch.bfloat16)
     except torch.OutOfMemoryError:

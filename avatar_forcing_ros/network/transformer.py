@@ -68,10 +68,10 @@ class MotionTransformer(nn.Module):
         view = self._view(own, torch.cat((before, own)), condition_at, conditions.dtype)
         return Window(view, self._condition_keys(known, fold), cache.view(self._rotary(before, conditions.dtype)))
 
-    def pack(self) -> None:
+    def pack(self, half: bool = False) -> None:
         """Prepare the weights of every pass for streaming; see `packed`."""
         for layer in self._layers():
-            layer.pack()
+            layer.pack(half)
 
     def forward(self, x_t: Tensor, reference: Tensor, modulation: Modulation, window: Window) -> Tensor:
         """Velocity of noisy frames.
