@@ -221,6 +221,23 @@ def test_drift_beyond_the_dead_band_is_taken_back() -> None:
     assert far[held] < 0.8 * far[free], far
 
 
+def test_noise_is_scaled_number_by_number() -> None:
+    plain, inputs = generator(), conditions(TINY.lookahead_frames + TINY.block_frames)
+    scale = tuple(0.5 + 0.1 * i for i in range(TINY.motion_size))
+    louder = BlockGenerator(plain.network, replace(plain.config, noise_scale=scale))
+    noise = random(1, TINY.block_frames, TINY.motion_size)
+    scaled = louder.generate(primed(louder), inputs, noise)
+    assert torch.equal(scaled, plain.generate(primed(plain), inputs, noise * torch.tensor(scale)))
+    assert not torch.equal(scaled, plain.generate(primed(plain), inputs, noise))
+
+
+def test_a_scale_of_noise_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match=f"noise_scale must have {TINY.motion_size} numbers or none, got 2"):
+        BlockGenerator(generator().network, SamplerConfig(noise_scale=(1.0, 1.0)))
+    with pytest.raises(ValueError, match="noise_scale must not be negative, got -1"):
+        SamplerConfig(noise_scale=(1.0, -1.0))
+
+
 def test_a_roll_out_is_a_cold_start_and_its_blocks() -> None:
     made, inputs, noise, reference = generator(), conditions(32), random(1, 32, 6), random(1, 6)
     motion = roll_out(made, inputs, reference, noise)
