@@ -25,6 +25,7 @@ from avatar_forcing_ros.stream.feature_track import FeatureStream
 
 MANIFEST = "model.yaml"
 WEIGHTS = "model.safetensors"
+AUTOENCODER = "autoencoder.safetensors"
 DEFAULT_BUNDLE = "facemesh"
 
 
@@ -97,6 +98,19 @@ def load_bundle(name_or_folder: str = DEFAULT_BUNDLE) -> ModelBundle:
     for file, expected in manifest.weights.items():
         _check_sha256(folder / file, expected)
     return _assemble(manifest, folder)
+
+
+def load_space(name_or_folder: str) -> MotionSpace:
+    """Open the motion space of a bundle alone, for who reads faces and draws no motion.
+
+    Raises:
+        BundleError: nothing is there, the manifest is wrong, or the auto-encoder's file does not match its SHA-256.
+    """
+    folder = find_bundle(name_or_folder)
+    manifest = read_manifest(folder)
+    if manifest.motion_space == "autoencoder":
+        _check_sha256(folder / AUTOENCODER, manifest.weights.get(AUTOENCODER, "a checksum in the manifest"))
+    return _make_space(manifest, folder)
 
 
 def find_bundle(name_or_folder: str) -> Path:
@@ -202,7 +216,7 @@ def _make_space(manifest: Manifest, folder: Path) -> MotionSpace:
     if manifest.motion_space == "autoencoder":
         from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 
-        return AutoencoderSpace.load(folder / "autoencoder.safetensors")
+        return AutoencoderSpace.load(folder / AUTOENCODER)
     raise BundleError(f"{manifest.name}: motion_space must be facemesh or autoencoder, got {manifest.motion_space}")
 
 

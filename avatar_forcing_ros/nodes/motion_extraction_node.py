@@ -47,9 +47,9 @@ def open_space(model: str) -> MotionSpace:
         from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 
         return FaceMeshSpace()
-    from avatar_forcing_ros.bundle import load_bundle  # brings torch, which the facemesh space does without
+    from avatar_forcing_ros.bundle import load_space  # brings torch, which the facemesh space does without
 
-    return load_bundle(model).space
+    return load_space(model)
 
 
 class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
