@@ -12,12 +12,12 @@ Function = TypeVar("Function", bound=Callable)
 
 
 def kernel(function: Function) -> Function:
-    """Compile `function` when it is first called.
+    """Compile `function` when it is first called. While it runs other threads of Python run too.
 
     numba caches in NUMBA_CACHE_DIR, beside the source or in the user's cache folder, whichever it can write to. On a
     read-only system none may be writable; numba then refuses to cache, and the kernel is compiled anew in each process.
     """
-    options = {"fastmath": True, "error_model": "numpy"}
+    options = {"fastmath": True, "error_model": "numpy", "nogil": True}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:
