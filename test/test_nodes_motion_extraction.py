@@ -67,7 +67,7 @@ def test_a_bad_encoding_is_counted_and_the_next_picture_comes_through(graph: Tes
     node = graph.add(MotionExtractionNode, BARS)
     heard = graph.listen(MotionLatents, "user_motion")
     bad = from_rgb(GREY, to_stamp(1))
-    bad.encoding = "bayer_gbrg8"
+    bad.encoding = "nv99"
 
     graph.send(Image, "camera/image_raw", bad)
     graph.spin_until(lambda: node.faults.count)
