@@ -72,7 +72,7 @@ class TrainConfig:
         checkpoint_steps: steps between checkpoints.
     """
 
-    steps: int = 6400
+    steps: int = 5600
     batch: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
