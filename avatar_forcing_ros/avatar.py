@@ -18,77 +18,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from avatar_forcing_ros.audio.barge_in import BargeIn, BargeInConfig
-from avatar_forcing_ros.audio.echo_gate import EchoGate, EchoGateConfig
+from avatar_forcing_ros.avatar_config import MILLISECOND, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.motion.space import Portrait
-from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
-from avatar_forcing_ros.stream.ear import Ear
-from avatar_forcing_ros.stream.feature_track import FeatureTrack
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.speech import PlaybackEvent, SpeechFrame, SpeechTimeline
-from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
-from avatar_forcing_ros.stream.user_motion import MotionWindow, UserMotionTimeline
+from avatar_forcing_ros.stream.user_motion import MotionWindow
 
-MILLISECOND = 1_000_000
-AUDIO_AGE_FRAMES = 2
-"""The user's sound stands two frames behind the user's motion: features of frame j need it whole, up to j + 1, and a
-microphone's newest chunk ends where it likes."""
 _KEPT_FRAMES = 50
 """What was said is kept for two seconds at least: a microphone's gap of one second may be filled, and echo is late."""
-
-
-@dataclass(frozen=True)
-class AvatarConfig:
-    """How the avatar behaves in time; sizes and weights are the bundle's.
-
-    Attributes:
-        seed: of all noise; equal seed and equal input give equal output.
-        image_size: side of the pictures in pixels.
-        lead_ms: a block is decided this long before its first frame is presented; generation and rendering of that
-            frame must fit in.
-        reorder_ms: user input counts when it is stamped this long before the decision, so that what is still on its
-            way cannot matter.
-        interrupt_lead_ms: after an interrupt the old motion and speech end later than this, by up to one frame; what
-            is handed to a loudspeaker by then has no other end.
-        input_timeout_ms: a user or a microphone that was silent for this long is not there.
-        patience_ms: how long speech waits for a whole block of it, at the start of an utterance and after a stall.
-        behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the
-            present.
-        steps: solver steps per block; 0 takes the bundle's.
-        guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
-        guidance_user: scale of the user's voice and motion; negative takes the bundle's.
-        echo_gate: keeps the avatar's own voice out of what it hears.
-        barge_in: lets the user's voice interrupt the avatar.
-    """
-
-    seed: int = 0
-    image_size: int = 512
-    lead_ms: int = 80
-    reorder_ms: int = 40
-    interrupt_lead_ms: int = 40
-    input_timeout_ms: int = 500
-    patience_ms: int = 160
-    behind_ms: int = 1000
-    steps: int = 0
-    guidance_avatar: float = -1.0
-    guidance_user: float = -1.0
-    echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
-    barge_in: BargeInConfig = field(default_factory=BargeInConfig)
-
-    def __post_init__(self) -> None:
-        for name in ("lead_ms", "reorder_ms"):
-            if getattr(self, name) < 0 or getattr(self, name) % 40:
-                raise ValueError(f"{name} must be a whole number of 40 ms frames, got {getattr(self, name)}")
-        if not 0 < self.interrupt_lead_ms <= self.lead_ms:
-            raise ValueError(f"interrupt_lead_ms must be within 1 and lead_ms, got {self.interrupt_lead_ms}")
-        if self.behind_ms < 200:
-            raise ValueError(f"behind_ms must be at least 200, got {self.behind_ms}")
 
 
 class GenerationError(RuntimeError):
@@ -107,24 +50,18 @@ class GenerationError(RuntimeError):
 class _Conversation:
     """Everything one conversation remembers.
 
-    `latents` holds the newest decided frames by grid frame, as the network sees them, to resume from; `said` what is
-    said during them.
+    `latents` holds the newest decided frames by grid frame, as the network sees them, to resume from.
     """
 
-    motion: UserMotionTimeline
-    audio: UserAudioTimeline
+    senses: Senses
     speech: SpeechTimeline
-    voice: FeatureTrack
     epoch: int
     first_frame: int
     next_decision_ns: int
     next_frame: int
-    next_listening_ns: int
-    barge_in: BargeIn | None
     block: int = 0
     generator: GeneratorState | None = None
     latents: dict[int, NDArray[np.float32]] = field(default_factory=dict)
-    said: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     events: list[PlaybackEvent] = field(default_factory=list)
     failure: Exception | None = None
 
@@ -172,7 +109,7 @@ class Avatar:
             Presentation time from which on nothing of the old conversation must be presented.
         """
         old = self._running
-        decided_ns = stamp_of(old.next_frame - self._network.block_frames) - self._lead_ns
+        decided_ns = stamp_of(old.next_frame - self._network.block_frames) - self.config.lead_ns
         until = min(first_frame_from(max(now_ns, decided_ns)), old.next_frame)  # the clock may have been set back
         interrupted = old.speech.clear(until, max(now_ns, old.next_decision_ns))
         self._conversation = self._begin(now_ns, epoch=old.epoch + 1)
@@ -198,11 +135,11 @@ class Avatar:
 
     def push_user_audio(self, chunk: AudioChunk) -> None:
         """The user's voice; chunks may come in any order within `reorder_ms`."""
-        self._running.audio.push(chunk)
+        self._running.senses.audio.push(chunk)
 
     def push_user_motion(self, sample: MotionSample) -> None:
         """The user's face; samples may come in any order within `reorder_ms`."""
-        self._running.motion.push(sample)
+        self._running.senses.motion.push(sample)
 
     def push_speech(self, chunk: AudioChunk, received_ns: int) -> None:
         """What the avatar shall say; `received_ns` matters where it has no stamp or is later than `reorder_ms`."""
@@ -254,7 +191,8 @@ class Avatar:
     def next_decision_ns(self) -> int:
         """When something is decided next: a block, or whether the user interrupts."""
         c = self._running
-        return c.next_decision_ns if c.barge_in is None else min(c.next_decision_ns, c.next_listening_ns)
+        listening_ns = c.senses.next_listening_ns
+        return c.next_decision_ns if listening_ns is None else min(c.next_decision_ns, listening_ns)
 
     def step(self, until_ns: int) -> list[AvatarFrame]:
         """Frames of every block whose decision time has come by `until_ns`, in order of presentation.
@@ -266,12 +204,12 @@ class Avatar:
             GenerationError: a block could not be generated; the error has the frames, and the next block is tried anew.
         """
         if until_ns - self.next_decision_ns > self.config.behind_ms * MILLISECOND:
-            self._resume(first_frame_from(until_ns + self._lead_ns), decision_ns=until_ns)
-            self._running.next_listening_ns = stamp_of(first_frame_from(until_ns))
+            self._resume(first_frame_from(until_ns + self.config.lead_ns), decision_ns=until_ns)
+            self._running.senses.skip_to(until_ns)
         frames: list[AvatarFrame] = []
         while (now_ns := self.next_decision_ns) <= until_ns:
             if self._user_interrupts(now_ns):
-                cut = self._cut(now_ns, self._lead_ns)
+                cut = self._cut(now_ns, self.config.lead_ns)
                 frames = [frame for frame in frames if frame.stamp_ns < stamp_of(cut)]
             if self._running.next_decision_ns <= now_ns:
                 frames += self._decide()
@@ -311,15 +249,7 @@ class Avatar:
     def counters(self) -> dict[str, int]:
         """What was refused or mended on the way in, by name, since the conversation began."""
         c = self._running
-        return {
-            "user_motion_late": c.motion.late,
-            "user_motion_repeated": c.motion.repeated,
-            "user_motion_future": c.motion.future,
-            "user_audio_late": c.audio.late,
-            "user_audio_gaps": c.audio.gaps,
-            "user_audio_overlaps": c.audio.overlaps,
-            "user_audio_repeated": c.audio.repeated,
-            "user_audio_future": c.audio.future,
+        return c.senses.counters() | {
             "speech_lost": c.speech.lost,
             "speech_repeated": c.speech.repeated,
             "speech_orphans": c.speech.orphans,
@@ -335,30 +265,21 @@ class Avatar:
         return self._conversation
 
     @property
-    def _lead_ns(self) -> int:
-        return self.config.lead_ms * MILLISECOND
-
-    @property
     def _interrupt_lead_ns(self) -> int:
         return self.config.interrupt_lead_ms * MILLISECOND + 1  # what is due at this very moment may be on its way
-
-    @property
-    def _user_delay_frames(self) -> int:
-        """Frames between the user's motion at a condition position and that position's presentation."""
-        return (self.config.lead_ms + self.config.reorder_ms) * MILLISECOND // FRAME_NS + self._network.block_frames - 1
 
     def _decide(self) -> list[AvatarFrame]:
         """Generate the next block."""
         c, block = self._running, self._network.block_frames
         frames = range(c.next_frame, c.next_frame + block)
         spoken = self._hear_speech(frames)
-        seen = self._hear_user(frames)
+        seen = c.senses.look(frames)
         latents = self._move(frames)
-        heard_until_ns = self._heard_until_ns(frames)
+        heard_until_ns = c.senses.heard_until_ns(frames)
         made = [self._frame(frames[i], latents[i], spoken[i], seen, heard_until_ns) for i in range(block)]
         c.block += 1
         c.next_frame = frames.stop
-        c.next_decision_ns = stamp_of(c.next_frame) - self._lead_ns
+        c.next_decision_ns = stamp_of(c.next_frame) - self.config.lead_ns
         return made
 
     def _frame(
@@ -384,32 +305,20 @@ class Avatar:
         )
 
     def _hear_speech(self, frames: range) -> list[SpeechFrame]:
-        """What is said during a block; its features join the avatar's voice."""
+        """What is said during a block, which the avatar hears itself."""
         c = self._running
         spoken, events = c.speech.take(frames.start, len(frames), c.next_decision_ns)
         c.events += events
-        c.voice.push(np.concatenate([frame.samples for frame in spoken]))
-        c.said.update((n, frame.samples) for n, frame in zip(frames, spoken, strict=True))
+        c.senses.say(frames, spoken)
         return spoken
-
-    def _hear_user(self, frames: range) -> MotionWindow:
-        """The user's motion at a block's condition positions; the sound up to there gets its features."""
-        c = self._running
-        stamps = self._user_stamps(frames)
-        c.audio.advance(stamps[-1])
-        return c.motion.read(stamps)
 
     def _user_interrupts(self, now_ns: int) -> bool:
         """Listen to what the user said until now, and whether it ends what the avatar says."""
         c = self._running
-        if c.barge_in is None or now_ns < c.next_listening_ns:
+        if c.senses.next_listening_ns is None or now_ns < c.senses.next_listening_ns:
             return False
-        c.next_listening_ns = stamp_of(first_frame_from(now_ns + 1))
-        c.audio.listen(now_ns - self.config.reorder_ms * MILLISECOND)
-        if c.speech.under_way(now_ns, first_frame_from(now_ns + self._lead_ns)):
-            return c.barge_in.wanted
-        c.barge_in.forget()
-        return False
+        speaking = c.speech.under_way(now_ns, first_frame_from(now_ns + self.config.lead_ns))
+        return c.senses.wants_to_interrupt(now_ns, speaking)
 
     def _move(self, frames: range) -> NDArray[np.float32]:
         """(B, M) motion latents of a block, in the units of the motion space; `step` tells of a failure."""
@@ -440,7 +349,7 @@ class Avatar:
             c.generator = self._prime(frames.start)
         window = range(frames.start - self._network.lookahead_frames, frames.stop)
         noise = block_noise(self.config.seed, c.epoch, c.block, (1, len(frames), self._network.motion_size))
-        latents = self._generator.generate(c.generator, self._conditions(window), noise)[0].numpy()
+        latents = self._generator.generate(c.generator, c.senses.conditions(window), noise)[0].numpy()
         if not np.isfinite(latents).all():
             raise ArithmeticError("the network gave numbers that are not finite")
         return latents
@@ -449,44 +358,9 @@ class Avatar:
         """Keep as much of the past as fills a cache, and as may still be heard as an echo."""
         c = self._running
         c.latents.update(zip(frames, latents, strict=True))
-        for kept in (c.latents, c.said):
-            for n in [n for n in kept if n < frames.stop - max(self._history_frames, _KEPT_FRAMES)]:
-                del kept[n]
-
-    # --- what the network is given ---------------------------------------------------------------------------------
-
-    def _conditions(self, frames: range) -> Conditions:
-        """What the frames depend on, as the network takes it."""
-        c = self._running
-        age = self._user_delay_frames + AUDIO_AGE_FRAMES
-        heard = self._project(c.audio.features.read(range(frames.start - age, frames.stop - age)))
-        return Conditions(
-            avatar_audio=self._project(c.voice.read(frames)),
-            user_audio=heard if c.audio.present(self._user_stamps(frames)[-1]) else torch.zeros_like(heard),
-            user_motion=self._user_latents(frames),
-        )
-
-    def _heard_until_ns(self, frames: range) -> int | None:
-        """End of the newest user audio that a block sees, None when it sees none; more may have been heard already."""
-        audio = self._running.audio
-        if not audio.present(self._user_stamps(frames)[-1]):
-            return None
-        age = self._user_delay_frames + AUDIO_AGE_FRAMES
-        return stamp_of(min(frames.stop - age, audio.features.next_frame))
-
-    def _user_stamps(self, frames: range) -> list[int]:
-        """Time of the user's motion at the condition positions of some frames."""
-        return [stamp_of(n - self._user_delay_frames) for n in frames]
-
-    def _user_latents(self, frames: range) -> Tensor:
-        """(1, T, M) the user's motion as the network sees it; null where nobody was seen."""
-        window = self._running.motion.read(self._user_stamps(frames))
-        latents = self.bundle.normalize(self.bundle.space.expand_user(window.latents))
-        return torch.from_numpy(np.where(window.valid[:, None], latents, 0).astype(np.float32))[None]
-
-    def _project(self, features: NDArray[np.float32]) -> Tensor:
-        with torch.inference_mode():
-            return self.bundle.network.project_audio(torch.from_numpy(features)[None])
+        c.senses.forget(frames.stop - max(self._history_frames, _KEPT_FRAMES))
+        for n in [n for n in c.latents if n < frames.stop - self._history_frames]:
+            del c.latents[n]
 
     # --- beginnings and resumptions --------------------------------------------------------------------------------
 
@@ -499,44 +373,26 @@ class Avatar:
     def _begin(self, now_ns: int, epoch: int) -> _Conversation:
         """A conversation without a past; its blocks lie on multiples of the block in ROS time."""
         block = self._network.block_frames
-        first = -(-first_frame_from(now_ns + self._lead_ns) // block) * block
-        timeout_ns = self.config.input_timeout_ms * MILLISECOND
-        features = self._network.audio_feature_size
-        said: dict[int, NDArray[np.float32]] = {}
-        barge_in = BargeIn(self.config.barge_in) if self.config.barge_in.enabled else None
-        ear = self._make_ear(said, barge_in)
-        conversation = _Conversation(
-            motion=UserMotionTimeline(self.bundle.space.user_size, timeout_ns),
-            audio=UserAudioTimeline(self.bundle.make_audio_stream, features, timeout_ns, clean=ear.hear),
+        first = -(-first_frame_from(now_ns + self.config.lead_ns) // block) * block
+        return _Conversation(
+            senses=Senses(self.bundle, self.config, first, now_ns),
             speech=SpeechTimeline(
                 self.config.patience_ms * MILLISECOND,
                 reorder_ns=self.config.reorder_ms * MILLISECOND,
-                horizon_ns=self._lead_ns + (block + 1) * FRAME_NS,  # one frame of rounding after an interrupt
+                horizon_ns=self.config.lead_ns + (block + 1) * FRAME_NS,  # one frame of rounding after an interrupt
             ),
-            voice=FeatureTrack(self.bundle.make_audio_stream, features),
             epoch=epoch,
             first_frame=first,
             next_frame=first,
-            next_decision_ns=stamp_of(first) - self._lead_ns,
-            next_listening_ns=stamp_of(first_frame_from(now_ns)),
-            barge_in=barge_in,
-            said=said,
+            next_decision_ns=stamp_of(first) - self.config.lead_ns,
         )
-        conversation.voice.restart(first, np.zeros(0, np.float32))
-        return conversation
-
-    def _make_ear(self, said: dict[int, NDArray[np.float32]], barge_in: BargeIn | None) -> Ear:
-        gate = EchoGate(self.config.echo_gate) if self.config.echo_gate.enabled else None
-        silence = np.zeros(FRAME_SAMPLES, np.float32)
-        return Ear(lambda n: said.get(n, silence), gate, barge_in)
 
     def _resume(self, first_frame: int, decision_ns: int) -> None:
         """Begin a new epoch at a frame, with what was presented before it as past."""
         c = self._running
-        for kept in (c.latents, c.said):
-            for n in [n for n in kept if n >= first_frame]:
-                del kept[n]
-        c.voice.restart(first_frame, c.said.get(first_frame - 1, np.zeros(FRAME_SAMPLES, np.float32)))
+        for n in [n for n in c.latents if n >= first_frame]:
+            del c.latents[n]
+        c.senses.unsay(first_frame)
         c.epoch += 1
         c.block = 0
         c.first_frame = c.next_frame = first_frame
@@ -549,7 +405,7 @@ class Avatar:
         reference = torch.from_numpy(self.bundle.normalize(self._portrait.reference))[None]
         rest = reference[0].numpy()
         history = torch.from_numpy(np.stack([self._running.latents.get(n, rest) for n in frames]))[None]
-        return self._generator.prime(history, self._conditions(frames), reference)
+        return self._generator.prime(history, self._running.senses.conditions(frames), reference)
 
     def _sampler(self) -> SamplerConfig:
         """The bundle's sampler with what the configuration changes."""

@@ -187,7 +187,8 @@ def test_what_a_conversation_remembers_does_not_grow(bundle):
 
     def remembered() -> int:
         c = avatar._conversation
-        return len(c.latents) + len(c.said) + len(c.voice._frames) + len(c.motion._samples) + len(c.audio._pending)
+        kept = (c.latents, c.senses._said, c.senses._voice._frames, c.senses.motion._samples, c.senses.audio._pending)
+        return sum(map(len, kept))
 
     converse(avatar, arrivals(camera(6) + microphone(6), {}), 7 * SECOND)
     small = remembered()

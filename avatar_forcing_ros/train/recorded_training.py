@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from avatar_forcing_ros.avatar import AUDIO_AGE_FRAMES, MILLISECOND, AvatarConfig
+from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, WEIGHTS, find_bundle, read_manifest
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.manifest import DatasetInfo
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.senses import AUDIO_AGE_FRAMES
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.export import Companions, write_bundle
@@ -81,8 +81,8 @@ def fit(recipe: Recipe, info: DatasetInfo) -> Recipe:
 
 def clips_for(network: NetworkConfig) -> ClipConfig:
     """Clips in which the user's signals are as old as the live avatar's configuration makes them."""
-    live, block = AvatarConfig(), network.block_frames
-    age = (live.lead_ms + live.reorder_ms) * MILLISECOND // FRAME_NS + block - 1
+    block = network.block_frames
+    age = AvatarConfig().user_delay_frames(block)
     return ClipConfig(
         frames=network.clip_frames // block * block,
         lookback_frames=network.lookahead_frames,

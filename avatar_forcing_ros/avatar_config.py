@@ -1,0 +1,68 @@
+"""How an avatar behaves in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from avatar_forcing_ros.audio.barge_in import BargeInConfig
+from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
+from avatar_forcing_ros.stream.grid import FRAME_NS
+
+MILLISECOND = 1_000_000
+
+
+@dataclass(frozen=True)
+class AvatarConfig:
+    """How the avatar behaves in time; sizes and weights are the bundle's.
+
+    Attributes:
+        seed: of all noise; equal seed and equal input give equal output.
+        image_size: side of the pictures in pixels.
+        lead_ms: a block is decided this long before its first frame is presented; generation and rendering of that
+            frame must fit in.
+        reorder_ms: user input counts when it is stamped this long before the decision, so that what is still on its
+            way cannot matter.
+        interrupt_lead_ms: after an interrupt the old motion and speech end later than this, by up to one frame; what
+            is handed to a loudspeaker by then has no other end.
+        input_timeout_ms: a user or a microphone that was silent for this long is not there.
+        patience_ms: how long speech waits for a whole block of it, at the start of an utterance and after a stall.
+        behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the
+            present.
+        steps: solver steps per block; 0 takes the bundle's.
+        guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
+        guidance_user: scale of the user's voice and motion; negative takes the bundle's.
+        echo_gate: keeps the avatar's own voice out of what it hears.
+        barge_in: lets the user's voice interrupt the avatar.
+    """
+
+    seed: int = 0
+    image_size: int = 512
+    lead_ms: int = 80
+    reorder_ms: int = 40
+    interrupt_lead_ms: int = 40
+    input_timeout_ms: int = 500
+    patience_ms: int = 160
+    behind_ms: int = 1000
+    steps: int = 0
+    guidance_avatar: float = -1.0
+    guidance_user: float = -1.0
+    echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
+    barge_in: BargeInConfig = field(default_factory=BargeInConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("lead_ms", "reorder_ms"):
+            if getattr(self, name) < 0 or getattr(self, name) % 40:
+                raise ValueError(f"{name} must be a whole number of 40 ms frames, got {getattr(self, name)}")
+        if not 0 < self.interrupt_lead_ms <= self.lead_ms:
+            raise ValueError(f"interrupt_lead_ms must be within 1 and lead_ms, got {self.interrupt_lead_ms}")
+        if self.behind_ms < 200:
+            raise ValueError(f"behind_ms must be at least 200, got {self.behind_ms}")
+
+    @property
+    def lead_ns(self) -> int:
+        """`lead_ms` in nanoseconds."""
+        return self.lead_ms * MILLISECOND
+
+    def user_delay_frames(self, block_frames: int) -> int:
+        """Frames between the user's motion at a condition position and that position's presentation."""
+        return (self.lead_ms + self.reorder_ms) * MILLISECOND // FRAME_NS + block_frames - 1

@@ -1,0 +1,146 @@
+"""What an avatar hears and sees, on the frame grid: the user's voice and face, and its own voice.
+
+It turns timelines of stamped input into the conditions of the network, position by position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avatar_forcing_ros.audio.barge_in import BargeIn
+from avatar_forcing_ros.audio.echo_gate import EchoGate
+from avatar_forcing_ros.avatar_config import MILLISECOND, AvatarConfig
+from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.stream.ear import Ear
+from avatar_forcing_ros.stream.feature_track import FeatureTrack
+from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.speech import SpeechFrame
+from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
+from avatar_forcing_ros.stream.user_motion import MotionWindow, UserMotionTimeline
+
+AUDIO_AGE_FRAMES = 2
+"""The user's sound stands two frames behind the user's motion: features of frame j need it whole, up to j + 1, and a
+microphone's newest chunk ends where it likes."""
+_SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
+
+
+class Senses:
+    """Of one conversation.
+
+    Attributes:
+        motion: the user's face.
+        audio: the user's voice, without the avatar's own.
+        next_listening_ns: when it is next decided whether the user interrupts; None: never.
+    """
+
+    def __init__(self, bundle: ModelBundle, config: AvatarConfig, first_frame: int, now_ns: int) -> None:
+        self._bundle = bundle
+        self._reorder_ns = config.reorder_ms * MILLISECOND
+        self._delay_frames = config.user_delay_frames(bundle.manifest.network.block_frames)
+        self._said: dict[int, NDArray[np.float32]] = {}
+        self._barge_in = BargeIn(config.barge_in) if config.barge_in.enabled else None
+        gate = EchoGate(config.echo_gate) if config.echo_gate.enabled else None
+        ear = Ear(lambda n: self._said.get(n, _SILENCE), gate, self._barge_in)
+        timeout_ns, features = config.input_timeout_ms * MILLISECOND, bundle.manifest.network.audio_feature_size
+        self.motion = UserMotionTimeline(bundle.space.user_size, timeout_ns)
+        self.audio = UserAudioTimeline(bundle.make_audio_stream, features, timeout_ns, clean=ear.hear)
+        self._voice = FeatureTrack(bundle.make_audio_stream, features)
+        self._voice.restart(first_frame, np.zeros(0, np.float32))
+        self.next_listening_ns: int | None = None
+        if self._barge_in is not None:
+            self.next_listening_ns = stamp_of(first_frame_from(now_ns))
+
+    # --- what goes in ----------------------------------------------------------------------------------------------
+
+    def say(self, frames: range, spoken: Sequence[SpeechFrame]) -> None:
+        """What the avatar itself says during a block; its features join the avatar's voice."""
+        self._voice.push(np.concatenate([frame.samples for frame in spoken]))
+        self._said.update((n, frame.samples) for n, frame in zip(frames, spoken, strict=True))
+
+    def look(self, frames: range) -> MotionWindow:
+        """The user's motion at the condition positions of frames; the sound up to there gets its features."""
+        stamps = self._user_stamps(frames)
+        self.audio.advance(stamps[-1])
+        return self.motion.read(stamps)
+
+    def wants_to_interrupt(self, now_ns: int, spoken_to: bool) -> bool:
+        """Listen to the user until now: whether somebody speaks in earnest while the avatar does (`spoken_to`)."""
+        if self._barge_in is None:
+            return False
+        self.next_listening_ns = stamp_of(first_frame_from(now_ns + 1))
+        self.audio.listen(now_ns - self._reorder_ns)
+        if spoken_to:
+            return self._barge_in.wanted
+        self._barge_in.forget()
+        return False
+
+    def skip_to(self, now_ns: int) -> None:
+        """Give up listening to lost time."""
+        if self._barge_in is not None:
+            self.next_listening_ns = stamp_of(first_frame_from(now_ns))
+
+    def unsay(self, first_frame: int) -> None:
+        """From a frame on, what was to be said is not said."""
+        for n in [n for n in self._said if n >= first_frame]:
+            del self._said[n]
+        self._voice.restart(first_frame, self._said.get(first_frame - 1, _SILENCE))
+
+    def forget(self, before_frame: int) -> None:
+        """Drop what was said before a frame."""
+        for n in [n for n in self._said if n < before_frame]:
+            del self._said[n]
+
+    # --- what comes out --------------------------------------------------------------------------------------------
+
+    def conditions(self, frames: range) -> Conditions:
+        """What the frames depend on, as the network takes it."""
+        age = self._delay_frames + AUDIO_AGE_FRAMES
+        heard = self._project(self.audio.features.read(range(frames.start - age, frames.stop - age)))
+        return Conditions(
+            avatar_audio=self._project(self._voice.read(frames)),
+            user_audio=heard if self._hears(frames) else torch.zeros_like(heard),
+            user_motion=self._user_latents(frames),
+        )
+
+    def heard_until_ns(self, frames: range) -> int | None:
+        """End of the newest user audio that frames depend on, None when there is none; more may have been heard."""
+        if not self._hears(frames):
+            return None
+        age = self._delay_frames + AUDIO_AGE_FRAMES
+        return stamp_of(min(frames.stop - age, self.audio.features.next_frame))
+
+    def counters(self) -> dict[str, int]:
+        """What was refused or mended on the way in, by name."""
+        return {
+            "user_motion_late": self.motion.late,
+            "user_motion_repeated": self.motion.repeated,
+            "user_motion_future": self.motion.future,
+            "user_audio_late": self.audio.late,
+            "user_audio_gaps": self.audio.gaps,
+            "user_audio_overlaps": self.audio.overlaps,
+            "user_audio_repeated": self.audio.repeated,
+            "user_audio_future": self.audio.future,
+        }
+
+    def _hears(self, frames: range) -> bool:
+        return self.audio.present(self._user_stamps(frames)[-1])
+
+    def _user_stamps(self, frames: range) -> list[int]:
+        """Time of the user's motion at the condition positions of some frames."""
+        return [stamp_of(n - self._delay_frames) for n in frames]
+
+    def _user_latents(self, frames: range) -> Tensor:
+        """(1, T, M) the user's motion as the network sees it; null where nobody was seen."""
+        window = self.motion.read(self._user_stamps(frames))
+        latents = self._bundle.normalize(self._bundle.space.expand_user(window.latents))
+        return torch.from_numpy(np.where(window.valid[:, None], latents, 0).astype(np.float32))[None]
+
+    def _project(self, features: NDArray[np.float32]) -> Tensor:
+        with torch.inference_mode():
+            return self._bundle.network.project_audio(torch.from_numpy(features)[None])
