@@ -10,9 +10,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import torch
@@ -82,8 +83,18 @@ def _by_itself(job: Job, span: ClipSpan) -> ManifestEntry:
             return _entry(Dataset(job.folder), job, span, reason=_DIED)
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent, (os.getpid(),))
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that are gone afterwards, whatever became of them."""
+    others = set(active_children())
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent, (os.getpid(),)) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool:
+            # A broken pool waits for all of its processes; one that was just being started has no work and never ends.
+            for process in set(active_children()) - others:
+                process.kill()
+            raise
 
 
 def _end_with_parent(parent: int) -> None:
