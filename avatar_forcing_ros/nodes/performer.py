@@ -85,6 +85,7 @@ class Performer:
         self.block_ms: deque[float] = deque(maxlen=100)
         self.watchers: list[PlaybackWatcher] = []
         self._epoch = 0
+        self._silencing = threading.Lock()
         self._silent_from_ns = _FOR_EVER_NS
         self._now_ns: int | None = None
 
@@ -112,8 +113,9 @@ class Performer:
         """Stop speaking."""
         received_ns = self._waiter.now_ns()
         # what is queued is silenced by whoever calls: the performer's own thread may be drawing for some time yet
-        self._silent_from_ns = self._avatar.silent_from_ns(received_ns)
-        self._pacer.cut(self._silent_from_ns)
+        with self._silencing:
+            self._silent_from_ns = self._avatar.silent_from_ns(received_ns)
+            self._pacer.cut(self._silent_from_ns)
         self._inbox.put(_Request("interrupt", received_ns, lambda: self._interrupt(received_ns)))
         self._waiter.wake()
 
@@ -231,8 +233,7 @@ class Performer:
         frames = self._generate(now_ns)
         self._notice_epoch(frames)
         for frame in frames:
-            self._presenter.speak(frame)
-        self._pacer.cut(self._silent_from_ns)
+            self._unless_silenced(frame.stamp_ns, partial(self._presenter.speak, frame))
         self._report_events()
         late_ns = [self._show_in_time(frame, frames[-1].stamp_ns, began_ns) for frame in frames]
         if frames:
@@ -273,8 +274,17 @@ class Performer:
             portrait_sha256=self._portrait_sha256,
             quality_level=self._quality.level,
         )
+        self._unless_silenced(frame.stamp_ns, lambda: self._present(frame, picture, provenance))
+
+    def _present(self, frame: AvatarFrame, picture: NDArray[np.uint8], provenance: Provenance) -> None:
         self._presenter.show(frame, picture, provenance)
         self._pacer.put(frame.stamp_ns, frame.stamp_ns, lambda: self._tell_state(frame))
+
+    def _unless_silenced(self, stamp_ns: int, put: Callable[[], None]) -> None:
+        """Queue what belongs to a time, but not after an interrupt that this thread has yet to carry out."""
+        with self._silencing:
+            if stamp_ns < self._silent_from_ns:
+                put()
 
     def _draw(self, frame: AvatarFrame) -> NDArray[np.uint8] | None:
         """A new picture, or the one before where the quality says so or drawing fails; None when there is none yet."""
@@ -299,9 +309,13 @@ class Performer:
 
     def _report_events(self) -> None:
         for event in self._avatar.take_events(_FOR_EVER_NS):
-            self._presenter.report(event)
-            for watcher in self.watchers:
-                self._pacer.put(event.stamp_ns, event.stamp_ns - 1, partial(watcher.happened, event))
+            # an event at the very moment of a cut belongs to what was presented before it
+            self._unless_silenced(event.stamp_ns - 1, partial(self._report, event))
+
+    def _report(self, event: PlaybackEvent) -> None:
+        self._presenter.report(event)
+        for watcher in self.watchers:
+            self._pacer.put(event.stamp_ns, event.stamp_ns - 1, partial(watcher.happened, event))
 
     def _interrupt(self, received_ns: int) -> None:
         self._pacer.cut(self._avatar.interrupt(received_ns))
