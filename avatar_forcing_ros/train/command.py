@@ -63,7 +63,15 @@ class Recipe:
     watched: int = 1
 
 
-BUNDLED_SAMPLER = SamplerConfig(steps=4, guidance_avatar=1.5, guidance_user=1.5, joint=True)
+_NOISE = {"smile": 0.5, "blink_right": 1.22, "blink_left": 1.22, "gaze_x": 1.22, "gaze_y": 1.22}
+_POSTURE_NOISE = dict.fromkeys(("yaw", "roll", "x", "y", "scale", "brow_raise", "brow_furrow"), 1.15)
+BUNDLED_SAMPLER = SamplerConfig(
+    steps=4,
+    guidance_avatar=1.0,
+    guidance_user=1.0,
+    joint=True,
+    noise_scale=tuple((_NOISE | _POSTURE_NOISE).get(channel.name, 1.0) for channel in CHANNELS),
+)
 """Chosen from the table in models/facemesh/README.md."""
 
 BUNDLED_TUNING = TrainConfig(steps=400, batch=8, learning_rate=1e-4, cooldown_share=0.5, average_decay=0.99, seed=1)
