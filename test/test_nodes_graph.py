@@ -164,7 +164,7 @@ def test_the_demo_makes_a_video_with_sound_and_a_table(
     tmp_path: Path, model: Path, repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     voice, output = tmp_path / "voice.wav", tmp_path / "out" / "demo.mp4"
-    write_sound(voice, 4.0)
+    write_sound(voice, 6.0)
     portrait = next((repository / "models" / "portraits").glob("*.png"))
     arguments = ["--output", output, "--user-audio", voice, "--speech", voice, "--portrait", portrait, "--model", model]
 

@@ -39,6 +39,8 @@ CONVERSATION_PATIENCE_S = 60.0
 RECORDING_PATIENCE_S = 60.0
 MEASURED_SHARE = 0.9
 """Of the conversation, for processor time and memory; at its very end the media source is gone."""
+_LEAST_FRAMES = 2
+"""Of a measurement."""
 SHOW_ON_S = 0.6
 """The avatar is shown this long after the conversation, so that the video does not end on a syllable."""
 
@@ -97,14 +99,16 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
         if not listener.spin_until(lambda: listener.user_was_seen() or processes.ended(SOURCE), START_PATIENCE_S):
             raise NodeFailedError(f"the avatar has not seen the user after {START_PATIENCE_S:.0f} s")
         say(f"the conversation runs, {conversation_s:.0f} s ...")
-        listener.frames.clear()
+        first = len(listener.frames)
         before, began = processes.usage(), time.monotonic()
         listener.spin_until(lambda: processes.ended(SOURCE), MEASURED_SHARE * conversation_s)
         after, seconds = processes.usage(), time.monotonic() - began
         if not listener.spin_until(lambda: processes.ended(SOURCE), CONVERSATION_PATIENCE_S):
             raise NodeFailedError(f"the conversation goes on {CONVERSATION_PATIENCE_S:.0f} s after its end")
-        frames = list(listener.frames)
+        frames = listener.frames[first:]
         listener.spin_until(lambda: False, SHOW_ON_S)
+        if len(frames) < _LEAST_FRAMES:  # a machine so slow that the conversation was over when the avatar had begun
+            frames = listener.frames
         say("writing the video ...")
         if processes.end(DISPLAY, RECORDING_PATIENCE_S) != 0:
             raise NodeFailedError(f"the display could not finish the recording: {processes.last_lines(DISPLAY)}")
