@@ -112,7 +112,7 @@ class TestGraph:
         if topic not in self._senders:
             self._senders[topic] = self.node.create_publisher(message_type, topic, _RELIABLE)
             self.spin_until(lambda: self._senders[topic].get_subscription_count() > 0)
-            self.spin(0.1)
+            self.spin(0.3)  # we know the other side before it knows us, and what it gets before that is lost
         for message in messages:
             self._senders[topic].publish(message)
 
