@@ -102,6 +102,7 @@ def test_cancelling_interrupts_within_100_ms(client: Client, stage: AvatarStage)
     stage.play(25)
     asked_ns = stage.now_ns
     assert client.cancel(goal)
+    stage.settle()
     answer = client.wait(goal)
 
     assert answer.status == GoalStatus.STATUS_CANCELED
