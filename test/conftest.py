@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from avatar_forcing_ros.nodes.environment import local_graph
@@ -51,3 +52,20 @@ def repository() -> Path:
 def shared() -> Path:
     """The folder of recordings beside the checkout; mark the test `shared`."""
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def voices() -> dict[str, np.ndarray]:
+    """The two voices of the demo at 16 kHz, without their pauses."""
+    from avatar_forcing_ros.audio.resample import Resampler
+    from avatar_forcing_ros.media import read_audio
+    from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
+
+    read = {}
+    for name in ("avatar", "user"):
+        clip = read_audio(REPOSITORY / "examples" / "demo" / f"{name}.flac")
+        sound = Resampler(clip.sample_rate).push(clip.samples)
+        frames = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+        read[name] = frames[np.abs(frames).max(1) > 0.01].ravel()
+        read[name].flags.writeable = False  # all tests share it
+    return read

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from avatar_forcing_ros.audio.echo_gate import EchoGate, EchoGateConfig
 from avatar_forcing_ros.audio.echo_path import EchoPath, EchoPathConfig
-from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.media import read_audio
 
 RATE, FRAME = 16_000, 640
 
 
 @pytest.fixture(scope="module")
-def voices(repository: Path) -> dict[str, np.ndarray]:
-    """The two voices of the demo at 16 kHz, without their pauses: 8 s of each, -22 dBFS."""
-    read = {}
-    for name in ("avatar", "user"):
-        clip = read_audio(repository / "examples" / "demo" / f"{name}.flac")
-        sound = Resampler(clip.sample_rate).push(clip.samples)
-        frames = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
-        read[name] = frames[np.abs(frames).max(1) > 0.01].ravel()[: 8 * RATE]
-    return read
+def voices(voices: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """8 s of each voice."""
+    return {name: sound[: 8 * RATE] for name, sound in voices.items()}
 
 
 def room(said: np.ndarray, delay_ms: int, gain_db: float) -> np.ndarray:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
-from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
-from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
+from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent
 from avatar_forcing_ros.testing import tiny_bundle
 
@@ -28,18 +25,6 @@ USER_BEGINS_NS = START_NS + 2_000 * MS
 @pytest.fixture(scope="module")
 def bundle() -> ModelBundle:
     return tiny_bundle()
-
-
-@pytest.fixture(scope="module")
-def voices(repository: Path) -> dict[str, np.ndarray]:
-    """The two voices of the demo at 16 kHz, without their pauses."""
-    read = {}
-    for name in ("avatar", "user"):
-        clip = read_audio(repository / "examples" / "demo" / f"{name}.flac")
-        sound = Resampler(clip.sample_rate).push(clip.samples)
-        frames = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-        read[name] = frames[np.abs(frames).max(1) > 0.01].ravel()
-    return read
 
 
 class Conversation:

@@ -16,8 +16,6 @@ pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import PlaybackEvent
 
 from avatar_forcing_ros import signals
-from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
@@ -35,18 +33,6 @@ def example(repository: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def voices(repository: Path) -> dict[str, np.ndarray]:
-    """The two voices of the demo at 16 kHz, without their pauses."""
-    read = {}
-    for name in ("avatar", "user"):
-        clip = read_audio(repository / "examples" / "demo" / f"{name}.flac")
-        sound = Resampler(clip.sample_rate).push(clip.samples)
-        frames = sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-        read[name] = frames[np.abs(frames).max(1) > 0.01].ravel()
-    return read
 
 
 class User:

@@ -7,7 +7,6 @@ with the time that computing takes.
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,6 @@ from avatar_forcing_ros.msg import PlaybackEvent
 from std_srvs.srv import Trigger
 
 from avatar_forcing_ros import signals
-from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes.audio_messages import AudioReader
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
@@ -139,15 +136,3 @@ def test_reset_ends_what_is_being_said(graph: TestGraph) -> None:
         ("said", PlaybackEvent.INTERRUPTED),
         ("waiting", PlaybackEvent.INTERRUPTED),
     ]
-
-
-@pytest.fixture(scope="module")
-def voices(repository: Path) -> dict[str, np.ndarray]:
-    """The two voices of the demo at 16 kHz, without their pauses: 12 s of each."""
-    read = {}
-    for name in ("avatar", "user"):
-        clip = read_audio(repository / "examples" / "demo" / f"{name}.flac")
-        frames = Resampler(clip.sample_rate).push(clip.samples)
-        frames = frames[: len(frames) // 640 * 640].reshape(-1, 640)
-        read[name] = frames[np.abs(frames).max(1) > 0.01].ravel()
-    return read
