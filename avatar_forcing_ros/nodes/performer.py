@@ -187,11 +187,12 @@ class Performer:
             self._begin()
             return
         self._waiter.wait_until(self._avatar.next_decision_ns)
-        self._notice_jump(self._waiter.now_ns())
+        now_ns = self._waiter.now_ns()  # before the inbox: nothing is decided of a time whose items may yet lie there
+        self._notice_jump(now_ns)
         for request in self._inbox.take_all():
             self._catch_up(request.received_ns)
             self._fulfil(request)
-        self._perform(self._until(self._waiter.now_ns()))
+        self._perform(self._until(now_ns))
 
     def _until(self, now_ns: int) -> int:
         """Where decisions lag behind, one block at a time: quality and requests come in between. Replays lag freely."""
