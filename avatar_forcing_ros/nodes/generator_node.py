@@ -115,8 +115,9 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     @property
     def inputs(self) -> dict[str, InputWatch]:
-        """What has come from camera and microphone, by their names, while the node is active."""
-        return {watch.name: watch for watch in (self._performer.camera, self._performer.microphone)}
+        """What has come from camera, microphone and dialogue manager, by name, while the node is active."""
+        performer = self._performer
+        return {watch.name: watch for watch in (performer.camera, performer.microphone, performer.speech)}
 
     @property
     def _on_simulated_time(self) -> bool:
@@ -136,9 +137,13 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.listen(MotionLatents, "user_motion", lambda m: self._performer.see(to_sample(m, space)), qos.STREAM)
 
         self.serve(Trigger, "~/interrupt", lambda _request: self._performer.interrupt())
-        self.serve(Trigger, "~/settle", lambda _request: self._performer.settle())
+        self.serve(Trigger, "~/settle", lambda _request: self._settle())
         self.serve(Trigger, "~/reset", lambda _request: self._performer.reset())
         self.serve(SetPortrait, "~/set_portrait", self._set_portrait)
+
+    def _settle(self) -> None:
+        self.take_all()
+        self._performer.settle()
 
     def _set_portrait(self, request: SetPortrait.Request) -> None:
         image = read_image(Path(request.path).expanduser())

@@ -20,6 +20,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 from rclpy.task import Future
 
 from avatar_forcing_ros.nodes import params
@@ -46,6 +47,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         super().__init__(name, **node_arguments)
         self._config_type = type(defaults)
         self._configured, self._active = ExitStack(), ExitStack()
+        self._subscriptions_active: list[Subscription] = []
         self.faults = Faults(self.get_logger())
         self.finished: Future = Future()
         self.declare_parameter(_AUTOSTART, True, ParameterDescriptor(description="configure and activate at once"))
@@ -93,7 +95,19 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         A raw subscription gets the message's bytes.
         """
         subscription = self.create_subscription(message_type, topic, self.guard(topic, accept), qos, raw=raw)
-        self._active.callback(self.destroy_subscription, subscription)
+        self._subscriptions_active.append(subscription)
+        self._active.callback(self._unlisten, subscription)
+
+    def take_all(self) -> None:
+        """Take every message that has come by now; in the executor's thread.
+
+        An executor hands out one message of each topic and then looks at services, too: a request would overtake the
+        rest of a burst that came before it.
+        """
+        for subscription in self._subscriptions_active:
+            with subscription.handle:
+                while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+                    subscription.callback(taken[0])
 
     def work(self, name: str, turn: Callable[[], None], wake: Callable[[], None]) -> None:
         """Run a worker until the node is deactivated."""
@@ -125,6 +139,10 @@ class ManagedNode(LifecycleNode, Generic[Config]):
                 self.faults.report(where, error)
 
         return guarded
+
+    def _unlisten(self, subscription: Subscription) -> None:
+        self._subscriptions_active.remove(subscription)
+        self.destroy_subscription(subscription)
 
     # --- rclpy's side ----------------------------------------------------------------------------------------------
 

@@ -60,6 +60,7 @@ class Performer:
         watchers: are told what is presented.
         camera: when user motion came.
         microphone: when user audio came.
+        speech: when something to say came.
         block_ms: how long the newest blocks took, generation and rendering together.
     """
 
@@ -82,6 +83,7 @@ class Performer:
         timeout_ns = avatar.config.input_timeout_ms * MILLISECOND
         self.camera = InputWatch("camera", timeout_ns)
         self.microphone = InputWatch("microphone", timeout_ns)
+        self.speech = InputWatch("speech", timeout_ns)  # nobody has to speak: its silence is no complaint
         self.block_ms: deque[float] = deque(maxlen=100)
         self.watchers: list[PlaybackWatcher] = []
         self._epoch = 0
@@ -107,6 +109,7 @@ class Performer:
     def say(self, chunk: AudioChunk) -> None:
         """What the avatar shall say."""
         received_ns = self._waiter.now_ns()
+        self.speech.seen(received_ns, chunk.stamp_ns)
         self._inbox.put(_Request("speech", received_ns, lambda: self._avatar.push_speech(chunk, received_ns)))
 
     def interrupt(self) -> None:
@@ -159,6 +162,7 @@ class Performer:
             "lateness_ms_p95": float(np.percentile(list(self._presenter.lateness_ms) or [0.0], 95)),
             "user_motion_received": self.camera.count,
             "user_audio_received": self.microphone.count,
+            "speech_received": self.speech.count,
             "user_motion_age_ms_least": _milliseconds(self.camera.least_age_ns),
             "user_audio_age_ms_least": _milliseconds(self.microphone.least_age_ns),
             "epoch": self._avatar.epoch if started else 0,

@@ -122,6 +122,7 @@ class Rehearsal:
         avatar: behaviour in time.
         quality: what is left out when the machine cannot keep up.
         start_ns: when it begins.
+        every_frame: late frames are shown, too, as in a replay.
 
     Attributes:
         node: what was published.
@@ -138,6 +139,7 @@ class Rehearsal:
         avatar: AvatarConfig | None = None,
         quality: QualityConfig | None = None,
         start_ns: int = 1_000 * NANOSECONDS,
+        every_frame: bool = False,
     ) -> None:
         self.machine = machine or Machine()
         self.node, self.now_ns = VirtualNode(start_ns), start_ns
@@ -155,7 +157,7 @@ class Rehearsal:
             self.avatar,
             ClockWaiter(self.node.get_clock()),
             self._pacer,
-            Presenter(self.node, self._pacer, PresenterConfig(), bundle.space),
+            Presenter(self.node, self._pacer, PresenterConfig(), bundle.space, every_frame),
             self.faults,
             "",
             QualityLadder(quality or QualityConfig(), block_s),
