@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
+from avatar_forcing_ros.msg import AudioChunk
 from std_srvs.srv import Trigger
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.avatar import AvatarConfig
-from avatar_forcing_ros.msg import AudioChunk
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.quality import QualityConfig
 from avatar_forcing_ros.nodes.rehearsal import Machine, Rehearsal
@@ -29,9 +29,7 @@ PORTRAIT = np.full((64, 64, 3), 90, np.uint8)
 @pytest.mark.parametrize("on_simulated_time", [True, False])
 def test_sound_that_came_while_the_machine_was_busy_counts_for_the_next_decision(on_simulated_time: bool) -> None:
     config = AvatarConfig(image_size=32, barge_in=BargeInConfig(enabled=True))  # decides on every frame
-    stage = Rehearsal(
-        tiny_bundle(), PORTRAIT, Machine(), config, QualityConfig(fixed=0), every_frame=on_simulated_time
-    )
+    stage = Rehearsal(tiny_bundle(), PORTRAIT, Machine(), config, QualityConfig(fixed=0), every_frame=on_simulated_time)
     first_ns = stage.now_ns
     for n in range(1, 100):
         chunk = signals.AudioChunk(first_ns + (n - 1) * 40 * MS, np.full(640, 0.01, np.float32), 16_000)
