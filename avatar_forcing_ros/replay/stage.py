@@ -78,6 +78,10 @@ class BagStage:
         """Write a message."""
         self._do(lambda: self._writer.write(f"/{topic}", time_ns, message))
 
+    def copy(self, topic: str, time_ns: int, data: bytes) -> None:
+        """Write the bytes of a message."""
+        self._do(lambda: self._writer.write_bytes(f"/{topic}", time_ns, data))
+
     def _do(self, job: Callable[[], None]) -> None:
         """Have the thread do a job, a few ahead at most; an error of an earlier one comes out here."""
         self._pending.append(self._thread.submit(job))

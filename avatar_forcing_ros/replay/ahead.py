@@ -1,0 +1,31 @@
+"""Work that does not depend on what is made of it is done ahead, in a thread of its own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+def ahead(items: Iterator[Item], most: int, name: str) -> Generator[Item, None, None]:
+    """The same items in the same order, made by a thread while those before them are used.
+
+    What goes wrong in making an item comes out where the item would have; close the iterator when it is given up early.
+
+    Args:
+        items: made in the thread, one after the other.
+        most: items that wait to be used.
+        name: of the thread.
+    """
+    end = object()
+    thread = ThreadPoolExecutor(1, name)
+    try:
+        waiting: deque[Future[Item | object]] = deque(thread.submit(next, items, end) for _ in range(most))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(thread.submit(next, items, end))
+            yield item  # type: ignore[misc]  # the end is no item
+    finally:
+        thread.shutdown(cancel_futures=True)
