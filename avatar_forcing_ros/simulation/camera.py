@@ -55,9 +55,9 @@ class CameraConfig:
 
 @dataclass(frozen=True)
 class Observed:
-    """`latent` (T, 18) float32, zeros where `valid` (T,) is false."""
+    """`latent` (T, 18), zeros where `valid` (T,) is false."""
 
-    latent: NDArray[np.float32]
+    latent: NDArray[np.floating]
     valid: NDArray[np.bool_]
 
 
@@ -77,15 +77,15 @@ def _noise(rng: np.random.Generator, frames: int, config: CameraConfig) -> NDArr
     return std * (rng.normal(size=(frames, SIZE)) + config.wander_share * slow / slow.std())
 
 
-def _hold(rng: np.random.Generator, motion: NDArray[np.float64], config: CameraConfig) -> NDArray[np.float64]:
-    """Repeat readings as a slow or late camera does."""
-    frames = np.arange(len(motion))
+def _delivered(rng: np.random.Generator, count: int, config: CameraConfig) -> NDArray[np.int64]:
+    """(T,) the frame whose reading is there at each frame: a slow camera's are held, a late one's come later."""
+    frames = np.arange(count)
     if rng.random() < config.hold_share:
         every = int(rng.integers(2, 4))
         frames = frames // every * every
     if rng.random() < config.late_share:
         frames = frames - 1
-    return motion[np.maximum(frames, 0)]
+    return np.maximum(frames, 0)
 
 
 def _losses(rng: np.random.Generator, frames: int, config: CameraConfig) -> NDArray[np.bool_]:
@@ -97,12 +97,31 @@ def _losses(rng: np.random.Generator, frames: int, config: CameraConfig) -> NDAr
     return valid
 
 
-def observe(rng: np.random.Generator, motion: NDArray[np.float64], config: CameraConfig | None = None) -> Observed:
-    """What the tracker reports of true `motion` (T, 18)."""
-    config = config or CameraConfig()
+def _imagined(rng: np.random.Generator, motion: NDArray[np.float64], config: CameraConfig) -> Observed:
+    """Readings of a tracker that finds the face in every frame."""
     readings = _distort(rng, motion, config) + _noise(rng, len(motion), config)
     readings = gaussian_filter1d(readings, rng.uniform(0.05, config.smoothing_frames), axis=0)
-    readings = _hold(rng, readings, config)
-    readings = np.clip(readings, [c.low for c in CHANNELS], [c.high for c in CHANNELS])
-    valid = _losses(rng, len(motion), config)
+    return Observed(readings, np.ones(len(motion), bool))
+
+
+def observe(
+    rng: np.random.Generator,
+    motion: NDArray[np.float64],
+    config: CameraConfig | None = None,
+    filmed: Observed | None = None,
+) -> Observed:
+    """What the tracker reports of true `motion` (T, 18).
+
+    Args:
+        rng: decides what goes wrong; the same numbers are drawn with and without `filmed`.
+        motion: of the user.
+        config: ranges of what goes wrong.
+        filmed: what was really read from pictures of the user; it takes the place of gains, cross-talk and noise.
+    """
+    config = config or CameraConfig()
+    imagined = _imagined(rng, motion, config)
+    read = filmed or imagined
+    frames = _delivered(rng, len(motion), config)
+    readings = np.clip(read.latent[frames], [c.low for c in CHANNELS], [c.high for c in CHANNELS])
+    valid = read.valid[frames] & _losses(rng, len(motion), config)
     return Observed(np.where(valid[:, None], readings, 0).astype(np.float32), valid)

@@ -4,13 +4,14 @@ Everything follows from (seed, index), but for details of the sound: espeak-ng k
 before. So equal runs of a fresh process give equal arrays, which is how `corpus` makes its shards.
 
 What the numbers are and where they come from is said beside them: turn-taking in `turns`, lips in `lips`, eyes in
-`eyes`, head in `head`, responses in `listening`, sound in `acoustics`, tracking in `camera`; `docs/training_data.md`
-gathers them in one table.
+`eyes`, head in `head`, responses in `listening`, sound in `acoustics`, tracking in `camera` and, of some users, in
+`filming`; `docs/training_data.md` gathers them in one table.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.log_mel import log_mel_frames
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
 from avatar_forcing_ros.simulation.acoustics import AcousticsConfig, clean_speech_acoustics, record
-from avatar_forcing_ros.simulation.camera import CameraConfig, observe
+from avatar_forcing_ros.simulation.camera import CameraConfig, Observed, observe
 from avatar_forcing_ros.simulation.espeak import Espeak
 from avatar_forcing_ros.simulation.eyes import BlinkStatistics, blink_curve, blink_times, simulate_gaze
+from avatar_forcing_ros.simulation.filming import FilmConfig, FilmStudio
 from avatar_forcing_ros.simulation.head import POSE_CHANNELS, simulate_head
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS, lip_curves
 from avatar_forcing_ros.simulation.listening import (
@@ -56,6 +58,7 @@ class ConversationConfig:
         echo_share: chance that the user's microphone also hears the avatar.
         echo_db: least and greatest level of that echo against the avatar's speech.
         rest_share: chance that the avatar's rest pose is not zero.
+        filmed_share: chance that the user is drawn and read by the live encoder, 10 ms a frame, instead of imagined.
         turns: statistics of turn-taking; the other fields likewise for their subject.
     """
 
@@ -65,11 +68,13 @@ class ConversationConfig:
     echo_share: float = 0.3
     echo_db: tuple[float, float] = (-35.0, -12.0)
     rest_share: float = 0.3
+    filmed_share: float = 0.1
     turns: TurnStatistics = field(default_factory=TurnStatistics)
     blinks: BlinkStatistics = field(default_factory=BlinkStatistics)
     smiles: SmileStatistics = field(default_factory=SmileStatistics)
     listener: ListenerStatistics = field(default_factory=ListenerStatistics)
     camera: CameraConfig = field(default_factory=CameraConfig)
+    film: FilmConfig = field(default_factory=FilmConfig)
     user_acoustics: AcousticsConfig = field(default_factory=AcousticsConfig)
     avatar_acoustics: AcousticsConfig = field(default_factory=clean_speech_acoustics)
 
@@ -204,7 +209,8 @@ class ConversationSimulator:
         )
         own, other = simulate_turns(rng, config.duration_s, avatar_voice, user_voice, random_style(rng), config.turns)
         user = _user(rng, config, other, own)
-        tracked = observe(rng, np.clip(user.motion, _LOW, _HIGH), config.camera)
+        user_motion = np.clip(user.motion, _LOW, _HIGH)
+        tracked = observe(rng, user_motion, config.camera, self._film(rng, user_motion))
         avatar = _avatar(rng, config, own, other, user, seen=bool(tracked.valid.any()))
         rest = _rest_pose(rng, config)
         avatar_sound = record(rng, own.sound(), config.avatar_acoustics)
@@ -216,7 +222,7 @@ class ConversationSimulator:
             user_features=log_mel_frames(user_sound),
             user_motion=tracked.latent,
             user_valid=tracked.valid,
-            user_true_motion=np.clip(user.motion, _LOW, _HIGH).astype(np.float32),
+            user_true_motion=user_motion.astype(np.float32),
             avatar_talk=own,
             user_talk=other,
             user_smiles=user.smiles,
@@ -224,6 +230,19 @@ class ConversationSimulator:
             avatar_sound=avatar_sound,
             user_sound=user_sound,
         )
+
+    @cached_property
+    def _studio(self) -> FilmStudio:
+        """Made with the first user who is filmed: it takes 350 MB and two seconds."""
+        return FilmStudio(self.config.film)
+
+    def _film(self, rng: np.random.Generator, motion: NDArray[np.float64]) -> Observed | None:
+        """What is read from pictures of a user who is filmed; None of the others.
+
+        Draws from a stream of its own, so that all else in a conversation is the same whether it is filmed or not.
+        """
+        own = rng.spawn(1)[0]
+        return self._studio.film(own, motion) if own.random() < self.config.filmed_share else None
 
     def _with_echo(
         self, rng: np.random.Generator, user_sound: NDArray[np.float32], avatar_sound: NDArray[np.float32]
