@@ -16,7 +16,7 @@ from avatar_forcing_ros.audio.barge_in import BargeIn
 from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.avatar_config import MILLISECOND, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
-from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, first_frame_from, stamp_of
@@ -100,12 +100,14 @@ class Senses:
 
     def conditions(self, frames: range) -> Conditions:
         """What the frames depend on, as the network takes it."""
-        age = self._delay_frames + AUDIO_AGE_FRAMES
-        heard = self._project(self.audio.features.read(range(frames.start - age, frames.stop - age)))
+        age, sizes = self._delay_frames + AUDIO_AGE_FRAMES, self._bundle.manifest.network
+        recalling = range(frames.start - sizes.recalled_frames, frames.stop)
+        heard = self._project(self.audio.features.read(range(recalling.start - age, recalling.stop - age)))
+        heard = heard if self._hears(frames) else torch.zeros_like(heard)
         return Conditions(
             avatar_audio=self._project(self._voice.read(frames)),
-            user_audio=heard if self._hears(frames) else torch.zeros_like(heard),
-            user_motion=self._user_latents(frames),
+            user_audio=recalled(heard, sizes.memory_frames),
+            user_motion=recalled(self._user_latents(recalling), sizes.memory_frames),
         )
 
     def heard_until_ns(self, frames: range) -> int | None:

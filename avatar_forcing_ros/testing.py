@@ -34,6 +34,7 @@ TINY_NETWORK = NetworkConfig(
     clip_frames=16,
     block_frames=4,
     lookahead_frames=2,
+    memory_frames=(2, 6),
 )
 
 

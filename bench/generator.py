@@ -45,8 +45,8 @@ CASES = {"three branches": (2.0, 1.0), "user off": (2.0, 0.0), "speech alone": (
 
 def inputs(config: NetworkConfig, frames: int) -> Conditions:
     """Random conditions of this many frames."""
-    audio = torch.randn(2, 1, frames, config.condition_size)
-    return Conditions(audio[0], audio[1], torch.randn(1, frames, config.motion_size))
+    sizes = (config.condition_size, config.user_audio_size, config.user_motion_size)
+    return Conditions(*(torch.randn(1, frames, size) for size in sizes))
 
 
 def primed(generator: BlockGenerator) -> GeneratorState:

@@ -190,9 +190,9 @@ def test_what_a_conversation_remembers_does_not_grow(bundle):
         kept = (c.latents, c.senses._said, c.senses._voice._frames, c.senses.motion._samples, c.senses.audio._pending)
         return sum(map(len, kept))
 
-    converse(avatar, arrivals(camera(6) + microphone(6), {}), 7 * SECOND)
+    converse(avatar, arrivals(camera(12) + microphone(12), {}), 13 * SECOND)
     small = remembered()
-    converse(avatar, arrivals(camera(10, 7 * SECOND) + microphone(10, 7 * SECOND), {}), 17 * SECOND)
+    converse(avatar, arrivals(camera(10, 13 * SECOND) + microphone(10, 13 * SECOND), {}), 23 * SECOND)
     assert remembered() <= small + 80
 
 

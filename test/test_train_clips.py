@@ -42,6 +42,17 @@ def test_jitter_moves_voice_and_face_of_the_user_together() -> None:
     assert torch.equal(clips.avatar_features[:, 2:, 0], clips.motion[:, :, 0])
 
 
+def test_the_user_is_known_as_far_back_as_the_network_remembers() -> None:
+    sampler = ClipSampler(numbered(), IDENTITY, replace(STILL, recalled_frames=74), seed=0)
+    clips = sampler.draw(64)
+    assert clips.user_motion.shape[1] == clips.user_features.shape[1] == clips.avatar_features.shape[1] + 74
+    first = clips.motion[:, 0, 0]
+    face = (first - 2 - 6 - 74)[:, None] + torch.arange(74)
+    assert torch.equal(clips.user_motion[:, :74, 0], face.clamp(min=0)), "nobody is seen before the beginning"
+    assert torch.equal(clips.user_features[:, :74, 0], (face - 1).clamp(min=0)), "it sounds as at the beginning"
+    assert (face < 0).any(), "the test should have clips near the beginning"
+
+
 def test_a_lost_face_is_zero_in_network_units() -> None:
     corpus = numbered()
     corpus.user_valid[:] = False

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
@@ -69,6 +70,22 @@ def test_a_given_past_is_called_clean_is_a_little_astray_and_is_not_scored() -> 
     assert (noised.x_t[:, 0] == noised.x_t[:, 3]).all()
     assert noised.x_t[:, 0].std() == pytest.approx(ObjectiveConfig().past_offset, rel=0.05)
     assert noised.x_t[:, 4:].std() == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_in_some_clips_the_past_answers_somebody_else(share: float) -> None:
+    own = torch.arange(500.0)[:, None, None].expand(500, 8, 18)
+    past = torch.zeros(500, 8, dtype=torch.bool)
+    past[:, :4] = True
+    config, times = ObjectiveConfig(past_offset=0.0, past_swap_share=share), Times(torch.zeros(500, 8), past)
+    noised = add_noise(own, times, config, torch.Generator().manual_seed(0))
+    strange = noised.x_t != own
+    assert not strange[:, 4:].any(), "what is to be made is its own"
+    assert {CHANNELS[i].name for i in strange.any(dim=(0, 1)).nonzero()[:, 0]} <= {"smile", "brow_raise"}
+    assert strange[:, :4, INDEX["smile"]].float().mean() == pytest.approx(share, abs=0.06)
+    assert torch.equal(
+        noised.target, add_noise(own, Times(noised.t, past), config, torch.Generator().manual_seed(0)).target
+    )
 
 
 def test_shifted_times_keep_their_ends_and_their_order() -> None:

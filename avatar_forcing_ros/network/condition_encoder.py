@@ -57,10 +57,14 @@ class DualMotionEncoder(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         size = config.condition_size
-        self.motion_in = nn.Linear(config.motion_size, size)
+        self.motion_in = nn.Linear(config.user_motion_size, size)
         self.motion_in_norm = nn.LayerNorm(size)
         self.motion_out = nn.Linear(size, size)
         self.motion_out_norm = nn.LayerNorm(size)
+        if config.memory_frames:
+            self.voice_in: nn.Module = nn.Linear(config.user_audio_size, size)
+        else:
+            self.voice_in = nn.Identity()
         self.user_attention = WindowAttention(size, config.condition_heads)
         self.user_norm = nn.LayerNorm(size)
         self.avatar_attention = WindowAttention(size, config.condition_heads)
@@ -71,7 +75,8 @@ class DualMotionEncoder(nn.Module):
         """Conditions of a window -> (B, T, hidden)."""
         motion = functional.silu(self.motion_in_norm(self.motion_in(conditions.user_motion)))
         motion = functional.silu(self.motion_out_norm(self.motion_out(motion)))
-        user = functional.silu(self.user_norm(motion + self.user_attention(motion, conditions.user_audio)))
+        voice = self.voice_in(conditions.user_audio)
+        user = functional.silu(self.user_norm(motion + self.user_attention(motion, voice)))
         speech = conditions.avatar_audio
         return self.output(functional.silu(self.avatar_norm(speech + self.avatar_attention(speech, user))))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,8 @@ class Conditions:
 
     Attributes:
         avatar_audio: projected audio of the avatar's speech, (B, T, A).
-        user_audio: projected audio of the user's voice, (B, T, A).
-        user_motion: the user's motion latents, (B, T, M).
+        user_audio: projected audio of the user's voice with its memory, (B, T, A (1 + K)) for K spans; see `recalled`.
+        user_motion: the user's motion latents with their memory, (B, T, M (1 + K)).
     """
 
     avatar_audio: Tensor
@@ -25,8 +27,8 @@ class Conditions:
 
     def __post_init__(self) -> None:
         shapes = [tuple(x.shape) for x in vars(self).values()]
-        if any(len(shape) != 3 or shape[:2] != shapes[0][:2] for shape in shapes) or shapes[0] != shapes[1]:
-            raise ValueError(f"conditions must be (B, T, A), (B, T, A) and (B, T, M), got {shapes}")
+        if any(len(shape) != 3 or shape[:2] != shapes[0][:2] for shape in shapes):
+            raise ValueError(f"conditions must be three signals of the same (B, T), got {shapes}")
 
     @property
     def frames(self) -> int:
@@ -68,3 +70,25 @@ class Conditions:
             torch.cat([part.user_audio for part in parts], dim=dim),
             torch.cat([part.user_motion for part in parts], dim=dim),
         )
+
+
+def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
+    """A signal of the user beside its means over spans of its past, the present frame included.
+
+    Args:
+        signal: (B, H + T, X) with H = `NetworkConfig.recalled_frames`.
+        memory_frames: ends of the K spans in frames back.
+
+    Returns:
+        (B, T, X (1 + K)); `signal` itself without spans.
+    """
+    if not memory_frames:
+        return signal
+    recalled_frames = memory_frames[-1] - 1
+    frames = signal.shape[1] - recalled_frames
+    rows = signal.transpose(1, 2)
+    means = [
+        functional.avg_pool1d(rows, end - start, stride=1)[..., recalled_frames + 1 - end :][..., :frames]
+        for start, end in pairwise((0, *memory_frames))
+    ]
+    return torch.cat((rows[..., recalled_frames:], *means), dim=1).transpose(1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 VISIBILITY_RULES = ("framewise", "blockwise")
 
@@ -25,6 +26,10 @@ class NetworkConfig:
         lookahead_frames: l, frames after itself that a frame may see; also the overlap of successive windows.
         condition_radius: frames to each side that cross-attention reaches. It has no positions, so that with a radius
             above zero a frame cannot tell its own condition from its neighbours'; zero suits features without context.
+        memory_frames: ends of the spans, in frames back, over which the user's voice and face are averaged beside what
+            they are now: (3, 9) is the last three frames and the six before them. Empty, as published, is no memory.
+            With a `condition_radius` of zero a frame sees one moment of the user; a pause or a smile that fades is
+            then known from nothing else.
         visibility: rule of self-attention, "framewise" as in the published weights or "blockwise" as in the paper's
             figure; see `visibility.visible`.
     """
@@ -41,12 +46,16 @@ class NetworkConfig:
     block_frames: int = 10
     lookahead_frames: int = 2
     condition_radius: int = 2
+    memory_frames: tuple[int, ...] = ()
     visibility: str = "framewise"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "memory_frames", tuple(self.memory_frames))  # YAML has lists
         for name, value in vars(self).items():
-            if name not in ("visibility", "condition_radius") and value <= 0:
+            if name not in ("visibility", "condition_radius", "memory_frames") and value <= 0:
                 raise ValueError(f"{name} must be positive, got {value}")
+        if any(end <= start for start, end in pairwise((0, *self.memory_frames))):
+            raise ValueError(f"memory_frames must be positive and ascending, got {self.memory_frames}")
         if self.condition_radius < 0:
             raise ValueError(f"condition_radius must not be negative, got {self.condition_radius}")
         if self.visibility not in VISIBILITY_RULES:
@@ -75,6 +84,21 @@ class NetworkConfig:
     def mlp_size(self) -> int:
         """Hidden width of the feed-forward layers."""
         return int(self.hidden_size * self.mlp_ratio)
+
+    @property
+    def recalled_frames(self) -> int:
+        """H, frames before a window that its memory of the user reaches back."""
+        return self.memory_frames[-1] - 1 if self.memory_frames else 0
+
+    @property
+    def user_audio_size(self) -> int:
+        """Numbers in a frame of the user's projected audio with its memory."""
+        return self.condition_size * (1 + len(self.memory_frames))
+
+    @property
+    def user_motion_size(self) -> int:
+        """Numbers in a frame of the user's motion with its memory."""
+        return self.motion_size * (1 + len(self.memory_frames))
 
     @property
     def window_frames(self) -> int:

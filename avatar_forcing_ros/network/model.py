@@ -46,7 +46,8 @@ class AvatarForcingNetwork(nn.Module):
             ValueError: inputs are of another width.
         """
         self._check("avatar_audio", conditions.avatar_audio, ("B", "T", self.config.condition_size))
-        self._check("user_motion", conditions.user_motion, ("B", "T", self.config.motion_size))
+        self._check("user_audio", conditions.user_audio, ("B", "T", self.config.user_audio_size))
+        self._check("user_motion", conditions.user_motion, ("B", "T", self.config.user_motion_size))
         return self.condition_encoder(conditions)
 
     def encode_conditions_blockwise(self, conditions: Conditions, lookback: Conditions | None = None) -> Tensor:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
 
-KEPT_FRAMES = 128
-"""Feature frames kept; a primed cache and a window of conditions need fewer."""
+KEPT_FRAMES = 256
+"""Feature frames kept; a primed cache, the memory before it and a window of conditions need fewer."""
 
 
 class FeatureStream(Protocol):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.signals import MotionSample
 
-KEPT_NS = 4_000_000_000
-"""How long a sample is kept; more than a primed cache reaches back."""
+KEPT_NS = 8_000_000_000
+"""How long a sample is kept; more than a primed cache and the memory before it reach back."""
 FUTURE_NS = 2_000_000_000
 """A stamp this far beyond what has been read comes from a clock that is wrong."""
 

@@ -25,6 +25,7 @@ class ClipConfig:
     Attributes:
         frames: T, length of a clip.
         lookback_frames: l, condition frames before the clip.
+        recalled_frames: H, frames of the user before those, for the network's memory.
         motion_delay: frames from the user's motion to the presentation of the avatar's frame.
         audio_delay: the same for the user's feature frames.
         jitter: greatest random shift of both, in frames, against brittleness.
@@ -33,6 +34,7 @@ class ClipConfig:
 
     frames: int = 48
     lookback_frames: int = 2
+    recalled_frames: int = 0
     motion_delay: int = 6
     audio_delay: int = 7
     jitter: int = 1
@@ -46,14 +48,14 @@ class ClipConfig:
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """B clips in network units. Conditions have l frames before the clip.
+    """B clips in network units. Conditions have l frames before the clip, those of the user H more.
 
     Attributes:
         motion: (B, T, M), the avatar's true motion.
         reference: (B, M), its rest pose.
         avatar_features: (B, l+T, F).
-        user_features: (B, l+T, F).
-        user_motion: (B, l+T, M); zeros where no face was found.
+        user_features: (B, H+l+T, F).
+        user_motion: (B, H+l+T, M); zeros where no face was found.
         microphone: (B,) one where there is one, else zero.
     """
 
@@ -77,8 +79,8 @@ class Places:
         conversations: (B, 1).
         clip: (B, T) frames of the clip itself.
         own: (B, l+T) the same with the frames before it.
-        seen: (B, l+T) frames of the user's motion that stand beside `own`.
-        heard: (B, l+T) frames of the user's audio that stand beside `own`.
+        seen: (B, H+l+T) frames of the user's motion that stand beside `own` and before it.
+        heard: (B, H+l+T) frames of the user's audio likewise.
         microphone: (B,) whether there is one.
     """
 
@@ -114,25 +116,28 @@ class ClipSampler:
         starts = rng.integers(config.first_start, self.corpus.frames - config.frames + 1, batch)
         shifts = rng.integers(-config.jitter, config.jitter + 1, batch)
         own = _rows(starts, -config.lookback_frames, config.frames)
+        beside = _rows(starts, -config.lookback_frames - config.recalled_frames, config.frames)
         return Places(
             conversations=which[:, None],
             clip=_rows(starts, 0, config.frames),
             own=own,
-            seen=own - (config.motion_delay + shifts)[:, None],
-            heard=own - (config.audio_delay + shifts)[:, None],
+            seen=beside - (config.motion_delay + shifts)[:, None],
+            heard=beside - (config.audio_delay + shifts)[:, None],
             microphone=rng.random(batch) >= config.audio_absent_share,
         )
 
     def cut(self, places: Places) -> ClipBatch:
-        """The clips that lie there."""
+        """The clips that lie there. Before it all began the user is not seen, and sounds as at the beginning."""
         corpus, which = self.corpus, places.conversations
-        seen = self.scale.normalize(corpus.user_motion[which, places.seen])
+        heard, begun = np.maximum(places.heard, 0), places.seen >= 0
+        seen = self.scale.normalize(corpus.user_motion[which, np.maximum(places.seen, 0)])
+        valid = corpus.user_valid[which, np.maximum(places.seen, 0)] & begun
         return ClipBatch(
             motion=self.motion(corpus.motion, places),
             reference=_tensor(self.scale.normalize(corpus.reference[which[:, 0]])),
             avatar_features=_tensor(corpus.avatar_features[which, places.own]),
-            user_features=_tensor(corpus.user_features[which, places.heard]),
-            user_motion=_tensor(seen * corpus.user_valid[which, places.seen][..., None]),
+            user_features=_tensor(corpus.user_features[which, heard]),
+            user_motion=_tensor(seen * valid[..., None]),
             microphone=_tensor(places.microphone),
         )
 

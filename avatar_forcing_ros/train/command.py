@@ -28,7 +28,7 @@ from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairConfig, PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import draw_curves
 from avatar_forcing_ros.train.preference import PreferenceConfig, PreferenceTrainer
-from avatar_forcing_ros.train.recorded_training import train_on_recordings
+from avatar_forcing_ros.train.recorded_training import clips_for, train_on_recordings
 from avatar_forcing_ros.train.replay import stream_motion
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer, bundled_network_config
@@ -82,7 +82,7 @@ def full_recipe() -> Recipe:
     """The bundled model."""
     return Recipe(
         CorpusConfig(),
-        ClipConfig(),
+        clips_for(bundled_network_config()),
         bundled_network_config(),
         TrainConfig(),
         PairConfig(),

@@ -10,13 +10,16 @@ from torch import Tensor
 from avatar_forcing_ros.flow.noise_levels import sample_block_times
 from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME, interpolate, target_velocity
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 from avatar_forcing_ros.train.clips import ClipBatch
 
 EVENT_CHANNELS = ("pitch", "smile", "brow_raise", "blink_right", "blink_left", "gaze_x", "gaze_y")
 """They carry nods, smiles, raised brows, blinks and looks away, and mostly rest."""
+
+MIRRORED_CHANNELS = ("smile", "brow_raise")
+"""In them the avatar answers the user's face."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class ObjectiveConfig:
         past_noise: greatest share of noise there. This past is not scored, and the network is told that it is clean.
         past_offset: standard deviation, in network units, of a constant that is added to each channel of this past. It
             stands for what has gone astray in a long stream, and teaches the network to come back.
+        past_swap_share: chance that MIRRORED_CHANNELS of this past are those of another clip. Motion goes on as it was
+            in nearly every block of the data, and a network that learns only that would smile for as long as it
+            happens to smile; so it has to look at the user.
         last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
             block after it.
         lip_weight: weight of the lip channels.
@@ -50,6 +56,7 @@ class ObjectiveConfig:
     past_clean_share: float = 0.5
     past_noise: float = 0.05
     past_offset: float = 0.15
+    past_swap_share: float = 0.3
     last_block_weight: float = 3.0
     lip_weight: float = 3.0
     event_weight: float = 2.5
@@ -123,15 +130,29 @@ def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: 
     noise = torch.randn(motion.shape, generator=generator).to(motion.device)
     astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator).to(motion.device)
     t, past = times.t.to(motion.device), times.past.to(motion.device)
-    x_t = interpolate(motion, noise, t) + config.past_offset * astray * past[..., None]
+    x_t = interpolate(_with_other_answers(motion, past, config, generator), noise, t)
+    x_t = x_t + config.past_offset * astray * past[..., None]
     return Noised(x_t, t.masked_fill(past, CLEAN_TIME), target_velocity(motion, noise), (~past).float())
+
+
+def _with_other_answers(motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+    """Clips in some of which the past answers somebody else: MIRRORED_CHANNELS there are those of the next clip."""
+    astray = torch.rand(len(motion), 1, generator=generator) < config.past_swap_share
+    mixed = motion.clone()
+    if config.has_channels:
+        swapped = (past & astray.to(past.device))[..., None]
+        channels = [INDEX[name] for name in MIRRORED_CHANNELS]
+        mixed[..., channels] = torch.where(swapped, motion.roll(1, dims=0)[..., channels], motion[..., channels])
+    return mixed
 
 
 def encode(network: AvatarForcingNetwork, clips: ClipBatch, keep: Dropout) -> Tensor:
     """(B, T, hidden) conditions of clips, block by block as streaming computes them."""
-    past = clips.avatar_features.shape[1] - clips.motion.shape[1]
+    past, spans = clips.avatar_features.shape[1] - clips.motion.shape[1], network.config.memory_frames
     conditions = Conditions(
-        network.project_audio(clips.avatar_features), network.project_audio(clips.user_features), clips.user_motion
+        network.project_audio(clips.avatar_features),
+        recalled(network.project_audio(clips.user_features), spans),
+        recalled(clips.user_motion, spans),
     ).keep(keep.avatar_audio, keep.user_audio * clips.microphone, keep.user_motion)
     frames = conditions.frames
     return network.encode_conditions_blockwise(conditions.slice(past, frames), lookback=conditions.slice(0, past))

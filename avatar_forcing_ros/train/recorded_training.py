@@ -86,6 +86,7 @@ def clips_for(network: NetworkConfig) -> ClipConfig:
     return ClipConfig(
         frames=network.clip_frames // block * block,
         lookback_frames=network.lookahead_frames,
+        recalled_frames=network.recalled_frames,
         motion_delay=age,
         audio_delay=age + AUDIO_AGE_FRAMES - 1,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avatar_forcing_ros.audio.log_mel import LogMel
-from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.noise import block_noise
@@ -47,14 +47,15 @@ def _conditions(
     network: AvatarForcingNetwork, heard: Heard, scale: LatentScale, past: int, clips: ClipConfig, silence: NDArray
 ) -> Conditions:
     """Conditions of `past` frames before the conversations and of all their frames, shifted as in streaming."""
+    spans, before = network.config.memory_frames, past + network.config.recalled_frames
     seen = scale.normalize(heard.user_motion) * heard.user_valid[..., None]
     signals = (
         _delayed(heard.avatar_features, past, silence),
-        _delayed(heard.user_features, past + clips.audio_delay, silence)[:, : -clips.audio_delay],
-        _delayed(seen, past + clips.motion_delay, 0.0)[:, : -clips.motion_delay],
+        _delayed(heard.user_features, before + clips.audio_delay, silence)[:, : -clips.audio_delay],
+        _delayed(seen, before + clips.motion_delay, 0.0)[:, : -clips.motion_delay],
     )
     own, voice, face = (torch.from_numpy(np.asarray(signal, np.float32)) for signal in signals)
-    return Conditions(network.project_audio(own), network.project_audio(voice), face)
+    return Conditions(network.project_audio(own), recalled(network.project_audio(voice), spans), recalled(face, spans))
 
 
 @torch.inference_mode()

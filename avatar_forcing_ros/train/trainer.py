@@ -50,6 +50,7 @@ def bundled_network_config() -> NetworkConfig:
         block_frames=4,
         lookahead_frames=2,
         condition_radius=0,
+        memory_frames=(3, 9, 25, 75),
         visibility="blockwise",
     )
 

@@ -1,0 +1,41 @@
+"""What the network remembers of the user beside the present."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from avatar_forcing_ros.network.conditions import recalled
+from avatar_forcing_ros.network.config import NetworkConfig
+
+
+def test_memory_is_the_means_of_the_past_span_by_span() -> None:
+    signal = torch.randn(2, 5 + 3, 4, generator=torch.Generator().manual_seed(0))
+    both = recalled(signal, (2, 6))
+    assert both.shape == (2, 3, 12)
+    torch.testing.assert_close(both[..., :4], signal[:, 5:])
+    for frame in range(3):
+        torch.testing.assert_close(both[:, frame, 4:8], signal[:, frame + 4 : frame + 6].mean(dim=1))
+        torch.testing.assert_close(both[:, frame, 8:], signal[:, frame : frame + 4].mean(dim=1))
+
+
+def test_no_spans_no_memory() -> None:
+    signal = torch.randn(1, 3, 4)
+    assert recalled(signal, ()) is signal
+    config = NetworkConfig()
+    assert (config.recalled_frames, config.user_audio_size, config.user_motion_size) == (0, 512, 512)
+
+
+def test_an_absent_user_leaves_no_memory() -> None:
+    assert not recalled(torch.zeros(1, 9, 4), (2, 6)).any()
+
+
+def test_sizes_follow_the_spans() -> None:
+    config = NetworkConfig(motion_size=18, condition_size=16, memory_frames=(3, 9, 25))
+    assert (config.recalled_frames, config.user_audio_size, config.user_motion_size) == (24, 64, 72)
+
+
+@pytest.mark.parametrize("spans", [(0, 3), (3, 3), (9, 3), (-1,)])
+def test_spans_must_ascend(spans: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="memory_frames must be positive and ascending"):
+        NetworkConfig(memory_frames=spans)

@@ -1,0 +1,42 @@
+"""What the network is told of the user at each place: how old it is, and how far back it is remembered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.motion.facemesh.channels import SIZE
+from avatar_forcing_ros.senses import Senses
+from avatar_forcing_ros.signals import MotionSample
+from avatar_forcing_ros.stream.grid import stamp_of
+from avatar_forcing_ros.testing import tiny_bundle
+
+SPANS = (2, 6)
+"""Of the tiny network."""
+
+
+@pytest.fixture(scope="module")
+def bundle() -> ModelBundle:
+    return tiny_bundle()
+
+
+def test_the_face_of_a_frame_stands_beside_means_of_what_came_before_it(bundle: ModelBundle) -> None:
+    assert bundle.manifest.network.memory_frames == SPANS
+    config = AvatarConfig()
+    senses = Senses(bundle, config, first_frame=0, now_ns=0)
+    for n in range(100):
+        senses.motion.push(MotionSample(stamp_of(n), np.full(SIZE, n / 100, np.float32)))
+    seen = senses.conditions(range(60, 66)).user_motion[0, :, ::SIZE].numpy()
+    unit = bundle.normalize(np.linspace(0, 0.99, 100, dtype=np.float32)[:, None].repeat(SIZE, 1))[:, 0]
+    delay = config.user_delay_frames(bundle.manifest.network.block_frames)
+    for place, now in enumerate(range(60 - delay, 66 - delay)):
+        expected = [unit[now], unit[now - 1 : now + 1].mean(), unit[now - 5 : now - 1].mean()]
+        np.testing.assert_allclose(seen[place], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_camera_and_microphone_the_user_is_null(bundle: ModelBundle) -> None:
+    conditions = Senses(bundle, AvatarConfig(), first_frame=0, now_ns=0).conditions(range(60, 66))
+    assert not conditions.user_motion.any() and not conditions.user_audio.any()
+    assert conditions.avatar_audio.any(), "its own silence has a sound"
