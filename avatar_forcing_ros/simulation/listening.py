@@ -75,8 +75,8 @@ class ListenerStatistics:
         mirror_delay_s: its delay. Source: Chartrand and Bargh, 1999; Boker et al., 2011.
     """
 
-    nod_share: float = 0.55
-    nod_delay_s: tuple[float, float] = (0.45, 0.8)
+    nod_share: float = 0.65
+    nod_delay_s: tuple[float, float] = (0.45, 0.75)
     nod_with_backchannel_share: float = 0.85
     nod_rate_hz: tuple[float, float] = (1.9, 2.8)
     nod_rad: float = 0.11
