@@ -14,6 +14,7 @@ from builtin_interfaces.msg import Time
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.audio_messages import (
+    AudioKind,
     AudioLayout,
     AudioReader,
     from_chunk,
@@ -175,6 +176,18 @@ def test_the_other_family_says_its_own_layout(number: int, field: str, values: n
 
     np.testing.assert_array_equal(chunk.samples, WAVE)
     assert (chunk.stamp_ns, chunk.sample_rate) == (STAMP_NS, 44_100)
+
+
+@pytest.mark.parametrize("kind", ["AudioDataStamped", "AudioStamped"])
+def test_an_unset_stamp_of_either_family_is_none_too(kind: AudioKind) -> None:
+    info = SimpleNamespace(format=1, channels=1, rate=16_000)
+    audio = SimpleNamespace(data=bytes_field(as_bytes(WAVE)), info=info, audio_data=SimpleNamespace(float32_data=WAVE))
+    message = SimpleNamespace(header=SimpleNamespace(stamp=Time()), audio=audio)
+
+    chunk = AudioReader(kind, AudioLayout(16_000, 1, "F32LE")).read(message)
+
+    assert chunk.stamp_ns is None
+    np.testing.assert_array_equal(chunk.samples, WAVE)
 
 
 def test_an_unknown_portaudio_format_is_refused() -> None:

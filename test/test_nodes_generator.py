@@ -81,7 +81,11 @@ class Stage:
             signals.AudioChunk(None, piece, 16_000, name, seq, end and seq == len(pieces) - 1)
             for seq, piece in enumerate(pieces)
         ]
+        self.send_speech(*chunks)
+
+    def send_speech(self, *chunks: signals.AudioChunk) -> None:
         self.graph.send(AudioChunk, "speech", *map(from_chunk, chunks))
+        assert self.graph.call(Trigger, "generator/settle", Trigger.Request()).success
 
 
 @pytest.fixture
@@ -170,6 +174,35 @@ def test_speech_is_said_once_in_full_on_the_presentation_clock(stage: Stage) -> 
     assert stamp_ns(events[1].position) == pytest.approx(signals.NANOSECONDS, abs=1e6)
     speaking = [stamp_ns(info.header.stamp) for info in stage.infos if info.utterance_id == "hello"]
     assert speaking == [chunk.stamp_ns for chunk in chunks]
+
+
+def test_a_careless_dialogue_manager_is_understood_and_what_was_mended_is_counted(stage: Stage) -> None:
+    spoken = stage.graph.listen(AudioChunk, "avatar/speech")
+    events = stage.graph.listen(PlaybackEvent, "avatar/playback")
+    reports = stage.graph.listen(DiagnosticArray, "/diagnostics")
+    stage.play(15)
+    first, second = speech_like(0.5), speech_like(0.5, seed=1)
+    low = [signals.AudioChunk(None, piece, 16_000, "first", seq) for seq, piece in enumerate(np.split(first, 5))]
+    high = signals.AudioChunk(None, np.zeros(4_800, np.float32), 48_000, "first", 5)  # another rate, and never an end
+    stage.send_speech(low[0], low[2], low[1], low[2], low[3], low[4], high)
+    stage.send_speech(signals.AudioChunk(None, second, 16_000, "second", 0, True))
+    again = signals.AudioChunk(None, np.zeros(0, np.float32), 16_000, "second", 1, True)
+    stage.send_speech(again, signals.AudioChunk(None, low[0].samples, 16_000, "first", 6))
+    lost = [signals.AudioChunk(None, second, 16_000, "third", seq, seq == 3) for seq in (0, 3)]
+    stage.send_speech(*lost)
+    stage.play(75)
+    stage.graph.spin_until(lambda: len(events) == 6)
+
+    heard = np.concatenate([AudioReader("AudioChunk").read(message).samples for message in spoken])
+    begins = np.flatnonzero(np.abs(heard) > 0.01)[0] - np.flatnonzero(np.abs(first) > 0.01)[0]
+    expected = np.concatenate([first, np.zeros(1_600, np.float32), second, second, second])
+    np.testing.assert_allclose(heard[begins : begins + len(expected)], expected, atol=2e-4)
+    told = [(event.utterance_id, event.event) for event in events]
+    started, finished = PlaybackEvent.STARTED, PlaybackEvent.FINISHED
+    assert told == [(name, kind) for name in ("first", "second", "third") for kind in (started, finished)]
+    counted = {value.key: value.value for value in reports[-1].status[0].values}
+    mended = {name: counted[f"speech_{name}"] for name in ("received", "repeated", "orphans", "lost", "late")}
+    assert mended == {"received": "12", "repeated": "1", "orphans": "2", "lost": "2", "late": "0"}
 
 
 @pytest.mark.parametrize("by", ["topic", "service"])

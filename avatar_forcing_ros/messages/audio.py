@@ -112,7 +112,8 @@ class AudioReader:
         return self._numbered(self._now_ns() - length_ns, samples, self._layout.sample_rate)
 
     def _data_stamped(self, message: Any) -> signals.AudioChunk:
-        return self._numbered(stamp_ns(message.header.stamp), self._raw(message.audio.data), self._layout.sample_rate)
+        time_ns = stamp_ns(message.header.stamp) or None
+        return self._numbered(time_ns, self._raw(message.audio.data), self._layout.sample_rate)
 
     def _stamped(self, message: Any) -> signals.AudioChunk:
         info, data = message.audio.info, message.audio.audio_data
@@ -121,14 +122,14 @@ class AudioReader:
             known = sorted(_PORTAUDIO_FIELDS)
             raise ValueError(f"AudioInfo.format must be one of PortAudio's {known}, got {info.format}")
         samples = _average(_unit_range(np.asarray(getattr(data, field))), info.channels)
-        return self._numbered(stamp_ns(message.header.stamp), samples, info.rate)
+        return self._numbered(stamp_ns(message.header.stamp) or None, samples, info.rate)
 
     def _raw(self, data: Any) -> NDArray[np.float32]:
         if self._coding not in _UNCODED:
             raise ValueError(f"audio must be uncoded (format:=wave where it is captured), got {self._coding!r}")
         return to_mono(np.frombuffer(data, np.uint8), self._layout.sample_format, self._layout.channels)
 
-    def _numbered(self, time_ns: int, samples: NDArray[np.float32], sample_rate: int) -> signals.AudioChunk:
+    def _numbered(self, time_ns: int | None, samples: NDArray[np.float32], sample_rate: int) -> signals.AudioChunk:
         self._seq += 1
         return signals.AudioChunk(time_ns, samples, sample_rate, seq=self._seq)
 
