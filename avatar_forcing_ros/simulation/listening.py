@@ -58,9 +58,10 @@ class ListenerStatistics:
 
     Attributes:
         nod_share: chance of a nod at the end of the other's phrase. Source: Dittmann and Llewellyn, 1968; Maynard,
-            1987.
+            1987 (about half); an attentive avatar nods more.
         nod_delay_s: least and greatest time from that end to the nod. Source: Ward and Tsukahara, 2000; Dittmann and
-            Llewellyn, 1968 (in the pause after the phrase).
+            Llewellyn, 1968 (in the pause after the phrase). Theirs spread wider; a nod that may come at any time is
+            hardly learnt.
         nod_with_backchannel_share: chance that one's own spoken backchannel comes with a nod. Source: Dittmann and
             Llewellyn, 1968.
         nod_rate_hz: least and greatest rate. Source: Hadar et al., 1985 (ordinary nods 1.8 to 3.7 Hz).
@@ -75,8 +76,8 @@ class ListenerStatistics:
         mirror_delay_s: its delay. Source: Chartrand and Bargh, 1999; Boker et al., 2011.
     """
 
-    nod_share: float = 0.65
-    nod_delay_s: tuple[float, float] = (0.45, 0.75)
+    nod_share: float = 0.75
+    nod_delay_s: tuple[float, float] = (0.45, 0.6)
     nod_with_backchannel_share: float = 0.85
     nod_rate_hz: tuple[float, float] = (1.9, 2.8)
     nod_rad: float = 0.11
