@@ -95,7 +95,8 @@ def full_recipe() -> Recipe:
 def smoke_recipe() -> Recipe:
     """The same in about a minute, to see that everything works; the result is of no use."""
     full = full_recipe()
-    corpus = CorpusConfig(conversations=3, shard_conversations=3, conversation=ConversationConfig(duration_s=12.0))
+    conversation = ConversationConfig(duration_s=12.0, filmed_share=0.0)
+    corpus = CorpusConfig(conversations=3, shard_conversations=3, conversation=conversation)
     train = TrainConfig(steps=12, batch=2, warmup_steps=2, log_steps=4, checkpoint_steps=6)
     network = replace(full.network, hidden_size=32, condition_size=16, depth=1)
     pairs = PairConfig(conversations=2, steps=1)
