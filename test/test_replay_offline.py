@@ -165,13 +165,13 @@ def test_an_input_of_another_name_is_found_by_remapping(tmp_path: Path) -> None:
 @pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
 @pytest.mark.parametrize("with_table", [True, False])
 def test_a_truncated_bag_is_replayed_as_far_as_it_goes(tmp_path: Path, storage: Storage, with_table: bool) -> None:
-    bag = write_bag(tmp_path / "in", conversation(with_camera=True), storage)
+    bag = write_bag(tmp_path / "in", [*conversation(), *testing_bags.camera(3, side=160)], storage)
     data = next(path for path in bag.iterdir() if path.suffix in (".db3", ".mcap"))
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
     if not with_table:
         (bag / "metadata.yaml").unlink()
     with BagReader(bag) as source:
-        found = survey(source)
+        found = survey(source, camera=True)
         assert 20 < found.counts["camera/image_raw"] < 60
         assert found.damage
 

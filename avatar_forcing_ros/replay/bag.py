@@ -12,11 +12,14 @@ from typing import Any, Literal
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from avatar_forcing_ros.replay.bag_types import BagTypes
 from avatar_forcing_ros.replay.mending import mend
 
 Storage = Literal["sqlite3", "mcap"]
+_LARGE_PAGES = ("PRAGMA page_size = 65536", "VACUUM")
+"""A picture is 13 writes of SQLite then, not 200, and takes half the time."""
 
 
 class BagError(ValueError):
@@ -142,6 +145,9 @@ class BagWriter:
 
     def __enter__(self) -> BagWriter:
         self._writer.open()
+        if isinstance(self._writer.storage, Sqlite3Writer):
+            for statement in _LARGE_PAGES:
+                self._writer.storage.conn.execute(statement)
         return self
 
     def __exit__(
