@@ -78,19 +78,6 @@ def test_a_bad_encoding_is_counted_and_the_next_picture_comes_through(graph: Tes
     assert node.faults.last.startswith("image encoding must be one of rgb8")
 
 
-def test_a_picture_without_a_stamp_is_refused_with_the_reason(graph: TestGraph) -> None:
-    node = graph.add(MotionExtractionNode, BARS)
-    heard = graph.listen(MotionLatents, "user_motion")
-
-    graph.send(Image, "camera/image_raw", from_rgb(GREY, to_stamp(None)))
-    graph.spin_until(lambda: node.faults.count)
-    graph.send(Image, "camera/image_raw", from_rgb(GREY, to_stamp(2)))
-    graph.spin_until(lambda: heard)
-
-    assert [stamp_ns(message.header.stamp) for message in heard] == [2]
-    assert "needs the stamp of its exposure" in node.faults.last
-
-
 def test_a_recording_that_begins_anew_is_read_anew(graph: TestGraph) -> None:
     class Watched(BarsSpace):
         def make_encoder(self):

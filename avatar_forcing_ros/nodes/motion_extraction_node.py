@@ -88,8 +88,6 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         if message is None:
             return
         time_ns = stamp_ns(message.header.stamp)
-        if not time_ns:
-            raise ValueError("a picture needs the stamp of its exposure, got none")
         image = read_image(message)
         if self._newest_ns is not None and time_ns < self._newest_ns:
             self._encoder.reset()  # time went back: another recording, or a clock that was set
