@@ -16,15 +16,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar_config import MILLISECOND, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.motion.space import Portrait
+from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.speech import PlaybackEvent, SpeechFrame, SpeechTimeline
@@ -48,20 +48,16 @@ class GenerationError(RuntimeError):
 
 @dataclass
 class _Conversation:
-    """Everything one conversation remembers.
-
-    `latents` holds the newest decided frames by grid frame, as the network sees them, to resume from.
-    """
+    """Everything one conversation remembers."""
 
     senses: Senses
+    movement: Movement
     speech: SpeechTimeline
     epoch: int
     first_frame: int
     next_decision_ns: int
     next_frame: int
     block: int = 0
-    generator: GeneratorState | None = None
-    latents: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     events: list[PlaybackEvent] = field(default_factory=list)
     failure: Exception | None = None
 
@@ -129,7 +125,7 @@ class Avatar:
         """Animate a portrait that was prepared elsewhere, which may take a second, from the next rendered frame on."""
         self._portrait = portrait
         if self._conversation is not None:
-            self._conversation.generator = None
+            self._conversation.movement.begin_anew()
 
     # --- what goes in ----------------------------------------------------------------------------------------------
 
@@ -322,60 +318,31 @@ class Avatar:
 
     def _move(self, frames: range) -> NDArray[np.float32]:
         """(B, M) motion latents of a block, in the units of the motion space; `step` tells of a failure."""
-        c = self._running
+        c, rest = self._running, self.bundle.normalize(self._portrait.reference)
         try:
-            latents = self._hold(frames) if self._holds_still else self._generate(frames)
+            latents = c.movement.hold(frames, rest) if self._holds_still else self._draw(frames, rest)
         except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
-            c.failure, latents = error, self._hold(frames)
-        self._remember(frames, latents)
+            c.failure, latents = error, c.movement.hold(frames, rest)
+        c.movement.remember(frames, latents)
+        c.senses.forget(frames.stop - max(c.movement.history_frames, _KEPT_FRAMES))
         return self.bundle.denormalize(latents)
 
-    def _hold(self, frames: range) -> NDArray[np.float32]:
-        """(B, M) as the network sees it: the face of the frame before, unmoved."""
+    def _draw(self, frames: range, rest: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, M) as the network sees it, from noise of this block alone."""
         c = self._running
-        c.generator = None
-        newest = c.latents.get(frames.start - 1)
-        held = self.bundle.normalize(self._portrait.reference) if newest is None else newest
-        return np.repeat(held[None], len(frames), axis=0)
-
-    def _generate(self, frames: range) -> NDArray[np.float32]:
-        """(B, M) as the network draws it.
-
-        Raises:
-            ArithmeticError: the network's numbers are not finite.
-        """
-        c = self._running
-        if c.generator is None:
-            c.generator = self._prime(frames.start)
-        window = range(frames.start - self._network.lookahead_frames, frames.stop)
         noise = block_noise(self.config.seed, c.epoch, c.block, (1, len(frames), self._network.motion_size))
-        latents = self._generator.generate(c.generator, c.senses.conditions(window), noise)[0].numpy()
-        if not np.isfinite(latents).all():
-            raise ArithmeticError("the network gave numbers that are not finite")
-        return latents
-
-    def _remember(self, frames: range, latents: NDArray[np.float32]) -> None:
-        """Keep as much of the past as fills a cache, and as may still be heard as an echo."""
-        c = self._running
-        c.latents.update(zip(frames, latents, strict=True))
-        c.senses.forget(frames.stop - max(self._history_frames, _KEPT_FRAMES))
-        for n in [n for n in c.latents if n < frames.stop - self._history_frames]:
-            del c.latents[n]
+        return c.movement.draw(self._generator, frames, noise, rest)
 
     # --- beginnings and resumptions --------------------------------------------------------------------------------
-
-    @property
-    def _history_frames(self) -> int:
-        """Length of the past that fills a cache: cached and offset frames, rounded up to whole blocks."""
-        block = self._network.block_frames
-        return -(-(self._network.cache_frames + self._network.lookahead_frames) // block) * block
 
     def _begin(self, now_ns: int, epoch: int) -> _Conversation:
         """A conversation without a past; its blocks lie on multiples of the block in ROS time."""
         block = self._network.block_frames
         first = -(-first_frame_from(now_ns + self.config.lead_ns) // block) * block
+        senses = Senses(self.bundle, self.config, first, now_ns)
         return _Conversation(
-            senses=Senses(self.bundle, self.config, first, now_ns),
+            senses=senses,
+            movement=Movement(self.bundle, senses),
             speech=SpeechTimeline(
                 self.config.patience_ms * MILLISECOND,
                 reorder_ns=self.config.reorder_ms * MILLISECOND,
@@ -390,22 +357,12 @@ class Avatar:
     def _resume(self, first_frame: int, decision_ns: int) -> None:
         """Begin a new epoch at a frame, with what was presented before it as past."""
         c = self._running
-        for n in [n for n in c.latents if n >= first_frame]:
-            del c.latents[n]
+        c.movement.resume(first_frame)
         c.senses.unsay(first_frame)
         c.epoch += 1
         c.block = 0
         c.first_frame = c.next_frame = first_frame
         c.next_decision_ns = decision_ns
-        c.generator = None
-
-    def _prime(self, first_frame: int) -> GeneratorState:
-        """Generator state after the past before a frame; where nothing was shown, the portrait was at rest."""
-        frames = range(first_frame - self._history_frames, first_frame)
-        reference = torch.from_numpy(self.bundle.normalize(self._portrait.reference))[None]
-        rest = reference[0].numpy()
-        history = torch.from_numpy(np.stack([self._running.latents.get(n, rest) for n in frames]))[None]
-        return self._generator.prime(history, self._running.senses.conditions(frames), reference)
 
     def _sampler(self) -> SamplerConfig:
         """The bundle's sampler with what the configuration changes."""

@@ -187,7 +187,7 @@ def test_what_a_conversation_remembers_does_not_grow(bundle):
 
     def remembered() -> int:
         c = avatar._conversation
-        kept = (c.latents, c.senses._said, c.senses._voice._frames, c.senses.motion._samples, c.senses.audio._pending)
+        kept = (c.movement._made, c.senses._said, c.senses._voice._frames, c.senses.motion._samples, c.senses.audio._pending)
         return sum(map(len, kept))
 
     converse(avatar, arrivals(camera(12) + microphone(12), {}), 13 * SECOND)

@@ -1,0 +1,81 @@
+"""How an avatar moves in one conversation: motion drawn block by block, and remembered to go on from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.senses import Senses
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+
+Latents = NDArray[np.float32]
+
+
+class Movement:
+    """Of one conversation. All motion here is in network units.
+
+    Args:
+        bundle: the model.
+        senses: of the same conversation.
+    """
+
+    def __init__(self, bundle: ModelBundle, senses: Senses) -> None:
+        self._bundle = bundle
+        self._network = bundle.manifest.network
+        self._senses = senses
+        self._state: GeneratorState | None = None
+        self._made: dict[int, Latents] = {}
+
+    @property
+    def history_frames(self) -> int:
+        """Length of the past that fills a cache: cached and offset frames, rounded up to whole blocks."""
+        block = self._network.block_frames
+        return -(-(self._network.cache_frames + self._network.lookahead_frames) // block) * block
+
+    def draw(self, generator: BlockGenerator, frames: range, noise: Tensor, rest: Latents) -> Latents:
+        """(B, M) motion of a block, from what the senses give for it; the past is filled first where it is not there.
+
+        Args:
+            generator: draws it.
+            frames: of the block, on the grid.
+            noise: standard normal, (1, B, M).
+            rest: (M,) the portrait's own motion.
+
+        Raises:
+            ArithmeticError: the network's numbers are not finite.
+        """
+        if self._state is None:
+            self._state = self._prime(generator, frames.start, rest)
+        window = range(frames.start - self._network.lookahead_frames, frames.stop)
+        latents = generator.generate(self._state, self._senses.conditions(window), noise)[0].numpy()
+        if not np.isfinite(latents).all():
+            raise ArithmeticError("the network gave numbers that are not finite")
+        return latents
+
+    def hold(self, frames: range, rest: Latents) -> Latents:
+        """(B, M) the frame before a block, unmoved; the portrait at rest where there is none."""
+        self.begin_anew()
+        return np.repeat(self._made.get(frames.start - 1, rest)[None], len(frames), axis=0)
+
+    def remember(self, frames: range, latents: Latents) -> None:
+        """What a block became; as much of the past is kept as fills a cache."""
+        self._made.update(zip(frames, latents, strict=True))
+        self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self.history_frames}
+
+    def resume(self, first_frame: int) -> None:
+        """From a frame on, what was made is not shown."""
+        self._made = {n: latent for n, latent in self._made.items() if n < first_frame}
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """The next block begins from what is remembered."""
+        self._state = None
+
+    def _prime(self, generator: BlockGenerator, first_frame: int, rest: Latents) -> GeneratorState:
+        """Generator state after the past before a frame; where nothing was shown, the portrait was at rest."""
+        frames = range(first_frame - self.history_frames, first_frame)
+        history = torch.from_numpy(np.stack([self._made.get(n, rest) for n in frames]))[None]
+        return generator.prime(history, self._senses.conditions(frames), torch.from_numpy(rest)[None])
