@@ -66,6 +66,23 @@ def test_position_and_size() -> None:
     assert abs(nearer["x"]) + abs(nearer["y"]) < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("gap", "width", "lift", "least", "most"),
+    [
+        (0.16, -0.03, 0.03, -0.1, 0.35),  # somebody talks; corners that stay up while the jaw falls are no smile
+        (0.25, -0.02, -0.07, -0.1, 0.1),  # the jaw alone
+        (0.22, 0.10, 0.15, 0.9, 1.5),  # laughs
+        (0.00, 0.05, 0.06, 0.5, 0.9),  # smiles with lips closed
+        (0.13, 0.06, 0.05, 0.6, 1.0),  # smiles and talks
+    ],
+)
+def test_talk_is_told_from_smiles(gap: float, width: float, lift: float, least: float, most: float) -> None:
+    """Changes as the mesh measured them on a filmed person."""
+    face = NEUTRAL.copy()
+    face[[MEASURE["lip_gap"], MEASURE["mouth_width"], MEASURE["corner_lift"]]] += gap, width, lift
+    assert least < to_channels(face, NEUTRAL)[INDEX["smile"]] <= most
+
+
 @pytest.mark.parametrize("name", [name for name in EXPRESSIONS if name != "brow_furrow"])
 def test_expressions_grow_with_what_is_drawn(name: str) -> None:
     values = [read(draw(**{name: share}))[name] for share in (0, 0.25, 0.5, 0.75, 1)]

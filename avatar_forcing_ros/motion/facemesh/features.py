@@ -27,7 +27,7 @@ class LipResponse:
     Attributes:
         jaw_gap: lip_gap at jaw_open.
         jaw_width: mouth_width at jaw_open, least and most; in between says nothing of stretch or pucker.
-        jaw_fall: corner_lift at jaw_open.
+        jaw_fall: corner_lift at jaw_open, as drawn and of people who talk; in between says nothing of a smile.
         jaw_lip: lip_lift at jaw_open.
         jaw_height: lip_height at jaw_open.
         smile_lift: corner_lift at smile (85 % of what is drawn).
@@ -46,7 +46,7 @@ class LipResponse:
 
     jaw_gap: float = 0.41
     jaw_width: tuple[float, float] = (-0.09, 0.03)
-    jaw_fall: float = -0.14
+    jaw_fall: tuple[float, float] = (-0.14, -0.10)
     jaw_lip: float = 0.025
     jaw_height: float = -0.045
     smile_lift: float = 0.09
@@ -72,6 +72,8 @@ PITCH_LIFT = 0.15
 """Per radian of nod: how much the mesh lifts a mouth against the nose that in truth only turns."""
 WIDEST_FROWN = 0.35
 """Angle between neutral and the present pose, radians, from which a frown is not believed."""
+NARROW_SMILE = 0.25
+"""What lifted corners count for as a smile in a mouth that has not become wider."""
 SMILE_SQUINT = 0.025
 """Share of an eye's width by which a smile of 1 narrows the eye."""
 CLOSED_APERTURE = 0.06
@@ -115,17 +117,31 @@ def _mouth(change: NDArray[np.float64], nod: float) -> NDArray[np.float64]:
     """
     at = LIPS_AT_ONE
     gap, width, lift, lip_lift, lip_height = change - np.array([0, 0, PITCH_LIFT, PITCH_LIFT, 0]) * nod
-    smile = (lift - at.jaw_fall * gap / at.jaw_gap) / at.smile_lift
+    smile = _lifted(lift, gap / at.jaw_gap)
     explained = at.smile_lip * max(0.0, smile) + at.jaw_lip * gap / at.jaw_gap
     upper_lip = max(0.0, lip_lift - explained) / at.upper_lift
     jaw = np.clip((gap - at.upper_gap * upper_lip) / at.jaw_gap, 0.0, 1.5)
-    smile = np.clip((lift - at.jaw_fall * jaw) / at.smile_lift, -0.5, 1.5)
+    smile = _broad_smile(np.clip(_lifted(lift, jaw), -0.5, 1.5), width, jaw)
     stretch, pucker = _lip_width(width, jaw, smile)
     left_over = lip_height - at.jaw_height * jaw - at.smile_height * max(0.0, smile)
     left_over -= at.stretch_height * stretch + at.pucker_height * pucker
     closed = np.clip(1 - 3 * jaw, 0.0, 1.0)
     press = closed * max(0.0, left_over / at.press_height - PRESS_DEAD_BAND) / (1 - PRESS_DEAD_BAND)
     return np.array([jaw, smile, stretch, pucker, press, upper_lip])
+
+
+def _lifted(lift: float, jaw: float) -> float:
+    """The smile, or frown, of mouth corners that lie higher or lower than the jaw explains."""
+    at = LIPS_AT_ONE
+    least, most = (share * jaw for share in at.jaw_fall)
+    return (max(0.0, lift - most) - max(0.0, least - lift)) / at.smile_lift
+
+
+def _broad_smile(smile: float, width: float, jaw: float) -> float:
+    """A smile that lifts the corners also draws them apart; what it lifts without is mostly talk."""
+    at = LIPS_AT_ONE
+    widening = max(0.0, width - at.jaw_width[0] * jaw)
+    return min(smile, widening / at.smile_width[0] + NARROW_SMILE)
 
 
 def _trusted_smile(smile: float, turned: float) -> float:
