@@ -215,6 +215,7 @@ class Performer:
             now_ns = self._waiter.now_ns()
             self._avatar.start(now_ns)
             self._now_ns = now_ns  # from here on other threads may ask for figures
+            self._waiter.wake()  # who called before that woke us in vain
 
     def _notice_jump(self, now_ns: int) -> None:
         assert self._now_ns is not None
