@@ -33,6 +33,7 @@ READERS_PATIENCE_S = 300.0
 STEP_PATIENCE_S = 60.0
 _SETTLED_S = 1.0  # two sides of a connection learn of each other at different moments
 _FIRST_FRAME_S = 0.05
+_LOOK_AROUND_S = 0.2  # whoever waits sees this soon that the player is to end
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,8 @@ class Playing:
         if unstamped:
             self._settle_inputs()
         if self._node.config.step_by_step and message.name in (inputs.CAMERA, inputs.COMPRESSED):
-            self._node.recorder.wait_for(inputs.MOTION, message.header_ns or 0, STEP_PATIENCE_S)
+            if not self._await(inputs.MOTION, message.header_ns or 0, STEP_PATIENCE_S):
+                self._node.get_logger().warning(f"nobody read the picture of {message.header_ns} ns")
             self._node.recorder.write(self._writer, message.time_ns)
 
     def _settle_inputs(self) -> None:
@@ -238,9 +240,22 @@ class Playing:
         if not self._node.config.step_by_step:
             return
         begun = recorder.has_seen(PICTURE)
-        there = recorder.wait_for(PICTURE, self._grid_ns, STEP_PATIENCE_S if begun else _FIRST_FRAME_S)
+        there = self._await(PICTURE, self._grid_ns, STEP_PATIENCE_S if begun else _FIRST_FRAME_S)
         if begun and not there:
             raise TimeoutError(f"no picture for {self._grid_ns} ns")
+
+    def _await(self, topic: str, stamp_ns: int, patience_s: float) -> bool:
+        """Wait for a message of this stamp or a later one; False when patience ran out before.
+
+        Raises:
+            TimeoutError: the player is to end.
+        """
+        end = time.monotonic() + patience_s
+        while not self._node.recorder.wait_for(topic, stamp_ns, min(_LOOK_AROUND_S, patience_s)):
+            if time.monotonic() >= end:
+                return False
+            self._node.rest(0)
+        return True
 
 
 def main(args: list[str] | None = None) -> int:
