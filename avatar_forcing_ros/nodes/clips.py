@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,19 +28,6 @@ def pictures(path: Path, repeat: Repeat) -> Iterator[ClipFrame]:
     """
     players: dict[str, Callable[[Path], Iterator[ClipFrame]]] = {"no": _once, "loop": _loop, "ping-pong": _ping_pong}
     return players[repeat](path)
-
-
-def video_length_s(path: Path) -> float:
-    """How long a video plays, as its container says.
-
-    Raises:
-        MediaError: it cannot be read.
-    """
-    try:
-        with av.open(str(path)) as container:
-            return (container.duration or 0) / av.time_base
-    except av.FFmpegError as error:
-        raise MediaError(f"{path}: expected a video: {error.strerror}") from None
 
 
 def spoken_stretches(

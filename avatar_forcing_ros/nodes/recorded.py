@@ -6,8 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from avatar_forcing_ros.media import has_audio, read_audio
-from avatar_forcing_ros.nodes.clips import video_length_s
+from avatar_forcing_ros.media import has_audio, length_s, read_audio
 from avatar_forcing_ros.resources import resource
 
 
@@ -35,7 +34,7 @@ class Recorded:
             MediaError: a file cannot be read.
         """
         clips = [read_audio(file) for file in (self.audio or self.video, self.speech)]
-        video_s = video_length_s(Path(self.video)) if self.repeat == "no" else 0.0
+        video_s = (length_s(self.video) or 0.0) if self.repeat == "no" else 0.0
         return max(video_s, *(len(clip.samples) / clip.sample_rate for clip in clips))
 
 
