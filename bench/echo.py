@@ -8,7 +8,8 @@ In every condition it talks alone, and again with a user who speaks into its utt
 through the same `Ear` as in the avatar, in frames, with no knowledge of the condition, and every run begins without
 any knowledge of the room. Counted are interruptions while nobody spoke, interruptions within the user's phrase or 0.3 s
 after it, and the level of what the gate gives on as the user's while only the avatar spoke. The two minutes of every
-level, alone and with each user, take five minutes on one core. The last line is JSON.
+level, alone and with each user, take five minutes on one core; a run is a sixth of `--minutes`, so that less of them
+measures mostly how the gate learns a room. The last line is JSON.
 """
 
 from __future__ import annotations
