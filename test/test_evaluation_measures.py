@@ -30,7 +30,7 @@ from avatar_forcing_ros.simulation.phrases import Phoneme, Phrase
 from avatar_forcing_ros.simulation.pulses import draw
 from avatar_forcing_ros.simulation.talk import Spoken, Talk
 from avatar_forcing_ros.testing import BarsSpace
-from avatar_forcing_ros.train.pictures import draw_curves
+from avatar_forcing_ros.train.pictures import draw_curves, take_of
 
 DURATION_S = 300.0
 FRAMES = int(DURATION_S * 25)
@@ -188,6 +188,6 @@ def test_the_table_has_a_line_for_every_row_and_a_dash_where_nothing_is_known() 
 def test_pictures_are_written(data: HeldOut, tmp_path: Path) -> None:
     one = data.conversations[0]
     draw_reaction(one, one.motion, tmp_path / "reaction.png")
-    draw_curves(one, one.motion, tmp_path / "curves.png")
+    draw_curves(take_of(one, one.motion), tmp_path / "curves.png")
     draw_strip(BarsSpace(), one, one.motion, tmp_path / "strip.png")
     assert all((tmp_path / name).stat().st_size > 10_000 for name in ("reaction.png", "curves.png", "strip.png"))

@@ -381,6 +381,8 @@ def test_one_command_trains_both_stages_and_writes_a_bundle_that_opens(
     assert (result["steps"], result["tuning_steps"]) == (3, 2)
     [journal] = (tmp_path / "work").glob("recorded_*/stage_2/metrics.csv")
     assert "preference_accuracy" in journal.read_text()
+    pictures = sorted(path.parent.name for path in (tmp_path / "work").glob("recorded_*/stage_*/curves_*.png"))
+    assert pictures == ["stage_1", "stage_2"]
 
 
 def test_the_shipped_model_is_not_overwritten(prepared: Dataset) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
@@ -26,10 +27,10 @@ from avatar_forcing_ros.train.corpus import CorpusConfig, build_corpus
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairConfig, PairSampler, make_pairs
-from avatar_forcing_ros.train.pictures import draw_curves
+from avatar_forcing_ros.train.pictures import draw_curves, take_of
 from avatar_forcing_ros.train.preference import PreferenceConfig, PreferenceTrainer
 from avatar_forcing_ros.train.recorded_training import clips_for, train_on_recordings
-from avatar_forcing_ros.train.replay import stream_motion
+from avatar_forcing_ros.train.replay import generated
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer, bundled_network_config
 
@@ -196,14 +197,11 @@ def origin_of(recipe: Recipe, trainer: Trainer) -> str:
     )
 
 
-def _generate(trainer: Trainer, recipe: Recipe, data: HeldOut) -> Any:
-    network = trainer.average.to("cpu").eval()
-    motion = stream_motion(network, trainer.sampler.scale, recipe.sampler, data.heard, clips=recipe.clips)
-    trainer.average.to(trainer.device)
-    return motion
+def _generate(trainer: Trainer, recipe: Recipe, data: HeldOut) -> NDArray[np.float32]:
+    return generated(trainer, recipe.sampler, recipe.clips, data.heard)
 
 
 def _watch(trainer: Trainer, recipe: Recipe, data: HeldOut, folder: Path) -> None:
     """A picture of the model as it is now."""
     motion = _generate(trainer, recipe, data)
-    draw_curves(data.conversations[0], motion[0], folder / f"curves_{trainer.step:06d}.png")
+    draw_curves(take_of(data.conversations[0], motion[0]), folder / f"curves_{trainer.step:06d}.png")

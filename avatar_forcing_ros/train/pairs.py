@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipBatch, ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
-from avatar_forcing_ros.train.replay import Heard, stream_motion
+from avatar_forcing_ros.train.replay import heard_in, stream_motion
 from avatar_forcing_ros.train.scaling import LatentScale
 
 _log = logging.getLogger(__name__)
@@ -113,9 +113,8 @@ def _ignoring_the_user(
     """(C, T, M) motion of some conversations from the avatar's own speech alone."""
     part = corpus.part(slice(start, start + config.batch), corpus.frames)
     _log.info("motion without the user: %d of %d", start, corpus.conversations)
-    heard = Heard(**{f.name: getattr(part, f.name) for f in fields(Heard)})
     sampler = SamplerConfig(config.steps, guidance_avatar=1.0, guidance_user=0.0, joint=True)
-    return stream_motion(network, scale, sampler, heard, config.seed + start, clips, silence)
+    return stream_motion(network, scale, sampler, heard_in(part), config.seed + start, clips, silence)
 
 
 def _fingerprint(network: AvatarForcingNetwork, config: PairConfig) -> str:

@@ -2,60 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.metrics.speech_motion import log_energy
-from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.simulation.conversation import Conversation
 from avatar_forcing_ros.simulation.pulses import FRAME_RATE
 
-_PANELS: tuple[tuple[str, ...], ...] = (
-    ("jaw_open", "press"),
-    ("stretch", "pucker", "upper_lip"),
-    ("smile",),
-    ("brow_raise",),
-    ("blink_left", "gaze_x", "gaze_y"),
-    ("yaw", "pitch", "roll"),
-    ("x", "y", "scale"),
+_PANELS: tuple[dict[str, int], ...] = tuple(
+    {name: INDEX[name] for name in names.split()}
+    for names in (
+        "jaw_open press",
+        "stretch pucker upper_lip",
+        "smile",
+        "brow_raise",
+        "blink_left gaze_x gaze_y",
+        "yaw pitch roll",
+        "x y scale",
+    )
 )
+_NAMELESS_PANELS = 7
 _USER_TOO = ("smile", "brow_raise")
 
 
-def draw_curves(
-    conversation: Conversation, generated: NDArray[np.float32], path: Path, start_s: float = 0.0, length_s: float = 20.0
-) -> None:
-    """Save a picture of one conversation.
+@dataclass(frozen=True)
+class Take:
+    """Generated motion beside the truth.
+
+    Attributes:
+        truth: (T, M).
+        generated: (T, M).
+        user: (T, M) as tracked.
+        levels: loudness of each voice, (T,) in dB by name; may be empty.
+    """
+
+    truth: NDArray[np.float32]
+    generated: NDArray[np.float32]
+    user: NDArray[np.float32]
+    levels: Mapping[str, NDArray[np.float64]]
+
+
+def take_of(conversation: Conversation, generated: NDArray[np.float32]) -> Take:
+    """What was generated, (T, 18), for a simulated conversation."""
+    sounds = {"avatar": conversation.avatar_sound, "user": conversation.user_sound}
+    levels = {name: log_energy(sound) for name, sound in sounds.items()}
+    return Take(conversation.motion, generated, conversation.user_motion, levels)
+
+
+def draw_curves(take: Take, path: Path, start_s: float = 0.0, length_s: float = 20.0) -> None:
+    """Save a picture of a take: named channels in their groups, of numbers without names those that move most.
 
     Args:
-        conversation: the truth.
-        generated: (T, 18) motion generated for it.
+        take: what is shown.
         path: of the PNG.
         start_s: first moment shown.
         length_s: how much is shown.
     """
     from matplotlib.figure import Figure
 
-    shown = slice(int(start_s * FRAME_RATE), min(int((start_s + length_s) * FRAME_RATE), len(generated)))
+    shown = slice(int(start_s * FRAME_RATE), min(int((start_s + length_s) * FRAME_RATE), len(take.generated)))
     seconds = np.arange(shown.start, shown.stop) / FRAME_RATE
+    panels = _PANELS if take.truth.shape[1] == SIZE else _most_moving(take.truth[shown])
     figure = Figure(figsize=(16, 20), layout="constrained")
-    axes = figure.subplots(len(_PANELS) + 1, 1, sharex=True)
-    for sound, colour, label in (
-        (conversation.avatar_sound, "tab:blue", "avatar"),
-        (conversation.user_sound, "tab:red", "user"),
-    ):
-        axes[0].plot(seconds, log_energy(sound)[shown], colour, label=label)
+    axes = figure.subplots(len(panels) + 1, 1, sharex=True)
+    for (name, level), colour in zip(take.levels.items(), ("tab:blue", "tab:red"), strict=False):
+        axes[0].plot(seconds, level[shown], colour, label=name)
     axes[0].set_ylabel("level, dB")
-    for axis, names in zip(axes[1:], _PANELS, strict=True):
-        for name, colour in zip(names, ("tab:blue", "tab:orange", "tab:green"), strict=False):
-            axis.plot(seconds, generated[shown, INDEX[name]], colour, label=name)
-            axis.plot(seconds, conversation.motion[shown, INDEX[name]], colour, linestyle=":", alpha=0.8)
+    for axis, channels in zip(axes[1:], panels, strict=True):
+        for (name, number), colour in zip(channels.items(), ("tab:blue", "tab:orange", "tab:green"), strict=False):
+            axis.plot(seconds, take.generated[shown, number], colour, label=name)
+            axis.plot(seconds, take.truth[shown, number], colour, linestyle=":", alpha=0.8)
             if name in _USER_TOO:
-                axis.plot(seconds, conversation.user_motion[shown, INDEX[name]], "tab:red", label="user", linewidth=0.8)
+                axis.plot(seconds, take.user[shown, number], "tab:red", label="user", linewidth=0.8)
     for axis in axes:
-        axis.legend(loc="upper right")
+        if axis.lines:
+            axis.legend(loc="upper right")
         axis.grid(alpha=0.3)
     axes[-1].set_xlabel("seconds; solid: generated, dotted: truth")
     figure.savefig(path, dpi=65)
+
+
+def _most_moving(truth: NDArray[np.float32]) -> tuple[dict[str, int], ...]:
+    """A panel for each of the numbers without names that vary most."""
+    order = np.argsort(-truth.var(axis=0))[:_NAMELESS_PANELS]
+    return tuple({f"number {number}": int(number)} for number in order)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from avatar_forcing_ros.avatar_config import AvatarConfig
@@ -18,8 +19,10 @@ from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.export import Companions, write_bundle
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
+from avatar_forcing_ros.train.pictures import Take, draw_curves
 from avatar_forcing_ros.train.preference import PreferenceTrainer
 from avatar_forcing_ros.train.recorded_corpus import RecordedCorpora, read_corpora
+from avatar_forcing_ros.train.replay import generated, heard_in
 from avatar_forcing_ros.train.trainer import Trainer
 
 if TYPE_CHECKING:  # the command imports this module
@@ -51,16 +54,30 @@ def train_on_recordings(recipe: Recipe, folder: Path, work: Path, output: Path, 
     recipe, work = fit(recipe, data.info), work / f"recorded_{data.fingerprint}"
     clips = ClipSampler(data.train, data.scale(), recipe.clips, recipe.train.seed)
     trainer = Trainer(clips, recipe.network, recipe.train, device)
-    trainer.run(work / "stage_1", Journal(work / "stage_1"))
+    _run(trainer, recipe, data, work / "stage_1")
     if recipe.tune.steps:
         trainer = _tuner(recipe, trainer, data, work)
-        trainer.run(work / "stage_2", Journal(work / "stage_2"))
+        _run(trainer, recipe, data, work / "stage_2")
     manifest = write_bundle(
         output, output.name, trainer.average, clips.scale, recipe.sampler, _origin(recipe, data),
         companions(data.info),
     )  # fmt: skip
     result = {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest)}
     return result | ({"held_out_loss": _loss_on(trainer, data.held_out, recipe)} if data.held_out else {})
+
+
+def _run(trainer: Trainer, recipe: Recipe, data: RecordedCorpora, folder: Path) -> None:
+    """A stage, with pictures as it goes."""
+    trainer.run(folder, Journal(folder), report=lambda t: _watch(t, recipe, data, folder))
+
+
+def _watch(trainer: Trainer, recipe: Recipe, data: RecordedCorpora, folder: Path) -> None:
+    """A picture of the model as it is now, on a piece that it is not trained on where there is one."""
+    corpus = data.held_out or data.train
+    piece = corpus.part(slice(1), corpus.frames)
+    motion = generated(trainer, recipe.sampler, recipe.clips, heard_in(piece), data.silence)
+    take = Take(np.asarray(piece.motion)[0], motion[0], np.asarray(piece.user_motion)[0], levels={})
+    draw_curves(take, folder / f"curves_{trainer.step:06d}.png")
 
 
 def fit(recipe: Recipe, info: DatasetInfo) -> Recipe:

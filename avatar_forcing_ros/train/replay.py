@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.train.clips import ClipConfig
+from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale
+from avatar_forcing_ros.train.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Heard:
     user_motion: NDArray
     user_valid: NDArray
     reference: NDArray
+
+
+def heard_in(corpus: Corpus) -> Heard:
+    """What the avatar gets to know in the conversations of a corpus."""
+    return Heard(**{f.name: getattr(corpus, f.name) for f in fields(Heard)})
 
 
 def _delayed(signal: NDArray, frames: int, fill: NDArray | float) -> NDArray:
@@ -96,3 +103,17 @@ def stream_motion(
         window = conditions.slice(start - offset, start + block)
         made.append(generator.generate(state, window, block_noise(seed, 0, number, shape)))
     return scale.denormalize(torch.cat(made, dim=1).numpy())
+
+
+def generated(
+    trainer: Trainer,
+    sampler: SamplerConfig,
+    clips: ClipConfig,
+    heard: Heard,
+    silence: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """(C, T', M) what the model of a run makes of conversations as it is now; on the CPU, as live."""
+    network = trainer.average.to("cpu").eval()
+    motion = stream_motion(network, trainer.sampler.scale, sampler, heard, clips=clips, silence=silence)
+    trainer.average.to(trainer.device)
+    return motion
