@@ -186,8 +186,8 @@ def test_what_a_conversation_remembers_does_not_grow(bundle):
     avatar = make(bundle)
 
     def remembered() -> int:
-        c = avatar._conversation
-        kept = (c.movement._made, c.senses._said, c.senses._voice._frames, c.senses.motion._samples, c.senses.audio._pending)
+        movement, senses = avatar._conversation.movement, avatar._conversation.senses
+        kept = (movement._made, senses._said, senses._voice._frames, senses.motion._samples, senses.audio._pending)
         return sum(map(len, kept))
 
     converse(avatar, arrivals(camera(12) + microphone(12), {}), 13 * SECOND)
