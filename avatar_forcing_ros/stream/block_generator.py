@@ -28,6 +28,7 @@ from avatar_forcing_ros.network.placement import fall_back
 from avatar_forcing_ros.network.transformer import Window
 from avatar_forcing_ros.stream.anchor import AnchorConfig, anchor_block
 from avatar_forcing_ros.stream.guidance import Guidance
+from avatar_forcing_ros.stream.smoothing import PAST_FRAMES, BlockSmoother
 
 Result = TypeVar("Result")
 
@@ -46,6 +47,8 @@ class SamplerConfig:
         noise_scale: standard deviation of the noise that a block begins with, one for each number of the latent; empty
             is 1 for all, as published. A small network in few steps draws less variety than its data have; more noise
             brings rare motion back (blinks, nods, looks away), less takes motion without cause away.
+        smoothing: how strongly each number of the latent is smoothed within a block and across its border; empty is not
+            at all, as published. See `smoothing`.
     """
 
     steps: int = 8
@@ -54,13 +57,16 @@ class SamplerConfig:
     joint: bool = False
     anchor: AnchorConfig = field(default_factory=AnchorConfig)
     noise_scale: tuple[float, ...] = ()
+    smoothing: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
-        object.__setattr__(self, "noise_scale", tuple(self.noise_scale))  # YAML has lists
-        if min(self.noise_scale, default=0.0) < 0:
-            raise ValueError(f"noise_scale must not be negative, got {min(self.noise_scale)}")
+        for name in ("noise_scale", "smoothing"):
+            numbers = tuple(getattr(self, name))
+            object.__setattr__(self, name, numbers)  # YAML has lists
+            if min(numbers, default=0.0) < 0:
+                raise ValueError(f"{name} must not be negative, got {min(numbers)}")
 
 
 @dataclass
@@ -119,14 +125,20 @@ class BlockGenerator:
         branches = Guidance.jointly if self.config.joint else Guidance.from_scales
         self._guidance = branches(self.config.guidance_avatar, self.config.guidance_user)
         self._time_table = torch.zeros(0)
-        self._noise_scale = torch.ones(network.config.motion_size)
-        if self.config.noise_scale:
-            if len(self.config.noise_scale) != network.config.motion_size:
-                raise ValueError(
-                    f"noise_scale must have {network.config.motion_size} numbers or none, "
-                    f"got {len(self.config.noise_scale)}"
-                )
-            self._noise_scale = torch.tensor(self.config.noise_scale)
+        self._noise_scale = torch.tensor(self._for_each_number("noise_scale") or (1.0,))
+        smoothing = self._for_each_number("smoothing")
+        self._smoother = BlockSmoother(smoothing, network.config.block_frames) if any(smoothing) else None
+        if self._smoother is not None and network.config.lookahead_frames < PAST_FRAMES:
+            raise ValueError(
+                f"smoothing needs a look-ahead of at least {PAST_FRAMES} frames, got {network.config.lookahead_frames}"
+            )
+
+    def _for_each_number(self, name: str) -> tuple[float, ...]:
+        """A setting that has one value for each number of a latent, or none."""
+        values, size = getattr(self.config, name), self.network.config.motion_size
+        if len(values) not in (0, size):
+            raise ValueError(f"{name} must have {size} numbers or none, got {len(values)}")
+        return values
 
     @torch.inference_mode()
     def prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
@@ -197,7 +209,7 @@ class BlockGenerator:
         x = torch.cat((state.tail, self._here(noise * self._noise_scale)), dim=1)
         c = self.network.encode_conditions(self._stack(conditions))
         window = self.network.transformer.open_window(c, state.cache, fold=True)
-        x = self._anchored(self._denoise(x, offset, state.reference, window), state)
+        x = self._anchored(self._smoothed(self._denoise(x, offset, state.reference, window), offset), state)
         state.cache.commit(self._finished_keys(x, state.reference, window), c, noise.shape[1])
         state.tail = x[:, -offset:].clone()
         return x[:, offset:]
@@ -210,6 +222,13 @@ class BlockGenerator:
             velocity = self.network.transformer(torch.cat((held, x), dim=1), reference, modulation, window)
             x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
         return torch.cat((held, x), dim=1)
+
+    def _smoothed(self, x: Tensor, offset: int) -> Tensor:
+        """The window with its new block smoothed, before the past takes it up."""
+        if self._smoother is None:
+            return x
+        held, block = x[:, :offset], x[:, offset:]
+        return torch.cat((held, self._smoother(held, block)), dim=1)
 
     def _anchored(self, x: Tensor, state: GeneratorState) -> Tensor:
         """The window with its new block pulled toward the portrait, before the past takes it up."""

@@ -66,12 +66,14 @@ class Recipe:
 
 _NOISE = {"smile": 0.5, "blink_right": 1.22, "blink_left": 1.22, "gaze_x": 1.22, "gaze_y": 1.22}
 _POSTURE_NOISE = dict.fromkeys(("yaw", "roll", "x", "y", "scale", "brow_raise", "brow_furrow"), 1.15)
+_SMOOTHED = (*_POSTURE_NOISE, "pitch", "smile")
 BUNDLED_SAMPLER = SamplerConfig(
     steps=4,
     guidance_avatar=1.0,
     guidance_user=1.0,
     joint=True,
     noise_scale=tuple((_NOISE | _POSTURE_NOISE).get(channel.name, 1.0) for channel in CHANNELS),
+    smoothing=tuple(3.0 if channel.name in _SMOOTHED else 0.0 for channel in CHANNELS),
 )
 """Chosen from the table in models/facemesh/README.md."""
 
