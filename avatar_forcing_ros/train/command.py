@@ -21,6 +21,7 @@ from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
+from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import CorpusConfig, build_corpus
@@ -64,16 +65,21 @@ class Recipe:
     watched: int = 1
 
 
-_NOISE = {"smile": 0.5, "blink_right": 1.22, "blink_left": 1.22, "gaze_x": 1.22, "gaze_y": 1.22}
-_POSTURE_NOISE = dict.fromkeys(("yaw", "roll", "x", "y", "scale", "brow_raise", "brow_furrow"), 1.15)
-_SMOOTHED = (*_POSTURE_NOISE, "pitch", "smile")
+_POSTURE = ("yaw", "roll", "x", "y", "scale", "brow_raise")
+_NOISE = {
+    "smile": 0.5,
+    **dict.fromkeys(("blink_right", "blink_left"), 1.25),
+    **dict.fromkeys((*_POSTURE, "brow_furrow"), 1.15),
+    **dict.fromkeys(LIP_CHANNELS, 0.7),
+}
+_SMOOTHING = {"smile": 3.0, "pitch": 1.0, **dict.fromkeys(_POSTURE, 3.0)}
 BUNDLED_SAMPLER = SamplerConfig(
-    steps=4,
+    steps=3,
     guidance_avatar=1.0,
-    guidance_user=1.0,
+    guidance_user=2.0,
     joint=True,
-    noise_scale=tuple((_NOISE | _POSTURE_NOISE).get(channel.name, 1.0) for channel in CHANNELS),
-    smoothing=tuple(3.0 if channel.name in _SMOOTHED else 0.0 for channel in CHANNELS),
+    noise_scale=tuple(_NOISE.get(channel.name, 1.0) for channel in CHANNELS),
+    smoothing=tuple(_SMOOTHING.get(channel.name, 0.0) for channel in CHANNELS),
 )
 """Chosen from the table in models/facemesh/README.md."""
 
