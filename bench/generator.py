@@ -13,7 +13,7 @@ import json
 import platform
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -22,25 +22,23 @@ from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
+from avatar_forcing_ros.train.command import BUNDLED_SAMPLER
+from avatar_forcing_ros.train.trainer import bundled_network_config
 
 FPS = 25
 SIZES = {
-    "bundled": (
-        NetworkConfig(
-            motion_size=18,
-            audio_feature_size=320,
-            condition_size=128,
-            hidden_size=256,
-            heads=4,
-            depth=4,
-            clip_frames=48,
-            block_frames=4,
-        ),
-        4,
-    ),
-    "published": (NetworkConfig(), 8),
+    "bundled": (bundled_network_config(), BUNDLED_SAMPLER),
+    "published": (NetworkConfig(), SamplerConfig()),
 }
-CASES = {"three branches": (2.0, 1.0), "user off": (2.0, 0.0), "speech alone": (1.0, 0.0)}
+SCALES = {"three branches": (2.0, 1.0), "user off": (2.0, 0.0), "speech alone": (1.0, 0.0)}
+
+
+def cases(sampler: SamplerConfig) -> dict[str, SamplerConfig]:
+    """The sampler as it is, and the branches of guidance that are added up separately."""
+    separate = replace(sampler, joint=False)
+    return {"as shipped": sampler} | {
+        name: replace(separate, guidance_avatar=avatar, guidance_user=user) for name, (avatar, user) in SCALES.items()
+    }
 
 
 def inputs(config: NetworkConfig, frames: int) -> Conditions:
@@ -98,17 +96,18 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true", help="print where the time goes instead")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    config, steps = SIZES[args.size]
+    config, sampler = SIZES[args.size]
     network = AvatarForcingNetwork(config).freeze()
     if args.profile:
-        print(profile_table(BlockGenerator(network, SamplerConfig(steps))))
+        print(profile_table(BlockGenerator(network, sampler)))
         return
     block_ms = 1000 * config.block_frames / FPS
     figures = {}
-    print(f"{args.size}: {config.block_frames} frames ({block_ms:.0f} ms), {steps} steps, {args.threads} thread(s)")
+    block = f"{config.block_frames} frames ({block_ms:.0f} ms)"
+    print(f"{args.size}: {block}, {sampler.steps} steps, {args.threads} thread(s)")
     print(f"{'guidance':<16}{'CPU min ms':>12}{'CPU ms':>9}{'wall ms':>9}{'of block':>10}")
-    for name, scales in CASES.items():
-        timing = time_blocks(BlockGenerator(network, SamplerConfig(steps, *scales)), args.repeats)
+    for name, case in cases(sampler).items():
+        timing = time_blocks(BlockGenerator(network, case), args.repeats)
         figures[name] = asdict(timing)
         columns = f"{timing.cpu_min_ms:>12.1f}{timing.cpu_ms:>9.1f}{timing.wall_ms:>9.1f}"
         print(f"{name:<16}{columns}{timing.wall_ms / block_ms:>10.1%}")

@@ -19,6 +19,14 @@ def test_memory_is_the_means_of_the_past_span_by_span() -> None:
         torch.testing.assert_close(both[:, frame, 8:], signal[:, frame : frame + 4].mean(dim=1))
 
 
+def test_what_was_recalled_while_generating_can_be_trained_with() -> None:
+    signal = torch.randn(1, 16, 4, requires_grad=True)
+    with torch.inference_mode():
+        recalled(signal, (2, 7))
+    (recalled(signal, (2, 7)) ** 2).sum().backward()
+    assert signal.grad is not None and signal.grad.abs().sum() > 0
+
+
 def test_no_spans_no_memory() -> None:
     signal = torch.randn(1, 3, 4)
     assert recalled(signal, ()) is signal

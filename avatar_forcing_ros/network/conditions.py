@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -84,11 +84,14 @@ def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
     """
     if not memory_frames:
         return signal
-    recalled_frames = memory_frames[-1] - 1
-    frames = signal.shape[1] - recalled_frames
-    rows = signal.transpose(1, 2)
-    means = [
-        functional.avg_pool1d(rows, end - start, stride=1)[..., recalled_frames + 1 - end :][..., :frames]
-        for start, end in pairwise((0, *memory_frames))
-    ]
-    return torch.cat((rows[..., recalled_frames:], *means), dim=1).transpose(1, 2)
+    return (_spans(signal.shape[1], tuple(memory_frames)).to(signal) @ signal[:, None]).transpose(1, 2).flatten(2)
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)  # a run generates and trains in turn, and the table serves both
+def _spans(frames: int, memory_frames: tuple[int, ...]) -> Tensor:
+    """(1 + K, T, H + T): which frames each frame and each of its means are made of, of H + T `frames` in all."""
+    now = torch.arange(memory_frames[-1] - 1, frames)
+    ago = now[:, None] - torch.arange(frames)
+    means = [((start <= ago) & (ago < end)) / (end - start) for start, end in pairwise((0, *memory_frames))]
+    return torch.stack([(ago == 0).float(), *means])

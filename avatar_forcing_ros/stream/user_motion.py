@@ -73,7 +73,8 @@ class UserMotionTimeline:
 
     def read(self, stamps_ns: list[int]) -> MotionWindow:
         """Hold the newest sample at or before each stamp, (T,) ascending; what comes later for these times is late."""
-        held = [self._at(stamp) for stamp in stamps_ns]
+        known_ns = [sample.stamp_ns for sample in self._samples]
+        held = [self._at(bisect_right(known_ns, stamp), stamp) for stamp in stamps_ns]
         valid = np.array([sample is not None and sample.valid for sample in held])
         latents = np.stack([np.zeros(self.size, np.float32) if s is None or not s.valid else s.latent for s in held])
         self._read_until_ns = max(stamps_ns[-1], self._read_until_ns)
@@ -81,8 +82,8 @@ class UserMotionTimeline:
         newest = next((sample.stamp_ns for sample in reversed(held) if sample is not None), None)
         return MotionWindow(latents, valid, newest)
 
-    def _at(self, stamp_ns: int) -> MotionSample | None:
-        position = bisect_right(self._samples, stamp_ns, key=_stamp)
+    def _at(self, position: int, stamp_ns: int) -> MotionSample | None:
+        """The sample before a position of the row, unless it is too old for a stamp."""
         if not position or stamp_ns - self._samples[position - 1].stamp_ns > self.timeout_ns:
             return None
         return self._samples[position - 1]
