@@ -9,12 +9,13 @@ from avatar_forcing_ros.network.conditions import recalled
 from avatar_forcing_ros.network.config import NetworkConfig
 
 
-def test_memory_is_the_means_of_the_past_span_by_span() -> None:
-    signal = torch.randn(2, 5 + 3, 4, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("frames", [1, 3, 64, 65, 200])
+def test_memory_is_the_means_of_the_past_span_by_span(frames: int) -> None:
+    signal = torch.randn(2, 5 + frames, 4, generator=torch.Generator().manual_seed(0))
     both = recalled(signal, (2, 6))
-    assert both.shape == (2, 3, 12)
+    assert both.shape == (2, frames, 12)
     torch.testing.assert_close(both[..., :4], signal[:, 5:])
-    for frame in range(3):
+    for frame in range(frames):
         torch.testing.assert_close(both[:, frame, 4:8], signal[:, frame + 4 : frame + 6].mean(dim=1))
         torch.testing.assert_close(both[:, frame, 8:], signal[:, frame : frame + 4].mean(dim=1))
 
@@ -25,6 +26,11 @@ def test_what_was_recalled_while_generating_can_be_trained_with() -> None:
         recalled(signal, (2, 7))
     (recalled(signal, (2, 7)) ** 2).sum().backward()
     assert signal.grad is not None and signal.grad.abs().sum() > 0
+
+
+def test_an_hour_is_recalled_in_little_memory() -> None:
+    hour = torch.zeros(1, 90_000, 2)
+    assert recalled(hour, (3, 75)).shape == (1, 90_000 - 74, 6)
 
 
 def test_no_spans_no_memory() -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,10 @@ class Conditions:
         )
 
 
+_PIECE = 64
+"""Frames whose means are computed in one product; its cost grows with their number's square."""
+
+
 def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
     """A signal of the user beside its means over spans of its past, the present frame included.
 
@@ -84,14 +89,21 @@ def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
     """
     if not memory_frames:
         return signal
-    return (_spans(signal.shape[1], tuple(memory_frames)).to(signal) @ signal[:, None]).transpose(1, 2).flatten(2)
+    recalled_frames = memory_frames[-1] - 1
+    frames = signal.shape[1] - recalled_frames
+    piece = min(frames, _PIECE)
+    pieces = -(-frames // piece)
+    padded = functional.pad(signal, (0, 0, 0, pieces * piece - frames))
+    windows = padded.unfold(1, recalled_frames + piece, piece)  # (B, pieces, X, H + piece)
+    spans = windows @ _shares(piece, tuple(memory_frames)).to(signal)
+    return spans.unflatten(-1, (piece, -1)).permute(0, 1, 3, 4, 2).flatten(3).flatten(1, 2)[:, :frames]
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(mode=False)  # a run generates and trains in turn, and the table serves both
-def _spans(frames: int, memory_frames: tuple[int, ...]) -> Tensor:
-    """(1 + K, T, H + T): which frames each frame and each of its means are made of, of H + T `frames` in all."""
-    now = torch.arange(memory_frames[-1] - 1, frames)
-    ago = now[:, None] - torch.arange(frames)
+def _shares(frames: int, memory_frames: tuple[int, ...]) -> Tensor:
+    """(H + T, T (1 + K)): how much of each frame is in each of T `frames` and in each of its means."""
+    now = torch.arange(memory_frames[-1] - 1, memory_frames[-1] - 1 + frames)
+    ago = now - torch.arange(len(now) + memory_frames[-1] - 1)[:, None]  # (H + T, T)
     means = [((start <= ago) & (ago < end)) / (end - start) for start, end in pairwise((0, *memory_frames))]
-    return torch.stack([(ago == 0).float(), *means])
+    return torch.stack([(ago == 0).float(), *means], dim=-1).flatten(1)
