@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.recordings import workers
 from avatar_forcing_ros.recordings.dyads import read_dyads
 from avatar_forcing_ros.recordings.prepare import prepare
 from avatar_forcing_ros.recordings.recorded_clip import ClipRules, divide, stream_features
@@ -241,6 +244,25 @@ def test_workers_read_the_same_and_the_death_of_one_costs_nothing(files: Path, p
     np.testing.assert_array_equal(
         Dataset(files / "workers").read_shard("two").motion, prepared.read_shard("two").motion
     )
+
+
+def test_a_pool_that_breaks_while_it_starts_a_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pipes are closed by then, and Python stumbles over them before it sees that the pool is broken."""
+    pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+    pool.submit(time.sleep, 60)
+    start = pool._spawn_process
+
+    def start_too_late() -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+        while not pool._broken:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        start()
+
+    monkeypatch.setattr(pool, "_spawn_process", start_too_late)
+    with pytest.raises(BrokenProcessPool):
+        workers._submit(pool, None, None)
 
 
 def test_two_runs_do_not_write_into_one_folder(prepared: Dataset) -> None:

@@ -66,12 +66,26 @@ def _side_by_side(
     with _pool(workers) as pool:
         while waiting or running:
             while waiting and len(running) < workers:
-                future = pool.submit(read_one, job, waiting[0])  # it still waits when the pool is broken
+                future = _submit(pool, job, waiting[0])  # it still waits when the pool is broken
                 running[future] = waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 entry = future.result()
                 del running[future]
                 yield entry
+
+
+def _submit(pool: ProcessPoolExecutor, job: Job, span: ClipSpan) -> Future[ManifestEntry]:
+    """Give a pool one more clip.
+
+    Raises:
+        BrokenProcessPool: one of its processes died, be it at this very moment.
+        OSError: no process can be started.
+    """
+    try:
+        return pool.submit(read_one, job, span)
+    except OSError:
+        # A pool that breaks while it starts a process fails in its own closed pipe; asked again, it says so.
+        return pool.submit(read_one, job, span)
 
 
 def _by_itself(job: Job, span: ClipSpan) -> ManifestEntry:
