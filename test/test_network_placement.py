@@ -146,12 +146,22 @@ def test_branches_may_share_their_latents() -> None:
 
 @torch.no_grad()
 def test_packed_weights_give_the_same_product_under_the_same_names() -> None:
-    found, x = packed(WIDE), random(2, 18, 1024)
+    found = packed(WIDE)
     assert isinstance(found, PackedLinear)
-    assert {name: tensor.shape for name, tensor in found.named_parameters()} == {
-        name: tensor.shape for name, tensor in WIDE.named_parameters()
+    assert {name: tensor.numel() for name, tensor in found.named_parameters()} == {
+        name: tensor.numel() for name, tensor in WIDE.named_parameters()
     }
-    assert relative_error(found(x), WIDE(x)) < 1e-6
+    for x in (random(2, 18, 1024), random(1, 1024), random(3, 4, 1024), random(3, 4, 1024).transpose(0, 1)):
+        assert relative_error(found(x), WIDE(x)) < 1e-6
+
+
+@torch.no_grad()
+def test_packed_weights_are_kept_once_for_all_numbers_of_rows_that_read_them_alike() -> None:
+    found = PackedLinear(nn.Linear(4096, 1024))
+    for rows in (36, 40, 48, 36, 40):
+        found(random(rows, 4096))
+    assert sorted(found._by_rows) == [36, 40, 48]
+    assert len({id(weight) for weight in found._by_rows.values()}) < 3
 
 
 @torch.no_grad()
