@@ -68,7 +68,7 @@ class ConversationConfig:
     echo_share: float = 0.3
     echo_db: tuple[float, float] = (-35.0, -12.0)
     rest_share: float = 0.3
-    filmed_share: float = 0.1
+    filmed_share: float = 0.15
     turns: TurnStatistics = field(default_factory=TurnStatistics)
     blinks: BlinkStatistics = field(default_factory=BlinkStatistics)
     smiles: SmileStatistics = field(default_factory=SmileStatistics)

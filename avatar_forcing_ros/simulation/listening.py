@@ -45,9 +45,9 @@ class SmileStatistics:
     hold_log_std: float = 0.9
     fall_s: tuple[float, float] = (0.3, 1.0)
     return_share: float = 0.88
-    return_delay_s: tuple[float, float] = (0.32, 0.6)
+    return_delay_s: tuple[float, float] = (0.28, 0.45)
     return_gain: tuple[float, float] = (0.75, 1.0)
-    linger_s: tuple[float, float] = (0.1, 0.5)
+    linger_s: tuple[float, float] = (0.0, 0.3)
     least_size: float = 0.15
     laugh_size: tuple[float, float] = (0.75, 1.0)
 

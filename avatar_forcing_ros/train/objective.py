@@ -55,7 +55,7 @@ class ObjectiveConfig:
     noise_shift: float = 2.5
     past_clean_share: float = 0.5
     past_noise: float = 0.05
-    past_offset: float = 0.15
+    past_offset: float = 0.06
     past_swap_share: float = 0.3
     last_block_weight: float = 3.0
     lip_weight: float = 3.0

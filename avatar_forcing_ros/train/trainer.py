@@ -73,7 +73,7 @@ class TrainConfig:
         checkpoint_steps: steps between checkpoints.
     """
 
-    steps: int = 5600
+    steps: int = 9000
     batch: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
