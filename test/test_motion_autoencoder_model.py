@@ -160,3 +160,12 @@ def test_buffers_may_be_there_and_must_agree() -> None:
     key = "motion_autoencoder.dec.to_rgbs.1.upsample.kernel"
     with pytest.raises(WeightsError, match=re.escape(key)):
         check_autoencoder(tiny_state() | buffers | {key: buffers[key] / 4})
+
+
+def test_everything_is_computed_where_the_weights_are() -> None:
+    """The device "meta" has no numbers, but refuses to mix with another as a GPU does."""
+    elsewhere = build_autoencoder(tiny_state(), TINY, torch.bfloat16).to("meta")
+    with torch.inference_mode():
+        portrait = elsewhere.encode(pictures(1).to("meta"))
+        picture = decode(elsewhere, portrait, elsewhere.motion(portrait.coefficients).repeat(3, 1))
+    assert (picture.device.type, picture.shape) == ("meta", (3, 3, 64, 64))

@@ -17,7 +17,8 @@ from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, HalfLinear, PackedL
 from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.parity import relative_error, weight_by_name
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.stream.anchor import AnchorConfig
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
 
 TINY = NetworkConfig(
     motion_size=6, audio_feature_size=4, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=2,
@@ -108,6 +109,22 @@ def test_a_conversation_follows_the_network_to_another_place() -> None:
     assert made.generate(state, conditions(6), random(1, 4, 6)).isfinite().all()
     assert {layer.keys.dtype for layer in state.cache.layers} == {torch.bfloat16}
     assert state.tail.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("inputs", "noise"), [("cpu", "meta"), ("meta", "meta"), ("cpu", "cpu")])
+def test_a_block_is_drawn_where_the_weights_are_wherever_its_inputs_are(inputs: str, noise: str) -> None:
+    """The device "meta" has no numbers, but refuses to mix with another as a GPU does."""
+    sampler = SamplerConfig(joint=True, noise_scale=(0.5,) * 6, smoothing=(1.0,) * 6, anchor=AnchorConfig(gain=0.1))
+    made = BlockGenerator(settle(filled(), torch.device("meta")), sampler)
+    heard = conditions(20).map(lambda x: x.to(inputs))
+    state = made.prime(random(1, 20, 6).to(inputs), heard, random(1, 6).to(inputs))
+    assert {layer.keys.device.type for layer in state.cache.layers} == {"meta"}
+    if noise == "meta":
+        assert made.generate(state, heard.slice(0, 6), random(1, 4, 6).to(noise)).device.type == "meta"
+    else:
+        with pytest.raises(NotImplementedError, match="copy out of meta"):
+            made.generate(state, heard.slice(0, 6), random(1, 4, 6))
+        assert state.tail.device.type == "meta"
 
 
 def test_a_pass_can_be_captured_whole() -> None:

@@ -171,3 +171,13 @@ def test_the_journal_forgets_what_will_be_done_again(tmp_path: Path) -> None:
 def test_learning_rate_rises_stays_and_falls() -> None:
     config = TrainConfig(steps=1000, warmup_steps=100, cooldown_share=0.3, learning_rate=1.0)
     assert [config.learning_rate_at(step) for step in (49, 400, 850, 999)] == pytest.approx([0.5, 1, 0.5, 1 / 300])
+
+
+def test_a_step_is_computed_where_the_network_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device "meta" has no numbers, but refuses to mix with another as a GPU does."""
+    monkeypatch.setattr("avatar_forcing_ros.train.trainer._by_group", lambda *_: {})
+    data = corpus()
+    sampler = ClipSampler(data, LatentScale.of(data.motion, np.ones(18)), ClipConfig(frames=16), seed=1)
+    elsewhere = Trainer(sampler, TINY, SHORT, "meta")
+    elsewhere.loss().value.backward()
+    assert {parameter.grad.device.type for parameter in elsewhere.network.parameters()} == {"meta"}

@@ -152,7 +152,7 @@ class BlockGenerator:
         Raises:
             ValueError: shapes disagree, or the history is too short.
         """
-        self._check(history, conditions, reference)
+        self._check(history.shape, conditions, reference)
         return self._guarded(lambda: self._prime(history, conditions, reference))
 
     def _prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
@@ -171,7 +171,7 @@ class BlockGenerator:
         Raises:
             ValueError: shapes disagree, or the clip is not N frames.
         """
-        self._check(noise, conditions, reference)
+        self._check(noise.shape, conditions, reference)
         if noise.shape[1] != self.network.config.clip_frames:
             raise ValueError(f"a first clip has {self.network.config.clip_frames} frames, got {noise.shape[1]}")
         return self._guarded(lambda: self._begin(conditions, noise, reference))
@@ -179,7 +179,7 @@ class BlockGenerator:
     def _begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
         c, reference = self.network.encode_conditions(self._stack(conditions)), self._here(reference)
         window = self.network.transformer.open_window(c, fold=True)
-        motion = self._denoise(self._here(noise * self._noise_scale), 0, reference, window)
+        motion = self._denoise(self._scaled(noise), 0, reference, window)
         return Beginning(motion.to(noise.device), self._state_after(motion, c, reference))
 
     @torch.inference_mode()
@@ -197,16 +197,17 @@ class BlockGenerator:
         Raises:
             ValueError: shapes disagree; the state is then unchanged.
         """
-        expected = (len(state.tail), self.network.config.block_frames, self.network.config.motion_size)
+        batch, offset, size = state.tail.shape
+        expected = (batch, self.network.config.block_frames, size)
         if noise.shape != expected:
             raise ValueError(f"noise of a block must be {expected}, got {tuple(noise.shape)}")
-        self._check(torch.cat((state.tail.to(noise.device), noise), dim=1), conditions, state.reference)
+        self._check((batch, offset + noise.shape[1], size), conditions, state.reference)
         return self._guarded(lambda: self._generate(state, conditions, noise)).to(noise.device)
 
     def _generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor) -> Tensor:
         state.follow(self._parameter)
         offset = state.tail.shape[1]
-        x = torch.cat((state.tail, self._here(noise * self._noise_scale)), dim=1)
+        x = torch.cat((state.tail, self._scaled(noise)), dim=1)
         c = self.network.encode_conditions(self._stack(conditions))
         window = self.network.transformer.open_window(c, state.cache, fold=True)
         x = self._anchored(self._smoothed(self._denoise(x, offset, state.reference, window), offset), state)
@@ -267,6 +268,10 @@ class BlockGenerator:
     def _here(self, latents: Tensor) -> Tensor:
         return latents.to(self._parameter.device)
 
+    def _scaled(self, noise: Tensor) -> Tensor:
+        """The noise that a block starts from."""
+        return self._here(noise) * self._here(self._noise_scale)
+
     def _stack(self, conditions: Conditions) -> Conditions:
         return self._guidance.stack(conditions.map(lambda x: x.to(self._parameter)))
 
@@ -278,14 +283,15 @@ class BlockGenerator:
             fall_back(self.network)
             return job()
 
-    def _check(self, motion: Tensor, conditions: Conditions, reference: Tensor) -> None:
+    def _check(self, motion: Sequence[int], conditions: Conditions, reference: Tensor) -> None:
+        """Shapes of motion (B, T, M), of its conditions and of the reference."""
         size = self.network.config.motion_size
-        if motion.dim() != 3 or motion.shape[2] != size or reference.shape != (motion.shape[0], size):
+        if len(motion) != 3 or motion[2] != size or reference.shape != (motion[0], size):
             raise ValueError(
-                f"motion must be (B, T, {size}) and reference (B, {size}), got {tuple(motion.shape)} and "
+                f"motion must be (B, T, {size}) and reference (B, {size}), got {tuple(motion)} and "
                 f"{tuple(reference.shape)}"
             )
-        if (conditions.batch, conditions.frames) != motion.shape[:2]:
+        if (conditions.batch, conditions.frames) != tuple(motion[:2]):
             raise ValueError(
-                f"conditions must be of (B, T) = {tuple(motion.shape[:2])}, got {(conditions.batch, conditions.frames)}"
+                f"conditions must be of (B, T) = {tuple(motion[:2])}, got {(conditions.batch, conditions.frames)}"
             )
