@@ -22,8 +22,7 @@ from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
-from avatar_forcing_ros.train.command import BUNDLED_SAMPLER
-from avatar_forcing_ros.train.trainer import bundled_network_config
+from avatar_forcing_ros.train.recipe import BUNDLED_SAMPLER, bundled_network_config
 
 FPS = 25
 SIZES = {

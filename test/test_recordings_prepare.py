@@ -42,9 +42,9 @@ from avatar_forcing_ros.testing import speech_like
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.command import add_arguments, run
 from avatar_forcing_ros.train.objective import ObjectiveConfig
+from avatar_forcing_ros.train.recipe import bundled_network_config, clips_for
 from avatar_forcing_ros.train.recorded_corpus import RecordedCorpora, read_corpora
-from avatar_forcing_ros.train.recorded_training import clips_for
-from avatar_forcing_ros.train.trainer import TrainConfig, Trainer, bundled_network_config
+from avatar_forcing_ros.train.trainer import TrainConfig, Trainer
 
 FRAMES = 70
 RULES = ClipRules(piece_frames=60)

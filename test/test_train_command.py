@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from avatar_forcing_ros.bundle import WEIGHTS, load_bundle
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
-from avatar_forcing_ros.train.command import add_arguments, recipe_from, run, smoke_recipe
+from avatar_forcing_ros.train.command import add_arguments, recipe_from, run
+from avatar_forcing_ros.train.recipe import smoke_recipe
 from avatar_forcing_ros.train.replay import Heard, stream_motion
 from avatar_forcing_ros.train.scaling import LatentScale
 

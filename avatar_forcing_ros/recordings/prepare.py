@@ -28,7 +28,7 @@ from avatar_forcing_ros.recordings.shards import DIRECTIONS, SILENCE, Dataset
 from avatar_forcing_ros.recordings.workers import Job, read_all
 from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES
 from avatar_forcing_ros.train.clips import ClipConfig
-from avatar_forcing_ros.train.recorded_training import clips_for
+from avatar_forcing_ros.train.recipe import clips_for
 
 _log = logging.getLogger(__name__)
 _SILENT_FRAMES = 75

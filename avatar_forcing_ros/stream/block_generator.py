@@ -11,7 +11,7 @@ once; it also resumes after an interrupt. `begin` is the published cold start, o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,99 +19,18 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
-from avatar_forcing_ros.network.config import NetworkConfig
-from avatar_forcing_ros.simulation.conversation import ConversationConfig
-from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
-from avatar_forcing_ros.stream.block_generator import SamplerConfig
-from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
-from avatar_forcing_ros.train.corpus import CorpusConfig, build_corpus
+from avatar_forcing_ros.train.clips import ClipSampler
+from avatar_forcing_ros.train.corpus import build_corpus
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.journal import Journal
-from avatar_forcing_ros.train.pairs import PairConfig, PairSampler, make_pairs
+from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import draw_curves, take_of
-from avatar_forcing_ros.train.preference import PreferenceConfig, PreferenceTrainer
-from avatar_forcing_ros.train.recorded_training import clips_for, train_on_recordings
+from avatar_forcing_ros.train.preference import PreferenceTrainer
+from avatar_forcing_ros.train.recipe import Recipe, full_recipe, smoke_recipe
+from avatar_forcing_ros.train.recorded_training import train_on_recordings
 from avatar_forcing_ros.train.replay import generated
 from avatar_forcing_ros.train.scaling import LatentScale
-from avatar_forcing_ros.train.trainer import TrainConfig, Trainer, bundled_network_config
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that `train` does; the defaults make the bundled model.
-
-    Attributes:
-        corpus: what is simulated.
-        clips: how it is cut.
-        network: sizes.
-        train: stage 1.
-        pairs: winners and losers of stage 2.
-        preference: stage 2's loss.
-        tune: stage 2's loop; no steps leave it out.
-        sampler: how the bundle generates.
-        evaluated: held-out conversations in the final evaluation.
-        watched: of these, how many are generated after every checkpoint.
-    """
-
-    corpus: CorpusConfig
-    clips: ClipConfig
-    network: NetworkConfig
-    train: TrainConfig
-    pairs: PairConfig
-    preference: PreferenceConfig
-    tune: TrainConfig
-    sampler: SamplerConfig
-    evaluated: int = 8
-    watched: int = 1
-
-
-_POSTURE = ("yaw", "roll", "x", "y", "scale", "brow_raise")
-_NOISE = {
-    "smile": 0.5,
-    **dict.fromkeys(("blink_right", "blink_left"), 1.25),
-    **dict.fromkeys((*_POSTURE, "brow_furrow"), 1.15),
-    **dict.fromkeys(LIP_CHANNELS, 0.7),
-}
-_SMOOTHING = {"smile": 3.0, "pitch": 1.0, **dict.fromkeys(_POSTURE, 3.0)}
-BUNDLED_SAMPLER = SamplerConfig(
-    steps=3,
-    guidance_avatar=1.0,
-    guidance_user=2.0,
-    joint=True,
-    noise_scale=tuple(_NOISE.get(channel.name, 1.0) for channel in CHANNELS),
-    smoothing=tuple(_SMOOTHING.get(channel.name, 0.0) for channel in CHANNELS),
-)
-"""Chosen from the table in models/facemesh/README.md."""
-
-BUNDLED_TUNING = TrainConfig(steps=400, batch=8, learning_rate=1e-4, cooldown_share=0.5, average_decay=0.99, seed=1)
-"""The loop of stage 2: gentle and short. The paper takes 5000 steps after 2 million."""
-
-
-def full_recipe() -> Recipe:
-    """The bundled model."""
-    return Recipe(
-        CorpusConfig(),
-        clips_for(bundled_network_config()),
-        bundled_network_config(),
-        TrainConfig(),
-        PairConfig(),
-        PreferenceConfig(),
-        BUNDLED_TUNING,
-        BUNDLED_SAMPLER,
-    )
-
-
-def smoke_recipe() -> Recipe:
-    """The same in about a minute, to see that everything works; the result is of no use."""
-    full = full_recipe()
-    conversation = ConversationConfig(duration_s=12.0, filmed_share=0.0)
-    corpus = CorpusConfig(conversations=3, shard_conversations=3, conversation=conversation)
-    train = TrainConfig(steps=12, batch=2, warmup_steps=2, log_steps=4, checkpoint_steps=6)
-    network = replace(full.network, hidden_size=32, condition_size=16, depth=1)
-    pairs = PairConfig(conversations=2, steps=1)
-    return replace(
-        full, corpus=corpus, train=train, network=network, pairs=pairs, tune=replace(train, steps=4), evaluated=1
-    )
+from avatar_forcing_ros.train.trainer import Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, WEIGHTS, find_bundle, read_manifest
-from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.manifest import DatasetInfo
-from avatar_forcing_ros.senses import AUDIO_AGE_FRAMES
-from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
+from avatar_forcing_ros.train.clips import ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.export import Companions, write_bundle
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import Take, draw_curves
 from avatar_forcing_ros.train.preference import PreferenceTrainer
+from avatar_forcing_ros.train.recipe import Recipe, clips_for
 from avatar_forcing_ros.train.recorded_corpus import RecordedCorpora, read_corpora
 from avatar_forcing_ros.train.replay import generated, heard_in
 from avatar_forcing_ros.train.trainer import Trainer
-
-if TYPE_CHECKING:  # the command imports this module
-    from avatar_forcing_ros.train.command import Recipe
 
 _HELD_OUT_CLIPS = 64
 
@@ -93,19 +88,6 @@ def fit(recipe: Recipe, info: DatasetInfo) -> Recipe:
         train=replace(recipe.train, objective=nameless),
         tune=replace(recipe.tune, objective=nameless),
         sampler=manifest.sampler,
-    )
-
-
-def clips_for(network: NetworkConfig) -> ClipConfig:
-    """Clips in which the user's signals are as old as the live avatar's configuration makes them."""
-    block = network.block_frames
-    age = AvatarConfig().user_delay_frames(block)
-    return ClipConfig(
-        frames=network.clip_frames // block * block,
-        lookback_frames=network.lookahead_frames,
-        recalled_frames=network.recalled_frames,
-        motion_delay=age,
-        audio_delay=age + AUDIO_AGE_FRAMES - 1,
     )
 
 

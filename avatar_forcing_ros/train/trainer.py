@@ -35,26 +35,6 @@ from avatar_forcing_ros.train.objective import (
 _log = logging.getLogger(__name__)
 
 
-def bundled_network_config() -> NetworkConfig:
-    """Sizes of the bundled model: small enough for one core of a robot."""
-    return NetworkConfig(
-        motion_size=18,
-        audio_feature_size=320,
-        condition_size=128,
-        condition_heads=4,
-        hidden_size=256,
-        heads=4,
-        depth=4,
-        mlp_ratio=2.0,
-        clip_frames=48,
-        block_frames=4,
-        lookahead_frames=2,
-        condition_radius=0,
-        memory_frames=(3, 9, 25, 75),
-        visibility="blockwise",
-    )
-
-
 @dataclass(frozen=True)
 class TrainConfig:
     """Stage 1.

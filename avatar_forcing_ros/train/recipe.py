@@ -1,0 +1,129 @@
+"""What `train` does from the first simulated conversation to the bundle: every setting of it, for the bundled model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.senses import AUDIO_AGE_FRAMES
+from avatar_forcing_ros.simulation.conversation import ConversationConfig
+from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
+from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.train.clips import ClipConfig
+from avatar_forcing_ros.train.corpus import CorpusConfig
+from avatar_forcing_ros.train.pairs import PairConfig
+from avatar_forcing_ros.train.preference import PreferenceConfig
+from avatar_forcing_ros.train.trainer import TrainConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that `train` does; the defaults make the bundled model.
+
+    Attributes:
+        corpus: what is simulated.
+        clips: how it is cut.
+        network: sizes.
+        train: stage 1.
+        pairs: winners and losers of stage 2.
+        preference: stage 2's loss.
+        tune: stage 2's loop; no steps leave it out.
+        sampler: how the bundle generates.
+        evaluated: held-out conversations in the final evaluation.
+        watched: of these, how many are generated after every checkpoint.
+    """
+
+    corpus: CorpusConfig
+    clips: ClipConfig
+    network: NetworkConfig
+    train: TrainConfig
+    pairs: PairConfig
+    preference: PreferenceConfig
+    tune: TrainConfig
+    sampler: SamplerConfig
+    evaluated: int = 8
+    watched: int = 1
+
+
+_POSTURE = ("yaw", "roll", "x", "y", "scale", "brow_raise")
+_NOISE = {
+    "smile": 0.5,
+    **dict.fromkeys(("blink_right", "blink_left"), 1.25),
+    **dict.fromkeys((*_POSTURE, "brow_furrow"), 1.15),
+    **dict.fromkeys(LIP_CHANNELS, 0.7),
+}
+_SMOOTHING = {"smile": 3.0, "pitch": 1.0, **dict.fromkeys(_POSTURE, 3.0)}
+BUNDLED_SAMPLER = SamplerConfig(
+    steps=3,
+    guidance_avatar=1.0,
+    guidance_user=2.0,
+    joint=True,
+    noise_scale=tuple(_NOISE.get(channel.name, 1.0) for channel in CHANNELS),
+    smoothing=tuple(_SMOOTHING.get(channel.name, 0.0) for channel in CHANNELS),
+)
+"""Chosen from the table in models/facemesh/README.md."""
+
+BUNDLED_TUNING = TrainConfig(steps=400, batch=8, learning_rate=1e-4, cooldown_share=0.5, average_decay=0.99, seed=1)
+"""The loop of stage 2: gentle and short. The paper takes 5000 steps after 2 million."""
+
+
+def bundled_network_config() -> NetworkConfig:
+    """Sizes of the bundled model: small enough for one core of a robot."""
+    return NetworkConfig(
+        motion_size=18,
+        audio_feature_size=320,
+        condition_size=128,
+        condition_heads=4,
+        hidden_size=256,
+        heads=4,
+        depth=4,
+        mlp_ratio=2.0,
+        clip_frames=48,
+        block_frames=4,
+        lookahead_frames=2,
+        condition_radius=0,
+        memory_frames=(3, 9, 25, 75),
+        visibility="blockwise",
+    )
+
+
+def clips_for(network: NetworkConfig) -> ClipConfig:
+    """Clips in which the user's signals are as old as the live avatar's configuration makes them."""
+    block = network.block_frames
+    age = AvatarConfig().user_delay_frames(block)
+    return ClipConfig(
+        frames=network.clip_frames // block * block,
+        lookback_frames=network.lookahead_frames,
+        recalled_frames=network.recalled_frames,
+        motion_delay=age,
+        audio_delay=age + AUDIO_AGE_FRAMES - 1,
+    )
+
+
+def full_recipe() -> Recipe:
+    """The bundled model."""
+    return Recipe(
+        CorpusConfig(),
+        clips_for(bundled_network_config()),
+        bundled_network_config(),
+        TrainConfig(),
+        PairConfig(),
+        PreferenceConfig(),
+        BUNDLED_TUNING,
+        BUNDLED_SAMPLER,
+    )
+
+
+def smoke_recipe() -> Recipe:
+    """The same in about a minute, to see that everything works; the result is of no use."""
+    full = full_recipe()
+    conversation = ConversationConfig(duration_s=12.0, filmed_share=0.0)
+    corpus = CorpusConfig(conversations=3, shard_conversations=3, conversation=conversation)
+    train = TrainConfig(steps=12, batch=2, warmup_steps=2, log_steps=4, checkpoint_steps=6)
+    network = replace(full.network, hidden_size=32, condition_size=16, depth=1)
+    pairs = PairConfig(conversations=2, steps=1)
+    return replace(
+        full, corpus=corpus, train=train, network=network, pairs=pairs, tune=replace(train, steps=4), evaluated=1
+    )
