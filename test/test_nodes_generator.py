@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
-from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, MotionLatents, PlaybackEvent
+from avatar_forcing_ros.msg import AudioChunk, AvatarState, MotionLatents, PlaybackEvent
 from avatar_forcing_ros.srv import SetPortrait
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import CompressedImage, Image
@@ -25,7 +25,7 @@ from avatar_forcing_ros.nodes.conversions import compressed_to_rgb, to_rgb
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
-from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
 
 pytestmark = pytest.mark.ros
@@ -34,61 +34,23 @@ FRAME_NS = 40_000_000
 START_NS = 1_000 * signals.NANOSECONDS
 
 
-class Stage:
-    """A generator on simulated time, and what it publishes."""
+class Stage(AvatarStage):
+    """It also looks at pictures and motion, and has a portrait in one grey."""
 
     def __init__(self, graph: TestGraph, folder: Path, **parameters: object) -> None:
         self.graph = graph
-        self.portrait = folder / "portrait.png"
-        cv2.imwrite(str(self.portrait), np.full((64, 64, 3), 90, np.uint8))
-        self.node = graph.add(
-            GeneratorNode,
-            {"open_model": lambda _name: tiny_bundle()},
-            use_sim_time=True,
-            portrait=str(self.portrait),
-            avatar__image_size=64,
-            user_audio__kind="AudioChunk",
-            **parameters,
-        )
-        self.images = graph.listen(Image, "avatar/image_raw")
-        self.infos = graph.listen(FrameInfo, "avatar/frame_info")
-        self.motion = graph.listen(MotionLatents, "avatar/motion")
-        self.now_ns = START_NS
-        graph.set_clock(self.now_ns)
+        portrait = folder / "portrait.png"
+        cv2.imwrite(str(portrait), np.full((64, 64, 3), 90, np.uint8))
+        super().__init__(graph, portrait=str(portrait), **parameters)
+        self.images: list[Image] = graph.listen(Image, "avatar/image_raw")
+        self.motion: list[MotionLatents] = graph.listen(MotionLatents, "avatar/motion")
 
-    def play(self, frames: int, before_each=lambda stage: None) -> None:
-        """Move time frame by frame, waiting for each frame of the avatar once the first one has come."""
-        for _ in range(frames):
-            before_each(self)
-            self.now_ns += FRAME_NS
-            self.graph.set_clock(self.now_ns)
-            if self.infos:
-                self.graph.spin_until(lambda: self.stamps()[-1] >= self.now_ns)
-            else:
-                self.settle()
-
-    def settle(self) -> None:
-        """Wait until what was sent has come and what is due is published."""
-        for _ in range(2):  # the second answer comes after what was published before the first
-            assert self.graph.call(Trigger, "generator/settle", Trigger.Request()).success
-
-    def stamps(self) -> list[int]:
-        return [stamp_ns(info.header.stamp) for info in self.infos]
-
-    def see(self, smile: float = 0.5) -> None:
-        message = from_sample(smiling(self.now_ns, smile), "bars", ())
-        self.graph.send(MotionLatents, "user_motion", message)
-
-    def say(self, seconds: float, name: str = "hello", end: bool = True) -> None:
-        samples = speech_like(seconds)
-        pieces = [samples[start : start + 1600] for start in range(0, len(samples), 1600)]
-        chunks = [
-            signals.AudioChunk(None, piece, 16_000, name, seq, end and seq == len(pieces) - 1)
-            for seq, piece in enumerate(pieces)
-        ]
-        self.send_speech(*chunks)
+    def see(self) -> None:
+        """Send a user who smiles."""
+        self.graph.send(MotionLatents, "user_motion", from_sample(smiling(self.now_ns, 0.5), "bars", ()))
 
     def send_speech(self, *chunks: signals.AudioChunk) -> None:
+        """Send chunks in this order and wait until they have come."""
         self.graph.send(AudioChunk, "speech", *map(from_chunk, chunks))
         self.settle()
 
@@ -119,7 +81,7 @@ def test_frames_stand_on_the_grid_with_their_companions_on_the_same_stamp(stage:
 
 
 def test_frame_info_says_where_a_frame_came_from(stage: Stage) -> None:
-    stage.play(40, before_each=Stage.see)
+    stage.play(40, before_each=stage.see)
 
     info = stage.infos[-1]
     stamp = stamp_ns(info.header.stamp)
@@ -162,28 +124,24 @@ def test_a_clock_that_goes_back_begins_a_new_epoch_on_the_grid(stage: Stage) -> 
 
 
 def test_speech_is_said_once_in_full_on_the_presentation_clock(stage: Stage) -> None:
-    spoken = stage.graph.listen(AudioChunk, "avatar/speech")
-    events = stage.graph.listen(PlaybackEvent, "avatar/playback")
     stage.play(15)
-    stage.say(1.0)
+    stage.say("hello", speech_like(1.0))
     stage.play(40)
-    stage.graph.spin_until(lambda: len(events) == 2)
+    stage.graph.spin_until(lambda: len(stage.events) == 2)
 
-    chunks = [AudioReader("AudioChunk").read(message) for message in spoken]
+    chunks = [AudioReader("AudioChunk").read(message) for message in stage.spoken]
     assert set(np.diff([chunk.stamp_ns for chunk in chunks])) == {FRAME_NS}
     assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
     heard = np.concatenate([chunk.samples for chunk in chunks])
     begins = np.flatnonzero(np.abs(heard) > 0.01)[0] - np.flatnonzero(np.abs(speech_like(1.0)) > 0.01)[0]
     np.testing.assert_allclose(heard[begins : begins + 16_000], speech_like(1.0), atol=2e-4)
-    assert [event.event for event in events] == [PlaybackEvent.STARTED, PlaybackEvent.FINISHED]
-    assert stamp_ns(events[1].position) == pytest.approx(signals.NANOSECONDS, abs=1e6)
+    assert [event.event for event in stage.events] == [PlaybackEvent.STARTED, PlaybackEvent.FINISHED]
+    assert stamp_ns(stage.events[1].position) == pytest.approx(signals.NANOSECONDS, abs=1e6)
     speaking = [stamp_ns(info.header.stamp) for info in stage.infos if info.utterance_id == "hello"]
     assert speaking == [chunk.stamp_ns for chunk in chunks]
 
 
 def test_a_careless_dialogue_manager_is_understood_and_what_was_mended_is_counted(stage: Stage) -> None:
-    spoken = stage.graph.listen(AudioChunk, "avatar/speech")
-    events = stage.graph.listen(PlaybackEvent, "avatar/playback")
     reports = stage.graph.listen(DiagnosticArray, "/diagnostics")
     stage.play(15)
     first, second = speech_like(0.5), speech_like(0.5, seed=1)
@@ -196,13 +154,13 @@ def test_a_careless_dialogue_manager_is_understood_and_what_was_mended_is_counte
     lost = [signals.AudioChunk(None, second, 16_000, "third", seq, seq == 3) for seq in (0, 3)]
     stage.send_speech(*lost)
     stage.play(75)
-    stage.graph.spin_until(lambda: len(events) == 6)
+    stage.graph.spin_until(lambda: len(stage.events) == 6)
 
-    heard = np.concatenate([AudioReader("AudioChunk").read(message).samples for message in spoken])
+    heard = np.concatenate([AudioReader("AudioChunk").read(message).samples for message in stage.spoken])
     begins = np.flatnonzero(np.abs(heard) > 0.01)[0] - np.flatnonzero(np.abs(first) > 0.01)[0]
     expected = np.concatenate([first, np.zeros(1_600, np.float32), second, second, second])
     np.testing.assert_allclose(heard[begins : begins + len(expected)], expected, atol=2e-4)
-    told = [(event.utterance_id, event.event) for event in events]
+    told = [(event.utterance_id, event.event) for event in stage.events]
     started, finished = PlaybackEvent.STARTED, PlaybackEvent.FINISHED
     assert told == [(name, kind) for name in ("first", "second", "third") for kind in (started, finished)]
     counted = {value.key: value.value for value in reports[-1].status[0].values}
@@ -212,10 +170,8 @@ def test_a_careless_dialogue_manager_is_understood_and_what_was_mended_is_counte
 
 @pytest.mark.parametrize("by", ["topic", "service"])
 def test_an_interrupt_ends_speech_within_100_ms_and_the_frames_go_on(stage: Stage, by: str) -> None:
-    spoken = stage.graph.listen(AudioChunk, "avatar/speech")
-    events = stage.graph.listen(PlaybackEvent, "avatar/playback")
     stage.play(15)
-    stage.say(3.0)
+    stage.say("hello", speech_like(3.0))
     stage.play(25)
     asked_ns = stage.now_ns
     if by == "topic":
@@ -224,16 +180,16 @@ def test_an_interrupt_ends_speech_within_100_ms_and_the_frames_go_on(stage: Stag
         assert stage.graph.call(Trigger, "generator/interrupt", Trigger.Request()).success
     stage.graph.spin(0.3)
     stage.play(20)
-    stage.graph.spin_until(lambda: len(events) == 2)
+    stage.graph.spin_until(lambda: len(stage.events) == 2)
 
     assert set(np.diff(stage.stamps())) == {FRAME_NS}
-    last_spoken_ns = stamp_ns(spoken[-1].header.stamp) + FRAME_NS
+    last_spoken_ns = stamp_ns(stage.spoken[-1].header.stamp) + FRAME_NS
     assert last_spoken_ns - asked_ns <= 100_000_000
     assert [info.epoch for info in stage.infos] == sorted(info.epoch for info in stage.infos)
     assert stage.infos[-1].epoch == 1
-    assert events[1].event == PlaybackEvent.INTERRUPTED
-    said_ns = last_spoken_ns - stamp_ns(events[0].header.stamp)
-    assert stamp_ns(events[1].position) == pytest.approx(said_ns, abs=FRAME_NS)
+    assert stage.events[1].event == PlaybackEvent.INTERRUPTED
+    said_ns = last_spoken_ns - stamp_ns(stage.events[0].header.stamp)
+    assert stamp_ns(stage.events[1].position) == pytest.approx(said_ns, abs=FRAME_NS)
 
 
 def test_reset_begins_a_new_epoch(stage: Stage) -> None:
@@ -271,9 +227,9 @@ def test_another_portrait_is_shown_and_a_bad_one_refused_with_its_reason(stage: 
 
 def test_the_state_follows_the_conversation_and_late_listeners_get_it(stage: Stage) -> None:
     states = stage.graph.listen(AvatarState, "avatar/state", latched=True)
-    stage.play(20, before_each=Stage.see)
-    stage.say(0.6)
-    stage.play(40, before_each=Stage.see)
+    stage.play(20, before_each=stage.see)
+    stage.say("hello", speech_like(0.6))
+    stage.play(40, before_each=stage.see)
     stage.play(30)
     late = stage.graph.listen(AvatarState, "avatar/state", latched=True)
     stage.graph.spin_until(lambda: late)
@@ -288,7 +244,7 @@ def test_the_state_follows_the_conversation_and_late_listeners_get_it(stage: Sta
 
 def test_a_camera_that_stops_is_said_on_diagnostics_and_frames_go_on(stage: Stage) -> None:
     reports = stage.graph.listen(DiagnosticArray, "/diagnostics")
-    stage.play(15, before_each=Stage.see)
+    stage.play(15, before_each=stage.see)
     stage.play(60)
 
     last = next(report.status[0] for report in reversed(reports) if report.status[0].name == "generator: health")
