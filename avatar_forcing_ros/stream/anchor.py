@@ -26,8 +26,6 @@ class AnchorConfig:
         dead_band: length of drift that is left alone: living motion has a mean of its own.
         memory: weight of a new block in the running mean.
         largest_step: longest correction of one block.
-        shares: how much of the pull each of the M numbers takes; empty is all of it. Numbers whose mean says something
-            (lips, a smile) are better left alone where they have names.
     """
 
     frame_pull: float = 0.0
@@ -35,7 +33,6 @@ class AnchorConfig:
     dead_band: float = 0.25
     memory: float = 0.08
     largest_step: float = 0.05
-    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("frame_pull", "gain", "memory"):
@@ -44,8 +41,6 @@ class AnchorConfig:
         for name in ("dead_band", "largest_step"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if any(not 0 <= share <= 1 for share in self.shares):
-            raise ValueError(f"shares must be within 0 and 1, got {self.shares}")
 
     @property
     def on(self) -> bool:
@@ -70,10 +65,9 @@ def anchor_block(motion: Tensor, reference: Tensor, mean: Tensor, config: Anchor
         mean: running mean after the block before; the reference at the beginning.
         config: how strongly.
     """
-    shares = motion.new_tensor(config.shares or (1.0,))
     mean = mean.lerp(motion.mean(-2), config.memory)
-    shift = _correction(shares * (mean - reference), reference, config)
-    pulled = (motion + shift[..., None, :]).lerp(reference[..., None, :], config.frame_pull * shares)
+    shift = _correction(mean - reference, reference, config)
+    pulled = (motion + shift[..., None, :]).lerp(reference[..., None, :], config.frame_pull)
     return AnchoredBlock(pulled, mean + shift)
 
 
