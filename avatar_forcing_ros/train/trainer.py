@@ -53,7 +53,7 @@ class TrainConfig:
         checkpoint_steps: steps between checkpoints.
     """
 
-    steps: int = 5400
+    steps: int = 8000
     batch: int = 16
     learning_rate: float = 1e-3
     warmup_steps: int = 100
