@@ -76,9 +76,9 @@ BUNDLED_TUNING = TrainConfig(
     seed=1,
     objective=ObjectiveConfig(past_swap_share=0.8),
 )
-"""The loop of stage 2: gentle and short, and mostly with somebody else's smile and brows in the past, so that the network
-answers what it sees. With nearly that share in stage 1 (0.7) posture wanders aside by a tenth of an eye distance. The paper
-takes 5000 steps after 2 million."""
+"""The loop of stage 2: gentle and short, and mostly with somebody else's smile and brows in the past, so that the
+network answers what it sees. With nearly that share in stage 1 (0.7) posture wanders aside by a tenth of an eye
+distance. The paper takes 5000 steps after 2 million."""
 
 
 def bundled_network_config() -> NetworkConfig:
