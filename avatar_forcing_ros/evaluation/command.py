@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
-from avatar_forcing_ros.evaluation.held_out import HeldOut, held_out
+from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
 from avatar_forcing_ros.evaluation.reaction_pictures import draw_reaction, draw_real_clip, draw_strip
 from avatar_forcing_ros.evaluation.real_clip import RealClip, RealClipResult, evaluate_real_clip
 from avatar_forcing_ros.evaluation.table import as_json, format_table
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", default=DEFAULT_BUNDLE, help="name or folder of a bundle (%(default)s)")
     parser.add_argument("--without-stage-2", metavar="BUNDLE", help="the same model before its preference stage")
     parser.add_argument("--conversations", type=int, default=10, help="held-out ones; 0 for none (%(default)s)")
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="of these conversations (%(default)s)")
     parser.add_argument("--seconds", type=float, default=conversations.duration_s, help="of each (%(default)s)")
     parser.add_argument("--seeds", type=int, default=defaults.seeds, help="samples of each (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("out/evaluate"), help="folder for pictures (%(default)s)")
@@ -84,7 +85,7 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
     stage_1 = load_bundle(args.without_stage_2) if args.without_stage_2 else None
     require_named_channels(model)
     tqdm.write(f"simulating {args.conversations} conversations of {args.seconds:g} s")
-    data = held_out(args.conversations, config=replace(ConversationConfig(), duration_s=args.seconds))
+    data = held_out(args.conversations, args.seed, replace(ConversationConfig(), duration_s=args.seconds))
     config = ComparisonConfig(seeds=args.seeds)
     columns = compare(data, model, stage_1, config, progress=lambda name: tqdm.write(f"generating: {name}"))
     table = "\n".join([format_table(columns), LEGEND, *([] if stage_1 else [HOW_TO_GET_STAGE_1])])
@@ -92,6 +93,7 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
     (args.output / "table.txt").write_text(table + "\n")
     return {
         "conversations": args.conversations,
+        "seed": args.seed,
         "seconds": args.seconds,
         "seeds": args.seeds,
         "columns": as_json(columns),
