@@ -29,10 +29,12 @@ COMMANDS = {
     "doctor": Command("avatar_forcing_ros.commands.doctor", "say what works on this machine and what does not"),
     "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),
     "parity": Command("avatar_forcing_ros.commands.parity", "hold the network against recorded reference values"),
-    "import-weights": Command("avatar_forcing_ros.weights_import", "make a model bundle of the authors' weight files"),
-    "prepare": Command("avatar_forcing_ros.recordings.command", "recordings of pairs of people -> data to train on"),
-    "train": Command("avatar_forcing_ros.train.command", "train the bundled model from nothing"),
-    "evaluate": Command("avatar_forcing_ros.evaluation.command", "say in figures how well a model reacts"),
+    "import-weights": Command(
+        "avatar_forcing_ros.commands.import_weights", "make a model bundle of the authors' weight files"
+    ),
+    "prepare": Command("avatar_forcing_ros.commands.prepare", "recordings of pairs of people -> data to train on"),
+    "train": Command("avatar_forcing_ros.commands.train", "train the bundled model from nothing"),
+    "evaluate": Command("avatar_forcing_ros.commands.evaluate", "say in figures how well a model reacts"),
 }
 
 

@@ -18,10 +18,10 @@ from avatar_forcing_ros.motion.space import PortraitError
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import published_shapes as network_shapes
-from avatar_forcing_ros.parity import weight_by_name
+from avatar_forcing_ros.published.importing import PublishedSizes, Sources
+from avatar_forcing_ros.published.parity import weight_by_name
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
-from avatar_forcing_ros.weights_import import PublishedSizes, Sources
 
 TINY_NETWORK = NetworkConfig(
     motion_size=SIZE,

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from avatar_forcing_ros.bags.bag import BagWriter, Storage
+from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.messages import audio, images, motion
-from avatar_forcing_ros.replay.bag import BagWriter, Storage
-from avatar_forcing_ros.replay.bag_types import BagTypes
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.testing import smiling, speech_like
 

@@ -19,9 +19,9 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from avatar_forcing_ros.nodes import graph
+from avatar_forcing_ros.graph import settings as graph
+from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.nodes.demo import RunReport, run_graph, table
-from avatar_forcing_ros.nodes.recorded import recorded_conversation
 
 REACH = {"fps": 25.0, "all_cpu_percent": 100.0, "all_memory_mb": 1500.0}
 

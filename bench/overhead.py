@@ -22,8 +22,8 @@ from types import TracebackType
 
 import numpy as np
 
-from avatar_forcing_ros.nodes.environment import local_graph
-from avatar_forcing_ros.nodes.graph import PROCESS_ENVIRONMENT
+from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT
 
 REACH_P99_MS = 5.0
 LISTENERS_PATIENCE_S = 60.0

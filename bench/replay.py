@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bags.bag import BagReader, BagWriter, Storage
+from avatar_forcing_ros.bags.inputs import survey
+from avatar_forcing_ros.bags.offline import replay
+from avatar_forcing_ros.bags.stage import Pictures
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
+from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.media import read_audio, read_image, read_video
 from avatar_forcing_ros.messages import images
-from avatar_forcing_ros.nodes.recorded import recorded_conversation
-from avatar_forcing_ros.replay.bag import BagReader, BagWriter, Storage
-from avatar_forcing_ros.replay.inputs import survey
-from avatar_forcing_ros.replay.offline import replay
-from avatar_forcing_ros.replay.stage import Pictures
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.stream.grid import SAMPLE_RATE

@@ -30,7 +30,7 @@ FPS = 25
 def main() -> None:
     """Measure, print a table for people, then one line for machines."""
     start = time.perf_counter()
-    from avatar_forcing_ros.motion.facemesh.encoder import FaceMeshEncoder
+    from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 
     encoder = FaceMeshEncoder()
     start_s = time.perf_counter() - start

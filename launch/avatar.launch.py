@@ -7,7 +7,7 @@ this machine's own devices feed them.
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction
 
-from avatar_forcing_ros.nodes import graph
+from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.nodes.launching import (
     argument,
     avatar_arguments,

@@ -7,7 +7,8 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction, RegisterEventHandler, Shutdown
 from launch.event_handlers import OnProcessExit
 
-from avatar_forcing_ros.nodes import graph
+from avatar_forcing_ros.graph import settings as graph
+from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.nodes.launching import (
     argument,
     avatar_arguments,
@@ -16,7 +17,6 @@ from avatar_forcing_ros.nodes.launching import (
     node_action,
     value,
 )
-from avatar_forcing_ros.nodes.recorded import recorded_conversation
 
 
 def generate_launch_description() -> LaunchDescription:

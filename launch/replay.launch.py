@@ -10,7 +10,9 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import ExecuteProcess, OpaqueFunction, RegisterEventHandler, Shutdown, TimerAction
 from launch.event_handlers import OnProcessExit
 
-from avatar_forcing_ros.nodes import graph
+from avatar_forcing_ros.bags.bag import BagReader
+from avatar_forcing_ros.bags.inputs import survey
+from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.nodes.launching import (
     argument,
     avatar_arguments,
@@ -19,8 +21,6 @@ from avatar_forcing_ros.nodes.launching import (
     node_action,
     value,
 )
-from avatar_forcing_ros.replay.bag import BagReader
-from avatar_forcing_ros.replay.inputs import survey
 
 
 def generate_launch_description() -> LaunchDescription:

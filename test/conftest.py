@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.nodes.environment import local_graph
+from avatar_forcing_ros.graph.environment import local_graph
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"

@@ -19,9 +19,9 @@ from avatar_forcing_ros.motion.autoencoder.published import (
     published_shapes,
 )
 from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
-from avatar_forcing_ros.parity import LIMIT, Fixture
-from avatar_forcing_ros.parity_autoencoder import AUTOENCODER_STAGE
-from avatar_forcing_ros.published_weights import WeightsError
+from avatar_forcing_ros.published.parity import LIMIT, Fixture
+from avatar_forcing_ros.published.parity_autoencoder import AUTOENCODER_STAGE
+from avatar_forcing_ros.weights import WeightsError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TINY = AutoencoderConfig(image_size=64, latent_size=24, coefficients=5, widest=32)

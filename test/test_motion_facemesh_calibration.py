@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.motion.facemesh.calibration import PRIORS, CalibrationConfig, NeutralFace
-from avatar_forcing_ros.motion.facemesh.measures import INDEX, MEASURES
-from avatar_forcing_ros.motion.facemesh.smoothing import Smoother, SmoothingConfig
+from avatar_forcing_ros.motion.facemesh.reading.calibration import PRIORS, CalibrationConfig, NeutralFace
+from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX, MEASURES
+from avatar_forcing_ros.motion.facemesh.reading.smoothing import Smoother, SmoothingConfig
 
 PRIOR = np.array([PRIORS[name].mean for name in MEASURES])
 

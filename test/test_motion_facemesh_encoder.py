@@ -17,9 +17,9 @@ import pytest
 pytest.importorskip("mediapipe")
 
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
-from avatar_forcing_ros.motion.facemesh.encoder import FaceMeshEncoder
 from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
-from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker
+from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
+from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
 
 FPS = 29.97

@@ -7,7 +7,6 @@ import pytest
 
 from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, expression_basis
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES
-from avatar_forcing_ros.motion.facemesh.features import CLOSED_APERTURE, to_channels
 from avatar_forcing_ros.motion.facemesh.landmarks import (
     EYES,
     LANDMARKS,
@@ -16,8 +15,9 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
     canonical_face,
     rotation_matrix,
 )
-from avatar_forcing_ros.motion.facemesh.measures import INDEX as MEASURE
-from avatar_forcing_ros.motion.facemesh.measures import NECK, measure
+from avatar_forcing_ros.motion.facemesh.reading.features import CLOSED_APERTURE, to_channels
+from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX as MEASURE
+from avatar_forcing_ros.motion.facemesh.reading.measures import NECK, measure
 
 PIXELS = 80.0
 

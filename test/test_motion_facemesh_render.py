@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips, expression_basis, parted
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
-from avatar_forcing_ros.motion.facemesh.crop import Crop
+from avatar_forcing_ros.motion.facemesh.drawing.limits import soft_limit
+from avatar_forcing_ros.motion.facemesh.drawing.raster import draw_triangles, lay_over
+from avatar_forcing_ros.motion.facemesh.drawing.render import FrameRenderer
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
 from avatar_forcing_ros.motion.facemesh.landmarks import (
     LOWER_LIP,
@@ -21,12 +23,10 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
     head_angles,
     rotation_matrix,
 )
-from avatar_forcing_ros.motion.facemesh.limits import soft_limit
-from avatar_forcing_ros.motion.facemesh.matte import Layers, fill_smoothly, guided_filter
 from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait, plain_portrait
-from avatar_forcing_ros.motion.facemesh.prepare import prepare
-from avatar_forcing_ros.motion.facemesh.raster import draw_triangles, lay_over
-from avatar_forcing_ros.motion.facemesh.render import FrameRenderer
+from avatar_forcing_ros.motion.facemesh.preparing.crop import Crop
+from avatar_forcing_ros.motion.facemesh.preparing.matte import Layers, fill_smoothly, guided_filter
+from avatar_forcing_ros.motion.facemesh.preparing.prepare import prepare
 from avatar_forcing_ros.motion.space import PortraitError
 
 SKIN, BACKGROUND = (200, 160, 140), (90, 110, 130)

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
-from avatar_forcing_ros.motion.facemesh.detect import find_face
 from avatar_forcing_ros.motion.facemesh.landmarks import EYES, MOUTH_CORNERS, RIGHT_EYE, fit_head, head_angles
 from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
+from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
 from avatar_forcing_ros.motion.space import PortraitError
 
 DRAWN = Path(__file__).resolve().parents[1] / "models/portraits/aria.png"

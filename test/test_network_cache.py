@@ -12,7 +12,7 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.network.rotary import Rotary
 from avatar_forcing_ros.network.visibility import aligned, visible
-from avatar_forcing_ros.parity import weight_by_name
+from avatar_forcing_ros.published.parity import weight_by_name
 
 BUNDLED = NetworkConfig(
     motion_size=6, audio_feature_size=4, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=2,

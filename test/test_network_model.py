@@ -12,7 +12,7 @@ from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.layers import normalize
 from avatar_forcing_ros.network.model import AvatarForcingNetwork, parameter_count
 from avatar_forcing_ros.network.published import key_map, load_published, published_shapes
-from avatar_forcing_ros.parity import weight_by_name
+from avatar_forcing_ros.published.parity import weight_by_name
 
 TINY = NetworkConfig(
     motion_size=6, audio_feature_size=10, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=3,

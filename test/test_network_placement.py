@@ -16,7 +16,7 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, HalfLinear, PackedLinear, packed
 from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.network.published import load_published, published_shapes
-from avatar_forcing_ros.parity import relative_error, weight_by_name
+from avatar_forcing_ros.published.parity import relative_error, weight_by_name
 from avatar_forcing_ros.stream.anchor import AnchorConfig
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
 

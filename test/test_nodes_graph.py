@@ -15,15 +15,16 @@ import yaml
 pytest.importorskip("rclpy")
 import av
 
+from avatar_forcing_ros.graph import settings as graph
+from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.media import read_audio, read_video
-from avatar_forcing_ros.nodes import demo, graph, params
+from avatar_forcing_ros.metrics.latency import FrameTimes, Spread, report
+from avatar_forcing_ros.nodes import demo, params
 from avatar_forcing_ros.nodes.bag_player_node import BagPlayerConfig
 from avatar_forcing_ros.nodes.display_node import DisplayConfig
 from avatar_forcing_ros.nodes.generator_node import GeneratorNodeConfig
-from avatar_forcing_ros.nodes.latency import FrameTimes, Spread, report
 from avatar_forcing_ros.nodes.media_source_node import MediaSourceConfig
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionConfig
-from avatar_forcing_ros.nodes.recorded import recorded_conversation
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.scaling import LatentScale

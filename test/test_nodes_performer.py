@@ -15,9 +15,9 @@ from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.avatar import AvatarConfig
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
-from avatar_forcing_ros.nodes.quality import QualityConfig
 from avatar_forcing_ros.nodes.rehearsal import Machine, Rehearsal
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
+from avatar_forcing_ros.session.quality import QualityConfig
 from avatar_forcing_ros.testing import tiny_bundle
 
 pytestmark = pytest.mark.ros

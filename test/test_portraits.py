@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.detect import find_face
 from avatar_forcing_ros.motion.facemesh.landmarks import (
     EYES,
     MOUTH_CORNERS,
@@ -21,6 +20,7 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
     head_angles,
 )
 from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
+from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
 
 FOLDER = Path(__file__).resolve().parents[1] / "models" / "portraits"
 PORTRAITS = sorted(FOLDER.glob("*.png"))

@@ -22,9 +22,9 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.published.importing import PublishedSizes, import_weights
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.testing import write_published_files
-from avatar_forcing_ros.weights_import import PublishedSizes, import_weights
 
 pytestmark = pytest.mark.ros
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from avatar_forcing_ros.media import ClipFrame, MovieWriter, read_channels, read_video
+from avatar_forcing_ros.recordings.clip import pieces
 from avatar_forcing_ros.recordings.dyads import Dyad, DyadListError, Person, read_dyads
 from avatar_forcing_ros.recordings.faces import FollowedFace, filled, stretches
 from avatar_forcing_ros.recordings.footage import ClipError, Footage, on_grid
-from avatar_forcing_ros.recordings.recorded_clip import pieces
 from avatar_forcing_ros.recordings.speakers import likeliest
 
 ENTRIES = (

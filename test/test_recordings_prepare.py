@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import load_bundle, sha256_of
+from avatar_forcing_ros.commands.prepare import least_piece_frames
+from avatar_forcing_ros.commands.train import add_arguments, run
 from avatar_forcing_ros.media import MovieWriter, read_channels, read_image
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
@@ -32,23 +35,23 @@ from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.recordings import workers
+from avatar_forcing_ros.recordings.clip import ClipRules, divide, stream_features
 from avatar_forcing_ros.recordings.dyads import read_dyads
-from avatar_forcing_ros.recordings.prepare import prepare
-from avatar_forcing_ros.recordings.recorded_clip import ClipRules, divide, stream_features
+from avatar_forcing_ros.recordings.prepare import prepare as prepare_for
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset, DatasetError
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
 from avatar_forcing_ros.testing import speech_like
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
-from avatar_forcing_ros.train.command import add_arguments, run
 from avatar_forcing_ros.train.objective import ObjectiveConfig
 from avatar_forcing_ros.train.recipe import bundled_network_config, clips_for
-from avatar_forcing_ros.train.recorded_corpus import RecordedCorpora, read_corpora
+from avatar_forcing_ros.train.shard_corpus import RecordedCorpora, read_corpora
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer
 
 FRAMES = 70
 RULES = ClipRules(piece_frames=60)
 PICTURE = 192
+prepare = partial(prepare_for, least_frames=least_piece_frames)
 
 
 def moving(number: int) -> NDArray[np.float32]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -29,15 +30,21 @@ class Import:
     def asked(self) -> str:
         """The room of ours that is imported; empty when it is somebody else's package."""
         first, _, rest = self.name.partition(".")
-        return rest.split(".")[0] if first == PACKAGE else ""
+        return longest_room(rest.split(".")) if first == PACKAGE else ""
 
     def __str__(self) -> str:
         return f"{self.file.relative_to(REPOSITORY)} imports {self.name}"
 
 
 def room_of(file: Path) -> str:
-    """First folder below the package, or the file's own name where it lies at the top."""
-    return file.relative_to(REPOSITORY / PACKAGE).parts[0].removesuffix(".py")
+    """The innermost room of the table in which a file lies, or its own name."""
+    return longest_room(file.relative_to(REPOSITORY / PACKAGE).with_suffix("").parts)
+
+
+def longest_room(parts: Sequence[str]) -> str:
+    """The innermost room of a path; its first part where the table names none."""
+    paths = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next((path for path in paths if path in ALLOWED), parts[0])
 
 
 def room_names(text: str) -> set[str]:
@@ -64,8 +71,14 @@ def read_imports(file: Path) -> Iterator[Import]:
             yield from (Import(file, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}: expected absolute imports, found a relative one"
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == PACKAGE else [node.module]
-            yield from (Import(file, str(name)) for name in names)
+            longer = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (Import(file, name if is_ours(name) else str(node.module)) for name in longer)
+
+
+def is_ours(name: str) -> bool:
+    """Whether a dotted name is a file or a folder of the package, rather than something in one."""
+    path = REPOSITORY / name.replace(".", "/")
+    return name.startswith(f"{PACKAGE}.") and (path.is_dir() or path.with_suffix(".py").is_file())
 
 
 ALLOWED = read_table((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"))
@@ -78,7 +91,9 @@ def test_the_table_reads_as_it_is_meant() -> None:
     assert {"signals", "network"} <= ALLOWED["stream"]
     assert {"simulation", "recordings"} <= ALLOWED["train"]
     assert not {"simulation", "recordings", "train", "evaluation"} & ALLOWED["nodes"]
+    assert "nodes" not in ALLOWED["commands"]
     assert "avatar" in ALLOWED["nodes"]
+    assert "motion/facemesh/reading" not in ALLOWED["motion/facemesh/drawing"]
 
 
 def test_every_file_is_in_a_room_of_the_table() -> None:
@@ -89,6 +104,19 @@ def test_rooms_import_only_what_the_table_allows() -> None:
     # Others' packages; our messages, which are generated and for `nodes` only: see below.
     anybody = {"", "action", "msg", "srv"}
     assert [str(found) for found in IMPORTS if found.asked not in anybody | ALLOWED.get(found.room, set())] == []
+
+
+def test_every_room_of_the_table_is_there() -> None:
+    assert {room_of(file) for file in FILES} >= set(ALLOWED)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    modules = {".".join(file.relative_to(REPOSITORY).with_suffix("").parts): file for file in FILES}
+    below = {
+        file: {modules[found.name] for found in IMPORTS if found.file == file and found.name in modules}
+        for file in FILES
+    }
+    assert list(TopologicalSorter(below).static_order())  # raises CycleError, which names the circle
 
 
 def test_only_nodes_know_ros() -> None:

@@ -12,7 +12,7 @@ from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
-from avatar_forcing_ros.parity import weight_by_name
+from avatar_forcing_ros.published.parity import weight_by_name
 from avatar_forcing_ros.stream.anchor import AnchorConfig
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
 from avatar_forcing_ros.stream.noise import block_noise

@@ -9,15 +9,15 @@ import pytest
 
 pytest.importorskip("rclpy")
 from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.nodes.diagnostics import Level
-from avatar_forcing_ros.nodes.display_node import voice_health
-from avatar_forcing_ros.nodes.playback import (
+from avatar_forcing_ros.devices.playback import (
     VOICE_EARLY_MS,
     VOICE_LATE_MS,
     PlaybackConfig,
     PlayHead,
     VoicePlayback,
 )
+from avatar_forcing_ros.nodes.diagnostics import Level
+from avatar_forcing_ros.nodes.display_node import voice_health
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, MotionSample
 from avatar_forcing_ros.stream.drift import DriftFollower, of_length
 from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE, sample_of, stamp_of

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from avatar_forcing_ros.parity import LIMIT, SIZES, STAGES
-from avatar_forcing_ros.parity import run as compare
-from avatar_forcing_ros.parity_audio import AUDIO_STAGE
-from avatar_forcing_ros.parity_autoencoder import AUTOENCODER_STAGE, FRAMES_STAGE
+from avatar_forcing_ros.published.parity import LIMIT, SIZES, STAGES
+from avatar_forcing_ros.published.parity import run as compare
+from avatar_forcing_ros.published.parity_audio import AUDIO_STAGE
+from avatar_forcing_ros.published.parity_autoencoder import AUTOENCODER_STAGE, FRAMES_STAGE
 
 ALL_STAGES = (*STAGES, AUTOENCODER_STAGE, AUDIO_STAGE, FRAMES_STAGE)
 

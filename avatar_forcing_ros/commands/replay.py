@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bags.bag import BagReader, BagWriter
+from avatar_forcing_ros.bags.inputs import Survey, survey
+from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.media import read_image
-from avatar_forcing_ros.replay.bag import BagReader, BagWriter
-from avatar_forcing_ros.replay.inputs import Survey, survey
-from avatar_forcing_ros.replay.offline import Replayed, replay
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 

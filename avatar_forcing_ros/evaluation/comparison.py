@@ -17,8 +17,8 @@ from avatar_forcing_ros.metrics.interval import Estimate
 from avatar_forcing_ros.metrics.speech_motion import opening_range
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.simulation.pulses import FRAME_RATE
-from avatar_forcing_ros.train.replay import Heard, stream_motion
 from avatar_forcing_ros.train.scaling import LatentScale
+from avatar_forcing_ros.train.streaming import Heard, stream_motion
 
 
 @dataclass(frozen=True)

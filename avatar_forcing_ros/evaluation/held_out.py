@@ -13,7 +13,7 @@ from avatar_forcing_ros.evaluation.measures import MEASURES, Measure
 from avatar_forcing_ros.evaluation.observed import Observed, States
 from avatar_forcing_ros.metrics.interval import Estimate, bootstrap
 from avatar_forcing_ros.simulation.conversation import Conversation, ConversationConfig, ConversationSimulator
-from avatar_forcing_ros.train.replay import Heard
+from avatar_forcing_ros.train.streaming import Heard
 
 HELD_OUT_SEED = 777_000
 """Of the conversations by which recipe and sampler were chosen; another seed gives some that had no say in it."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.log_mel import LogMel, log_mel_frames
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.simulation.phrases import SAMPLE_RATE
-from avatar_forcing_ros.train.replay import Heard
+from avatar_forcing_ros.train.streaming import Heard
 
 LEVELS_DBFS = (-60, -45, -30)
 

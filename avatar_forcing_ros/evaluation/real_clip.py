@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,13 @@ import soxr
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
-from avatar_forcing_ros.commands import render
 from avatar_forcing_ros.evaluation.observed import LEAST_SMILE, SMILE_LAGS
 from avatar_forcing_ros.media import FPS, AudioClip, read_audio, read_video
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
 from avatar_forcing_ros.metrics.speech_motion import log_energy, opening_against_energy
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.motion.facemesh.measures import INDEX as MEASURE
-from avatar_forcing_ros.motion.facemesh.measures import measure
+from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX as MEASURE
+from avatar_forcing_ros.motion.facemesh.reading.measures import measure
 from avatar_forcing_ros.signals import NANOSECONDS, VideoFrame
 from avatar_forcing_ros.stream.grid import SAMPLE_RATE
 
@@ -38,6 +37,10 @@ class RealClip:
     user_video: Path | None = None
     user_audio: Path | None = None
     portrait: Path | None = None
+
+
+Render = Callable[[str, RealClip, Path, Path], None]
+"""Renders a clip with a model into a video and a file of its motion."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,14 @@ class RealClipResult:
     video: Path
 
 
-def evaluate_real_clip(model: str, clip: RealClip, folder: Path) -> RealClipResult:
+def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render) -> RealClipResult:
     """Render the avatar for real recordings and watch the result.
 
     Args:
         model: name or folder of a bundle.
         clip: speech, or a user, or both.
         folder: gets the video, its motion and what was said.
+        render: makes the video, as `avatar-forcing render` does.
 
     Raises:
         ValueError: neither speech nor a user is given, or a file cannot be read.
@@ -97,7 +101,8 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path) -> RealClipResu
     user = watch(clip.user_video) if clip.user_video else None
     said = _said(clip.speech, 0 if user is None else len(user.gap))
     wavfile.write(folder / "said.wav", said.sample_rate, said.samples)
-    video = _render(model, clip, folder)
+    video = folder / "avatar.mp4"
+    render(model, replace(clip, speech=folder / "said.wav"), video, folder / "motion.npz")
     watched = watch(video)
     sound = soxr.resample(said.samples, said.sample_rate, SAMPLE_RATE)
     drawn = _jaw(folder / "motion.npz")
@@ -127,8 +132,8 @@ def watch(path: Path) -> Watched:
     Raises:
         ValueError: no face in it.
     """
-    from avatar_forcing_ros.motion.facemesh.encoder import FaceMeshEncoder
-    from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker
+    from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
+    from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 
     tracker, encoder = FaceTracker(), FaceMeshEncoder()
     times, gaps, smiles, frames = [], [], [], 0
@@ -155,25 +160,6 @@ def _said(speech: Path | None, frames: int) -> AudioClip:
     clip = read_audio(speech) if speech else AudioClip(np.zeros(0, np.float32), SAMPLE_RATE)
     missing = frames * clip.sample_rate // FPS - len(clip.samples)
     return AudioClip(np.pad(clip.samples, (0, max(0, missing))), clip.sample_rate)
-
-
-def _render(model: str, clip: RealClip, folder: Path) -> Path:
-    """`avatar-forcing render`, with its own defaults."""
-    parser = argparse.ArgumentParser()
-    render.add_arguments(parser)
-    video = folder / "avatar.mp4"
-    given = {
-        "--model": model,
-        "--speech": folder / "said.wav",
-        "--user-video": clip.user_video,
-        "--user-audio": clip.user_audio,
-        "--portrait": clip.portrait,
-        "--output": video,
-        "--motion": folder / "motion.npz",
-    }
-    words = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
-    render.run(parser.parse_args(words))
-    return video
 
 
 def _jaw(motion: Path) -> NDArray[np.float32]:

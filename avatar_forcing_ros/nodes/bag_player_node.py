@@ -17,14 +17,14 @@ from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
+from avatar_forcing_ros.bags import inputs
+from avatar_forcing_ros.bags.bag import BagReader, BagWriter, Storage
+from avatar_forcing_ros.bags.inputs import Input, Survey
 from avatar_forcing_ros.nodes import qos
-from avatar_forcing_ros.nodes.bag_recorder import PICTURE, BagRecorder
+from avatar_forcing_ros.nodes.bag_capture import PICTURE, BagRecorder
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import message_type
 from avatar_forcing_ros.nodes.ros_time import to_stamp
-from avatar_forcing_ros.replay import inputs
-from avatar_forcing_ros.replay.bag import BagReader, BagWriter, Storage
-from avatar_forcing_ros.replay.inputs import Input, Survey
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.stream.grid import FRAME_NS
 

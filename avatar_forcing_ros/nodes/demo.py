@@ -22,12 +22,13 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from avatar_forcing_ros.graph import settings as graph
+from avatar_forcing_ros.graph.demo_files import recorded_conversation
+from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup, Usage
+from avatar_forcing_ros.metrics.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.msg import FrameInfo
-from avatar_forcing_ros.nodes import graph, qos
-from avatar_forcing_ros.nodes.environment import local_graph
-from avatar_forcing_ros.nodes.latency import FrameTimes, LatencyReport, report
-from avatar_forcing_ros.nodes.processes import NodeFailedError, ProcessGroup, Usage
-from avatar_forcing_ros.nodes.recorded import recorded_conversation
+from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.stream.grid import FRAME_NS
 

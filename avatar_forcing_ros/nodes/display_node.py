@@ -11,17 +11,17 @@ from typing import Any, Literal
 import cv2
 from sensor_msgs.msg import Image
 
+from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig
+from avatar_forcing_ros.devices.playback import VOICE_EARLY_MS, VOICE_LATE_MS, PlaybackConfig, VoicePlayback
+from avatar_forcing_ros.devices.screen import Speaker, Window, has_screen
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, AudioReader, listen_audio
 from avatar_forcing_ros.nodes.conversions import to_rgb
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
-from avatar_forcing_ros.nodes.playback import VOICE_EARLY_MS, VOICE_LATE_MS, PlaybackConfig, VoicePlayback
-from avatar_forcing_ros.nodes.recording import Recorder, RecordingConfig
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.nodes.screen import Speaker, Window, has_screen
-from avatar_forcing_ros.nodes.worker import Mailbox
+from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.stream.grid import SAMPLE_RATE
 
 _WAITING = 64  # pictures and chunks: two seconds' worth while the disk is busy

@@ -25,10 +25,10 @@ from avatar_forcing_ros.nodes.motion_messages import to_sample
 from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.performer import Performer, sha256_of_pixels
 from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
-from avatar_forcing_ros.nodes.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.stream.grid import FRAME_NS

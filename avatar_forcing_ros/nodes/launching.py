@@ -7,8 +7,8 @@ from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from avatar_forcing_ros.nodes.environment import shared_memory_profile
-from avatar_forcing_ros.nodes.graph import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess
+from avatar_forcing_ros.graph.environment import shared_memory_profile
+from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess
 from avatar_forcing_ros.resources import PACKAGE
 
 

@@ -25,7 +25,7 @@ from rclpy.task import Future
 
 from avatar_forcing_ros.nodes import params
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
-from avatar_forcing_ros.nodes.worker import Faults, Worker, describe, one_line
+from avatar_forcing_ros.session.worker import Faults, Worker, describe, one_line
 
 Config = TypeVar("Config")
 _AUTOSTART = "autostart"

@@ -18,15 +18,15 @@ import cv2
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
 
+from avatar_forcing_ros.devices.capture import Microphone, Webcam
+from avatar_forcing_ros.devices.clips import Repeat
+from avatar_forcing_ros.devices.playlist import Event, camera, conversation, dialogue_manager, microphone
 from avatar_forcing_ros.media import AudioClip, MediaError, has_audio, read_audio
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
-from avatar_forcing_ros.nodes.clips import Repeat
 from avatar_forcing_ros.nodes.conversions import OutEncoding, from_rgb
-from avatar_forcing_ros.nodes.devices import Microphone, Webcam
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
-from avatar_forcing_ros.nodes.playlist import Event, camera, conversation, dialogue_manager, microphone
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, to_stamp
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, VideoFrame
 

@@ -18,7 +18,7 @@ from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, L
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, stamp_ns
-from avatar_forcing_ros.nodes.worker import Mailbox
+from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import VideoFrame
 
 

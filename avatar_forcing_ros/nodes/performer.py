@@ -19,9 +19,9 @@ from avatar_forcing_ros.messages.presented import Provenance, state_of
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.presenter import Presenter
-from avatar_forcing_ros.nodes.quality import QualityLadder
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, ClockWaiter
-from avatar_forcing_ros.nodes.worker import Faults, Mailbox, one_line
+from avatar_forcing_ros.session.quality import QualityLadder
+from avatar_forcing_ros.session.worker import Faults, Mailbox, one_line
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.stream.inputs import ArrivalTimes, InputWatch
 from avatar_forcing_ros.stream.speech import PlaybackEvent

@@ -24,9 +24,9 @@ from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.performer import Performer
 from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
-from avatar_forcing_ros.nodes.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.nodes.ros_time import MILLISECOND, ClockWaiter
-from avatar_forcing_ros.nodes.worker import Faults
+from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
+from avatar_forcing_ros.session.worker import Faults
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.stream.grid import FRAME_NS
 

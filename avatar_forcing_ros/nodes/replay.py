@@ -15,12 +15,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from avatar_forcing_ros.nodes import graph
-from avatar_forcing_ros.nodes.environment import local_graph
-from avatar_forcing_ros.nodes.processes import NodeFailedError, ProcessGroup
-from avatar_forcing_ros.replay.bag import BagReader
-from avatar_forcing_ros.replay.digest import digest_of
-from avatar_forcing_ros.replay.inputs import Survey, survey
+from avatar_forcing_ros.bags.bag import BagReader
+from avatar_forcing_ros.bags.digest import digest_of
+from avatar_forcing_ros.bags.inputs import Survey, survey
+from avatar_forcing_ros.graph import settings as graph
+from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
 
 PLAYER = "bag_player_node"
 

@@ -15,7 +15,7 @@ from avatar_forcing_ros.nodes.audio_messages import AudioReader
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.performer import Performer
 from avatar_forcing_ros.nodes.ros_time import to_duration
-from avatar_forcing_ros.nodes.worker import one_line
+from avatar_forcing_ros.session.worker import one_line
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
 from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
-from avatar_forcing_ros.motion.facemesh.measures import INDEX, MEASURES, measure
-from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker
+from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX, MEASURES, measure
+from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.autoencoder.crop import Square, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
-from avatar_forcing_ros.motion.facemesh.calibration import CalibrationConfig, NeutralFace
 from avatar_forcing_ros.motion.facemesh.channels import NAMES, SIZE
-from avatar_forcing_ros.motion.facemesh.encoder import NOISE, FaceMeshEncoder
-from avatar_forcing_ros.motion.facemesh.features import to_channels
-from avatar_forcing_ros.motion.facemesh.smoothing import Smoother
+from avatar_forcing_ros.motion.facemesh.reading.calibration import CalibrationConfig, NeutralFace
+from avatar_forcing_ros.motion.facemesh.reading.encoder import NOISE, FaceMeshEncoder
+from avatar_forcing_ros.motion.facemesh.reading.features import to_channels
+from avatar_forcing_ros.motion.facemesh.reading.smoothing import Smoother
 from avatar_forcing_ros.recordings.faces import FollowedFace, RememberingTracker, filled, lip_gaps, stretches
 from avatar_forcing_ros.signals import VideoFrame
 from avatar_forcing_ros.stream.grid import FPS, FRAME_NS

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,16 +19,15 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.bundle import ModelBundle, load_bundle
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
-from avatar_forcing_ros.motion.facemesh.encoder import EncoderConfig
+from avatar_forcing_ros.motion.facemesh.reading.encoder import EncoderConfig
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.recordings.clip import ClipRules, ClipSpan, divide, stream_features
 from avatar_forcing_ros.recordings.dyads import Dyad, read_dyads
 from avatar_forcing_ros.recordings.faces import StretchConfig
 from avatar_forcing_ros.recordings.manifest import DatasetInfo, ManifestEntry, digest
-from avatar_forcing_ros.recordings.recorded_clip import ClipRules, ClipSpan, divide, stream_features
 from avatar_forcing_ros.recordings.shards import DIRECTIONS, SILENCE, Dataset
 from avatar_forcing_ros.recordings.workers import Job, read_all
 from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES
-from avatar_forcing_ros.train.clips import ClipConfig
-from avatar_forcing_ros.train.recipe import clips_for
 
 _log = logging.getLogger(__name__)
 _SILENT_FRAMES = 75
@@ -37,7 +36,14 @@ _LAYOUT = 1
 """Of the shards; another number makes older ones count as of other settings."""
 
 
-def prepare(listed: Path, folder: Path, model: str, rules: ClipRules, workers: int = 1) -> dict[str, float]:
+def prepare(
+    listed: Path,
+    folder: Path,
+    model: str,
+    rules: ClipRules,
+    least_frames: Callable[[NetworkConfig], int],
+    workers: int = 1,
+) -> dict[str, float]:
     """Read every recording of a list that is not in the folder yet.
 
     Args:
@@ -45,6 +51,7 @@ def prepare(listed: Path, folder: Path, model: str, rules: ClipRules, workers: i
         folder: of the dataset.
         model: name or folder of the bundle whose motion space and audio features are wanted.
         rules: for clips.
+        least_frames: how many frames a piece must have for a network to learn from it.
         workers: processes that read side by side.
 
     Returns:
@@ -57,7 +64,10 @@ def prepare(listed: Path, folder: Path, model: str, rules: ClipRules, workers: i
     """
     dyads = read_dyads(listed)
     bundle = load_bundle(model)
-    _check_pieces(rules.piece_frames, clips_for(bundle.manifest.network))
+    least = least_frames(bundle.manifest.network)
+    if rules.piece_frames < least:
+        got = f"{rules.piece_frames / FPS:g} s"
+        raise ValueError(f"this model learns from pieces of at least {least / FPS:g} s, got {got}")
     info = describe(bundle, model, rules)
     dataset = Dataset(folder)
     with dataset.writing(info, _tables(bundle)):
@@ -68,12 +78,6 @@ def prepare(listed: Path, folder: Path, model: str, rules: ClipRules, workers: i
         counts = _counts([entries[span.clip] for span in spans])
         dataset.write_info(replace(info, counts=counts))
     return counts
-
-
-def _check_pieces(frames: int, clips: ClipConfig) -> None:
-    least = clips.first_start + clips.frames
-    if frames < least:
-        raise ValueError(f"this model learns from pieces of at least {least / FPS:g} s, got {frames / FPS:g} s")
 
 
 def _read_missing(dataset: Dataset, spans: Sequence[ClipSpan], job: Job, workers: int) -> None:

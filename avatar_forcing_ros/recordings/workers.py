@@ -19,8 +19,8 @@ from pathlib import Path
 import torch
 
 from avatar_forcing_ros.bundle import load_bundle
+from avatar_forcing_ros.recordings.clip import ClipReader, ClipRules, ClipSpan, ReadClip, divide
 from avatar_forcing_ros.recordings.manifest import ManifestEntry, digest
-from avatar_forcing_ros.recordings.recorded_clip import ClipReader, ClipRules, ClipSpan, ReadClip, divide
 from avatar_forcing_ros.recordings.shards import Dataset
 
 _log = logging.getLogger(__name__)

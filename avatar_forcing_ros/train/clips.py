@@ -45,6 +45,11 @@ class ClipConfig:
         """The earliest frame at which a clip can begin."""
         return self.audio_delay + self.jitter + self.lookback_frames
 
+    @property
+    def least_frames(self) -> int:
+        """The shortest conversation from which a clip can be drawn."""
+        return self.first_start + self.frames
+
 
 @dataclass(frozen=True)
 class ClipBatch:

@@ -14,8 +14,8 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipBatch, ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
-from avatar_forcing_ros.train.replay import heard_in, stream_motion
 from avatar_forcing_ros.train.scaling import LatentScale
+from avatar_forcing_ros.train.streaming import heard_in, stream_motion
 
 _log = logging.getLogger(__name__)
 

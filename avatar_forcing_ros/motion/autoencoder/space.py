@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, SteadySquare, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.portrait import AutoencoderPortrait
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
-from avatar_forcing_ros.motion.facemesh.detect import find_face
 from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
-from avatar_forcing_ros.motion.facemesh.tracker import FaceTracker
+from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
+from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import MotionEncoder, PortraitError
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
 

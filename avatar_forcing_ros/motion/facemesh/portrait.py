@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
-from avatar_forcing_ros.motion.facemesh.crop import Crop, crop_head
-from avatar_forcing_ros.motion.facemesh.detect import find_face
+from avatar_forcing_ros.motion.facemesh.drawing.model import Layers
+from avatar_forcing_ros.motion.facemesh.drawing.render import FrameRenderer
 from avatar_forcing_ros.motion.facemesh.landmarks import LEFT_EYE, OVAL, RIGHT_EYE, canonical_face
-from avatar_forcing_ros.motion.facemesh.matte import Layers, split_layers
 from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
-from avatar_forcing_ros.motion.facemesh.prepare import Prepared, face_mask, fill_outline, prepare
-from avatar_forcing_ros.motion.facemesh.render import FrameRenderer
+from avatar_forcing_ros.motion.facemesh.preparing.crop import Crop, crop_head
+from avatar_forcing_ros.motion.facemesh.preparing.matte import split_layers
+from avatar_forcing_ros.motion.facemesh.preparing.prepare import Prepared, face_mask, fill_outline, prepare
+from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
 from avatar_forcing_ros.motion.space import PortraitError
 
 LEAST_SIZE, MOST_SIZE = 64, 2048

@@ -24,7 +24,7 @@ class FaceMeshSpace:
 
     def make_encoder(self) -> MotionEncoder:
         """A fresh encoder for one user."""
-        from avatar_forcing_ros.motion.facemesh.encoder import FaceMeshEncoder
+        from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 
         return FaceMeshEncoder()
 

@@ -1,0 +1,181 @@
+"""Bags of rosbag2, sqlite3 and mcap, without ROS: read as far as they can be read, written whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
+
+from avatar_forcing_ros.bags.bag_types import BagTypes
+from avatar_forcing_ros.bags.mending import mend
+
+Storage = Literal["sqlite3", "mcap"]
+_LARGE_PAGES = ("PRAGMA page_size = 65536", "VACUUM")
+"""A picture is 13 writes of SQLite then, not 200, and takes half the time."""
+
+
+class BagError(ValueError):
+    """A bag cannot be read or written; the message says what was expected and what is there."""
+
+
+@dataclass(frozen=True)
+class BagMessage:
+    """One message: its topic, the type's name, when the bag received it, and its bytes."""
+
+    topic: str
+    type_name: str
+    time_ns: int
+    data: bytes
+
+
+class BagReader:
+    """A bag, open for reading.
+
+    Attributes:
+        types: the classes of its messages.
+        topics: topic -> type of what can be read.
+        unknown: topic -> type of what cannot be read, since neither the bag nor we know the type.
+        damage: what is wrong with the bag, or empty; complete once its messages were read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open it.
+
+        Raises:
+            BagError: there is no bag, or nothing of it can be read.
+        """
+        self.path, self.types, self.damage = path, BagTypes(), ""
+        self._stack = ExitStack()
+        self._readers = self._open()
+        known = {id(c): self.types.knows(c) for reader in self._readers for c in reader.connections}
+        self._connections = [[c for c in reader.connections if known[id(c)]] for reader in self._readers]
+        self.topics = {c.topic: c.msgtype for connections in self._connections for c in connections}
+        self.unknown = {c.topic: c.msgtype for r in self._readers for c in r.connections if c.topic not in self.topics}
+
+    def __enter__(self) -> BagReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def counts(self) -> dict[str, int]:
+        """Topic -> messages, of everything in the bag, as the bag says."""
+        counts: dict[str, int] = {}
+        for connection in (c for reader in self._readers for c in reader.connections):
+            counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
+        return counts
+
+    def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
+        """The messages of some topics in the order of their time; where the bag is damaged they end."""
+        for reader, connections in zip(self._readers, self._connections, strict=True):
+            if wanted := [c for c in connections if c.topic in topics]:
+                yield from self._read(reader, wanted)
+
+    def _read(self, reader: Reader, wanted: list[Connection]) -> Iterator[BagMessage]:
+        messages = reader.messages(wanted)
+        while True:
+            try:
+                connection, time_ns, data = next(messages)
+            except StopIteration:
+                return
+            except Exception as error:  # rosbags lets through what its parts raise at a broken place
+                self.damage = f"{reader.path.name} ends early: {_line(error)}"
+                return
+            yield BagMessage(connection.topic, connection.msgtype, time_ns, data)
+
+    def _open(self) -> list[Reader]:
+        if not self.path.exists():
+            raise BagError(f"{self.path}: no such bag")
+        try:
+            return [self._stack.enter_context(Reader(self.path))]
+        except Exception as error:  # rosbags lets through what its parts raise at a broken place
+            self.damage = _line(error)
+        return self._open_files()
+
+    def _open_files(self) -> list[Reader]:
+        """What can be read of a bag that a recorder did not finish: its files, without its table of contents."""
+        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
+        readers = [reader for file in files if (reader := self._open_file(file))]
+        if not readers:
+            raise BagError(f"{self.path}: expected a bag of rosbag2 (sqlite3 or mcap), got: {self.damage}")
+        return readers
+
+    def _open_file(self, file: Path) -> Reader | None:
+        return self._attempt(lambda: file) or self._attempt(lambda: mend(file, self._stack))
+
+    def _attempt(self, openable: Callable[[], Path]) -> Reader | None:
+        try:
+            return self._stack.enter_context(Reader(openable()))
+        except Exception:  # nothing of this file can be read
+            return None
+
+
+class BagWriter:
+    """A bag that appears under its name when it is complete.
+
+    Args:
+        path: folder of the bag.
+        storage: "sqlite3" or "mcap".
+        replace: an older bag of that name may go.
+
+    Raises:
+        BagError: something is there already.
+    """
+
+    def __init__(self, path: Path, storage: Storage = "sqlite3", replace: bool = False) -> None:
+        self.types = BagTypes()
+        self._path, self._part = path, path.with_name(f".{path.name}.part") / path.name
+        if path.exists() and not (replace and (path / "metadata.yaml").is_file()):
+            hint = "not a bag, and stays" if replace else "give --force to replace it"
+            raise BagError(f"{path} exists already: {hint}")
+        shutil.rmtree(self._part.parent, ignore_errors=True)
+        plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
+        self._writer = Writer(self._part, version=9, storage_plugin=plugin)
+        self._connections: dict[str, Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        self._writer.open()
+        if isinstance(self._writer.storage, Sqlite3Writer):
+            for statement in _LARGE_PAGES:
+                self._writer.storage.conn.execute(statement)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        if kind is not None:
+            shutil.rmtree(self._part.parent)
+            return
+        if self._path.exists():
+            shutil.rmtree(self._path)
+        self._part.rename(self._path)
+        self._part.parent.rmdir()
+
+    def add_topic(self, topic: str, kind: str) -> None:
+        """Have a topic in the bag, of a kind `package/Name`, even when nothing is written to it."""
+        name = kind.replace("/", "/msg/")
+        self.types.make(kind)  # defines the type
+        self._connections[topic] = self._writer.add_connection(topic, name, typestore=self.types.store)
+
+    def write(self, topic: str, time_ns: int, message: Any) -> None:
+        """Write a message of `types`."""
+        self.write_bytes(topic, time_ns, self.types.write(message))
+
+    def write_bytes(self, topic: str, time_ns: int, data: bytes | memoryview) -> None:
+        """Write the bytes of a message."""
+        self._writer.write(self._connections[topic], time_ns, data)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

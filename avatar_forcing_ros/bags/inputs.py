@@ -1,0 +1,207 @@
+"""What of a bag goes into the avatar: which topic is what, when the conversation opens and closes."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from avatar_forcing_ros.bags.bag import BagError, BagMessage, BagReader
+from avatar_forcing_ros.messages.audio import AudioKind, AudioReader
+from avatar_forcing_ros.signals import NANOSECONDS
+from avatar_forcing_ros.stream.grid import FRAME_NS
+
+CAMERA, COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
+MOTION, USER_AUDIO, SPEECH, INTERRUPT = "user_motion", "user_audio", "speech", "speech/interrupt"
+_SOUND = frozenset(f"audio_common_msgs/msg/{kind}" for kind in get_args(AudioKind)) | {
+    "avatar_forcing_ros/msg/AudioChunk"
+}
+_INFO = frozenset({"audio_common_msgs/msg/AudioInfo"})
+INPUTS: dict[str, frozenset[str]] = {
+    MOTION: frozenset({"avatar_forcing_ros/msg/MotionLatents"}),
+    CAMERA: frozenset({"sensor_msgs/msg/Image"}),
+    COMPRESSED: frozenset({"sensor_msgs/msg/CompressedImage"}),
+    USER_AUDIO: _SOUND,
+    SPEECH: _SOUND,
+    INTERRUPT: frozenset({"std_msgs/msg/Empty"}),
+    f"{USER_AUDIO}_info": _INFO,
+    f"{SPEECH}_info": _INFO,
+}
+"""Topics that the avatar listens to, and the types that they may have."""
+
+_OPENING_NS = NANOSECONDS  # what is stamped in the first second says when the conversation opens
+_TRUST_NS = NANOSECONDS  # a stamp further than this from the bag's own time says nothing about when the bag begins
+_AHEAD_NS = 600 * NANOSECONDS  # speech may be planned this long ahead
+_TAIL_NS = NANOSECONDS  # for speech to begin late, and for the mouth to come to rest
+_STAMP = struct.Struct("<4xiI")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One message for the avatar: what it is (a name of `INPUTS`), its type, when it came, and its bytes."""
+
+    name: str
+    type_name: str
+    time_ns: int
+    data: bytes
+
+    @property
+    def header_ns(self) -> int | None:
+        """Its stamp; None when it has none. Its bytes are little endian on all machines that record bags today."""
+        if self.type_name.endswith(("/Empty", "/AudioData", "/AudioInfo")) or len(self.data) < _STAMP.size:
+            return None
+        return stamp_of_bytes(self.data) or None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a bag holds for the avatar.
+
+    Attributes:
+        inputs: topic -> what it is, of the topics that are used.
+        types: what it is -> type.
+        opens_ns: the conversation begins; on the frame grid.
+        closes_ns: the last frame is presented by then.
+        counts: what it is -> messages.
+        skipped: topic -> messages that the avatar has no use for, or that cannot be read.
+        damage: what is wrong with the bag, or empty.
+    """
+
+    inputs: Mapping[str, str]
+    types: Mapping[str, str]
+    opens_ns: int
+    closes_ns: int
+    counts: Mapping[str, int]
+    skipped: Mapping[str, int]
+    damage: str = ""
+
+    @property
+    def sees_camera(self) -> bool:
+        """The user's motion is read from pictures; otherwise it is in the bag."""
+        return CAMERA in self.types or COMPRESSED in self.types
+
+
+@dataclass
+class _Times:
+    """First and last moment of a conversation, from the stamps of what is in it."""
+
+    begin_ns: int | None = None
+    opens_ns: list[int] = field(default_factory=list)
+    closes_ns: int = 0
+    spoken_until_ns: int = 0
+
+    def note(self, message: Input, duration_ns: int) -> None:
+        """One message more."""
+        received_ns, stamp = message.time_ns, message.header_ns
+        self.begin_ns = received_ns if self.begin_ns is None else self.begin_ns
+        near = stamp is not None and abs(stamp - received_ns) <= _TRUST_NS
+        begins_ns = stamp if near and stamp is not None else received_ns
+        if received_ns <= self.begin_ns + _OPENING_NS:
+            self.opens_ns.append(begins_ns)
+        self.closes_ns = max(self.closes_ns, begins_ns + duration_ns)
+        if message.name == SPEECH:
+            planned = stamp if stamp is not None and 0 <= stamp - received_ns <= _AHEAD_NS else begins_ns
+            self.spoken_until_ns = max(self.spoken_until_ns, planned) + duration_ns
+
+
+def stamp_of_bytes(data: bytes) -> int:
+    """The stamp of a message that begins with a header, from its bytes; 0 is an unset stamp."""
+    sec, nanosec = _STAMP.unpack_from(data)
+    return sec * NANOSECONDS + nanosec
+
+
+def survey(bag: BagReader, remap: Mapping[str, str] | None = None, camera: bool = False) -> Survey:
+    """Read a bag once, but for its pictures.
+
+    Args:
+        bag: to be read.
+        remap: what an input is -> the topic that it has in the bag; others have their own name.
+        camera: read the user's motion from pictures even when it is in the bag.
+
+    Raises:
+        BagError: nothing for the avatar is in the bag; the message says what was expected and what is there.
+    """
+    inputs = _choose(bag, remap or {}, camera)
+    counts = dict.fromkeys(inputs.values(), 0)
+    times = _Times()
+    lengths = lengths_of(bag, {name: bag.topics[topic] for topic, name in inputs.items()})
+    for message in read_inputs(bag, inputs):
+        counts[message.name] += 1
+        times.note(message, lengths(message))
+    if times.begin_ns is None:
+        raise BagError(f"{bag.path}: none of {', '.join(inputs)} has a message in it. {bag.damage}".strip())
+    skipped = {topic: count for topic, count in bag.counts().items() if topic not in inputs}
+    closes_ns = max(times.closes_ns, times.spoken_until_ns) + _TAIL_NS
+    types = {name: bag.topics[topic] for topic, name in inputs.items()}
+    return Survey(
+        inputs,
+        types,
+        min(times.opens_ns) // FRAME_NS * FRAME_NS,
+        -(-closes_ns // FRAME_NS) * FRAME_NS,
+        counts,
+        skipped,
+        bag.damage,
+    )
+
+
+def read_inputs(bag: BagReader, inputs: Mapping[str, str]) -> Iterator[Input]:
+    """The avatar's messages in the order of the bag's time."""
+    for message in bag.messages(inputs):
+        yield _input(message, inputs)
+
+
+def lengths_of(bag: BagReader, types: Mapping[str, str]) -> Callable[[Input], int]:
+    """How long the sound of a message is, in nanoseconds; 0 for everything else and for what cannot be read."""
+    readers = audio_readers(types)
+
+    def length_ns(message: Input) -> int:
+        try:
+            if message.name in readers:
+                return readers[message.name].read(bag.types.read(message.data, message.type_name)).duration_ns
+            if message.name.endswith("_info"):
+                readers[message.name.removesuffix("_info")].learn(bag.types.read(message.data, message.type_name))
+        except (ValueError, KeyError):
+            pass  # the performance refuses it, and counts it
+        return 0
+
+    return length_ns
+
+
+def audio_readers(types: Mapping[str, str], now_ns: Callable[[], int] = lambda: 0) -> dict[str, AudioReader]:
+    """Readers of the sound in a bag, by what it is."""
+    return {name: AudioReader(audio_kind(types[name]), None, now_ns) for name in (USER_AUDIO, SPEECH) if name in types}
+
+
+def audio_kind(type_name: str) -> AudioKind:
+    """The kind of a message of sound."""
+    kind: Any = type_name.rpartition("/")[2]
+    return kind
+
+
+def _choose(bag: BagReader, remap: Mapping[str, str], camera: bool) -> dict[str, str]:
+    """Topic -> what it is, of the inputs that a bag holds."""
+    found = {}
+    for name, types in INPUTS.items():
+        topic = "/" + remap.get(name, name).lstrip("/")
+        if bag.topics.get(topic) in types:
+            found[name] = topic
+    for worse in _worse(found, camera):
+        found.pop(worse, None)
+    if not {MOTION, CAMERA, COMPRESSED, USER_AUDIO, SPEECH} & set(found):
+        there = ", ".join(f"{topic} ({kind})" for topic, kind in sorted((bag.topics | bag.unknown).items()))
+        wanted = ", ".join(f"/{remap.get(name, name).lstrip('/')}" for name in INPUTS)
+        raise BagError(f"{bag.path}: expected at least one of {wanted}; the bag has {there or 'nothing'}")
+    return {topic: name for name, topic in found.items()}
+
+
+def _worse(found: Mapping[str, str], camera: bool) -> set[str]:
+    """Inputs that say what another one says better."""
+    pictures = {CAMERA, COMPRESSED} & set(found)
+    if MOTION in found and not (camera and pictures):
+        return pictures
+    return ({MOTION} if camera and pictures else set()) | ({COMPRESSED} if CAMERA in found else set())
+
+
+def _input(message: BagMessage, inputs: Mapping[str, str]) -> Input:
+    return Input(inputs[message.topic], message.type_name, message.time_ns, message.data)

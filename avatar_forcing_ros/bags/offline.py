@@ -1,0 +1,129 @@
+"""A bag through the avatar without ROS, as fast as the machine can: the same pictures as the live nodes make of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+from avatar_forcing_ros.avatar import Avatar
+from avatar_forcing_ros.bags import inputs
+from avatar_forcing_ros.bags.ahead import ahead
+from avatar_forcing_ros.bags.bag import BagReader, BagWriter
+from avatar_forcing_ros.bags.inputs import Input, Survey
+from avatar_forcing_ros.bags.performance import Performance
+from avatar_forcing_ros.bags.stage import BagStage, Pictures
+from avatar_forcing_ros.bags.watching import watch
+from avatar_forcing_ros.messages import motion
+from avatar_forcing_ros.motion.space import MotionSpace
+
+_AHEAD = 64
+
+
+@dataclass
+class Replayed:
+    """What was made of a bag.
+
+    Attributes:
+        sha256: of all pictures and their stamps, see `ImageDigest`.
+        frames: pictures.
+        counters: what the avatar refused or mended, by name.
+        refused: messages that could not be read, by what they are.
+        reasons: why, the first time, by what they are.
+        damage: what is wrong with the bag, or empty.
+    """
+
+    sha256: str = ""
+    frames: int = 0
+    counters: dict[str, int] = field(default_factory=dict)
+    refused: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
+    damage: str = ""
+
+    def refuse(self, name: str, error: Exception) -> None:
+        """Count a message that could not be read; each kind of message is refused by one thread only."""
+        self.refused[name] += 1
+        self.reasons.setdefault(name, str(error))
+
+
+def replay(
+    source: BagReader,
+    found: Survey,
+    writer: BagWriter,
+    avatar: Avatar,
+    portrait_sha256: str,
+    pictures: Pictures = "raw",
+) -> Replayed:
+    """Play a bag to an avatar and record what it presents.
+
+    Args:
+        source: the bag.
+        found: what is in it.
+        writer: of the bag that is made, not open yet.
+        avatar: has not begun yet.
+        portrait_sha256: of the portrait's pixels.
+        pictures: how pictures are written.
+    """
+    result = Replayed()
+    stage = BagStage(writer, avatar.render, pictures)
+    if found.sees_camera:
+        stage.add_topic(inputs.MOTION, "avatar_forcing_ros/MotionLatents")
+    messages = _messages(source, found, avatar.bundle.space, result)
+    with stage, closing(ahead(messages, _AHEAD, "reading")) as coming:
+        performance = Performance(avatar, stage, writer.types.make, portrait_sha256)
+        feeder = Feeder(source, found, performance, avatar.bundle.space)
+        performance.start(found.opens_ns)
+        for message in coming:
+            performance.advance(message.time_ns)
+            if found.sees_camera and message.name == inputs.MOTION:
+                stage.copy(inputs.MOTION, message.time_ns, message.data)
+            feeder.feed(message, result)
+        performance.advance(found.closes_ns)
+    result.sha256, result.frames = stage.digest.hexdigest(), stage.digest.frames
+    result.counters = {**avatar.counters(), "failed_blocks": performance.failed_blocks}
+    result.damage = source.damage
+    return result
+
+
+def _messages(source: BagReader, found: Survey, space: MotionSpace, result: Replayed) -> Iterator[Input]:
+    """What the avatar gets, until the conversation closes; pictures have become the user's motion."""
+    messages = takewhile(lambda m: m.time_ns <= found.closes_ns, inputs.read_inputs(source, found.inputs))
+    return watch(messages, source.types, space, result.refuse) if found.sees_camera else messages
+
+
+class Feeder:
+    """Hands the messages of a bag to a performance, as the nodes' subscriptions do.
+
+    Args:
+        bag: has the types of the messages.
+        found: what is in it.
+        performance: gets them.
+        space: of the user's motion.
+    """
+
+    def __init__(self, bag: BagReader, found: Survey, performance: Performance, space: MotionSpace) -> None:
+        self._types, self._performance, self._space = bag.types, performance, space
+        self._now_ns = 0
+        self._readers = inputs.audio_readers(found.types, lambda: self._now_ns)
+        self._accept: dict[str, Callable[[Any], None]] = {
+            inputs.USER_AUDIO: lambda m: self._performance.hear(self._sound(inputs.USER_AUDIO, m), self._now_ns),
+            inputs.SPEECH: lambda m: self._performance.say(self._sound(inputs.SPEECH, m), self._now_ns),
+            inputs.INTERRUPT: lambda _m: self._performance.interrupt(self._now_ns),
+            inputs.MOTION: lambda m: self._performance.see(motion.to_sample(m, self._space.name), self._now_ns),
+            f"{inputs.USER_AUDIO}_info": lambda m: self._readers[inputs.USER_AUDIO].learn(m),
+            f"{inputs.SPEECH}_info": lambda m: self._readers[inputs.SPEECH].learn(m),
+        }
+
+    def feed(self, message: Input, result: Replayed) -> None:
+        """Hand one over; what is refused is counted, and the next one comes."""
+        self._now_ns = message.time_ns
+        try:
+            self._accept[message.name](self._types.read(message.data, message.type_name))
+        except (ValueError, KeyError) as error:
+            result.refuse(message.name, error)
+
+    def _sound(self, name: str, message: Any) -> Any:
+        return self._readers[name].read(message)

@@ -1,0 +1,179 @@
+"""`avatar-forcing evaluate`: what a model does on conversations that no training has seen, and on real recordings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from avatar_forcing_ros.commands import render
+from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
+from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
+from avatar_forcing_ros.evaluation.reaction_pictures import draw_reaction, draw_real_clip, draw_strip
+from avatar_forcing_ros.evaluation.real_clip import RealClip, RealClipResult, evaluate_real_clip
+from avatar_forcing_ros.evaluation.table import as_json, format_table
+from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
+from avatar_forcing_ros.simulation.conversation import ConversationConfig
+
+CURVES = 3
+"""Conversations of which curves are drawn."""
+HOW_TO_GET_STAGE_1 = (
+    "No column without stage 2: give the bundle of stage 1 as --without-stage-2 FOLDER; "
+    "`avatar-forcing train` leaves it in stage_1/bundle of its work folder."
+)
+LEGEND = (
+    "↓ less, ↑ more, ≈ as the truth is better; ± is half of the 90 % interval over conversations.\n"
+    "no user motion: the camera is off and the user only heard (the paper's ablation of m_u)."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    defaults, conversations = ComparisonConfig(), ConversationConfig()
+    parser.add_argument("model", nargs="?", default=DEFAULT_BUNDLE, help="name or folder of a bundle (%(default)s)")
+    parser.add_argument("--without-stage-2", metavar="BUNDLE", help="the same model before its preference stage")
+    parser.add_argument("--conversations", type=int, default=10, help="held-out ones; 0 for none (%(default)s)")
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="of these conversations (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=conversations.duration_s, help="of each (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=defaults.seeds, help="samples of each (%(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("out/evaluate"), help="folder for pictures (%(default)s)")
+    parser.add_argument("--speech", type=Path, help="a recording for the avatar to say: sound or video file")
+    parser.add_argument("--clip", type=Path, help="a video of a real user in front of it")
+    parser.add_argument("--clip-audio", type=Path, help="what that user says (default: the sound of --clip)")
+    parser.add_argument("--portrait", type=Path, help="face for the recordings (default: the project's own character)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Evaluate; everything that was measured, for --json.
+
+    Raises:
+        ValueError: nothing is left to evaluate, or an argument is out of range.
+    """
+    _check(args)
+    torch.set_num_threads(1)
+    args.output.mkdir(parents=True, exist_ok=True)
+    result: dict[str, Any] = {"model": str(args.model)}
+    if args.conversations:
+        result |= _on_conversations(args)
+    if args.speech or args.clip:
+        result["recordings"] = _on_recordings(args)
+    (args.output / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.conversations < 0 or args.seeds < 1 or args.seconds < 10:
+        raise ValueError(
+            "expected --conversations of at least 0, --seeds of at least 1 and --seconds of at least 10, "
+            f"got {args.conversations}, {args.seeds} and {args.seconds}"
+        )
+    if not (args.conversations or args.speech or args.clip):
+        raise ValueError("nothing to evaluate: expected --conversations of at least 1, --speech or --clip")
+    if args.clip_audio and not args.clip:
+        raise ValueError("--clip-audio is the voice of the user in --clip, which is missing")
+
+
+def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
+    """The table, on simulated conversations."""
+    model = load_bundle(args.model)
+    stage_1 = load_bundle(args.without_stage_2) if args.without_stage_2 else None
+    require_named_channels(model)
+    tqdm.write(f"simulating {args.conversations} conversations of {args.seconds:g} s")
+    data = held_out(args.conversations, args.seed, replace(ConversationConfig(), duration_s=args.seconds))
+    config = ComparisonConfig(seeds=args.seeds)
+    columns = compare(data, model, stage_1, config, progress=lambda name: tqdm.write(f"generating: {name}"))
+    table = "\n".join([format_table(columns), LEGEND, *([] if stage_1 else [HOW_TO_GET_STAGE_1])])
+    tqdm.write(f"\n{table}\n")
+    (args.output / "table.txt").write_text(table + "\n")
+    return {
+        "conversations": args.conversations,
+        "seed": args.seed,
+        "seconds": args.seconds,
+        "seeds": args.seeds,
+        "columns": as_json(columns),
+        "pictures": [str(path) for path in _draw(args.output, model, data, columns)],
+    }
+
+
+def _draw(folder: Path, model: ModelBundle, data: HeldOut, columns: list[Column]) -> list[Path]:
+    """Curves of the first conversations, and a strip of the one with most smiles; their paths."""
+    motion = next(column.motion for column in columns if column.name == "model")
+    paths = [folder / f"curves_{number}.png" for number in range(min(CURVES, len(motion)))]
+    for number, path in enumerate(paths):
+        draw_reaction(data.conversations[number], motion[number], path)
+    chosen = int(np.argmax([len(conversation.user_smiles) for conversation in data.conversations]))
+    draw_strip(model.space, data.conversations[chosen], motion[chosen], folder / "strip.png")
+    return [*paths, folder / "strip.png"]
+
+
+def render_clip(model: str, clip: RealClip, video: Path, motion: Path) -> None:
+    """`avatar-forcing render`, with its own defaults."""
+    parser = argparse.ArgumentParser()
+    render.add_arguments(parser)
+    given = {
+        "--model": model,
+        "--speech": clip.speech,
+        "--user-video": clip.user_video,
+        "--user-audio": clip.user_audio,
+        "--portrait": clip.portrait,
+        "--output": video,
+        "--motion": motion,
+    }
+    words = [str(word) for pair in given.items() if pair[1] is not None for word in pair]
+    render.run(parser.parse_args(words))
+
+
+def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
+    """Mouth against speech and smile against smile, as a face mesh sees them in the rendered video."""
+    clip = RealClip(args.speech, args.clip, args.clip_audio, args.portrait)
+    found = evaluate_real_clip(str(args.model), clip, args.output / "recording", render_clip)
+    draw_real_clip(
+        found.energy,
+        found.watched.gap,
+        None if found.user is None else found.user.smile,
+        found.watched.smile,
+        args.output / "recording.png",
+    )
+    for line in _sentences(found):
+        tqdm.write(line)
+    return {
+        "video": str(found.video),
+        "mouth_against_log_energy": _lagged(found.speech),
+        "jaw_latent_against_log_energy": _lagged(found.speech_drawn),
+        "smile_against_user_smile": _lagged(found.smile),
+        "user_smile_std": _number(found.user_smile_std),
+        "user_seen_share": None if found.user is None else round(found.user.seen_share, 3),
+        "avatar_seen_share": round(found.watched.seen_share, 3),
+    }
+
+
+def _sentences(found: RealClipResult) -> list[str]:
+    lines = [f"rendered: {found.video}"]
+    if found.speech:
+        lines.append(f"mouth against log energy of the speech, by face mesh: {_said(found.speech)}")
+    if found.speech_drawn:
+        lines.append(f"the same of the jaw's latent, before rendering: {_said(found.speech_drawn)}")
+    if found.smile:
+        lines.append(f"avatar's smile against the user's, by face mesh: {_said(found.smile)}")
+    elif found.user:
+        lines.append(f"the user's smile moves too little to be answered: standard deviation {found.user_smile_std:.3f}")
+    return lines
+
+
+def _said(found: LaggedCorrelation) -> str:
+    return f"correlation {found.value:.2f} at a lag of {found.lag_frames} frames"
+
+
+def _lagged(found: LaggedCorrelation | None) -> dict[str, float | int] | None:
+    return None if found is None else {"correlation": round(found.value, 4), "lag_frames": found.lag_frames}
+
+
+def _number(value: float) -> float | None:
+    return round(value, 4) if np.isfinite(value) else None

@@ -1,0 +1,25 @@
+"""`avatar-forcing import-weights`: the authors' weight files -> a model bundle that every command and node can run."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from avatar_forcing_ros.published.importing import LICENCE, Sources, import_weights
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--flow-transformer", type=Path, required=True, metavar="PTH", help="flow_transformer.pth")
+    parser.add_argument("--motion-autoencoder", type=Path, required=True, metavar="PTH", help="motion_autoencoder.pth")
+    parser.add_argument("--wav2vec2", type=Path, required=True, metavar="FOLDER", help="folder of wav2vec2-base-960h")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the bundle to write")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Import, and say where the bundle is and what its licence allows."""
+    sources = Sources(args.flow_transformer, args.motion_autoencoder, args.wav2vec2)
+    folder = import_weights(sources, args.output)
+    print(f"wrote {folder}; its weights are {LICENCE}: not for commercial use")
+    return {"bundle": str(folder), "licence": LICENCE}

@@ -1,0 +1,57 @@
+"""`avatar-forcing prepare`: recordings of pairs of people -> a folder that `train --data` takes."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
+from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.recordings.clip import ClipRules
+from avatar_forcing_ros.recordings.prepare import prepare
+from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset
+from avatar_forcing_ros.stream.grid import FPS
+from avatar_forcing_ros.train.recipe import clips_for
+
+_SHOWN = 20
+"""Skipped clips that are named at the end; all are in the manifest."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    rules = ClipRules()
+    parser.add_argument("recordings", type=Path, help="csv, yaml or jsonl: docs/training_on_your_videos.md")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the shards go, or go on")
+    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle whose motion space and audio features are read")
+    parser.add_argument("--workers", type=int, default=1, help="processes that read side by side (%(default)s)")
+    parser.add_argument("--longest", type=float, default=rules.longest_s, metavar="S", help="of a clip (%(default)g s)")
+    parser.add_argument(
+        "--least-face", type=float, default=rules.least_face_px, metavar="PX", help="narrowest face (%(default)g px)"
+    )
+    parser.add_argument(
+        "--piece", type=float, default=rules.piece_frames / FPS, metavar="S", help="to train on (%(default)g s)"
+    )
+
+
+def least_piece_frames(network: NetworkConfig) -> int:
+    """The shortest piece that training can draw a clip from."""
+    return clips_for(network).least_frames
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Prepare; returns the counts."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    rules = ClipRules(longest_s=args.longest, piece_frames=round(args.piece * FPS), least_face_px=args.least_face)
+    counts = prepare(args.recordings, args.output, args.model, rules, least_piece_frames, args.workers)
+    skipped = [entry for entry in Dataset(args.output).entries().values() if not entry.is_kept]
+    for entry in skipped[:_SHOWN]:
+        print(f"skipped {entry.clip} (line {entry.line}): {entry.reason}")
+    if len(skipped) > _SHOWN:
+        print(f"and {len(skipped) - _SHOWN} more")
+    print(
+        f"{counts['kept']} of {counts['clips']} clips, {counts['hours']:.2f} h of two people, "
+        f"{counts['training_hours']:.2f} h to train on; what became of each: {args.output / MANIFEST}"
+    )
+    return {**counts, "output": str(args.output), "ok": counts["kept"] > 0}

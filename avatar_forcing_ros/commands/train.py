@@ -1,0 +1,134 @@
+"""`avatar-forcing train`: the bundled model from nothing.
+
+    simulate -> stage 1, diffusion forcing -> losing motion -> stage 2, preference -> evaluate -> write the bundle
+
+Everything in the working folder is found again, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.train.clips import ClipSampler
+from avatar_forcing_ros.train.corpus import build_corpus
+from avatar_forcing_ros.train.export import write_bundle
+from avatar_forcing_ros.train.from_recordings import train_on_recordings
+from avatar_forcing_ros.train.journal import Journal
+from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
+from avatar_forcing_ros.train.pictures import draw_curves, take_of
+from avatar_forcing_ros.train.preference import PreferenceTrainer
+from avatar_forcing_ros.train.recipe import Recipe, full_recipe, smoke_recipe
+from avatar_forcing_ros.train.scaling import LatentScale
+from avatar_forcing_ros.train.streaming import generated
+from avatar_forcing_ros.train.trainer import Trainer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command; defaults are those of the recipe."""
+    recipe = full_recipe()
+    parser.add_argument("--output", type=Path, default=Path("models/facemesh"), help="bundle to write (%(default)s)")
+    parser.add_argument("--work", type=Path, default=Path("out/train"), help="data, checkpoint, pictures (%(default)s)")
+    parser.add_argument("--steps", type=int, help=f"optimiser steps of stage 1 ({recipe.train.steps})")
+    parser.add_argument("--tuning-steps", type=int, help=f"the same of stage 2; 0 leaves it out ({recipe.tune.steps})")
+    parser.add_argument("--batch", type=int, help=f"clips per step ({recipe.train.batch})")
+    parser.add_argument("--conversations", type=int, help=f"simulated conversations ({recipe.corpus.conversations})")
+    parser.add_argument("--seed", type=int, default=recipe.train.seed, help="of weights, clips and noise (%(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the network (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings from `prepare` instead of simulation")
+    parser.add_argument("--smoke", action="store_true", help="about a minute, to see that everything works")
+
+
+def recipe_from(args: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments ask for."""
+    recipe = smoke_recipe() if args.smoke else full_recipe()
+    changes = {name: value for name in ("steps", "batch") if (value := getattr(args, name)) is not None}
+    tune = recipe.tune if args.tuning_steps is None else replace(recipe.tune, steps=args.tuning_steps)
+    corpus = recipe.corpus
+    if args.conversations is not None:
+        corpus = replace(corpus, conversations=args.conversations)
+    tune = replace(tune, seed=args.seed + 1)
+    return replace(recipe, corpus=corpus, train=replace(recipe.train, seed=args.seed, **changes), tune=tune)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Train and write the bundle.
+
+    Returns:
+        Steps, the manifest's path, and the metrics on held-out conversations.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(args.threads)
+    recipe = recipe_from(args)
+    if args.data is not None:
+        return train_on_recordings(recipe, args.data, args.work, args.output, args.device)
+    trainer = make_trainer(recipe, args.work, args.workers, args.device)
+    _train(trainer, recipe, args.work / "stage_1")
+    if recipe.tune.steps:
+        trainer = make_tuner(recipe, trainer, args.work)
+        _train(trainer, recipe, args.work / "stage_2")
+    data = held_out(recipe.evaluated, config=recipe.corpus.conversation)
+    metrics = evaluate(data, _generate(trainer, recipe, data), recipe.network.block_frames)
+    manifest = _write(trainer, recipe, args.output)
+    return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
+
+
+def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:
+    """Run a stage, with pictures as it goes, and keep what it made as a bundle of its own."""
+    watched = held_out(recipe.watched, config=recipe.corpus.conversation)
+    trainer.run(folder, Journal(folder), report=lambda t: _watch(t, recipe, watched, folder))
+    _write(trainer, recipe, folder / "bundle")
+
+
+def _write(trainer: Trainer, recipe: Recipe, folder: Path) -> Path:
+    return write_bundle(
+        folder, "facemesh", trainer.average, trainer.sampler.scale, recipe.sampler, origin_of(recipe, trainer)
+    )
+
+
+def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Trainer:
+    """Simulate what is missing, and set up the run."""
+    corpus = build_corpus(recipe.corpus, work / "conversations", workers)
+    scale = LatentScale.of(corpus.motion, np.array([channel.high - channel.low for channel in CHANNELS]))
+    return Trainer(ClipSampler(corpus, scale, recipe.clips, recipe.train.seed), recipe.network, recipe.train, device)
+
+
+def make_tuner(recipe: Recipe, stage_1: Trainer, work: Path) -> PreferenceTrainer:
+    """Set up stage 2 from stage 1's averaged weights, which also make the losing motion."""
+    network, first = stage_1.average.cpu().eval(), stage_1.sampler
+    chosen, losing = make_pairs(network, first.corpus, first.scale, recipe.pairs, recipe.clips, work)
+    clips = ClipSampler(chosen, first.scale, recipe.clips, recipe.tune.seed)
+    return PreferenceTrainer(PairSampler(clips, losing), network, recipe.tune, recipe.preference, str(stage_1.device))
+
+
+def origin_of(recipe: Recipe, trainer: Trainer) -> str:
+    """One sentence: what made the weights."""
+    corpus, train = recipe.corpus, recipe.train
+    tuned = trainer.step if isinstance(trainer, PreferenceTrainer) else 0
+    hours = corpus.conversations * corpus.conversation.duration_s / 3600
+    return (
+        f"avatar-forcing train --steps {train.steps} --tuning-steps {tuned} --batch {train.batch} "
+        f"--conversations {corpus.conversations} --seed {train.seed}; {hours:.1f} h of simulated conversations, "
+        "speech by espeak-ng and flite, no recordings"
+    )
+
+
+def _generate(trainer: Trainer, recipe: Recipe, data: HeldOut) -> NDArray[np.float32]:
+    return generated(trainer, recipe.sampler, recipe.clips, data.heard)
+
+
+def _watch(trainer: Trainer, recipe: Recipe, data: HeldOut, folder: Path) -> None:
+    """A picture of the model as it is now."""
+    motion = _generate(trainer, recipe, data)
+    draw_curves(take_of(data.conversations[0], motion[0]), folder / f"curves_{trainer.step:06d}.png")

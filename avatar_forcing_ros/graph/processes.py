@@ -1,0 +1,107 @@
+"""Starts the nodes of a graph as processes, measures them, and ends them: the part of ROS launch that a demo needs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from avatar_forcing_ros.graph.settings import NodeProcess
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class NodeFailedError(RuntimeError):
+    """A node ended that should not have; the message has its last lines."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process has used: processor seconds since it began, and memory now, its share of what is shared."""
+
+    cpu_s: float
+    memory_mb: float
+
+
+class ProcessGroup:
+    """The processes of a graph, by the name of their executable. Leaving the context ends them all."""
+
+    def __init__(self, nodes: Sequence[NodeProcess], environment: Mapping[str, str]) -> None:
+        self._nodes, self._environment = nodes, {**os.environ, **environment}
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._logs: dict[str, Path] = {}
+
+    def __enter__(self) -> ProcessGroup:
+        self._folder = tempfile.TemporaryDirectory(prefix="avatar_forcing_")
+        for node in self._nodes:
+            self._start(node)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in self._running:
+            self.end(name, patience_s=5)
+        self._folder.cleanup()
+
+    def _start(self, node: NodeProcess) -> None:
+        self._logs[node.executable] = Path(self._folder.name) / f"{node.executable}.log"
+        with self._logs[node.executable].open("wb") as log:
+            self._running[node.executable] = subprocess.Popen(
+                [sys.executable, "-m", node.module, *node.ros_arguments()],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for us; we end them in order
+            )
+
+    def ended(self, name: str) -> bool:
+        """Whether a process has ended by itself."""
+        return self._running[name].poll() is not None
+
+    def check(self) -> None:
+        """Raise when a process has failed.
+
+        Raises:
+            NodeFailedError: with what it said last.
+        """
+        for name, process in self._running.items():
+            if process.poll() not in (None, 0):
+                raise NodeFailedError(f"{name} ended with status {process.returncode}: {self.last_lines(name)}")
+
+    def end(self, name: str, patience_s: float) -> int:
+        """End a process: first politely, then harder. Returns its exit status."""
+        process = self._running[name]
+        for request, wait_s in ((signal.SIGINT, patience_s), (signal.SIGTERM, 2.0), (signal.SIGKILL, None)):
+            if process.poll() is None:
+                process.send_signal(request)
+            try:
+                return process.wait(wait_s)
+            except subprocess.TimeoutExpired:
+                continue
+        raise AssertionError("a killed process ends")
+
+    def usage(self) -> dict[str, Usage]:
+        """What every running process uses."""
+        return {name: _usage(process.pid) for name, process in self._running.items() if process.poll() is None}
+
+    def last_lines(self, name: str, count: int = 3) -> str:
+        """What a process said last, in one line."""
+        lines = self._logs[name].read_text(errors="replace").splitlines()
+        return " | ".join(lines[-count:]) or "it said nothing"
+
+
+def _usage(pid: int) -> Usage:
+    folder = Path("/proc") / str(pid)
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    user, system = int(fields[11]), int(fields[12])
+    rollup = (folder / "smaps_rollup").read_text().splitlines()
+    shares_kb = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+    return Usage((user + system) / _TICKS_PER_S, shares_kb / 1024)

@@ -1,0 +1,154 @@
+"""Which nodes, with which parameters, make up the live avatar, the demo and a replay. Launch files and demo read it.
+
+A parameter stands in one of three places and only there: its default in the dataclass of its node, what a setting
+(live, demo, replay) changes in `config/<setting>.yaml`, and what the caller says in the functions below. No ROS here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from avatar_forcing_ros.graph.demo_files import Recorded
+from avatar_forcing_ros.resources import PACKAGE, resource
+
+Value = bool | int | float | str
+
+PROCESS_ENVIRONMENT = {
+    # Each process has one thread that computes; more would take the cores from the others.
+    "OMP_NUM_THREADS": "1",
+    # glibc would give the memory of each picture back and fetch it anew: 11,000 page faults a second in the display.
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+}
+"""Variables of every process, besides those of the middleware in `environment.py`."""
+
+
+@dataclass(frozen=True)
+class NodeProcess:
+    """One node, run as a process of its own.
+
+    Attributes:
+        executable: its name in lib/avatar_forcing_ros, and of its module in `avatar_forcing_ros.nodes`.
+        settings: parameter file.
+        parameters: what the caller says, above the file.
+        remappings: topics by other names.
+    """
+
+    executable: str
+    settings: Path
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    remappings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The module whose `main` the executable calls."""
+        return f"{PACKAGE}.nodes.{self.executable}"
+
+    def ros_arguments(self) -> list[str]:
+        """Command line of the process after its name."""
+        arguments = ["--ros-args", "--params-file", str(self.settings)]
+        for name, value in self.parameters.items():
+            arguments += ["-p", f"{name}:={json.dumps(value)}"]  # rcl reads YAML, of which JSON is a part
+        for name, other in self.remappings.items():
+            arguments += ["-r", f"{name}:={other}"]
+        return arguments
+
+
+@dataclass(frozen=True)
+class AvatarChoice:
+    """Whose face and which model; empty takes the default of the generator node.
+
+    Attributes:
+        model: name of a shipped model, or folder of a model bundle.
+        portrait: picture of the face to animate.
+    """
+
+    model: str = ""
+    portrait: str = ""
+
+
+def live(
+    avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speaker: bool = False, barge_in: bool = False
+) -> list[NodeProcess]:
+    """The avatar on a robot: camera and microphone come from its drivers, or from this machine's own devices.
+
+    Args:
+        avatar: whose face and which model.
+        webcam: number of a camera device to open; negative leaves the camera to a driver.
+        microphone: open this machine's microphone.
+        speaker: play the avatar's voice on this machine.
+        barge_in: let the user's voice interrupt the avatar.
+    """
+    interrupts = {"avatar.barge_in.enabled": True} if barge_in else {}
+    own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
+    listeners = [
+        _node("motion_extraction_node", "live"),
+        _node("generator_node", "live", **vars(avatar), **own, **interrupts),
+        _node("display_node", "live", speaker=speaker, **own),
+    ]
+    if webcam < 0 and not microphone:
+        return listeners
+    return [*listeners, _node("media_source_node", "live", webcam=webcam, microphone=microphone)]
+
+
+def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:
+    """The same nodes on a recorded conversation; the display records, and the source ends with the conversation."""
+    source = _node("media_source_node", "demo", **vars(recorded))
+    return [*_heart("demo", avatar), _node("display_node", "demo", output=output), source]
+
+
+@dataclass(frozen=True)
+class PlayedBag:
+    """A bag that is played to the avatar.
+
+    Attributes:
+        bag: its folder.
+        output: folder of the bag that what the avatar presents is recorded into; empty records nothing.
+        rate: seconds of the bag in a second, at most.
+        step_by_step: the clock waits for the nodes.
+        camera: play pictures even when the bag has user_motion.
+    """
+
+    bag: str
+    output: str = ""
+    rate: float = 1.0
+    step_by_step: bool = True
+    camera: bool = False
+
+
+def replay(
+    avatar: AvatarChoice, played: PlayedBag, types: Mapping[str, str], video: str | None = None, **more: Value
+) -> list[NodeProcess]:
+    """The avatar on a bag's time.
+
+    Args:
+        avatar: whose face and which model.
+        played: the bag.
+        types: input -> type of its messages in the bag, see `replay.inputs.Survey`; without pictures nobody reads them.
+        video: mp4 file to record to, empty for a window where there is a screen; None shows nothing.
+        more: parameters of the generator.
+    """
+    kinds = {f"{name}.kind": types[name].rpartition("/")[2] for name in ("user_audio", "speech") if name in types}
+    compressed = "camera/image_raw/compressed" in types
+    nodes = [
+        _node("generator_node", "replay", **vars(avatar), **kinds, **more),
+        _node("bag_player_node", "replay", **vars(played), use_sim_time=False),
+    ]
+    if compressed or "camera/image_raw" in types:
+        nodes.insert(0, _node("motion_extraction_node", "replay", model=avatar.model, compressed=compressed))
+    if video is not None:
+        heard = {"user_audio.kind": kinds["user_audio.kind"]} if "user_audio" in types else {}
+        nodes.append(_node("display_node", "replay", output=video, **heard))
+    return nodes
+
+
+def _heart(setting: str, avatar: AvatarChoice) -> list[NodeProcess]:
+    return [_node("motion_extraction_node", setting), _node("generator_node", setting, **vars(avatar))]
+
+
+def _node(executable: str, setting: str, **parameters: Value) -> NodeProcess:
+    said = {name: value for name, value in parameters.items() if value != ""}
+    return NodeProcess(executable, resource("config", f"{setting}.yaml"), said)

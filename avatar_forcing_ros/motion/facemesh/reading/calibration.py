@@ -1,0 +1,129 @@
+"""Learns a person's neutral face while watching it: quickly in the first second, then slowly and for ever.
+
+A short look cannot tell a broad mouth from a smile. So each measure has a prior: its mean over people, how much people
+differ in it (`spread`), and how much one person's expression moves it (`wander`). What is seen counts by the ratio of
+the two, and counts more as looks that differ add up: a smile held through the first second is learnt only by a third.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.reading.measures import MEASURES
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is known of a measure before its person is seen.
+
+    Attributes:
+        mean: over people, neutral.
+        spread: standard deviation over people, neutral.
+        wander: standard deviation within a person who lives: expression, gaze, head motion.
+        quantile: where in a person's wander neutral lies; low for what only opens, high for what only closes.
+    """
+
+    mean: float
+    spread: float
+    wander: float
+    quantile: float = 0.5
+
+
+PRIORS: dict[str, Prior] = {
+    "yaw": Prior(0.0, 0.15, 0.12),
+    "pitch": Prior(0.05, 0.12, 0.10),
+    "roll": Prior(0.0, 0.06, 0.07),
+    "x": Prior(0.0, 1e4, 10.0),
+    "y": Prior(0.0, 1e4, 10.0),
+    "log_scale": Prior(4.0, 3.0, 0.03),
+    "lip_gap": Prior(0.01, 0.03, 0.08, 0.1),
+    "mouth_width": Prior(0.425, 0.03, 0.04),
+    "corner_lift": Prior(-0.42, 0.04, 0.06, 0.4),
+    "lip_lift": Prior(-0.37, 0.03, 0.025),
+    "lip_height": Prior(0.26, 0.035, 0.03),
+    "brow_height": Prior(0.31, 0.04, 0.03, 0.35),
+    "brow_distance": Prior(0.46, 0.025, 0.015),
+    "aperture_right": Prior(0.27, 0.035, 0.03, 0.75),
+    "aperture_left": Prior(0.27, 0.035, 0.03, 0.75),
+    "iris_x": Prior(0.0, 0.01, 0.04),
+    "iris_y": Prior(0.005, 0.015, 0.025),
+}
+"""Means of the canonical face and of a handful of photographed and filmed people; the spreads are estimates."""
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """Pace of learning.
+
+    Attributes:
+        first_s: time in which every frame counts; after it, one look per `look_s`.
+        look_s: time between later looks.
+        looks: how many are remembered; 120 half-seconds are a minute.
+        independent_s: time after which a look counts as a new opinion on what is neutral.
+        most_opinions: beyond it the past fades, so that a person who moves the chair is learnt again.
+        settle_s: time constant with which later corrections are let in, so that nothing jumps.
+        widest_turn: looks from further aside do not count, radians.
+    """
+
+    first_s: float = 1.0
+    look_s: float = 0.5
+    looks: int = 120
+    independent_s: float = 10.0
+    most_opinions: float = 8.0
+    settle_s: float = 2.0
+    widest_turn: float = 0.45
+
+
+class NeutralFace:
+    """The neutral measures of one person, as far as they are known."""
+
+    def __init__(self, config: CalibrationConfig | None = None) -> None:
+        self.config = config or CalibrationConfig()
+        priors = [PRIORS[name] for name in MEASURES]
+        self._mean = np.array([prior.mean for prior in priors])
+        self._variance_ratio = np.array([(prior.spread / prior.wander) ** 2 for prior in priors])
+        self._quantile = np.array([prior.quantile for prior in priors])
+        self.reset()
+
+    def reset(self) -> None:
+        """A new person: only the priors are known."""
+        self._looks: deque[NDArray[np.float64]] = deque(maxlen=self.config.looks)
+        self._seen_s = 0.0
+        self._next_look_s = 0.0
+        self._target = self._mean.copy()
+        self._neutral = self._mean.copy()
+
+    def observe(self, measures: NDArray[np.float64], elapsed_s: float) -> NDArray[np.float64]:
+        """Learn from (17,) measures, `elapsed_s` after the last ones; the neutral measures (17,) as now known."""
+        self._seen_s += elapsed_s
+        if self._seen_s >= self._next_look_s and abs(measures[0]) < self.config.widest_turn:
+            self._look(measures)
+        share = 1.0 if self._seen_s <= self.config.first_s else 1 - np.exp(-elapsed_s / self.config.settle_s)
+        self._neutral = self._neutral + share * (self._target - self._neutral)
+        return self._neutral.copy()
+
+    def _look(self, measures: NDArray[np.float64]) -> None:
+        self._looks.append(measures)
+        if self._seen_s > self.config.first_s:
+            self._next_look_s = self._seen_s + self.config.look_s
+        trust = self._variance_ratio * self._opinions()
+        self._target = self._mean + trust / (1 + trust) * (self._typical() - self._mean)
+
+    def _opinions(self) -> float:
+        """How many independent looks the time so far is worth; 1 at the end of the first second."""
+        config = self.config
+        later = max(0.0, self._seen_s - config.first_s) / config.independent_s
+        return min(config.most_opinions, min(1.0, (self._seen_s + 0.04) / config.first_s) + later)
+
+    def _typical(self) -> NDArray[np.float64]:
+        """(17,) each measure's own quantile over the remembered looks."""
+        looks = np.sort(np.stack(self._looks), axis=0)
+        rank = self._quantile * (len(looks) - 1)
+        below = rank.astype(int)
+        above = np.minimum(below + 1, len(looks) - 1)
+        columns = np.arange(looks.shape[1])
+        return looks[below, columns] + (rank - below) * (looks[above, columns] - looks[below, columns])

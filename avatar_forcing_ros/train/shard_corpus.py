@@ -1,0 +1,144 @@
+"""Prepared recordings as a corpus: every pair of people gives two conversations, each person once the avatar."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.recordings.clip import pieces
+from avatar_forcing_ros.recordings.manifest import DatasetInfo, ManifestEntry, digest
+from avatar_forcing_ros.recordings.shards import Dataset, DatasetError, Shard
+from avatar_forcing_ros.train.corpus import Corpus
+from avatar_forcing_ros.train.lazy_rows import ExpandedRows, FileRows, Piece
+from avatar_forcing_ros.train.scaling import LatentScale
+
+_SCALED_PIECES = 2000
+"""Pieces whose statistics give the scale; enough for mean and deviation, and no more than 0.5 GB of latents."""
+
+
+@dataclass(frozen=True)
+class RecordedCorpora:
+    """What a folder of prepared recordings holds.
+
+    Attributes:
+        info: of the dataset.
+        train: to train on.
+        held_out: of other recordings; None when there are too few to spare one.
+        silence: (F,) audio features of it.
+        fingerprint: changes with every clip.
+    """
+
+    info: DatasetInfo
+    train: Corpus
+    held_out: Corpus | None
+    silence: NDArray[np.float32]
+    fingerprint: str
+
+    def scale(self) -> LatentScale:
+        """Units of the network: mean and deviation over the training recordings."""
+        motion = np.asarray(self.train.motion[:: -(-self.train.conversations // _SCALED_PIECES)])
+        if self.info.motion_space == "facemesh":
+            return LatentScale.of(motion, np.array([channel.high - channel.low for channel in CHANNELS]))
+        # Numbers without names have no ranges; the mean deviation stands for them, so that none is blown up.
+        return LatentScale.of(motion, np.full(motion.shape[-1], motion.std(axis=(0, 1)).mean()))
+
+
+@dataclass(frozen=True)
+class _Conversation:
+    """One piece with one person as the avatar."""
+
+    motion: NDArray[np.float32]
+    reference: NDArray[np.float32]
+    user_motion: NDArray[np.float32]
+    user_valid: NDArray[np.bool_]
+    own: Piece
+    other: Piece
+
+
+def read_corpora(folder: Path, held_out_share: float = 0.1) -> RecordedCorpora:
+    """Open prepared recordings; features stay in their files.
+
+    Args:
+        folder: as `avatar-forcing prepare` writes it.
+        held_out_share: of the recordings, chosen by their ids, so that more recordings do not move old ones.
+
+    Raises:
+        DatasetError: no such folder, or nothing in it to train on.
+    """
+    dataset = Dataset(folder)
+    info = dataset.info()
+    length = int(info.settings["rules"]["piece_frames"])
+    kept = [e for e in dataset.entries().values() if e.is_kept and e.fingerprint == info.fingerprint]
+    held = _spared({entry.recording for entry in kept}, held_out_share)
+    train = _corpus(dataset, info, [entry for entry in kept if entry.recording not in held], length)
+    if train is None:
+        raise DatasetError(f"{folder}: expected clips to train on, got none of {len(kept)} that were kept")
+    spared = _corpus(dataset, info, [entry for entry in kept if entry.recording in held], length)
+    told = repr([(entry.clip, entry.request, dict(entry.sources)) for entry in kept])
+    return RecordedCorpora(info, train, spared, dataset.silence(), digest(info.fingerprint + told))
+
+
+def _spared(recordings: set[str], share: float) -> set[str]:
+    """Recordings to hold out; none of so few that the share is less than one."""
+    if len(recordings) * share < 1:
+        return set()
+    return {recording for recording in recordings if zlib.crc32(recording.encode()) / 2**32 < share}
+
+
+def _corpus(dataset: Dataset, info: DatasetInfo, entries: list[ManifestEntry], length: int) -> Corpus | None:
+    """All pieces of some clips, or None when there are none."""
+    found = [conversation for entry in entries for conversation in _conversations(dataset, entry.clip, length)]
+    if not found:
+        return None
+    directions = dataset.directions()
+
+    def latents(rows: NDArray[np.float32]) -> Any:
+        return rows if directions is None else ExpandedRows(rows, directions)
+
+    def features(side: str) -> Any:
+        return FileRows([getattr(conversation, side) for conversation in found], length, info.feature_size)
+
+    reference = np.stack([conversation.reference for conversation in found])
+    return Corpus(
+        motion=latents(np.stack([conversation.motion for conversation in found])),
+        reference=reference if directions is None else reference @ directions.T,
+        avatar_features=features("own"),
+        user_features=features("other"),
+        user_motion=latents(np.stack([conversation.user_motion for conversation in found])),
+        user_valid=np.stack([conversation.user_valid for conversation in found]),
+    )
+
+
+def _conversations(dataset: Dataset, clip: str, length: int) -> Iterator[_Conversation]:
+    """The pieces of a clip, with a and then with b as the avatar."""
+    shard, path = dataset.read_shard(clip), dataset.features_path(clip)
+    for avatar, user in ((0, 1), (1, 0)):
+        starts = pieces(shard.stretch[avatar], length).tolist()
+        if not starts:
+            continue
+        reference = rest(shard, avatar)
+        for start in starts:
+            span = slice(start, start + length)
+            yield _Conversation(
+                motion=shard.motion[avatar, span],
+                reference=reference,
+                user_motion=shard.seen[user, span],
+                user_valid=shard.seen_valid[user, span],
+                own=Piece(path, avatar, start),
+                other=Piece(path, user, start),
+            )
+
+
+def rest(shard: Shard, person: int) -> NDArray[np.float32]:
+    """(U,) a person at rest: the real frame that is nearest to the middle of all their frames."""
+    motion = shard.motion[person, shard.stretch[person] >= 0]
+    spread = motion.std(axis=0) + 1e-6
+    distance = np.square((motion - np.median(motion, axis=0)) / spread).sum(axis=1)
+    return motion[distance.argmin()]

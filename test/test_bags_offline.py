@@ -1,0 +1,265 @@
+"""A bag in, a bag out, without ROS: only stamps decide, bad bags end in one clear line, nothing readable is lost."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg
+
+from avatar_forcing_ros import cli, testing_bags
+from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter, Storage
+from avatar_forcing_ros.bags.bag_types import BagTypes
+from avatar_forcing_ros.bags.digest import digest_of
+from avatar_forcing_ros.bags.inputs import survey
+from avatar_forcing_ros.bags.offline import Replayed, replay
+from avatar_forcing_ros.commands import replay as command
+from avatar_forcing_ros.messages import audio, images
+from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
+from avatar_forcing_ros.testing import speech_like, tiny_bundle
+from avatar_forcing_ros.testing_bags import BEGIN_NS, MS, Sent, conversation, make, shuffled, user_motion, write_bag
+
+SIDE = 64
+PORTRAIT = np.full((SIDE, SIDE, 3), 90, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The conversation in a bag; what is made of it lies beside it as `out`."""
+    folder = tmp_path_factory.mktemp("reference")
+    write_bag(folder / "in", conversation())
+    played(folder / "in", folder / "out")
+    return folder
+
+
+def played(bag: Path, output: Path, seed: int = 0, camera: bool = False, **writing: Any) -> Replayed:
+    with BagReader(bag) as source:
+        avatar = Avatar(tiny_bundle(), PORTRAIT, AvatarConfig(image_size=SIDE, seed=seed))
+        return replay(source, survey(source, camera=camera), BagWriter(output, **writing), avatar, "0" * 64)
+
+
+def shown(output: Path) -> str:
+    with BagReader(output) as bag:
+        return digest_of(bag).hexdigest()
+
+
+def messages(bag: Path, topic: str) -> list[Any]:
+    with BagReader(bag) as reader:
+        return [reader.types.read(m.data, m.type_name) for m in reader.messages({topic})]
+
+
+def test_the_same_bag_gives_the_same_pictures_and_another_seed_or_input_does_not(
+    reference: Path, tmp_path: Path
+) -> None:
+    again = played(reference / "in", tmp_path / "again")
+    assert again.sha256 == shown(reference / "out") == shown(tmp_path / "again")
+    assert played(reference / "in", tmp_path / "seed", seed=1).sha256 != again.sha256
+    half = write_bag(tmp_path / "half", [sent for sent in conversation() if sent.topic != "/speech"])
+    assert played(half, tmp_path / "half_out").sha256 != again.sha256
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_arrivals_shuffled_inside_the_window_change_nothing(reference: Path, tmp_path: Path, seed: int) -> None:
+    bag = write_bag(tmp_path / "in", shuffled(conversation(), seed), "mcap")
+    result = played(bag, tmp_path / "out", storage="mcap")
+    assert result.sha256 == shown(reference / "out") == shown(tmp_path / "out")
+    assert not any(result.counters.values())
+
+
+def test_a_later_arrival_than_the_window_allows_is_counted(tmp_path: Path) -> None:
+    slow = [replace(sent, received_ns=sent.received_ns + 200 * MS) for sent in user_motion(1)]
+    assert played(write_bag(tmp_path / "in", slow), tmp_path / "out").counters["user_motion_late"] > 5
+
+
+def test_a_privacy_bag_gives_the_pictures_of_the_camera_bag(tmp_path: Path) -> None:
+    with_camera = [sent for sent in conversation(with_camera=True) if sent.received_ns < BEGIN_NS + 1500 * MS]
+    seen = played(write_bag(tmp_path / "camera", with_camera), tmp_path / "camera_out")
+    with BagReader(tmp_path / "camera_out") as bag:
+        motion = [
+            Sent("/user_motion", m.time_ns, m.time_ns, bag.types.read(m.data, m.type_name))
+            for m in bag.messages({"/user_motion"})
+        ]
+    private = [sent for sent in with_camera if sent.topic != "/camera/image_raw"] + motion
+    assert len(motion) == sum(sent.topic == "/camera/image_raw" for sent in with_camera)
+    assert played(write_bag(tmp_path / "private", private), tmp_path / "private_out").sha256 == seen.sha256
+
+
+def test_pictures_stand_on_the_grid_with_their_companions(reference: Path) -> None:
+    out = reference / "out"
+    stamps = [stamp(m) for m in messages(out, "/avatar/image_raw")]
+    assert set(np.diff(stamps)) == {FRAME_NS}
+    assert [stamp(m) for m in messages(out, "/avatar/frame_info")] == stamps
+    assert [stamp(m) for m in messages(out, "/avatar/motion")] == stamps
+    said = [(m.utterance_id, m.event) for m in messages(out, "/avatar/playback")]
+    assert said == [("interrupted", 0), ("interrupted", 2), ("ahead", 0), ("ahead", 1), ("soon", 0), ("soon", 1)]
+    ahead = next(m for m in messages(out, "/avatar/playback") if m.utterance_id == "ahead")
+    assert stamp(ahead) == pytest.approx(BEGIN_NS + 1900 * MS, abs=62_500)
+
+
+def stamp(message: Any) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+def test_compressed_or_no_pictures_have_the_same_hash_over_the_raw_ones(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", list(user_motion(0.5)))
+    raw = played(bag, tmp_path / "raw")
+    with BagReader(bag) as source:
+        avatar = Avatar(tiny_bundle(), PORTRAIT, AvatarConfig(image_size=SIDE))
+        jpeg = replay(source, survey(source), BagWriter(tmp_path / "jpeg"), avatar, "", "compressed")
+    assert jpeg.sha256 == raw.sha256
+    picture = images.read_image(messages(tmp_path / "jpeg", "/avatar/image_raw/compressed")[0])
+    assert (
+        np.abs(picture.astype(int) - images.read_image(messages(tmp_path / "raw", "/avatar/image_raw")[0])).mean() < 8
+    )
+
+
+def test_sound_without_stamps_counts_from_the_bags_own_time(tmp_path: Path) -> None:
+    types = BagTypes()
+    types.store.register(get_types_from_msg("uint8[] data", "audio_common_msgs/msg/AudioData"))
+    said = audio.to_int16(speech_like(0.6))
+    with Writer(tmp_path / "in", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topic = writer.add_connection("/speech", "audio_common_msgs/msg/AudioData", typestore=types.store)
+        for k in range(6):
+            piece = said[1600 * k : 1600 * (k + 1)].view(np.uint8)
+            writer.write(
+                topic, BEGIN_NS + k * 40 * MS, types.write(types.make("audio_common_msgs/AudioData", data=piece))
+            )
+    assert played(tmp_path / "in", tmp_path / "out").frames > 30
+    spoken = messages(tmp_path / "out", "/avatar/speech")  # frames of silence are not sent
+    heard = np.zeros(40 * FRAME_SAMPLES, np.int16)
+    for message in spoken:
+        at = (stamp(message) - stamp(spoken[0])) // FRAME_NS * FRAME_SAMPLES
+        heard[at : at + FRAME_SAMPLES] = message.data.view(np.int16)
+    begin = np.flatnonzero(np.abs(heard) > 300)[0] - np.flatnonzero(np.abs(said) > 300)[0]
+    assert np.abs(heard[begin : begin + len(said)].astype(int) - said).max() <= 1
+
+
+# --- bad bags --------------------------------------------------------------------------------------------------------
+
+
+def test_a_bag_without_a_needed_topic_says_what_was_expected_and_what_is_there(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", [Sent("/speech/interrupt", 0, BEGIN_NS, testing_bags.interrupt(0).message)])
+    with BagReader(bag) as source, pytest.raises(BagError, match=r"expected .*/user_motion.* has /speech/interrupt"):
+        survey(source)
+
+
+def test_an_input_of_another_name_is_found_by_remapping(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", list(user_motion(0.2)))
+    with BagReader(bag) as source, pytest.raises(BagError, match="/face"):
+        survey(source, {"user_motion": "/face"})
+    with BagReader(bag) as source:
+        assert survey(source, {"user_motion": "/user_motion"}).inputs == {"/user_motion": "user_motion"}
+
+
+@pytest.mark.parametrize("storage", ["sqlite3", "mcap"])
+@pytest.mark.parametrize("with_table", [True, False])
+def test_a_truncated_bag_is_replayed_as_far_as_it_goes(tmp_path: Path, storage: Storage, with_table: bool) -> None:
+    bag = write_bag(tmp_path / "in", [*conversation(), *testing_bags.camera(3, side=160)], storage)
+    data = next(path for path in bag.iterdir() if path.suffix in (".db3", ".mcap"))
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    if not with_table:
+        (bag / "metadata.yaml").unlink()
+    with BagReader(bag) as source:
+        found = survey(source, camera=True)
+        assert 20 < found.counts["camera/image_raw"] < 60
+        assert found.damage
+
+
+def test_a_file_that_is_no_bag_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "in.db3").write_bytes(b"no database")
+    with pytest.raises(BagError, match="expected a bag of rosbag2"):
+        BagReader(tmp_path / "in")
+    with pytest.raises(BagError, match="no such bag"):
+        BagReader(tmp_path / "gone")
+
+
+def test_messages_that_cannot_be_read_are_counted_and_the_others_replayed(tmp_path: Path) -> None:
+    odd = audio.from_chunk(make, AudioChunk(BEGIN_NS, speech_like(0.04), 16_000))
+    odd.encoding = 7
+    sent = [*user_motion(0.4), Sent("/user_audio", 0, BEGIN_NS + 50 * MS, odd)]
+    result = played(write_bag(tmp_path / "in", sent), tmp_path / "out")
+    assert result.refused == {"user_audio": 1}
+    assert "encoding must be one of" in result.reasons["user_audio"]
+    assert result.frames > 20
+
+
+def test_topics_that_are_not_ours_and_unknown_types_are_skipped_and_counted(tmp_path: Path) -> None:
+    types = BagTypes()
+    with Writer(tmp_path / "in", version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        strange = writer.add_connection("/strange", "other/msg/Strange", msgdef="no definition ???", rihs01="RIHS01_0")
+        known = writer.add_connection("/tf", "std_msgs/msg/Header", typestore=types.store)
+        types.make("avatar_forcing_ros/MotionLatents")
+        motion = writer.add_connection("/user_motion", "avatar_forcing_ros/msg/MotionLatents", typestore=types.store)
+        writer.write(strange, BEGIN_NS, b"\0\1\0\0\0\0\0\0")
+        writer.write(known, BEGIN_NS, types.write(make("std_msgs/Header", frame_id="x")))
+        for sent in user_motion(0.2):
+            writer.write(motion, sent.received_ns, types.write(sent.message))
+    with BagReader(tmp_path / "in") as source:
+        assert survey(source).skipped == {"/strange": 1, "/tf": 1}
+
+
+def test_our_own_messages_need_no_definition_in_the_bag(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", list(user_motion(0.2)))
+    with closing(sqlite3.connect(next(bag.glob("*.db3")))) as database:
+        database.execute("DELETE FROM message_definitions")
+        database.commit()
+    with BagReader(bag) as source:
+        assert survey(source).counts == {"user_motion": 5}
+
+
+def test_an_output_that_is_there_stays_unless_forced_and_a_failure_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    with pytest.raises(BagError, match="--force"):
+        BagWriter(tmp_path / "precious")
+    with pytest.raises(BagError, match="not a bag, and stays"):
+        BagWriter(tmp_path / "precious", replace=True)
+    old = write_bag(tmp_path / "old", list(user_motion(0.2)))
+    with pytest.raises(KeyError), BagWriter(old, replace=True) as writer:
+        writer.write_bytes("/never/added", BEGIN_NS, b"")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "precious"]
+    assert len(messages(old, "/user_motion")) == 5
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
+    """Arguments of the command with a tiny model."""
+    monkeypatch.setattr(command, "load_bundle", lambda _name: tiny_bundle())
+    cv2.imwrite(str(tmp_path / "portrait.png"), PORTRAIT)
+    options = ["--portrait", str(tmp_path / "portrait.png"), "--size", str(SIDE), "--json"]
+    return lambda *more: ["replay", *map(str, more), *options]
+
+
+def test_the_command_says_what_it_made(tiny: Callable[..., list[str]], tmp_path: Path, capsys: Any) -> None:
+    bag = write_bag(tmp_path / "in", list(user_motion(0.4)))
+    assert cli.main(tiny(bag, tmp_path / "out")) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["sha256"] == shown(tmp_path / "out")
+    assert result["inputs"] == {"user_motion": 10}
+    assert cli.main(tiny(bag, tmp_path / "out")) == 1
+    assert "--force" in capsys.readouterr().err
+    assert cli.main(tiny(bag, tmp_path / "out", "--force")) == 0
+
+
+def test_the_command_replays_a_damaged_bag_and_says_so_in_its_status(
+    tiny: Callable[..., list[str]], tmp_path: Path, capsys: Any
+) -> None:
+    bag = write_bag(tmp_path / "in", list(user_motion(0.4)))
+    (bag / "metadata.yaml").unlink()
+    assert cli.main(tiny(bag, tmp_path / "out")) == 1
+    assert "the bag is damaged" in capsys.readouterr().out
+    assert len(messages(tmp_path / "out", "/avatar/image_raw")) > 20

@@ -1,0 +1,82 @@
+"""The train command from nothing to a bundle that opens, in small; replay of conversations as live."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from avatar_forcing_ros.bundle import WEIGHTS, load_bundle
+from avatar_forcing_ros.commands.train import add_arguments, recipe_from, run
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.train.recipe import smoke_recipe
+from avatar_forcing_ros.train.scaling import LatentScale
+from avatar_forcing_ros.train.streaming import Heard, stream_motion
+
+SCALE = LatentScale(np.zeros(18, np.float32), np.full(18, 0.2, np.float32))
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def network() -> AvatarForcingNetwork:
+    """A tiny network whose output depends on everything."""
+    torch.manual_seed(0)
+    made = AvatarForcingNetwork(smoke_recipe().network).eval()
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.15)
+    return made
+
+
+def heard(frames: int = 40) -> Heard:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2, 1, frames, 320)).astype(np.float32)
+    user = rng.normal(0, 0.2, (1, frames, 18)).astype(np.float32)
+    return Heard(features[0], features[1], user, np.ones((1, frames), bool), np.zeros((1, 18), np.float32))
+
+
+def changed_from(frame: int, name: str) -> int:
+    """First frame of the avatar that differs when one of the inputs differs from `frame` on."""
+    made, before = network(), heard()
+    array = getattr(before, name).copy()
+    array[:, frame:] += 1.0
+    sampler = SamplerConfig(2, 1.0, 1.0, joint=True)
+    first = stream_motion(made, SCALE, sampler, before)
+    second = stream_motion(made, SCALE, sampler, replace(before, **{name: array}))
+    return int(np.flatnonzero(np.abs(first - second).max(axis=(0, 2)) > 1e-6)[0])
+
+
+@pytest.mark.parametrize(("name", "delay"), [("avatar_features", 0), ("user_motion", 6), ("user_features", 7)])
+@pytest.mark.parametrize("frame", [12, 15])
+def test_an_input_matters_from_the_block_of_its_position_on(name: str, delay: int, frame: int) -> None:
+    assert changed_from(frame, name) == (frame + delay) // 4 * 4
+
+
+def test_arguments_change_the_recipe() -> None:
+    recipe = recipe_from(arguments("--steps", "7", "--batch", "3", "--conversations", "5", "--seed", "9"))
+    assert (recipe.train.steps, recipe.train.batch, recipe.train.seed) == (7, 3, 9)
+    assert recipe.corpus.conversations == 5
+
+
+@pytest.mark.skipif(ctypes.util.find_library("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_from_nothing_to_a_bundle_that_opens(tmp_path: Path) -> None:
+    folders = ["--output", str(tmp_path / "m"), "--work", str(tmp_path / "w")]
+    result = run(arguments("--smoke", "--workers", "1", "--threads", "1", *folders))
+    bundle = load_bundle(str(tmp_path / "m"))
+    assert result["steps"] == 12 and np.isfinite(result["jaw_open_corr"])
+    assert bundle.network.config == smoke_recipe().network and bundle.latent_std.min() > 0
+    assert len(list((tmp_path / "w" / "stage_1").glob("curves_*.png"))) == 2
+    assert (tmp_path / "w" / "stage_1" / "metrics.csv").read_text().count("\n") == 4
+    assert "preference_margin" in (tmp_path / "w" / "stage_2" / "metrics.csv").read_text()
+    first, last = (load_file(folder / WEIGHTS) for folder in (tmp_path / "w" / "stage_1" / "bundle", tmp_path / "m"))
+    assert any(not torch.equal(first[name], last[name]) for name in first)

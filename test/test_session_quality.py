@@ -1,0 +1,282 @@
+"""The quality ladder: a machine that cannot keep up shows less instead of nothing, says so, and comes back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+from avatar_forcing_ros.msg import AvatarState, FrameInfo
+from sensor_msgs.msg import Image
+
+from avatar_forcing_ros.avatar import AvatarConfig
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode
+from avatar_forcing_ros.nodes.presenter import FRAME_NS
+from avatar_forcing_ros.nodes.rehearsal import Machine, Rehearsal
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.session.quality import LEVELS, QualityConfig, QualityLadder
+from avatar_forcing_ros.testing import tiny_bundle
+
+pytestmark = pytest.mark.ros
+
+BLOCK_S = 0.16
+PORTRAIT = np.full((64, 64, 3), 90, np.uint8)
+STILL = len(LEVELS) - 1
+
+
+def ladder(**config: float) -> QualityLadder:
+    return QualityLadder(QualityConfig(**config), BLOCK_S)
+
+
+def note(quality: QualityLadder, lateness_ms: float, blocks: int) -> list[int]:
+    """The level after each of some blocks."""
+    levels = []
+    for _ in range(blocks):
+        quality.note(lateness_ms)
+        levels.append(quality.level)
+    return levels
+
+
+# --- the policy, by itself --------------------------------------------------------------------------------------------
+
+
+def test_every_level_is_cheaper_than_the_one_before() -> None:
+    work = [(effort.steps(4), sum(map(effort.draws, range(4)))) for effort in LEVELS]
+
+    assert work == sorted(work, reverse=True)
+    assert len(set(work)) == len(LEVELS)
+    assert (work[0], work[-1]) == ((4, 4), (0, 0))
+
+
+@pytest.mark.parametrize("full", [1, 2, 3, 8])
+def test_a_level_that_moves_takes_at_least_one_step(full: int) -> None:
+    assert all(effort.steps(full) >= 1 for effort in LEVELS[:-1])
+    assert LEVELS[0].steps(full) == full
+
+
+def test_one_late_block_changes_nothing_and_three_lead_down_within_a_second() -> None:
+    quality = ladder()
+    note(quality, -30, 20)
+    assert note(quality, 50, 1) == [0]
+    note(quality, -30, 5)
+
+    levels = note(quality, 50, 3)
+
+    assert levels == [0, 0, 1]
+    assert 3 * BLOCK_S < 1
+    assert quality.late == 4
+
+
+def test_a_machine_that_stays_late_ends_on_the_last_level_and_stays_there() -> None:
+    levels = note(ladder(), 500, 100)
+
+    assert levels == sorted(levels)
+    assert levels[-1] == STILL
+
+
+def test_one_block_that_is_hopelessly_late_leads_down_at_once() -> None:
+    assert note(ladder(), 400, 3) == [1, 2, 3]
+
+
+def test_blocks_that_catch_up_are_not_held_against_the_new_level() -> None:
+    quality = ladder()
+    note(quality, 310, 3)
+
+    for lateness_ms in (250, 200, 150, 100, 50, 0, -30):
+        quality.note(lateness_ms)
+
+    assert quality.level == 1
+
+
+def test_after_a_calm_while_it_comes_back_one_level_at_a_time() -> None:
+    quality = ladder(calm_s=5.0)
+    note(quality, 300, 6)
+    assert quality.level == 2
+
+    levels = note(quality, -30, 100)
+
+    changes = [n for n in range(1, 100) if levels[n] != levels[n - 1]]
+    assert levels[-1] == 0
+    assert len(changes) == 2
+    assert changes[0] * BLOCK_S == pytest.approx(5.0, abs=2 * BLOCK_S)
+    assert (changes[1] - changes[0]) * BLOCK_S >= 5.0
+
+
+def test_a_level_that_does_not_hold_is_tried_less_and_less_often() -> None:
+    quality, tries, before = ladder(calm_s=5.0, longest_calm_s=40.0), [], 0
+    for n in range(1500):
+        quality.note(-30 if quality.level else 50)  # the machine holds level 1, and only that
+        if before == 1 and quality.level == 0:
+            tries.append(n * BLOCK_S)
+        before = quality.level
+
+    waits = np.diff(tries)
+    assert waits[:5] == pytest.approx([10.5, 20.5, 40.5, 40.5, 40.5], abs=0.4)
+
+
+def test_a_fixed_level_never_moves() -> None:
+    quality = ladder(fixed=1)
+
+    assert set(note(quality, 500, 50)) == {1}
+    assert quality.late == 50
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [({"late_blocks": 6}, "at most watched_blocks, got 6 of 5"), ({"calm_s": 0.0}, "calm_s must be .* got 0")],
+)
+def test_settings_that_contradict_each_other_are_refused(config: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        QualityConfig(**config)
+
+
+# --- the whole performance in virtual time ----------------------------------------------------------------------------
+
+
+def rehearse(slowness: float = 1.0, **quality: float) -> Rehearsal:
+    # two solver steps: 10 ms for a block and 20 ms for its pictures, on a machine of usual speed
+    return Rehearsal(
+        tiny_bundle(), PORTRAIT, Machine(slowness=slowness), AvatarConfig(image_size=32), QualityConfig(**quality)
+    )
+
+
+def infos_since(stage: Rehearsal, time_ns: int) -> list[FrameInfo]:
+    return [info for info in stage.node.published["avatar/frame_info"] if stamp_ns(info.header.stamp) >= time_ns]
+
+
+def gaps_ms(infos: list[FrameInfo]) -> np.ndarray:
+    return np.diff([stamp_ns(info.published) for info in infos]) / 1e6
+
+
+def test_a_machine_that_keeps_up_stays_at_full_quality() -> None:
+    stage = rehearse()
+    stage.run(10)
+
+    infos = infos_since(stage, 0)
+    assert {info.quality_level for info in infos} == {0}
+    assert set(np.diff([stamp_ns(info.header.stamp) for info in infos])) == {FRAME_NS}
+    assert max(info.lateness_ms for info in infos) <= 1
+    assert stage.faults.count == 0
+
+
+@pytest.mark.parametrize("slowness", [1.5, 3.0, 6.0, 10.0, 40.0])
+def test_a_slow_machine_keeps_the_rate_and_says_what_it_leaves_out(slowness: float) -> None:
+    stage = rehearse()
+    stage.run(2)
+    stage.machine.slowness = slowness
+    slow_since_ns = stage.now_ns
+    stage.run(14)
+
+    settled = infos_since(stage, slow_since_ns + 4_000_000_000)
+    rate = (len(settled) - 1) / (stamp_ns(settled[-1].header.stamp) - stamp_ns(settled[0].header.stamp)) * 1e9
+    assert rate == pytest.approx(25, abs=1)
+    assert np.percentile([info.lateness_ms for info in settled], 95) < 60
+    levels = [info.quality_level for info in settled]
+    if slowness >= 6:  # 180 ms of work for a block of 160 ms
+        assert min(levels[:50]) >= 1
+        state = stage.node.published["avatar/state"][-1]
+        assert (state.state, state.quality_level) == (AvatarState.DEGRADED, levels[-1])
+        assert state.detail == f"quality level {levels[-1]}: {LEVELS[levels[-1]].words}"
+        assert f"quality level {levels[-1]}" in stage.performer.complaint()
+        assert stage.performer.figures()["quality_level"] == levels[-1]
+
+
+def test_it_comes_back_to_full_quality_when_the_machine_is_free_again() -> None:
+    stage = rehearse(slowness=6.0, calm_s=1.0)
+    stage.run(4)
+    assert max(info.quality_level for info in infos_since(stage, 0)) > 0
+    stage.machine.slowness = 1.0
+    stage.run(10)
+
+    infos = infos_since(stage, 0)
+    assert infos[-1].quality_level == 0
+    assert stage.node.published["avatar/state"][-1].state == AvatarState.IDLE
+    back = [info.quality_level for info in infos_since(stage, stage.now_ns - 9 * 10**9)]
+    assert np.count_nonzero(np.diff(back)) <= 2 * STILL
+
+
+def test_a_kept_picture_is_shown_again_with_its_own_stamp() -> None:
+    stage = rehearse(fixed=3)
+    stage.run(4)
+
+    images = stage.node.published["avatar/image_raw"]
+    assert set(np.diff([stamp_ns(image.header.stamp) for image in images])) == {FRAME_NS}
+    drawn = [n for n in range(1, len(images)) if images[n].data != images[n - 1].data]
+    assert drawn and all(n % 4 == 0 for n in drawn)
+    assert {info.quality_level for info in infos_since(stage, 0)} == {3}
+
+
+def test_a_network_that_fails_leaves_the_face_standing() -> None:
+    stage = rehearse()
+    stage.run(4)
+    hook = stage.avatar.bundle.network.transformer.register_forward_pre_hook(fail)
+    broken_since_ns = stage.now_ns
+    stage.run(4)
+    broken = infos_since(stage, broken_since_ns)
+    state = stage.node.published["avatar/state"][-1]
+    hook.remove()
+    stage.run(4)
+
+    assert gaps_ms(infos_since(stage, 0)).max() <= 80
+    assert len(broken) >= 98
+    assert state.state == AvatarState.DEGRADED
+    assert "generation failed" in state.detail and "out of memory" in state.detail
+    assert stage.faults.count >= 20
+    assert len(stage.node.errors) <= 3
+    assert stage.node.published["avatar/state"][-1].state == AvatarState.IDLE
+
+
+def test_a_renderer_that_fails_leaves_the_last_picture_standing(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = rehearse()
+    stage.run(4)
+    portrait = stage.avatar._portrait
+    monkeypatch.setattr(portrait, "render", fail)
+    stage.run(4)
+    held, state = stage.node.published["avatar/image_raw"][-50:], stage.node.published["avatar/state"][-1]
+    monkeypatch.undo()
+    stage.run(4)
+
+    images = stage.node.published["avatar/image_raw"]
+    assert set(np.diff([stamp_ns(image.header.stamp) for image in images])) == {FRAME_NS}
+    assert all(image.data == held[0].data for image in held) and any(held[0].data)
+    assert (state.state, state.detail) == (AvatarState.DEGRADED, "rendering failed: out of memory")
+    assert stage.node.published["avatar/state"][-1].state == AvatarState.IDLE
+
+
+def fail(*_: object) -> None:
+    raise MemoryError("out of memory")
+
+
+# --- the node ---------------------------------------------------------------------------------------------------------
+
+
+def slow_bundle(seconds_per_evaluation: float):
+    """A model that keeps the processor waiting, as a much larger one would."""
+    import time
+
+    bundle = tiny_bundle()
+    bundle.network.transformer.register_forward_pre_hook(lambda *_: time.sleep(seconds_per_evaluation))
+    return bundle
+
+
+def test_a_node_with_a_slow_model_publishes_at_a_lower_quality_and_on_simulated_time_at_full() -> None:
+    for sim_time in (False, True):
+        with TestGraph() as graph:
+            arguments = {"open_model": lambda _name: slow_bundle(0.09)}
+            node = graph.add(
+                GeneratorNode, arguments, user_audio__kind="AudioChunk", avatar__image_size=64, use_sim_time=sim_time
+            )
+            infos = graph.listen(FrameInfo, "avatar/frame_info")
+            images = graph.listen(Image, "avatar/image_raw")
+            states = graph.listen(AvatarState, "avatar/state", latched=True)
+            if sim_time:
+                for n in range(40):
+                    graph.set_clock(10**12 + n * FRAME_NS)
+                    graph.spin(0.05)
+                assert {info.quality_level for info in infos} == {0}
+            else:
+                graph.spin_until(lambda infos=infos: infos and infos[-1].quality_level >= 1)
+                graph.spin_until(lambda states=states: states[-1].quality_level >= 1)
+                assert "quality level" in states[-1].detail
+            assert images and node.faults.count == 0

@@ -1,0 +1,107 @@
+"""Mailbox and worker: the newest wins, an error ends nothing and floods nothing."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from avatar_forcing_ros.session.worker import Faults, Mailbox, Worker
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def error(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def test_a_full_mailbox_drops_the_oldest_and_counts_it() -> None:
+    mailbox: Mailbox[int] = Mailbox(capacity=2)
+    for item in range(5):
+        mailbox.put(item)
+
+    assert mailbox.dropped == 3
+    assert mailbox.take_all() == [3, 4]
+    assert mailbox.take_all() == []
+
+
+def test_items_come_in_order_and_none_after_closing() -> None:
+    mailbox: Mailbox[str] = Mailbox(capacity=3)
+    mailbox.put("a")
+    mailbox.put("b")
+
+    assert (mailbox.take(), mailbox.take()) == ("a", "b")
+    mailbox.close()
+    assert mailbox.take() is None
+
+
+def test_a_mailbox_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        Mailbox(capacity=0)
+
+
+def test_a_waiting_worker_ends_when_it_is_stopped() -> None:
+    mailbox: Mailbox[int] = Mailbox()
+    worker = Worker("waiting", mailbox.take, Faults(Log()), mailbox.close)
+    worker.start()
+
+    worker.stop()
+
+    assert threading.active_count() == len([t for t in threading.enumerate() if t.name != "waiting"])
+
+
+def test_a_turn_that_raises_is_reported_and_the_next_one_comes() -> None:
+    log, mailbox, done = Log(), Mailbox[int](capacity=10), threading.Event()
+
+    def turn() -> None:
+        item = mailbox.take()
+        if item == 0:
+            raise ValueError("zero is\nnot allowed")
+        if item == 2:
+            done.set()
+
+    faults = Faults(log)
+    worker = Worker("divider", turn, faults, mailbox.close)
+    for item in (0, 1, 2):
+        mailbox.put(item)
+    worker.start()
+    assert done.wait(10)
+    worker.stop()
+
+    assert log.lines == ["divider: zero is not allowed"]
+    assert (faults.count, faults.last) == (1, "zero is not allowed")
+
+
+def test_the_same_error_is_said_the_1st_10th_and_100th_time() -> None:
+    log = Log()
+    faults = Faults(log)
+    for _ in range(150):
+        faults.report("camera", ValueError("dark"))
+
+    assert log.lines == ["camera: dark", "camera: dark (10 times)", "camera: dark (100 times)"]
+    assert faults.count == 150
+
+
+def test_another_error_in_between_is_said_at_once() -> None:
+    log = Log()
+    faults = Faults(log)
+    for text in ("dark", "dark", "loud", "dark"):
+        faults.report("input", ValueError(text))
+
+    assert log.lines == ["input: dark", "input: loud", "input: dark"]
+
+
+def test_a_mistake_of_ours_keeps_its_traceback_and_one_of_the_user_has_none() -> None:
+    log = Log()
+    faults = Faults(log)
+    faults.report("node", OSError("no such file"))
+    try:
+        raise KeyError("left")
+    except KeyError as raised:
+        faults.report("node", raised)
+
+    assert log.lines[0] == "node: no such file"
+    assert "Traceback" in log.lines[1]
+    assert "KeyError" in log.lines[1]
