@@ -13,17 +13,19 @@ user's voice interrupts the avatar is decided on every frame of the grid, by the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.avatar_config import MILLISECOND, AvatarConfig
+from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
-from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
+from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.noise import block_noise
@@ -106,10 +108,11 @@ class Avatar:
         """
         old = self._running
         decided_ns = stamp_of(old.next_frame - self._network.block_frames) - self.config.lead_ns
-        until = min(first_frame_from(max(now_ns, decided_ns)), old.next_frame)  # the clock may have been set back
+        # as soon as an interrupt would, for speech up to then has been handed out; the clock may have been set back
+        until = min(first_frame_from(max(now_ns, decided_ns) + self._interrupt_lead_ns), old.next_frame)
         interrupted = old.speech.clear(until, max(now_ns, old.next_decision_ns))
         self._conversation = self._begin(now_ns, epoch=old.epoch + 1)
-        stamp_ns = min(stamp_of(until), stamp_of(first_frame_from(now_ns)))
+        stamp_ns = min(stamp_of(until), self.silent_from_ns(now_ns))
         self._conversation.events = [replace(event, stamp_ns=stamp_ns) for event in interrupted]
         return stamp_of(until)
 
@@ -151,7 +154,7 @@ class Avatar:
         return stamp_of(self._cut(now_ns, self._interrupt_lead_ns))
 
     def silent_from_ns(self, now_ns: int) -> int:
-        """The latest presentation time that `interrupt(now_ns)` may give."""
+        """The latest presentation time that `interrupt(now_ns)` or `reset(now_ns)` may give."""
         return stamp_of(first_frame_from(now_ns + self._interrupt_lead_ns))
 
     def withdraw(self, utterance_id: str, now_ns: int) -> int | None:
@@ -233,7 +236,11 @@ class Avatar:
 
     def render(self, frame: AvatarFrame) -> NDArray[np.uint8]:
         """Picture of a frame, (S, S, 3) uint8 RGB."""
-        return self._portrait.render(frame.latent, frame.stamp_ns // FRAME_NS)
+        return self.drawing(frame)()
+
+    def drawing(self, frame: AvatarFrame) -> Callable[[], NDArray[np.uint8]]:
+        """Draws a frame when it is called, later too, and in another thread: with the portrait as it is now."""
+        return partial(self._portrait.render, frame.latent, frame.stamp_ns // FRAME_NS)
 
     def take_events(self, until_ns: int) -> list[PlaybackEvent]:
         """What happened to utterances by this presentation time; each event is given once."""

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
+from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.stream.grid import FRAME_NS
-
-MILLISECOND = 1_000_000
 
 
 @dataclass(frozen=True)

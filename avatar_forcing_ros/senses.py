@@ -14,9 +14,10 @@ from torch import Tensor
 
 from avatar_forcing_ros.audio.barge_in import BargeIn
 from avatar_forcing_ros.audio.echo_gate import EchoGate
-from avatar_forcing_ros.avatar_config import MILLISECOND, AvatarConfig
+from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.network.conditions import Conditions, recalled
+from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, first_frame_from, stamp_of

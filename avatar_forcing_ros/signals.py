@@ -11,6 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 NANOSECONDS = 1_000_000_000
+"""In a second."""
+MILLISECOND = 1_000_000
+"""In nanoseconds."""
+FOR_EVER_NS = 1 << 62
+"""Later than any time that will come."""
 
 
 def _check_finite(name: str, array: NDArray) -> None:

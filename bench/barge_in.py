@@ -4,7 +4,7 @@
 
 Virtual time, the real model; a minute and a half on one core. Three measurements:
 
-* stopping: utterances are interrupted at random moments; the real performer, pacer and presenter run on a virtual
+* stopping: utterances are interrupted at random moments; the real session runs on a virtual
   machine that takes 25 ms for a block and 5 ms for a picture. Counted is the end of the last frame and of the last
   sample of the old utterance that are published, after the interrupt, and whether each has exactly one true ending.
 * the mouth: how long after the interrupt the jaw is nearer to rest than a tenth of its opening in speech (95 %), for
@@ -34,13 +34,13 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.media import read_audio, read_image
+from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.nodes.rehearsal import Machine, Rehearsal
-from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.stream.speech import Playback
+from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
 
 MS = 1_000_000
 START_NS = 1_000 * NANOSECONDS
@@ -81,18 +81,18 @@ def speeches(rng: np.random.Generator, seconds: float = SPEECH_S) -> Iterator[Au
 def stopping(bundle: ModelBundle, rng: np.random.Generator, interrupts: int) -> dict[str, object]:
     """Interrupts in a row on a virtual machine."""
     portrait = read_image(default_portrait())
-    stage = Rehearsal(bundle, portrait, Machine(5.0, 5.0), AvatarConfig(image_size=64), start_ns=START_NS)
+    stage = VirtualMachine(bundle, portrait, Speed(5.0, 5.0), AvatarConfig(image_size=64), start_ns=START_NS)
     stage.run(1.0)
     asked: dict[str, int] = {}
     for speech, _ in zip(speeches(rng), range(interrupts), strict=False):
         begin_ns = stage.now_ns + int(rng.integers(40 * MS))
         asked_ns = begin_ns + int(rng.uniform(250, 2500) * MS)
         asked[speech.utterance_id] = asked_ns
-        stage.at(begin_ns, partial(stage.performer.say, speech))
-        stage.interrupt_at(asked_ns)
+        stage.at(begin_ns, partial(stage.session.say, speech))
+        stage.at(asked_ns, stage.session.interrupt)
         stage.run((asked_ns - stage.now_ns) / NANOSECONDS + float(rng.uniform(0.1, 0.4)))
     stage.run(1.0)
-    published = stage.node.published
+    published = stage.published
     return {
         "interrupts": interrupts,
         "last_frame_ms": most_after(published["avatar/frame_info"], asked),

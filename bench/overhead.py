@@ -4,7 +4,7 @@
 
 Real time, real middleware, and a subscriber to all of it in a process of its own. Counted is everything that the
 generator node does for a frame besides generating and drawing it: filling image, frame info, motion, speech and state,
-and publishing them; waiting in the pacer's queue is not. Wall time says what this machine gave; processor time, of all
+and publishing them; waiting in the outbox is not. Wall time says what this machine gave; processor time, of all
 threads of the process, what the code and the middleware need. The last line is JSON.
 """
 
@@ -19,6 +19,7 @@ import sys
 import time
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -88,21 +89,18 @@ def listen() -> None:
 def measure(args: argparse.Namespace) -> list[Cost]:
     """Publish frames at the rate of a conversation; what each of them cost."""
     import rclpy
-    from avatar_forcing_ros.msg import AvatarState
 
-    from avatar_forcing_ros.messages.presented import Provenance
     from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
     from avatar_forcing_ros.nodes.managed_node import ManagedNode
-    from avatar_forcing_ros.nodes.pacer import Pacer
-    from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
-    from avatar_forcing_ros.nodes.ros_time import ClockWaiter
-    from avatar_forcing_ros.signals import AvatarFrame
+    from avatar_forcing_ros.nodes.ros_outlet import publish_from
+    from avatar_forcing_ros.session.outlet import SPEAKING, Mood, OutputConfig, Provenance, Shown
+    from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
 
     rclpy.init()
-    node: ManagedNode = ManagedNode("overhead", PresenterConfig())
-    pacer, space = Pacer(ClockWaiter(node.get_clock())), FaceMeshSpace()
-    presenter = Presenter(node, pacer, PresenterConfig(), space)
-    await_listener(presenter)
+    node: ManagedNode = ManagedNode("overhead", OutputConfig())
+    space = FaceMeshSpace()
+    outlet = publish_from(node, space, OutputConfig())
+    await_listener(node)
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 256, (args.size, args.size, 3), np.uint8) for _ in range(4)]
     speech = random.uniform(-0.5, 0.5, 640).astype(np.float32)
@@ -111,11 +109,10 @@ def measure(args: argparse.Namespace) -> list[Cost]:
         now_ns = node.get_clock().now().nanoseconds
         frame = AvatarFrame(now_ns, n, n // 4, 0, np.zeros(len(space.names), np.float32), speech, "utterance")
         wall, processor = time.perf_counter(), time.process_time()
-        presenter.speak(frame)
-        presenter.show(frame, pictures[n % 4], Provenance(now_ns, now_ns, now_ns, "0" * 64))
-        presenter.state(AvatarState.SPEAKING, 0, "utterance")
-        while pacer.next_due_ns is not None:
-            pacer.turn()
+        outlet.said(AudioChunk(now_ns, speech, 16_000, "utterance", n))
+        picture = pictures[n % 4]
+        outlet.shown(Shown(frame, lambda picture=picture: picture, Provenance(now_ns, now_ns, now_ns, "0" * 64)))
+        outlet.changed(Mood(SPEAKING, utterance_id="utterance"), now_ns)
         costs.append(Cost(1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - processor)))
         time.sleep(max(0.0, 1 / args.rate - (time.perf_counter() - wall)))
     node.close()
@@ -123,14 +120,14 @@ def measure(args: argparse.Namespace) -> list[Cost]:
     return costs[args.frames // 10 :]
 
 
-def await_listener(presenter: object) -> None:
+def await_listener(node: Any) -> None:
     """Wait until somebody takes the pictures.
 
     Raises:
         RuntimeError: nobody does.
     """
     end = time.monotonic() + LISTENERS_PATIENCE_S
-    while not presenter._image.get_subscription_count():  # type: ignore[attr-defined]
+    while not node.count_subscribers("avatar/image_raw"):
         if time.monotonic() > end:
             raise RuntimeError(f"no subscriber after {LISTENERS_PATIENCE_S:.0f} s")
         time.sleep(0.1)

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bags.bag import BagReader, BagWriter, Storage
+from avatar_forcing_ros.bags.bag_outlet import Pictures
 from avatar_forcing_ros.bags.inputs import survey
 from avatar_forcing_ros.bags.offline import replay
-from avatar_forcing_ros.bags.stage import Pictures
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.media import read_audio, read_image, read_video

@@ -11,13 +11,13 @@ pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import FrameInfo
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.metrics.latency import Ledger, ledger, report
 from avatar_forcing_ros.nodes.demo import frame_times
-from avatar_forcing_ros.nodes.rehearsal import Machine, Rehearsal
-from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
+from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
 
 pytestmark = pytest.mark.ros
 
@@ -26,50 +26,50 @@ START_NS = 1_000 * NANOSECONDS
 PORTRAIT = np.full((64, 64, 3), 90, np.uint8)
 
 
-def perform(seconds: float, camera_delay_ms: float = 0.0) -> Rehearsal:
+def perform(seconds: float, camera_delay_ms: float = 0.0) -> VirtualMachine:
     """A conversation on a machine that takes 10 ms for a block and 5 ms for a picture; a camera at 30 Hz."""
-    stage = Rehearsal(tiny_bundle(), PORTRAIT, Machine(), AvatarConfig(image_size=32), start_ns=START_NS)
+    stage = VirtualMachine(tiny_bundle(), PORTRAIT, Speed(), AvatarConfig(image_size=32), start_ns=START_NS)
     random = np.random.default_rng(0)
     sound = speech_like(seconds)
     for n in range(int(seconds * 30)):
         exposed_ns = START_NS + n * 33_333_333
         arrived_ns = exposed_ns + round((random.uniform(20, 35) + camera_delay_ms) * MS)
         sample = smiling(exposed_ns, 0.5)
-        stage.at(arrived_ns, lambda sample=sample: stage.performer.see(sample))
+        stage.at(arrived_ns, lambda sample=sample: stage.session.see(sample))
     for n in range(int(seconds * 25) - 1):
         chunk = AudioChunk(START_NS + n * FRAME_NS, sound[n * 640 : (n + 1) * 640], 16_000, seq=n)
-        stage.at(START_NS + (n + 1) * FRAME_NS + 10 * MS, lambda chunk=chunk: stage.performer.hear(chunk))
+        stage.at(START_NS + (n + 1) * FRAME_NS + 10 * MS, lambda chunk=chunk: stage.session.hear(chunk))
     answer = AudioChunk(None, speech_like(1.0), 16_000, "answer", end_of_utterance=True)
-    stage.at(START_NS + NANOSECONDS, lambda: stage.performer.say(answer))
+    stage.at(START_NS + NANOSECONDS, lambda: stage.session.say(answer))
     stage.run(seconds)
     return stage
 
 
 @pytest.fixture(scope="module")
-def usual() -> Rehearsal:
+def usual() -> VirtualMachine:
     return perform(41.0)
 
 
 @pytest.fixture(scope="module")
-def delayed() -> Rehearsal:
+def delayed() -> VirtualMachine:
     return perform(8.0, camera_delay_ms=120)
 
 
-def infos(stage: Rehearsal) -> list[FrameInfo]:
+def infos(stage: VirtualMachine) -> list[FrameInfo]:
     """Of the frames that were made from a camera picture."""
-    return [info for info in stage.node.published["avatar/frame_info"] if stamp_ns(info.user_motion_until)]
+    return [info for info in stage.published["avatar/frame_info"] if stamp_ns(info.user_motion_until)]
 
 
-def ledgers(stage: Rehearsal) -> np.ndarray:
+def ledgers(stage: VirtualMachine) -> np.ndarray:
     """(frames, 4) parts in milliseconds."""
     return np.array([astuple(ledger(frame_times(info))) for info in infos(stage)]) / MS
 
 
-def test_the_parts_sum_to_what_a_stopwatch_measures_over_a_thousand_frames(usual: Rehearsal) -> None:
+def test_the_parts_sum_to_what_a_stopwatch_measures_over_a_thousand_frames(usual: VirtualMachine) -> None:
     shown_ns = {
         stamp_ns(image.header.stamp): at_ns
         for image, at_ns in zip(
-            usual.node.published["avatar/image_raw"], usual.node.published_ns["avatar/image_raw"], strict=True
+            usual.published["avatar/image_raw"], usual.published_ns["avatar/image_raw"], strict=True
         )
     }
     measured_ms = [
@@ -81,7 +81,7 @@ def test_the_parts_sum_to_what_a_stopwatch_measures_over_a_thousand_frames(usual
     assert (ledgers(usual) >= 0).all()
 
 
-def test_each_part_is_what_it_is_called(usual: Rehearsal) -> None:
+def test_each_part_is_what_it_is_called(usual: VirtualMachine) -> None:
     camera, waiting, computing, _ = ledgers(usual).T
 
     assert camera.min() >= 20 and camera.max() <= 35
@@ -90,7 +90,9 @@ def test_each_part_is_what_it_is_called(usual: Rehearsal) -> None:
     assert set(np.unique(computing.round(6))) == {15, 20, 25, 30}
 
 
-def test_a_camera_that_is_120_ms_late_shows_as_120_ms_in_its_own_part(usual: Rehearsal, delayed: Rehearsal) -> None:
+def test_a_camera_that_is_120_ms_late_shows_as_120_ms_in_its_own_part(
+    usual: VirtualMachine, delayed: VirtualMachine
+) -> None:
     more = np.median(ledgers(delayed), axis=0) - np.median(ledgers(usual), axis=0)
 
     assert more[0] == pytest.approx(120, abs=5)
@@ -98,7 +100,7 @@ def test_a_camera_that_is_120_ms_late_shows_as_120_ms_in_its_own_part(usual: Reh
     assert abs(more[1]) <= 40  # a picture waits for the next block, wherever in it it falls
 
 
-def test_the_table_of_the_demo_is_made_of_the_same_parts(usual: Rehearsal, delayed: Rehearsal) -> None:
+def test_the_table_of_the_demo_is_made_of_the_same_parts(usual: VirtualMachine, delayed: VirtualMachine) -> None:
     for stage in (usual, delayed):
         frames = [frame_times(info) for info in infos(stage)]
         table = report(frames, FRAME_NS)
@@ -113,7 +115,7 @@ def test_the_table_of_the_demo_is_made_of_the_same_parts(usual: Rehearsal, delay
         assert table.spare_ms == 80 - 15  # the lead, less the block and its first picture
 
 
-def test_every_field_of_frame_info_is_there_and_in_order(usual: Rehearsal) -> None:
+def test_every_field_of_frame_info_is_there_and_in_order(usual: VirtualMachine) -> None:
     for info in infos(usual)[5:]:
         stamp = stamp_ns(info.header.stamp)
         heard, seen = stamp_ns(info.user_audio_until), stamp_ns(info.user_motion_until)
@@ -126,9 +128,9 @@ def test_every_field_of_frame_info_is_there_and_in_order(usual: Rehearsal) -> No
         assert (info.epoch, info.quality_level, info.ai_generated) == (0, 0, True)
 
 
-def test_speech_is_where_frame_info_says(usual: Rehearsal) -> None:
+def test_speech_is_where_frame_info_says(usual: VirtualMachine) -> None:
     spoken = [info for info in infos(usual) if info.utterance_id]
-    chunks = usual.node.published["avatar/speech"]
+    chunks = usual.published["avatar/speech"]
 
     assert {info.utterance_id for info in spoken} == {"answer"}
     assert [stamp_ns(info.avatar_audio_from) for info in spoken] == [stamp_ns(c.header.stamp) for c in chunks]
@@ -139,9 +141,9 @@ def test_speech_is_where_frame_info_says(usual: Rehearsal) -> None:
 
 
 def test_without_a_camera_there_is_no_ledger() -> None:
-    stage = Rehearsal(tiny_bundle(), PORTRAIT, Machine(), AvatarConfig(image_size=32))
+    stage = VirtualMachine(tiny_bundle(), PORTRAIT, Speed(), AvatarConfig(image_size=32))
     stage.run(1)
-    info = stage.node.published["avatar/frame_info"][-1]
+    info = stage.published["avatar/frame_info"][-1]
 
     assert ledger(frame_times(info)) is None
     assert stamp_ns(info.user_motion_until) == stamp_ns(info.camera_received) == stamp_ns(info.user_audio_until) == 0

@@ -129,6 +129,7 @@ def test_reset_ends_what_is_being_said(graph: TestGraph) -> None:
     stage.say("waiting", speech_like(1.0))
     stage.play(20)
     assert graph.call(Trigger, "generator/reset", Trigger.Request()).success
+    graph.set_clock(stage.now_ns + 2 * FRAME_NS)  # as soon as an interrupt ends it
     graph.spin_until(lambda: len(stage.events) == 3)
 
     assert [(event.utterance_id, event.event) for event in stage.events] == [

@@ -5,6 +5,7 @@ All of it runs on simulated time that the test moves one frame at a time, so tha
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import cv2
@@ -222,6 +223,39 @@ def test_another_portrait_is_shown_and_a_bad_one_refused_with_its_reason(stage: 
     assert answers[black].message == "no face found: the picture is black"
     assert "gone.png: no such file" in answers[tmp_path / "gone.png"].message
     assert stage.infos[-1].portrait_sha256 != old
+    assert to_rgb(stage.images[-1])[0, 0, 0] == 200
+
+
+def test_messages_are_taken_while_a_portrait_is_being_prepared(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.play(20)
+    stage.say("long", speech_like(3.0))
+    stage.play(20)
+    other = tmp_path / "other.png"
+    cv2.imwrite(str(other), np.full((64, 64, 3), 200, np.uint8))
+    space, preparing, may_go_on = stage.node._bundle.space, threading.Event(), threading.Event()
+    load = space.load_portrait
+
+    def load_slowly(*arguments: object) -> object:
+        preparing.set()
+        assert may_go_on.wait(60)
+        return load(*arguments)
+
+    monkeypatch.setattr(type(space), "load_portrait", lambda _self, *arguments: load_slowly(*arguments))
+    client = stage.graph.node.create_client(SetPortrait, "generator/set_portrait")
+    stage.graph.spin_until(client.service_is_ready)
+    answer = client.call_async(SetPortrait.Request(path=str(other)))
+    stage.graph.spin_until(preparing.is_set)
+    stage.interrupt()
+    stage.play(10)
+
+    assert not answer.done()
+    assert [event.event for event in stage.events][-1] == PlaybackEvent.INTERRUPTED
+    may_go_on.set()
+    stage.graph.spin_until(answer.done)
+    stage.play(12)
+    assert answer.result().success
     assert to_rgb(stage.images[-1])[0, 0, 0] == 200
 
 

@@ -10,7 +10,6 @@ pytest.importorskip("rclpy")
 from rclpy.clock import ROSClock
 from rclpy.time import Time
 
-from avatar_forcing_ros.nodes.pacer import Pacer
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
 
 pytestmark = pytest.mark.ros
@@ -89,31 +88,3 @@ def test_nobody_waits_after_closing(clock: ROSClock) -> None:
     waiter.close()
 
     assert not waiter.wait_until(2_000_000_000)
-
-
-def run_until(pacer: Pacer, clock: ROSClock, time_ns: int) -> None:
-    set_to(clock, time_ns)
-    pacer.put(time_ns, time_ns, lambda: None)  # so that the last turn does not wait
-    while pacer.next_due_ns is not None and pacer.next_due_ns <= time_ns:
-        pacer.turn()
-
-
-def test_a_pacer_acts_in_order_of_time_and_of_putting(clock: ROSClock) -> None:
-    pacer, done = Pacer(ClockWaiter(clock)), []
-    for due, name in ((30, "c"), (10, "a"), (30, "d"), (20, "b"), (99, "later")):
-        pacer.put(1_000_000_000 + due, 0, lambda name=name: done.append(name))
-
-    run_until(pacer, clock, 1_000_000_050)
-
-    assert done == ["a", "b", "c", "d"]
-
-
-def test_a_cut_forgets_what_is_presented_from_then_on(clock: ROSClock) -> None:
-    pacer, done = Pacer(ClockWaiter(clock)), []
-    for stamp in (10, 20, 30):
-        pacer.put(1_000_000_000, stamp, lambda stamp=stamp: done.append(stamp))
-
-    assert pacer.cut(20) == 2
-    run_until(pacer, clock, 1_000_000_001)
-
-    assert done == [10]

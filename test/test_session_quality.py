@@ -10,13 +10,13 @@ from avatar_forcing_ros.msg import AvatarState, FrameInfo
 from sensor_msgs.msg import Image
 
 from avatar_forcing_ros.avatar import AvatarConfig
+from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
-from avatar_forcing_ros.nodes.presenter import FRAME_NS
-from avatar_forcing_ros.nodes.rehearsal import Machine, Rehearsal
-from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.session.quality import LEVELS, QualityConfig, QualityLadder
+from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
 
 pytestmark = pytest.mark.ros
 
@@ -131,18 +131,18 @@ def test_settings_that_contradict_each_other_are_refused(config: dict, message: 
         QualityConfig(**config)
 
 
-# --- the whole performance in virtual time ----------------------------------------------------------------------------
+# --- a whole session in virtual time ----------------------------------------------------------------------------
 
 
-def rehearse(slowness: float = 1.0, **quality: float) -> Rehearsal:
+def machine(slowness: float = 1.0, **quality: float) -> VirtualMachine:
     # two solver steps: 10 ms for a block and 20 ms for its pictures, on a machine of usual speed
-    return Rehearsal(
-        tiny_bundle(), PORTRAIT, Machine(slowness=slowness), AvatarConfig(image_size=32), QualityConfig(**quality)
+    return VirtualMachine(
+        tiny_bundle(), PORTRAIT, Speed(slowness=slowness), AvatarConfig(image_size=32), QualityConfig(**quality)
     )
 
 
-def infos_since(stage: Rehearsal, time_ns: int) -> list[FrameInfo]:
-    return [info for info in stage.node.published["avatar/frame_info"] if stamp_ns(info.header.stamp) >= time_ns]
+def infos_since(stage: VirtualMachine, time_ns: int) -> list[FrameInfo]:
+    return [info for info in stage.published["avatar/frame_info"] if stamp_ns(info.header.stamp) >= time_ns]
 
 
 def gaps_ms(infos: list[FrameInfo]) -> np.ndarray:
@@ -150,7 +150,7 @@ def gaps_ms(infos: list[FrameInfo]) -> np.ndarray:
 
 
 def test_a_machine_that_keeps_up_stays_at_full_quality() -> None:
-    stage = rehearse()
+    stage = machine()
     stage.run(10)
 
     infos = infos_since(stage, 0)
@@ -162,9 +162,9 @@ def test_a_machine_that_keeps_up_stays_at_full_quality() -> None:
 
 @pytest.mark.parametrize("slowness", [1.5, 3.0, 6.0, 10.0, 40.0])
 def test_a_slow_machine_keeps_the_rate_and_says_what_it_leaves_out(slowness: float) -> None:
-    stage = rehearse()
+    stage = machine()
     stage.run(2)
-    stage.machine.slowness = slowness
+    stage.speed.slowness = slowness
     slow_since_ns = stage.now_ns
     stage.run(14)
 
@@ -175,46 +175,46 @@ def test_a_slow_machine_keeps_the_rate_and_says_what_it_leaves_out(slowness: flo
     levels = [info.quality_level for info in settled]
     if slowness >= 6:  # 180 ms of work for a block of 160 ms
         assert min(levels[:50]) >= 1
-        state = stage.node.published["avatar/state"][-1]
+        state = stage.published["avatar/state"][-1]
         assert (state.state, state.quality_level) == (AvatarState.DEGRADED, levels[-1])
         assert state.detail == f"quality level {levels[-1]}: {LEVELS[levels[-1]].words}"
-        assert f"quality level {levels[-1]}" in stage.performer.complaint()
-        assert stage.performer.figures()["quality_level"] == levels[-1]
+        assert f"quality level {levels[-1]}" in stage.session.complaint()
+        assert stage.session.figures()["quality_level"] == levels[-1]
 
 
 def test_it_comes_back_to_full_quality_when_the_machine_is_free_again() -> None:
-    stage = rehearse(slowness=6.0, calm_s=1.0)
+    stage = machine(slowness=6.0, calm_s=1.0)
     stage.run(4)
     assert max(info.quality_level for info in infos_since(stage, 0)) > 0
-    stage.machine.slowness = 1.0
+    stage.speed.slowness = 1.0
     stage.run(10)
 
     infos = infos_since(stage, 0)
     assert infos[-1].quality_level == 0
-    assert stage.node.published["avatar/state"][-1].state == AvatarState.IDLE
+    assert stage.published["avatar/state"][-1].state == AvatarState.IDLE
     back = [info.quality_level for info in infos_since(stage, stage.now_ns - 9 * 10**9)]
     assert np.count_nonzero(np.diff(back)) <= 2 * STILL
 
 
 def test_a_kept_picture_is_shown_again_with_its_own_stamp() -> None:
-    stage = rehearse(fixed=3)
+    stage = machine(fixed=3)
     stage.run(4)
 
-    images = stage.node.published["avatar/image_raw"]
+    images = stage.published["avatar/image_raw"]
     assert set(np.diff([stamp_ns(image.header.stamp) for image in images])) == {FRAME_NS}
-    drawn = [n for n in range(1, len(images)) if images[n].data != images[n - 1].data]
+    drawn = [n for n in range(1, len(images)) if images[n].data.tobytes() != images[n - 1].data.tobytes()]
     assert drawn and all(n % 4 == 0 for n in drawn)
     assert {info.quality_level for info in infos_since(stage, 0)} == {3}
 
 
 def test_a_network_that_fails_leaves_the_face_standing() -> None:
-    stage = rehearse()
+    stage = machine()
     stage.run(4)
     hook = stage.avatar.bundle.network.transformer.register_forward_pre_hook(fail)
     broken_since_ns = stage.now_ns
     stage.run(4)
     broken = infos_since(stage, broken_since_ns)
-    state = stage.node.published["avatar/state"][-1]
+    state = stage.published["avatar/state"][-1]
     hook.remove()
     stage.run(4)
 
@@ -223,25 +223,25 @@ def test_a_network_that_fails_leaves_the_face_standing() -> None:
     assert state.state == AvatarState.DEGRADED
     assert "generation failed" in state.detail and "out of memory" in state.detail
     assert stage.faults.count >= 20
-    assert len(stage.node.errors) <= 3
-    assert stage.node.published["avatar/state"][-1].state == AvatarState.IDLE
+    assert len(stage.errors) <= 3
+    assert stage.published["avatar/state"][-1].state == AvatarState.IDLE
 
 
 def test_a_renderer_that_fails_leaves_the_last_picture_standing(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = rehearse()
+    stage = machine()
     stage.run(4)
     portrait = stage.avatar._portrait
     monkeypatch.setattr(portrait, "render", fail)
     stage.run(4)
-    held, state = stage.node.published["avatar/image_raw"][-50:], stage.node.published["avatar/state"][-1]
+    held, state = stage.published["avatar/image_raw"][-50:], stage.published["avatar/state"][-1]
     monkeypatch.undo()
     stage.run(4)
 
-    images = stage.node.published["avatar/image_raw"]
+    images = stage.published["avatar/image_raw"]
     assert set(np.diff([stamp_ns(image.header.stamp) for image in images])) == {FRAME_NS}
-    assert all(image.data == held[0].data for image in held) and any(held[0].data)
+    assert all(image.data.tobytes() == held[0].data.tobytes() for image in held) and any(held[0].data)
     assert (state.state, state.detail) == (AvatarState.DEGRADED, "rendering failed: out of memory")
-    assert stage.node.published["avatar/state"][-1].state == AvatarState.IDLE
+    assert stage.published["avatar/state"][-1].state == AvatarState.IDLE
 
 
 def fail(*_: object) -> None:

@@ -18,7 +18,7 @@ MAY = {
     "commands/replay.py": "says how many times faster than real time it was",
     "nodes/bag_player_node.py": "makes the ROS time of a replay, at the asked share of real time",
     "nodes/demo.py": "waits for processes, which do not live in ROS time",
-    "nodes/performer.py": "measures how long a block took, for diagnostics",
+    "session/session.py": "measures how long a block took, for diagnostics",
     "nodes/replay.py": "waits for processes, which do not live in ROS time",
     "nodes/testing.py": "a test must end, also when the clock that it moves stands still",
 }

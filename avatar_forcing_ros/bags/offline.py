@@ -13,12 +13,13 @@ from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.bags import inputs
 from avatar_forcing_ros.bags.ahead import ahead
 from avatar_forcing_ros.bags.bag import BagReader, BagWriter
+from avatar_forcing_ros.bags.bag_outlet import BagOutlet, Pictures
 from avatar_forcing_ros.bags.inputs import Input, Survey
-from avatar_forcing_ros.bags.performance import Performance
-from avatar_forcing_ros.bags.stage import BagStage, Pictures
 from avatar_forcing_ros.bags.watching import watch
 from avatar_forcing_ros.messages import motion
 from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.session.session import Session, SessionConfig
+from avatar_forcing_ros.session.virtual import VirtualRun
 
 _AHEAD = 64
 
@@ -68,22 +69,21 @@ def replay(
         pictures: how pictures are written.
     """
     result = Replayed()
-    stage = BagStage(writer, avatar.render, pictures)
+    space = avatar.bundle.space
+    outlet = BagOutlet(writer, lambda: run.now_ns, space, pictures)
+    run = VirtualRun(avatar, found.opens_ns, outlet, result.refuse, portrait_sha256, SessionConfig(draws_ahead=False))
     if found.sees_camera:
-        stage.add_topic(inputs.MOTION, "avatar_forcing_ros/MotionLatents")
-    messages = _messages(source, found, avatar.bundle.space, result)
-    with stage, closing(ahead(messages, _AHEAD, "reading")) as coming:
-        performance = Performance(avatar, stage, writer.types.make, portrait_sha256)
-        feeder = Feeder(source, found, performance, avatar.bundle.space)
-        performance.start(found.opens_ns)
+        outlet.add_topic(inputs.MOTION, "avatar_forcing_ros/MotionLatents")
+    with outlet, closing(ahead(_messages(source, found, space, result), _AHEAD, "reading")) as coming:
+        feeder = Feeder(source, found, run.session, space)
         for message in coming:
-            performance.advance(message.time_ns)
+            run.run_until(message.time_ns)
             if found.sees_camera and message.name == inputs.MOTION:
-                stage.copy(inputs.MOTION, message.time_ns, message.data)
+                outlet.copy(inputs.MOTION, message.time_ns, message.data)
             feeder.feed(message, result)
-        performance.advance(found.closes_ns)
-    result.sha256, result.frames = stage.digest.hexdigest(), stage.digest.frames
-    result.counters = {**avatar.counters(), "failed_blocks": performance.failed_blocks}
+        run.run_until(found.closes_ns)
+    result.sha256, result.frames = outlet.digest.hexdigest(), outlet.digest.frames
+    result.counters = {**avatar.counters(), "failed_blocks": run.session.failed_blocks}
     result.damage = source.damage
     return result
 
@@ -95,24 +95,24 @@ def _messages(source: BagReader, found: Survey, space: MotionSpace, result: Repl
 
 
 class Feeder:
-    """Hands the messages of a bag to a performance, as the nodes' subscriptions do.
+    """Hands the messages of a bag to a session, as the nodes' subscriptions do.
 
     Args:
         bag: has the types of the messages.
         found: what is in it.
-        performance: gets them.
+        session: gets them.
         space: of the user's motion.
     """
 
-    def __init__(self, bag: BagReader, found: Survey, performance: Performance, space: MotionSpace) -> None:
-        self._types, self._performance, self._space = bag.types, performance, space
+    def __init__(self, bag: BagReader, found: Survey, session: Session, space: MotionSpace) -> None:
+        self._types = bag.types
         self._now_ns = 0
         self._readers = inputs.audio_readers(found.types, lambda: self._now_ns)
         self._accept: dict[str, Callable[[Any], None]] = {
-            inputs.USER_AUDIO: lambda m: self._performance.hear(self._sound(inputs.USER_AUDIO, m), self._now_ns),
-            inputs.SPEECH: lambda m: self._performance.say(self._sound(inputs.SPEECH, m), self._now_ns),
-            inputs.INTERRUPT: lambda _m: self._performance.interrupt(self._now_ns),
-            inputs.MOTION: lambda m: self._performance.see(motion.to_sample(m, self._space.name), self._now_ns),
+            inputs.USER_AUDIO: lambda m: session.hear(self._sound(inputs.USER_AUDIO, m)),
+            inputs.SPEECH: lambda m: session.say(self._sound(inputs.SPEECH, m)),
+            inputs.INTERRUPT: lambda _m: session.interrupt(),
+            inputs.MOTION: lambda m: session.see(motion.to_sample(m, space.name)),
             f"{inputs.USER_AUDIO}_info": lambda m: self._readers[inputs.USER_AUDIO].learn(m),
             f"{inputs.SPEECH}_info": lambda m: self._readers[inputs.SPEECH].learn(m),
         }

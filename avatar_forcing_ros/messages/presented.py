@@ -1,36 +1,16 @@
-"""What the avatar tells beside its pictures: frame info, state, what was played of an utterance."""
+"""What the avatar tells beside its pictures: where a frame came from, and what was played of an utterance."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from avatar_forcing_ros.messages.making import Make, duration, header, time
+from avatar_forcing_ros.session.outlet import Provenance
 from avatar_forcing_ros.signals import AvatarFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent
 
-IDLE, LISTENING, SPEAKING, DEGRADED = range(4)  # the constants of msg/AvatarState.msg
 _EVENTS = {Playback.STARTED: 0, Playback.FINISHED: 1, Playback.INTERRUPTED: 2, Playback.STALLED: 3}
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What is known of a frame beside the frame itself.
-
-    Attributes:
-        motion_received_ns: when the newest user motion used reached the avatar, None when there was none.
-        compute_start_ns: when generation of the frame's block began.
-        compute_end_ns: when the picture was ready.
-        portrait_sha256: of the portrait's pixels.
-        quality_level: at which the frame was made; 0 is full.
-    """
-
-    motion_received_ns: int | None
-    compute_start_ns: int
-    compute_end_ns: int
-    portrait_sha256: str
-    quality_level: int = 0
 
 
 def frame_info(make: Make, frame: AvatarFrame, provenance: Provenance, frame_id: str = "") -> Any:
@@ -66,12 +46,3 @@ def playback_event(make: Make, event: PlaybackEvent) -> Any:
         event=_EVENTS[event.kind],
         position=duration(make, event.position_ns),
     )
-
-
-def state_of(frame: AvatarFrame, complaint: str) -> int:
-    """What the avatar does while a frame is shown: it speaks, or else complains, or else has somebody to listen to."""
-    if frame.utterance_id:
-        return SPEAKING
-    if complaint:
-        return DEGRADED
-    return LISTENING if frame.user_present else IDLE

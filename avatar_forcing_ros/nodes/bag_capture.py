@@ -13,11 +13,10 @@ from avatar_forcing_ros.bags.bag import BagWriter
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.bags.digest import ImageDigest
 from avatar_forcing_ros.bags.inputs import MOTION, stamp_of_bytes
-from avatar_forcing_ros.bags.stage import OUTPUTS, PICTURES
+from avatar_forcing_ros.messages.outlet import IMAGE, KINDS_OF_PICTURES, OUTPUTS, STATE
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import message_type
 
-PICTURE, STATE = "avatar/image_raw", "avatar/state"
 _MOTION_KIND = "avatar_forcing_ros/MotionLatents"
 _DEPTH = 200
 
@@ -39,7 +38,7 @@ class BagRecorder:
         self._came: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
         self._news = threading.Condition()
         self._newest_ns: dict[str, int] = {}
-        self.topics = OUTPUTS | PICTURES["raw"] | ({MOTION: _MOTION_KIND} if user_motion else {})
+        self.topics = OUTPUTS | {IMAGE: KINDS_OF_PICTURES[IMAGE]} | ({MOTION: _MOTION_KIND} if user_motion else {})
         self.digest = ImageDigest()
         for topic, kind in self.topics.items():
             node.listen(message_type(kind), topic, self._accept(topic), _qos(topic), raw=True)
@@ -71,7 +70,7 @@ class BagRecorder:
             except NothingLeft:
                 return
             stamp = stamp_of_bytes(data)
-            if topic == PICTURE:
+            if topic == IMAGE:
                 self.digest.add(self._types.read(data, "sensor_msgs/msg/Image"))
             if writer is not None and stamp >= self._opens_ns:
                 writer.write_bytes(f"/{topic}", now_ns if topic == MOTION else stamp, data)

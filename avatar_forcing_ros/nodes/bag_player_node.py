@@ -20,8 +20,9 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.bags import inputs
 from avatar_forcing_ros.bags.bag import BagReader, BagWriter, Storage
 from avatar_forcing_ros.bags.inputs import Input, Survey
+from avatar_forcing_ros.messages.outlet import IMAGE
 from avatar_forcing_ros.nodes import qos
-from avatar_forcing_ros.nodes.bag_capture import PICTURE, BagRecorder
+from avatar_forcing_ros.nodes.bag_capture import BagRecorder
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import message_type
 from avatar_forcing_ros.nodes.ros_time import to_stamp
@@ -239,8 +240,8 @@ class Playing:
         recorder = self._node.recorder
         if not self._node.config.step_by_step:
             return
-        begun = recorder.has_seen(PICTURE)
-        there = self._await(PICTURE, self._grid_ns, STEP_PATIENCE_S if begun else _FIRST_FRAME_S)
+        begun = recorder.has_seen(IMAGE)
+        there = self._await(IMAGE, self._grid_ns, STEP_PATIENCE_S if begun else _FIRST_FRAME_S)
         if begun and not there:
             raise TimeoutError(f"no picture for {self._grid_ns} ns")
 

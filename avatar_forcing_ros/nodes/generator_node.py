@@ -16,23 +16,24 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.media import read_image
-from avatar_forcing_ros.msg import AvatarState, MotionLatents
+from avatar_forcing_ros.msg import MotionLatents
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import to_sample
-from avatar_forcing_ros.nodes.pacer import Pacer
-from avatar_forcing_ros.nodes.performer import Performer, sha256_of_pixels
-from avatar_forcing_ros.nodes.presenter import Presenter, PresenterConfig
+from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.session.inputs import InputWatch
+from avatar_forcing_ros.session.outbox import Outbox
+from avatar_forcing_ros.session.outlet import OutputConfig
 from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
+from avatar_forcing_ros.session.session import Session, SessionConfig, sha256_of_pixels
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.inputs import InputWatch
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class GeneratorNodeConfig:
     user_audio: AudioInput = field(default_factory=AudioInput)
     speech: AudioInput = field(default_factory=lambda: AudioInput(kind="AudioChunk"))
     avatar: AvatarConfig = field(default_factory=AvatarConfig)
-    output: PresenterConfig = field(default_factory=PresenterConfig)
+    output: OutputConfig = field(default_factory=OutputConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
 
     def __post_init__(self) -> None:
@@ -68,7 +69,7 @@ class GeneratorNodeConfig:
 
 
 class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
-    """Converts messages and hands them to a `Performer`, which generates and renders in a thread of its own.
+    """Converts messages and hands them to a `Session`, which decides and draws in a thread of its own.
 
     Args:
         open_model: opens the model that the parameter names.
@@ -88,26 +89,26 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._avatar = Avatar(self._bundle, self._portrait, self.config.avatar)
 
     def begin(self, undo: ExitStack) -> None:
-        """Start performing, then listen."""
-        pacer_clock, performer_clock = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
-        pacer = Pacer(pacer_clock)
-        self._presenter = Presenter(
-            self, pacer, self.config.output, self._bundle.space, every_frame=self._on_simulated_time
-        )
-        self._performer = Performer(
+        """Start the session, then listen."""
+        presenting, deciding = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
+        outbox = Outbox(presenting)
+        output, on_simulated_time = self.config.output, bool(self.get_parameter("use_sim_time").value)
+        self._session = Session(
             self._avatar,
-            performer_clock,
-            pacer,
-            self._presenter,
-            self.faults,
+            deciding,
+            outbox,
+            self._quality_ladder(on_simulated_time),
+            self.faults.report,
             sha256_of_pixels(self._portrait),
-            self._quality_ladder(),
+            SessionConfig(speech_ahead_ms=output.speech_ahead_ms, every_frame=on_simulated_time),
         )
-        self._presenter.state(AvatarState.IDLE, epoch=0)
-        self.work("presentation", pacer.turn, pacer_clock.close)
-        self.work("generation", self._performer.turn, performer_clock.close)
+        outlet = publish_from(self, self._bundle.space, output)
+        outlet.changed(self._session.mood, deciding.now_ns())
+        self._session.outlets.append(outlet)
+        self.work("presentation", outbox.turn, presenting.close)
+        self.work("generation", self._session.turn, deciding.close)
         self._listen()
-        speak = SpeakAction(self, self._performer)
+        speak = SpeakAction(self, self._session)
         speak.open()
         undo.callback(speak.close)
         self._shown_before = 0
@@ -116,47 +117,43 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     @property
     def inputs(self) -> dict[str, InputWatch]:
         """What has come from camera, microphone and dialogue manager, by name, while the node is active."""
-        performer = self._performer
-        return {watch.name: watch for watch in (performer.camera, performer.microphone, performer.speech)}
+        session = self._session
+        return {watch.name: watch for watch in (session.camera, session.microphone, session.speech)}
 
-    @property
-    def _on_simulated_time(self) -> bool:
-        return bool(self.get_parameter("use_sim_time").value)
-
-    def _quality_ladder(self) -> QualityLadder:
+    def _quality_ladder(self, on_simulated_time: bool) -> QualityLadder:
         config = self.config.quality
-        if config.fixed < 0 and self._on_simulated_time:
+        if config.fixed < 0 and on_simulated_time:
             config = replace(config, fixed=0)  # a replay must not depend on how fast the machine is
         return QualityLadder(config, self._bundle.manifest.network.block_frames * FRAME_NS / NANOSECONDS)
 
     def _listen(self) -> None:
         space = self._bundle.space.name
-        listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, self._performer.hear)
-        listen_audio(self, "speech", self.config.speech, qos.SPEECH, self._performer.say)
-        self.listen(Empty, "speech/interrupt", lambda _message: self._performer.interrupt(), qos.STREAM)
-        self.listen(MotionLatents, "user_motion", lambda m: self._performer.see(to_sample(m, space)), qos.STREAM)
+        listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, self._session.hear)
+        listen_audio(self, "speech", self.config.speech, qos.SPEECH, self._session.say)
+        self.listen(Empty, "speech/interrupt", lambda _message: self._session.interrupt(), qos.STREAM)
+        self.listen(MotionLatents, "user_motion", lambda m: self._session.see(to_sample(m, space)), qos.STREAM)
 
-        self.serve(Trigger, "~/interrupt", lambda _request: self._performer.interrupt())
+        self.serve(Trigger, "~/interrupt", lambda _request: self._session.interrupt())
         self.serve(Trigger, "~/settle", lambda _request: self._settle())
-        self.serve(Trigger, "~/reset", lambda _request: self._performer.reset())
-        self.serve(SetPortrait, "~/set_portrait", self._set_portrait)
+        self.serve(Trigger, "~/reset", lambda _request: self._session.reset())
+        self.serve_apart(SetPortrait, "~/set_portrait", self._set_portrait)
 
     def _settle(self) -> None:
         self.take_all()
-        self._performer.settle()
+        self._session.settle()
 
     def _set_portrait(self, request: SetPortrait.Request) -> None:
         image = read_image(Path(request.path).expanduser())
         portrait = self._bundle.space.load_portrait(image, self.config.avatar.image_size)
-        self._performer.use_portrait(portrait, sha256_of_pixels(image))
+        self._session.use_portrait(portrait, sha256_of_pixels(image))
 
     def _health(self) -> Health:
-        fps = self._presenter.shown - self._shown_before  # asked once a second
-        self._shown_before = self._presenter.shown
-        values = {"fps": fps, **self._performer.figures(), "faults": self.faults.count, "last_fault": self.faults.last}
+        fps = self._session.frames_shown - self._shown_before  # asked once a second
+        self._shown_before = self._session.frames_shown
+        values = {"fps": fps, **self._session.figures(), "faults": self.faults.count, "last_fault": self.faults.last}
         if not fps:
             return Health(Level.ERROR, "no frame in the last second", values)
-        complaint = self._performer.complaint() or self._performer.clock_complaint()
+        complaint = self._session.complaint() or self._session.clock_complaint()
         return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values)
 
 

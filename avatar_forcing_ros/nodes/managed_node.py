@@ -9,7 +9,9 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import rclpy
@@ -117,17 +119,42 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def serve(self, service_type: type, name: str, act: Callable[[Any], None]) -> None:
         """Offer a service until the node is deactivated; when `act` refuses a request, the answer says why."""
+        service = self.create_service(service_type, name, partial(self._answer, name, act))
+        self._active.callback(self.destroy_service, service)
 
-        def answer(request: Any, response: Any) -> Any:
-            try:
-                act(request)
-                response.success = True
-            except Exception as error:  # the caller is told, whatever it is
-                self.faults.report(name, error)
-                response.message = one_line(error)
+    def serve_apart(self, service_type: type, name: str, act: Callable[[Any], None]) -> None:
+        """Like `serve`, for what takes long: done in a thread of its own, one request after the other.
+
+        An executor sends what a callback returns, and a coroutine that waits has it spin at full speed. So the callback
+        returns at once, and the answer is sent when there is one.
+        """
+        thread = ThreadPoolExecutor(1, name)
+        pending: dict[int, Any] = {}
+
+        def accept(request: Any, response: Any) -> Any:
+            pending[id(response)] = request
             return response
 
-        self._active.callback(self.destroy_service, self.create_service(service_type, name, answer))
+        def answer_later(response: Any, header: Any) -> None:
+            thread.submit(answer, pending.pop(id(response)), response, header)
+
+        def answer(request: Any, response: Any, header: Any) -> None:
+            self._answer(name, act, request, response)
+            send(response, header)
+
+        service = self.create_service(service_type, name, accept)
+        send, service.send_response = service.send_response, answer_later
+        self._active.callback(self.destroy_service, service)
+        self._active.callback(thread.shutdown, cancel_futures=True)  # before the service goes
+
+    def _answer(self, name: str, act: Callable[[Any], None], request: Any, response: Any) -> Any:
+        try:
+            act(request)
+            response.success = True
+        except Exception as error:  # the caller is told, whatever it is
+            self.faults.report(name, error)
+            response.message = one_line(error)
+        return response
 
     def guard(self, where: str, act: Callable[..., None]) -> Callable[..., None]:
         """`act` with its errors reported; rclpy would end the process."""

@@ -17,9 +17,9 @@ from avatar_forcing_ros.nodes.conversions import read_image
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import from_sample
-from avatar_forcing_ros.nodes.ros_time import MILLISECOND, stamp_ns
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.session.worker import Mailbox
-from avatar_forcing_ros.signals import VideoFrame
+from avatar_forcing_ros.signals import MILLISECOND, VideoFrame
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from rclpy.duration import Duration
 
 from avatar_forcing_ros.signals import NANOSECONDS
 
-MILLISECOND = 1_000_000
 _LONGEST_WAIT_S = 0.5  # the system clock may be set back or forth while we wait for it
 
 

@@ -13,10 +13,11 @@ from rclpy.action.server import ServerGoalHandle
 from avatar_forcing_ros.action import Speak
 from avatar_forcing_ros.nodes.audio_messages import AudioReader
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
-from avatar_forcing_ros.nodes.performer import Performer
 from avatar_forcing_ros.nodes.ros_time import to_duration
+from avatar_forcing_ros.session.outlet import Mood, Shown
+from avatar_forcing_ros.session.session import Session
 from avatar_forcing_ros.session.worker import one_line
-from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
+from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent
 
 _REMEMBERED = 256
@@ -33,16 +34,16 @@ class _Goal:
 
 @dataclass
 class SpeakAction:
-    """Hands goals to a performer as utterances and ends them when their utterances end.
+    """Hands goals to a session as utterances and ends them when their utterances end.
 
     A goal is executed only when it ends: rclpy's executor would spin at full speed for as long as a coroutine waits.
     """
 
     node: ManagedNode
-    performer: Performer
+    session: Session
     _goals: dict[str, _Goal] = field(default_factory=dict)
     _ended: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    _lock: threading.Lock = field(default_factory=threading.Lock)  # the pacer's thread tells, the executor's is asked
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # the outbox's thread tells, the executor's is asked
 
     def open(self) -> None:
         """Offer the action."""
@@ -55,14 +56,14 @@ class SpeakAction:
             handle_accepted_callback=self.node.guard("speak", self._accept),
             cancel_callback=self._cancel,
         )
-        self.performer.watchers.append(self)
+        self.session.outlets.append(self)
 
     def close(self) -> None:
         """Offer it no more."""
-        self.performer.watchers.remove(self)
+        self.session.outlets.remove(self)
         self._server.destroy()
 
-    # --- what the performer tells ----------------------------------------------------------------------------------
+    # --- what the session tells ----------------------------------------------------------------------------------
 
     def happened(self, event: PlaybackEvent) -> None:
         """Something happened to an utterance, now."""
@@ -79,8 +80,9 @@ class SpeakAction:
         if goal is not None and event.kind is Playback.INTERRUPTED:
             self._end(goal, event.utterance_id, Speak.Result.INTERRUPTED, event.position_ns)
 
-    def shown(self, frame: AvatarFrame) -> None:
+    def shown(self, shown: Shown) -> None:
         """A frame is being presented."""
+        frame = shown.frame
         with self._lock:
             goal = self._goals.get(frame.utterance_id)
         if goal is not None:
@@ -88,6 +90,12 @@ class SpeakAction:
             position_ns = goal.position_ns + max(0, frame.stamp_ns - goal.since_ns)
             position = to_duration(position_ns)
             goal.handle.publish_feedback(Speak.Feedback(utterance_id=frame.utterance_id, position=position))
+
+    def said(self, chunk: AudioChunk) -> None:
+        """Speech has left; where it is, the frames say."""
+
+    def changed(self, mood: Mood, stamp_ns: int) -> None:
+        """The mood is nothing to a goal."""
 
     # --- what clients ask ------------------------------------------------------------------------------------------
 
@@ -104,7 +112,7 @@ class SpeakAction:
             self._end(goal, utterance_id, Speak.Result.REFUSED, 0, one_line(error))
             return
         for chunk in chunks:
-            self.performer.say(chunk)
+            self.session.say(chunk)
 
     def _read(self, utterance_id: str, request: Speak.Goal) -> list[AudioChunk]:
         if not request.chunks and not request.streaming:
@@ -124,7 +132,7 @@ class SpeakAction:
         with self._lock:
             mine = [name for name, goal in self._goals.items() if goal.handle.goal_id == handle.goal_id]
         for utterance_id in mine:
-            self.performer.withdraw(utterance_id)
+            self.session.withdraw(utterance_id)
         return CancelResponse.ACCEPT if mine else CancelResponse.REJECT
 
     # --- endings ---------------------------------------------------------------------------------------------------

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
-
-_FOR_EVER_NS = 1 << 62
 
 
 class Playback(Enum):
@@ -52,7 +50,7 @@ class _Waiting:
     chunk: AudioChunk
 
 
-@dataclass
+@dataclass(eq=False)
 class _Utterance:
     """Samples are counted at 16 kHz from time zero; `spans` are the stretches of time that it was given."""
 
@@ -95,6 +93,10 @@ class _Utterance:
     def presented_before(self, sample: int) -> int:
         """How many of its samples stand before a time."""
         return sum(max(0, min(stop, sample) - start) for start, stop in self.spans)
+
+    def cut(self, sample: int) -> None:
+        """It ends at a time."""
+        self.spans = [(start, min(stop, sample)) for start, stop in self.spans if start < sample] or [(sample, sample)]
 
     def _append(self, samples: NDArray[np.float32]) -> None:
         self.samples = np.concatenate([self.samples, samples])
@@ -159,15 +161,18 @@ class SpeechTimeline:
         """Drop everything that would be said from `cut_frame` on.
 
         Returns:
-            An INTERRUPTED event for every utterance received so far of which something was not presented.
+            An INTERRUPTED event for every utterance received so far of which something was not presented, or that was
+            to end later: of an end that is yet to come the earlier one counts.
         """
-        self._admit([item for item in self._waiting if item.received_ns <= received_ns], _FOR_EVER_NS)
+        self._admit([item for item in self._waiting if item.received_ns <= received_ns], FOR_EVER_NS)
         cut = cut_frame * FRAME_SAMPLES
         dropped = [u for u in self._said if u.spans[-1][1] > cut] + list(self._queue)
         self._closed.extend(u.utterance_id for u in self._queue)
         self._queue.clear()
-        self._said.clear()
         presented = {u.utterance_id: _nanoseconds(u.presented_before(cut)) for u in dropped}
+        for utterance in dropped:
+            utterance.cut(cut)
+        self._said.extend(u for u in dropped if u not in self._said)  # another end may come before this one
         return [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
 
     def withdraw(self, utterance_id: str, received_ns: int) -> PlaybackEvent | None:

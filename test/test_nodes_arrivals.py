@@ -15,10 +15,10 @@ from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.avatar import AvatarConfig
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
-from avatar_forcing_ros.nodes.rehearsal import Machine, Rehearsal
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.session.quality import QualityConfig
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
 
 pytestmark = pytest.mark.ros
 
@@ -29,18 +29,20 @@ PORTRAIT = np.full((64, 64, 3), 90, np.uint8)
 @pytest.mark.parametrize("on_simulated_time", [True, False])
 def test_sound_that_came_while_the_machine_was_busy_counts_for_the_next_decision(on_simulated_time: bool) -> None:
     config = AvatarConfig(image_size=32, barge_in=BargeInConfig(enabled=True))  # decides on every frame
-    stage = Rehearsal(tiny_bundle(), PORTRAIT, Machine(), config, QualityConfig(fixed=0), every_frame=on_simulated_time)
+    stage = VirtualMachine(
+        tiny_bundle(), PORTRAIT, Speed(), config, QualityConfig(fixed=0), every_frame=on_simulated_time
+    )
     first_ns = stage.now_ns
     for n in range(1, 100):
         chunk = signals.AudioChunk(first_ns + (n - 1) * 40 * MS, np.full(640, 0.01, np.float32), 16_000)
-        stage.at(first_ns + n * 40 * MS + 7 * MS, partial(stage.performer.hear, chunk))
+        stage.at(first_ns + n * 40 * MS + 7 * MS, partial(stage.session.hear, chunk))
     stage.run(1)
-    stage.machine.slowness = 8.0  # 240 ms of work for 160 ms
+    stage.speed.slowness = 8.0  # 240 ms of work for 160 ms
     stage.run(1)
-    stage.machine.slowness = 1.0
+    stage.speed.slowness = 1.0
     stage.run(2)
 
-    figures = stage.performer.figures()
+    figures = stage.session.figures()
     assert figures["user_audio_received"] == 99
     assert (figures["user_audio_late"], figures["user_audio_gaps"]) == (0, 0)
 

@@ -8,54 +8,42 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from avatar_forcing_ros.bags.bag import BagWriter
 from avatar_forcing_ros.bags.digest import ImageDigest
-from avatar_forcing_ros.bags.performance import FRAME_ID
-from avatar_forcing_ros.messages import images
-from avatar_forcing_ros.signals import AvatarFrame
+from avatar_forcing_ros.messages.outlet import COMPRESSED, IMAGE, KINDS_OF_PICTURES, OUTPUTS, MessageOutlet
+from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.session.outlet import OutputConfig
 
 Pictures = Literal["raw", "compressed", "none"]
-JPEG_QUALITY = 85
-OUTPUTS = {
-    "avatar/frame_info": "avatar_forcing_ros/FrameInfo",
-    "avatar/motion": "avatar_forcing_ros/MotionLatents",
-    "avatar/speech": "avatar_forcing_ros/AudioChunk",
-    "avatar/playback": "avatar_forcing_ros/PlaybackEvent",
-    "avatar/state": "avatar_forcing_ros/AvatarState",
-}
-PICTURES: dict[Pictures, dict[str, str]] = {
-    "raw": {"avatar/image_raw": "sensor_msgs/Image"},
-    "compressed": {"avatar/image_raw/compressed": "sensor_msgs/CompressedImage"},
-    "none": {},
-}
+_PICTURES: dict[Pictures, tuple[str, ...]] = {"raw": (IMAGE,), "compressed": (COMPRESSED,), "none": ()}
 _AHEAD = 64
 
 
-class BagStage:
-    """Draws a performance and writes it into a bag, in the order in which it is presented, in a thread.
+class BagOutlet(MessageOutlet):
+    """Draws what is presented and writes it into a bag, in order, in a thread.
 
     Args:
         writer: of the bag; the thread opens and closes it.
-        render: draws a frame.
+        now_ns: the time.
+        space: of the motion.
         pictures: how pictures are written; the digest is over the raw ones always.
 
     Attributes:
-        digest: over the pictures so far; read it when the stage is closed.
+        digest: over the pictures so far; read it when the outlet is closed.
     """
 
     def __init__(
-        self, writer: BagWriter, render: Callable[[AvatarFrame], NDArray[np.uint8]], pictures: Pictures = "raw"
+        self, writer: BagWriter, now_ns: Callable[[], int], space: MotionSpace, pictures: Pictures = "raw"
     ) -> None:
-        self._writer, self._render, self._pictures = writer, render, pictures
-        self._topics = OUTPUTS | PICTURES[pictures]
+        config = OutputConfig(raw=True, compressed=pictures == "compressed")
+        super().__init__(writer.types.make, self._emit_later, now_ns, space.name, space.names, config)
+        self._writer = writer
+        self._topics = OUTPUTS | {topic: KINDS_OF_PICTURES[topic] for topic in _PICTURES[pictures]}
         self._thread = ThreadPoolExecutor(1, "drawing")  # SQLite wants all its calls from one
         self._pending: deque[Future[None]] = deque()
         self.digest = ImageDigest()
 
-    def __enter__(self) -> BagStage:
+    def __enter__(self) -> BagOutlet:
         self._thread.submit(self._open).result()
         return self
 
@@ -67,16 +55,8 @@ class BagStage:
         closing.result()
 
     def add_topic(self, topic: str, kind: str) -> None:
-        """Have one more topic in the bag; before the stage is entered."""
+        """Have one more topic in the bag; before the outlet is entered."""
         self._topics = {**self._topics, topic: kind}
-
-    def show(self, frame: AvatarFrame) -> None:
-        """Draw a frame and write its picture."""
-        self._do(lambda: self._draw(frame))
-
-    def tell(self, topic: str, time_ns: int, message: Any) -> None:
-        """Write a message."""
-        self._do(lambda: self._writer.write(f"/{topic}", time_ns, message))
 
     def copy(self, topic: str, time_ns: int, data: bytes) -> None:
         """Write the bytes of a message."""
@@ -100,11 +80,11 @@ class BagStage:
         if failure is not None and kind is None:
             raise failure
 
-    def _draw(self, frame: AvatarFrame) -> None:
-        make, stamp, picture = self._writer.types.make, frame.stamp_ns, self._render(frame)
-        message = images.from_rgb(make, picture, stamp, FRAME_ID)
-        self.digest.add(message)
-        if self._pictures == "compressed":
-            message = images.compressed_from_rgb(make, picture, stamp, FRAME_ID, JPEG_QUALITY)
-        for topic in PICTURES[self._pictures]:
-            self._writer.write(f"/{topic}", stamp, message)
+    def _emit_later(self, topic: str, stamp_ns: int, build: Callable[[], Any]) -> None:
+        self._do(lambda: self._write(topic, stamp_ns, build()))
+
+    def _write(self, topic: str, stamp_ns: int, message: Any) -> None:
+        if topic == IMAGE:
+            self.digest.add(message)
+        if topic in self._topics:
+            self._writer.write(f"/{topic}", stamp_ns, message)

@@ -1,0 +1,87 @@
+"""What an avatar presents, as messages by topic: the same on the network and in a bag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+from avatar_forcing_ros.messages import audio, images, motion, presented
+from avatar_forcing_ros.messages.making import Make, header, time
+from avatar_forcing_ros.session.outlet import Mood, OutputConfig, Shown
+from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
+from avatar_forcing_ros.stream.speech import PlaybackEvent
+
+IMAGE, COMPRESSED = "avatar/image_raw", "avatar/image_raw/compressed"
+FRAME_INFO, MOTION, SPEECH = "avatar/frame_info", "avatar/motion", "avatar/speech"
+PLAYBACK, STATE = "avatar/playback", "avatar/state"
+KINDS_OF_PICTURES = {IMAGE: "sensor_msgs/Image", COMPRESSED: "sensor_msgs/CompressedImage"}
+OUTPUTS = {
+    FRAME_INFO: "avatar_forcing_ros/FrameInfo",
+    MOTION: "avatar_forcing_ros/MotionLatents",
+    SPEECH: "avatar_forcing_ros/AudioChunk",
+    PLAYBACK: "avatar_forcing_ros/PlaybackEvent",
+    STATE: "avatar_forcing_ros/AvatarState",
+}
+"""What there is besides pictures, and its kinds."""
+
+Emit = Callable[[str, int, Callable[[], Any]], None]
+"""Sends a message: its topic, its stamp, and what makes it, now or in another thread."""
+
+
+class MessageOutlet:
+    """An `Outlet` that makes messages.
+
+    Args:
+        make: makes them.
+        emit: sends them.
+        now_ns: the time, for `published` and lateness.
+        space_name: of the motion.
+        space_names: of its numbers, where they have any.
+        config: what is published.
+    """
+
+    def __init__(
+        self,
+        make: Make,
+        emit: Emit,
+        now_ns: Callable[[], int],
+        space_name: str,
+        space_names: tuple[str, ...] = (),
+        config: OutputConfig | None = None,
+    ) -> None:
+        self._make, self._emit, self._now_ns = make, emit, now_ns
+        self._space_name, self._space_names, self._config = space_name, space_names, config or OutputConfig()
+
+    def shown(self, shown: Shown) -> None:
+        """Send a picture and what goes with it."""
+        make, frame, config = self._make, shown.frame, self._config
+        stamp_ns, picture = frame.stamp_ns, cache(shown.picture)
+        if config.raw:
+            self._emit(IMAGE, stamp_ns, lambda: images.from_rgb(make, picture(), stamp_ns, config.frame_id))
+        if config.compressed:
+            jpeg = partial(images.compressed_from_rgb, make)
+            self._emit(COMPRESSED, stamp_ns, lambda: jpeg(picture(), stamp_ns, config.frame_id, config.jpeg_quality))
+        info = presented.frame_info(make, frame, shown.provenance, config.frame_id)
+        published_ns = self._now_ns()
+        info.published = time(make, published_ns)
+        info.lateness_ms = (published_ns - stamp_ns) / MILLISECOND
+        self._emit(FRAME_INFO, stamp_ns, lambda: info)
+        self._emit(MOTION, stamp_ns, lambda: motion.from_frame(make, frame, self._space_name, self._space_names))
+
+    def said(self, chunk: AudioChunk) -> None:
+        """Send a piece of speech."""
+        assert chunk.stamp_ns is not None
+        self._emit(SPEECH, chunk.stamp_ns, lambda: audio.from_chunk(self._make, chunk))
+
+    def happened(self, event: PlaybackEvent) -> None:
+        """Send what happened to an utterance."""
+        self._emit(PLAYBACK, event.stamp_ns, lambda: presented.playback_event(self._make, event))
+
+    def changed(self, mood: Mood, stamp_ns: int) -> None:
+        """Send the mood."""
+        self._emit(
+            STATE,
+            stamp_ns,
+            lambda: self._make(OUTPUTS[STATE], header=header(self._make, stamp_ns), **vars(mood)),
+        )

@@ -1,0 +1,38 @@
+"""What an avatar presents, published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from avatar_forcing_ros.messages.outlet import (
+    COMPRESSED,
+    IMAGE,
+    KINDS_OF_PICTURES,
+    OUTPUTS,
+    STATE,
+    MessageOutlet,
+)
+from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
+from avatar_forcing_ros.nodes.ros_messages import make, message_type
+from avatar_forcing_ros.session.outlet import OutputConfig
+
+_QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE, STATE: qos.LATCHED}
+
+
+def publish_from(node: ManagedNode, space: MotionSpace, config: OutputConfig) -> MessageOutlet:
+    """Advertise what an avatar presents; the outlet publishes it until the node is deactivated."""
+    pictures = [topic for topic, wanted in ((IMAGE, config.raw), (COMPRESSED, config.compressed)) if wanted]
+    kinds = OUTPUTS | {topic: KINDS_OF_PICTURES[topic] for topic in pictures}
+    publishers = {
+        topic: node.advertise(message_type(kind), topic, _QOS.get(topic, qos.STREAM)) for topic, kind in kinds.items()
+    }
+
+    def emit(topic: str, _stamp_ns: int, build: Callable[[], Any]) -> None:
+        publisher = publishers[topic]
+        if topic != COMPRESSED or publisher.get_subscription_count():  # compressing is dear
+            publisher.publish(build())
+
+    return MessageOutlet(make, emit, lambda: node.get_clock().now().nanoseconds, space.name, tuple(space.names), config)

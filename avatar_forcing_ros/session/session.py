@@ -1,0 +1,427 @@
+"""One avatar on a clock: what comes in is taken up in order of arrival, what goes out is presented when its time comes.
+
+Whoever holds a `Session` brings the clock, the outlets and the threads. On a robot these are a node's clock, publishers
+and two threads, one that calls `Session.turn` and one that calls `Outbox.turn`; in a replay, a test or a bench they are
+`virtual.VirtualRun`. Everything between is here, once, so live and replay make the same of the same messages:
+
+* A decision that is due when a message comes is made before the message is taken up.
+* An interrupt or a reset counts from its arrival: under the outbox's lock it gets its time, its place in the inbox and
+  the beginning of its epoch, so what is older is not presented although the avatar may hear of it only later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.avatar import Avatar, GenerationError
+from avatar_forcing_ros.motion.space import Portrait
+from avatar_forcing_ros.session.clock import Clock
+from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch
+from avatar_forcing_ros.session.outbox import Epoch, Outbox
+from avatar_forcing_ros.session.outlet import Mood, Outlet, Picture, Provenance, Shown, mood_of
+from avatar_forcing_ros.session.quality import QualityLadder
+from avatar_forcing_ros.session.worker import Mailbox, one_line
+from avatar_forcing_ros.signals import FOR_EVER_NS, MILLISECOND, AudioChunk, AvatarFrame, MotionSample
+from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
+from avatar_forcing_ros.stream.speech import PlaybackEvent
+
+_INBOX = 10_000  # minutes of everything; it is emptied once a block
+_JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
+_SETTLE_PATIENCE_S = 25.0
+_NEWEST_BLOCKS, _NEWEST_FRAMES = 100, 250  # of which durations and lateness are remembered
+
+Report = Callable[[str, Exception], None]
+"""Takes note of an error: what was being done, and what went wrong."""
+
+
+@dataclass(frozen=True)
+class SessionConfig:
+    """What a session does differently from one that is live.
+
+    Attributes:
+        speech_ahead_ms: speech leaves this long before its stamp, so that a speaker can play it in time.
+        every_frame: frames are shown however late they are, and decisions count as made when they were due, so that a
+            replay does not depend on how fast the machine is.
+        draws_ahead: pictures are drawn as soon as their block is there, for their time may come soon; otherwise an
+            outlet draws them when it wants to.
+    """
+
+    speech_ahead_ms: int = 40
+    every_frame: bool = False
+    draws_ahead: bool = True
+
+
+@dataclass(frozen=True)
+class _Request:
+    """Something to be done with the avatar, after the decisions that were due when it came."""
+
+    what: str
+    received_ns: int
+    asked: int
+    act: Callable[[int], None]
+
+
+class Session:
+    """One conversation; the methods of the first part may be called from any thread and return at once.
+
+    Args:
+        avatar: has not begun yet.
+        clock: of the thread that decides.
+        outbox: of what is presented; its own thread acts.
+        quality: how much work goes into a block.
+        report: is told of errors.
+        portrait_sha256: of the portrait's pixels.
+        config: see `SessionConfig`.
+
+    Attributes:
+        outlets: are told what is presented.
+        camera: when user motion came.
+        microphone: when user audio came.
+        speech: when something to say came.
+        mood: as it was told last.
+        block_ms: how long the newest blocks took, generation and drawing together.
+        lateness_ms: of the newest frames that were shown.
+        frames_shown: so far.
+        frames_dropped: not shown because they were more than one frame late and a newer one was there.
+        failed_blocks: could not be generated; the face was held.
+    """
+
+    def __init__(
+        self,
+        avatar: Avatar,
+        clock: Clock,
+        outbox: Outbox,
+        quality: QualityLadder,
+        report: Report,
+        portrait_sha256: str = "",
+        config: SessionConfig | None = None,
+    ) -> None:
+        self._avatar, self._clock, self._outbox, self._quality = avatar, clock, outbox, quality
+        self._report, self._portrait_sha256, self._config = report, portrait_sha256, config or SessionConfig()
+        self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
+        self._arrivals = ArrivalTimes()
+        timeout_ns = avatar.config.input_timeout_ms * MILLISECOND
+        self.camera = InputWatch("camera", timeout_ns)
+        self.microphone = InputWatch("microphone", timeout_ns)
+        self.speech = InputWatch("speech", timeout_ns)  # nobody has to speak: its silence is no complaint
+        self.outlets: list[Outlet] = []
+        self.mood = Mood()
+        self.block_ms: deque[float] = deque(maxlen=_NEWEST_BLOCKS)
+        self.lateness_ms: deque[float] = deque(maxlen=_NEWEST_FRAMES)
+        self.frames_shown = self.frames_dropped = self.failed_blocks = 0
+        self._asked = 0  # new epochs that were asked for; of these, `_epoch.asked` are carried out
+        self._epoch = Epoch()
+        self._now_ns: int | None = None
+        self._picture: Picture | None = None
+        self._failing, self._failure = "", ""  # of the block in the making, of the newest one made
+        self._newest_ns = self._pieces_said = 0
+
+    # --- from any thread -------------------------------------------------------------------------------------------
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """The user's voice."""
+        received_ns = self._take("user_audio", lambda _: self._avatar.push_user_audio(chunk))
+        self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + chunk.duration_ns)
+
+    def see(self, sample: MotionSample) -> None:
+        """The user's face."""
+        received_ns = self._take("user_motion", lambda _: self._avatar.push_user_motion(sample))
+        self.camera.seen(received_ns, sample.stamp_ns)
+        self._arrivals.add(sample.stamp_ns, received_ns)
+
+    def say(self, chunk: AudioChunk) -> None:
+        """What the avatar shall say."""
+        received_ns = self._take("speech", lambda received_ns: self._avatar.push_speech(chunk, received_ns))
+        self.speech.seen(received_ns, chunk.stamp_ns)
+
+    def interrupt(self) -> None:
+        """Stop speaking."""
+        self._take("interrupt", self._interrupt, self._avatar.silent_from_ns)
+        self._clock.wake()
+
+    def reset(self) -> None:
+        """Forget the conversation."""
+        self._take("reset", self._reset, self._avatar.silent_from_ns)
+        self._clock.wake()
+
+    def withdraw(self, utterance_id: str) -> None:
+        """Do not say an utterance, or stop speaking if it has begun."""
+        self._take("withdraw", partial(self._withdraw, utterance_id))
+        self._clock.wake()
+
+    def use_portrait(self, portrait: Portrait, sha256: str) -> None:
+        """Animate another portrait."""
+        self._take("portrait", lambda _: self._use_portrait(portrait, sha256))
+
+    def settle(self) -> None:
+        """Return when what came before is taken in and what is due by now is made and presented: a step of a replay.
+
+        Raises:
+            TimeoutError: that takes longer than any block does.
+        """
+        taken_in = threading.Event()
+        now_ns = self._take("settle", lambda _: taken_in.set())
+        self._clock.wake()
+        if not (taken_in.wait(_SETTLE_PATIENCE_S) and self._outbox.wait_until_done(now_ns, _SETTLE_PATIENCE_S)):
+            raise TimeoutError(f"not settled after {_SETTLE_PATIENCE_S:.0f} s")
+
+    def _take(self, what: str, act: Callable[[int], None], begins: Callable[[int], int] | None = None) -> int:
+        """Put a request into the inbox; its time of arrival.
+
+        Args:
+            what: comes.
+            act: carries it out, given the time of arrival.
+            begins: the presentation time from which on it begins a new epoch, of the time of arrival.
+        """
+        with self._outbox.lock:  # requests lie in the order of their times, and so do the epochs that they begin
+            received_ns = self._clock.now_ns()
+            if begins is not None:
+                self._asked += 1
+                self._outbox.begin(Epoch(self._asked), begins(received_ns))
+            self._inbox.put(_Request(what, received_ns, self._asked, act))
+        return received_ns
+
+    def figures(self) -> dict[str, object]:
+        """What diagnostics say of the session."""
+        started = self._now_ns is not None
+        return {
+            "block_ms_median": float(np.median(self.block_ms)) if self.block_ms else 0.0,
+            "frames_shown": self.frames_shown,
+            "frames_dropped": self.frames_dropped,
+            "blocks_late": self._quality.late,
+            "quality_level": self._quality.level,
+            "lateness_ms_p95": float(np.percentile(list(self.lateness_ms) or [0.0], 95)),
+            "user_motion_received": self.camera.count,
+            "user_audio_received": self.microphone.count,
+            "speech_received": self.speech.count,
+            "user_motion_age_ms_least": _milliseconds(self.camera.least_age_ns),
+            "user_audio_age_ms_least": _milliseconds(self.microphone.least_age_ns),
+            "epoch": self._avatar.epoch if started else 0,
+            **(self._avatar.counters() if started else {}),
+        }
+
+    def complaint(self, now_ns: int | None = None) -> str:
+        """What is not as it should be at a time, by default now, in one line, or empty."""
+        now_ns = self._clock.now_ns() if now_ns is None else now_ns
+        complaints = [f"the {i.name} has stopped" for i in (self.camera, self.microphone) if i.stopped(now_ns)]
+        if self._quality.level:
+            complaints.append(f"quality level {self._quality.level}: {self._quality.effort.words}")
+        if self._failure:
+            complaints.append(self._failure)
+        return "; ".join(complaints)
+
+    def clock_complaint(self) -> str:
+        """Which inputs live in another time, in one line, or empty."""
+        return "; ".join(filter(None, (self.camera.clock_complaint(), self.microphone.clock_complaint())))
+
+    # --- in the thread that decides --------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Wait for the next decision, or for a request that cannot wait, and do what is due."""
+        if self._now_ns is None:
+            self._begin()
+        else:
+            self._clock.wait_until(self._avatar.next_decision_ns)
+            self.advance()
+
+    @property
+    def next_decision_ns(self) -> int:
+        """When `turn` has something to decide; before the first turn, at once."""
+        return 0 if self._now_ns is None else self._avatar.next_decision_ns
+
+    def advance(self) -> None:
+        """Take up what came, and make one decision if one is due."""
+        now_ns = self._clock.now_ns()  # before the inbox: nothing is decided of a time whose items may yet lie there
+        requests = self._inbox.take_all()
+        if self._jumps_back(now_ns):
+            requests = [replace(request, received_ns=now_ns) for request in requests]  # of a time that may never come
+        for request in requests:
+            while self._avatar.next_decision_ns <= request.received_ns <= now_ns and not self._is_lost(now_ns):
+                self._decide(self._avatar.next_decision_ns)
+            self._fulfil(request)
+        if self._avatar.next_decision_ns <= now_ns:  # one only: requests and quality come between two
+            self._decide(now_ns if self._is_lost(now_ns) else self._avatar.next_decision_ns)
+
+    def _begin(self) -> None:
+        if self._clock.wait_until(1):  # simulated time is 0 until somebody publishes it
+            now_ns = self._clock.now_ns()
+            self._avatar.start(now_ns)
+            self._now_ns = now_ns  # from here on other threads may ask for figures
+            self._clock.wake()  # who called before that woke us in vain
+
+    def _is_lost(self, now_ns: int) -> bool:
+        """The time since the next decision was due cannot be caught up with; the avatar leaps over it."""
+        return now_ns > self._avatar.next_decision_ns + self._avatar.config.behind_ms * MILLISECOND
+
+    def _jumps_back(self, now_ns: int) -> bool:
+        """Whether the clock has been set back; then the conversation begins anew."""
+        assert self._now_ns is not None
+        jumps = now_ns < self._now_ns - _JUMP_NS
+        if jumps:
+            self.camera.forget()
+            self.microphone.forget()
+            with self._outbox.lock:
+                self._asked += 1
+                self._epoch = Epoch(self._asked, self._avatar.epoch)
+                self._outbox.begin(self._epoch, from_ns=-1)
+            self._reset(now_ns)
+        self._now_ns = now_ns
+        return jumps
+
+    def _fulfil(self, request: _Request) -> None:
+        # one by one, so that a sample which the avatar refuses takes no other one with it
+        self._epoch = Epoch(max(request.asked, self._epoch.asked), self._avatar.epoch)
+        try:
+            request.act(request.received_ns)
+        except ValueError as error:
+            self._report(request.what, error)
+
+    def _interrupt(self, received_ns: int) -> None:
+        self._begin_epoch(self._avatar.interrupt(received_ns))
+
+    def _reset(self, received_ns: int) -> None:
+        self._begin_epoch(self._avatar.reset(received_ns))
+
+    def _withdraw(self, utterance_id: str, received_ns: int) -> None:
+        cut_ns = self._avatar.withdraw(utterance_id, received_ns)
+        if cut_ns is None:
+            self._put_events()
+        else:
+            self._begin_epoch(cut_ns)
+
+    def _use_portrait(self, portrait: Portrait, sha256: str) -> None:
+        self._avatar.use_portrait(portrait)
+        self._portrait_sha256 = sha256
+
+    def _begin_epoch(self, from_ns: int) -> None:
+        """The avatar has begun a new epoch."""
+        self._epoch = Epoch(self._epoch.asked, self._avatar.epoch)
+        self._outbox.begin(self._epoch, from_ns)
+        self._outbox.forget_before(self._epoch)
+        self._put_events()
+
+    # --- one decision ----------------------------------------------------------------------------------------------
+
+    def _decide(self, until_ns: int) -> None:
+        began = time.perf_counter()
+        began_ns = until_ns if self._config.every_frame else self._clock.now_ns()
+        frames = self._generate(until_ns)
+        for frame in frames:
+            if frame.epoch != self._epoch.number:
+                self._epoch = Epoch(self._epoch.asked, frame.epoch)
+                self._outbox.begin(self._epoch, frame.stamp_ns)
+                self._outbox.forget_before(self._epoch)
+            self._put_speech(frame)
+        self._put_events()
+        late_ns = []
+        for frame in frames:
+            self._put_picture(frame, frames[-1].stamp_ns, began_ns)
+            late_ns.append(self._clock.now_ns() - frame.stamp_ns)
+        if frames:
+            self._quality.note(max(late_ns) / MILLISECOND)
+            self._failing, self._failure = "", self._failing
+            self.block_ms.append((time.perf_counter() - began) * 1e3)
+
+    def _generate(self, until_ns: int) -> list[AvatarFrame]:
+        """Frames that are due, at the quality that this machine can do; a failure is reported and the face held."""
+        self._avatar.use_steps(self._quality.effort.steps(self._avatar.full_steps))
+        try:
+            return self._avatar.step(until_ns)
+        except GenerationError as error:
+            self.failed_blocks += 1
+            self._fail("generation", error)
+            return error.frames
+
+    def _put_speech(self, frame: AvatarFrame) -> None:
+        """Silence between utterances is not presented."""
+        if frame.utterance_id or np.any(frame.speech):
+            chunk = AudioChunk(frame.stamp_ns, frame.speech, SAMPLE_RATE, frame.utterance_id, self._pieces_said)
+            self._pieces_said += 1
+            due_ns = frame.stamp_ns - self._config.speech_ahead_ms * MILLISECOND
+            self._put(due_ns, frame.stamp_ns, lambda: self._tell(lambda outlet: outlet.said(chunk)))
+
+    def _put_events(self) -> None:
+        for event in self._avatar.take_events(FOR_EVER_NS):
+            # an event at the very moment of a new epoch belongs to what was presented before it
+            self._put(event.stamp_ns, event.stamp_ns - 1, partial(self._happen, event))
+
+    def _put_picture(self, frame: AvatarFrame, newest_ns: int, began_ns: int) -> None:
+        """Have a frame shown, unless it is too late or has been silenced by an epoch that is yet to come."""
+        if self._drops(frame, newest_ns) or not self._outbox.takes(frame.stamp_ns, self._epoch):
+            return
+        draw: Callable[[], Picture] = self._avatar.drawing(frame)
+        if self._config.draws_ahead:
+            picture = self._draw(draw, frame.index)
+            if picture is None:
+                return
+            draw = partial(np.asarray, picture)
+        provenance = Provenance(
+            motion_received_ns=self._arrivals.of(frame.user_motion_until_ns),
+            compute_start_ns=began_ns,
+            compute_end_ns=self._clock.now_ns(),
+            portrait_sha256=self._portrait_sha256,
+            quality_level=self._quality.level,
+        )
+        self._newest_ns = frame.stamp_ns
+        self._put(frame.stamp_ns, frame.stamp_ns, partial(self._show, Shown(frame, draw, provenance)))
+
+    def _draw(self, draw: Callable[[], Picture], index: int) -> Picture | None:
+        """A new picture, or the one before where the quality says so or drawing fails; None when there is none yet."""
+        if self._picture is None or self._quality.effort.draws(index):
+            try:
+                self._picture = draw()
+            except Exception as error:  # whatever it is, the face stays
+                self._fail("rendering", error)
+        return self._picture
+
+    def _fail(self, what: str, error: Exception) -> None:
+        self._report(what, error)
+        self._failing = f"{what} failed: {one_line(error)}"
+
+    def _drops(self, frame: AvatarFrame, newest_ns: int) -> bool:
+        """Whether a frame is more than one frame late while a newer one is there; it is then counted."""
+        late = self._clock.now_ns() > frame.stamp_ns + FRAME_NS
+        drop = late and frame.stamp_ns < newest_ns and not self._config.every_frame
+        self.frames_dropped += drop
+        return drop
+
+    def _put(self, due_ns: int, stamp_ns: int, act: Callable[[], None]) -> None:
+        self._outbox.put(due_ns, stamp_ns, self._epoch, act)
+
+    # --- in the outbox's thread ------------------------------------------------------------------------------------
+
+    def _show(self, shown: Shown) -> None:
+        frame = shown.frame
+        if not self._drops(frame, self._newest_ns):
+            self._tell(lambda outlet: outlet.shown(shown))
+            self.frames_shown += 1
+            self.lateness_ms.append((self._clock.now_ns() - frame.stamp_ns) / MILLISECOND)
+        mood = mood_of(frame, self.complaint(frame.stamp_ns), self._quality.level)
+        if mood != self.mood:
+            self.mood = mood
+            self._tell(lambda outlet: outlet.changed(mood, frame.stamp_ns))
+
+    def _happen(self, event: PlaybackEvent) -> None:
+        self._tell(lambda outlet: outlet.happened(event))
+
+    def _tell(self, say: Callable[[Outlet], None]) -> None:
+        for outlet in list(self.outlets):  # somebody may leave meanwhile
+            say(outlet)
+
+
+def _milliseconds(duration_ns: int | None) -> float | str:
+    return "" if duration_ns is None else duration_ns / MILLISECOND
+
+
+def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
+    """SHA-256 of a picture's pixels, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()

@@ -1,0 +1,92 @@
+"""A session in virtual time, in one thread: the clock goes on to whatever is due next. An hour takes no hour.
+
+A replay lives on this, and so do tests and benches, where deciding and drawing may be said to cost time: a slow machine
+is then only a number, and every run is the same.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+from avatar_forcing_ros.avatar import Avatar
+from avatar_forcing_ros.session.clock import VirtualClock
+from avatar_forcing_ros.session.outbox import Outbox
+from avatar_forcing_ros.session.outlet import Outlet
+from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
+from avatar_forcing_ros.session.session import Report, Session, SessionConfig
+from avatar_forcing_ros.signals import NANOSECONDS
+from avatar_forcing_ros.stream.grid import FRAME_NS
+
+
+class VirtualRun:
+    """A session whose time is moved by hand.
+
+    What is due at one moment is done in this order: a decision, what is presented, what arrives.
+
+    Args:
+        avatar: has not begun yet.
+        start_ns: when the conversation begins.
+        outlet: is told what is presented.
+        report: is told of errors.
+        portrait_sha256: of the portrait's pixels.
+        config: of the session.
+        quality: what is left out when the machine cannot keep up.
+
+    Attributes:
+        now_ns: the time.
+        session: takes what comes in.
+    """
+
+    def __init__(
+        self,
+        avatar: Avatar,
+        start_ns: int,
+        outlet: Outlet,
+        report: Report,
+        portrait_sha256: str = "",
+        config: SessionConfig | None = None,
+        quality: QualityConfig | None = None,
+    ) -> None:
+        self.now_ns = start_ns
+        self._deciding, self._acting = VirtualClock(lambda: self.now_ns), VirtualClock(lambda: self.now_ns)
+        self._outbox = Outbox(self._acting)
+        block_s = avatar.bundle.manifest.network.block_frames * FRAME_NS / NANOSECONDS
+        ladder = QualityLadder(quality or QualityConfig(fixed=0), block_s)
+        self.session = Session(avatar, self._deciding, self._outbox, ladder, report, portrait_sha256, config)
+        self.session.outlets.append(outlet)
+        self._arrivals: list[tuple[int, int, Callable[[], None]]] = []
+        self._number = count()
+        self.session.turn()  # begins
+
+    def at(self, time_ns: int, act: Callable[[], None]) -> None:
+        """Have something happen, such as a message's arrival, when the clock comes to a time."""
+        heapq.heappush(self._arrivals, (time_ns, next(self._number), act))
+
+    def run_until(self, time_ns: int) -> None:
+        """Let time pass, and take up what has come by then."""
+        self._pass(time_ns, decides=True)
+        self.session.advance()
+
+    def spend(self, duration_ns: int) -> None:
+        """Let time pass in the midst of a decision: messages arrive and things are presented meanwhile."""
+        self._pass(self.now_ns + duration_ns, decides=False)
+
+    def _pass(self, until_ns: int, decides: bool) -> None:
+        while True:
+            decision_ns = (self.now_ns if self._deciding.woken else self.session.next_decision_ns) if decides else None
+            arrival_ns = self._arrivals[0][0] if self._arrivals else None
+            due_ns = min(
+                (t for t in (decision_ns, self._outbox.next_due_ns, arrival_ns) if t is not None), default=None
+            )
+            if due_ns is None or due_ns > until_ns:
+                break
+            self.now_ns = max(self.now_ns, due_ns)
+            if due_ns == decision_ns:
+                self.session.turn()
+            elif due_ns == arrival_ns != self._outbox.next_due_ns:
+                heapq.heappop(self._arrivals)[2]()
+            else:
+                self._outbox.act()
+        self.now_ns = max(self.now_ns, until_ns)
