@@ -55,6 +55,7 @@ demo: setup
 	$(BIN)/python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4 $(ARGS)
 
 test: setup
+	@requirements/system.sh test
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup

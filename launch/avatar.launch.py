@@ -13,8 +13,9 @@ from avatar_forcing_ros.nodes.launching import (
     avatar_arguments,
     avatar_choice,
     environment,
+    flag,
     node_action,
-    value,
+    number,
 )
 
 
@@ -36,9 +37,9 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     nodes = graph.live(
         avatar_choice(context),
-        webcam=int(value(context, "webcam")),
-        microphone=value(context, "microphone") == "true",
-        speaker=value(context, "speaker") == "true",
-        barge_in=value(context, "barge_in") == "true",
+        webcam=number(context, "webcam", int),
+        microphone=flag(context, "microphone"),
+        speaker=flag(context, "speaker"),
+        barge_in=flag(context, "barge_in"),
     )
     return [node_action(node) for node in nodes]

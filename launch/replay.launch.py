@@ -18,7 +18,9 @@ from avatar_forcing_ros.nodes.launching import (
     avatar_arguments,
     avatar_choice,
     environment,
+    flag,
     node_action,
+    number,
     value,
 )
 
@@ -46,20 +48,23 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     played = graph.PlayedBag(
         value(context, "bag"),
         value(context, "record"),
-        float(value(context, "rate")),
-        camera=value(context, "camera") == "true",
+        number(context, "rate", float),
+        camera=flag(context, "camera"),
     )
     with BagReader(Path(played.bag)) as bag:
         types = survey(bag, camera=played.camera).types
-    video = value(context, "output") if value(context, "show") == "true" else None
+    video = value(context, "output") if flag(context, "show") else None
     nodes = graph.replay(avatar_choice(context), played, types, video)
-    if value(context, "player") == "ours":
+    player = value(context, "player")
+    if player not in ("ours", "rosbag2"):
+        raise ValueError(f"player must be ours or rosbag2, got {player!r}")
+    if player == "ours":
         actions = {node.executable: node_action(node) for node in nodes}
         return [*actions.values(), _end_with(actions["bag_player_node"])]
     play = ["ros2", "bag", "play", played.bag, "--clock", "100", "--rate", str(played.rate)]
-    player = ExecuteProcess(cmd=play, output="screen")
+    playing = ExecuteProcess(cmd=play, output="screen")
     others = [node_action(node) for node in nodes if node.executable != "bag_player_node"]
-    return [*others, TimerAction(period=float(value(context, "delay_s")), actions=[player]), _end_with(player)]
+    return [*others, TimerAction(period=number(context, "delay_s", float), actions=[playing]), _end_with(playing)]
 
 
 def _end_with(action: ExecuteProcess) -> RegisterEventHandler:

@@ -85,8 +85,7 @@ def live(
     interrupts = {"avatar.barge_in.enabled": True} if barge_in else {}
     own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
     listeners = [
-        _node("motion_extraction_node", "live"),
-        _node("generator_node", "live", **vars(avatar), **own, **interrupts),
+        *_heart("live", avatar, **own, **interrupts),
         _node("display_node", "live", speaker=speaker, **own),
     ]
     if webcam < 0 and not microphone:
@@ -145,8 +144,10 @@ def replay(
     return nodes
 
 
-def _heart(setting: str, avatar: AvatarChoice) -> list[NodeProcess]:
-    return [_node("motion_extraction_node", setting), _node("generator_node", setting, **vars(avatar))]
+def _heart(setting: str, avatar: AvatarChoice, **more: Value) -> list[NodeProcess]:
+    """Who sees the user and who is the avatar; the model says in which numbers the one tells the other of a face."""
+    eye = _node("motion_extraction_node", setting, model=avatar.model)
+    return [eye, _node("generator_node", setting, **vars(avatar), **more)]
 
 
 def _node(executable: str, setting: str, **parameters: Value) -> NodeProcess:

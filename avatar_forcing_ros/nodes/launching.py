@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
@@ -10,6 +13,8 @@ from launch_ros.actions import Node
 from avatar_forcing_ros.graph.environment import shared_memory_profile
 from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess
 from avatar_forcing_ros.resources import PACKAGE
+
+Number = TypeVar("Number", int, float)
 
 
 def node_action(node: NodeProcess) -> Node:
@@ -51,3 +56,28 @@ def avatar_choice(context: LaunchContext) -> AvatarChoice:
 def value(context: LaunchContext, name: str) -> str:
     """What a launch argument says."""
     return LaunchConfiguration(name).perform(context)
+
+
+def flag(context: LaunchContext, name: str) -> bool:
+    """What a launch argument says that is true or false.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    text = value(context, name).lower()
+    if text not in ("true", "false"):
+        raise ValueError(f"{name} must be true or false, got {text!r}")
+    return text == "true"
+
+
+def number(context: LaunchContext, name: str, kind: Callable[[str], Number]) -> Number:
+    """What a launch argument says that is a number.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    text = value(context, name)
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"{name} must be a number ({kind.__name__}), got {text!r}") from None

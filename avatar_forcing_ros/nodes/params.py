@@ -55,9 +55,9 @@ def declare(node: Node, defaults: Any) -> None:
     node.add_on_set_parameters_callback(lambda changes: _validate(node, type(defaults), changes))
 
 
-def names(defaults: Any) -> list[str]:
-    """The parameters that `declare` would declare."""
-    return [entry.name for entry in _entries(defaults)]
+def values(config: Any) -> dict[str, Any]:
+    """The parameters that `declare` would declare, with their values."""
+    return {entry.name: entry.default for entry in _entries(config)}
 
 
 def read(node: Node, config_type: type[Config]) -> Config:

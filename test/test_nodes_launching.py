@@ -1,0 +1,170 @@
+"""Launch files do what their arguments say. Where `launch` is missing, what they use of it is stood in for here."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from avatar_forcing_ros.testing_bags import conversation, write_bag
+
+
+class Recording:
+    """An entity of launch that remembers what it was made of."""
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        self.positional, self.named = positional, named
+
+
+class Context:
+    """Values of launch arguments."""
+
+    def __init__(self, given: dict[str, str]) -> None:
+        self.launch_configurations = given
+
+
+class Configuration(Recording):
+    def perform(self, context: Context) -> str:
+        return context.launch_configurations[self.positional[0]]
+
+
+STOOD_IN: dict[str, dict[str, type]] = {
+    "launch": {name: type(name, (Recording,), {}) for name in ("LaunchDescription", "LaunchDescriptionEntity")},
+    "launch.actions": {
+        name: type(name, (Recording,), {})
+        for name in (
+            *("DeclareLaunchArgument", "SetEnvironmentVariable", "OpaqueFunction", "RegisterEventHandler"),
+            *("Shutdown", "ExecuteProcess", "TimerAction"),
+        )
+    },
+    "launch.event_handlers": {"OnProcessExit": type("OnProcessExit", (Recording,), {})},
+    "launch.substitutions": {"LaunchConfiguration": Configuration},
+    "launch_ros": {},
+    "launch_ros.actions": {"Node": type("Node", (Recording,), {})},
+}
+
+
+@pytest.fixture
+def load(repository: Path, monkeypatch: pytest.MonkeyPatch):
+    """Loads a launch file; with what stands for launch, since ROS's own has no wheels."""
+    for name, contents in STOOD_IN.items():
+        module = ModuleType(name)
+        vars(module).update({"LaunchContext": Context} if name == "launch" else {}, **contents)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "avatar_forcing_ros.nodes.launching", raising=False)
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"{name}_launch", repository / "launch" / f"{name}.launch.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    yield load
+    sys.modules.pop("avatar_forcing_ros.nodes.launching", None)
+
+
+def described(module: ModuleType) -> SimpleNamespace:
+    """Arguments with their defaults, variables, and the function that makes the nodes."""
+    entities = module.generate_launch_description().positional[0]
+    kinds = [type(entity).__name__ for entity in entities]
+    return SimpleNamespace(
+        arguments={
+            e.positional[0]: e.named["default_value"]
+            for e, kind in zip(entities, kinds, strict=True)
+            if kind == "DeclareLaunchArgument"
+        },
+        variables={e.positional[0] for e in entities if type(e).__name__ == "SetEnvironmentVariable"},
+        nodes=next(e.named["function"] for e in entities if type(e).__name__ == "OpaqueFunction"),
+    )
+
+
+def launched(module: ModuleType, **given: str) -> list[Any]:
+    """The actions that a launch file gives for some arguments."""
+    file = described(module)
+    assert set(given) <= set(file.arguments)
+    return file.nodes(Context({**file.arguments, **given}))
+
+
+def parameters(actions: list[Any]) -> dict[str, dict[str, Any]]:
+    """Node -> what the launch file sets on it."""
+    nodes = [action for action in actions if type(action).__name__ == "Node"]
+    return {node.named["executable"]: node.named["parameters"][1] for node in nodes}
+
+
+def test_the_live_launch_file_hands_on_all_it_is_given(load) -> None:
+    found = parameters(
+        launched(
+            load("avatar"), model="m", portrait="p.png", webcam="2", microphone="true", speaker="True", barge_in="true"
+        )
+    )
+
+    assert found["generator_node"]["avatar.barge_in.enabled"] is True
+    assert {found[name]["model"] for name in ("generator_node", "motion_extraction_node")} == {"m"}
+    assert found["generator_node"]["portrait"] == "p.png"
+    assert found["display_node"]["speaker"] is True
+    assert found["media_source_node"] == {"webcam": 2, "microphone": True}
+
+
+def test_without_devices_the_live_launch_file_leaves_them_to_drivers(load) -> None:
+    found = parameters(launched(load("avatar")))
+
+    assert "media_source_node" not in found
+    assert found["display_node"] == {"speaker": False}
+    assert not {"model", "portrait"} & set(found["generator_node"])
+
+
+def test_every_launch_file_sets_what_the_middleware_reads(load) -> None:
+    for name in ("avatar", "demo", "replay"):
+        assert {"FASTRTPS_DEFAULT_PROFILES_FILE", "OMP_NUM_THREADS"} <= described(load(name)).variables
+
+
+def test_the_demo_ends_with_its_source(load) -> None:
+    *nodes, end = launched(load("demo"), output="o.mp4")
+
+    assert parameters(nodes)["display_node"]["output"] == "o.mp4"
+    assert end.positional[0].named["target_action"].named["executable"] == "media_source_node"
+
+
+@pytest.mark.parametrize("with_camera", [True, False])
+def test_a_replay_reads_pictures_only_where_it_must(load, tmp_path: Path, with_camera: bool) -> None:
+    bag = write_bag(tmp_path / "in", conversation(with_camera))
+    actions = launched(load("replay"), bag=str(bag), record="out", rate="2.5", show="false")
+    found = parameters(actions)
+
+    assert ("motion_extraction_node" in found) == with_camera
+    assert "display_node" not in found
+    assert (found["bag_player_node"]["rate"], found["bag_player_node"]["output"]) == (2.5, "out")
+    assert actions[-1].positional[0].named["target_action"].named["executable"] == "bag_player_node"
+
+
+def test_ros2_bag_play_takes_the_place_of_our_player(load, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", conversation())
+    actions = launched(load("replay"), bag=str(bag), player="rosbag2", rate="0.5", delay_s="3")
+
+    assert "bag_player_node" not in parameters(actions)
+    (delayed,) = [action for action in actions if type(action).__name__ == "TimerAction"]
+    assert delayed.named["period"] == 3.0
+    command = delayed.named["actions"][0].named["cmd"]
+    assert command[-4:] == ["--clock", "100", "--rate", "0.5"] and str(bag) in command
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"microphone": "yes"}, "microphone must be true or false, got 'yes'"),
+        ({"webcam": "/dev/video0"}, r"webcam must be a number \(int\), got '/dev/video0'"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused(load, given: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        launched(load("avatar"), **given)
+
+
+def test_an_unknown_player_is_refused(load, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", conversation())
+    with pytest.raises(ValueError, match="player must be ours or rosbag2, got 'mine'"):
+        launched(load("replay"), bag=str(bag), player="mine")
