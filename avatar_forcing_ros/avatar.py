@@ -331,7 +331,7 @@ class Avatar:
         except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
             c.failure, latents = error, c.movement.hold(frames, rest)
         c.movement.remember(frames, latents)
-        c.senses.forget(frames.stop - max(c.movement.history_frames, _KEPT_FRAMES))
+        c.senses.forget(frames.stop - max(self._network.history_frames, _KEPT_FRAMES))
         return self.bundle.denormalize(latents)
 
     def _draw(self, frames: range, rest: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -29,12 +29,6 @@ class Movement:
         self._state: GeneratorState | None = None
         self._made: dict[int, Latents] = {}
 
-    @property
-    def history_frames(self) -> int:
-        """Length of the past that fills a cache: cached and offset frames, rounded up to whole blocks."""
-        block = self._network.block_frames
-        return -(-(self._network.cache_frames + self._network.lookahead_frames) // block) * block
-
     def draw(self, generator: BlockGenerator, frames: range, noise: Tensor, rest: Latents) -> Latents:
         """(B, M) motion of a block, from what the senses give for it; the past is filled first where it is not there.
 
@@ -63,7 +57,7 @@ class Movement:
     def remember(self, frames: range, latents: Latents) -> None:
         """What a block became; as much of the past is kept as fills a cache."""
         self._made.update(zip(frames, latents, strict=True))
-        self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self.history_frames}
+        self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self._network.history_frames}
 
     def resume(self, first_frame: int) -> None:
         """From a frame on, what was made is not shown."""
@@ -76,6 +70,6 @@ class Movement:
 
     def _prime(self, generator: BlockGenerator, first_frame: int, rest: Latents) -> GeneratorState:
         """Generator state after the past before a frame; where nothing was shown, the portrait was at rest."""
-        frames = range(first_frame - self.history_frames, first_frame)
+        frames = range(first_frame - self._network.history_frames, first_frame)
         history = torch.from_numpy(np.stack([self._made.get(n, rest) for n in frames]))[None]
         return generator.prime(history, self._senses.conditions(frames), torch.from_numpy(rest)[None])

@@ -14,7 +14,6 @@ from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.messages.outlet import MessageOutlet
-from avatar_forcing_ros.session.outlet import OutputConfig
 from avatar_forcing_ros.session.quality import QualityConfig
 from avatar_forcing_ros.session.session import SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
@@ -92,7 +91,7 @@ class VirtualMachine:
         outlet = MessageOutlet(
             BagTypes().make, self._keep, lambda: self.now_ns, bundle.space.name, tuple(bundle.space.names)
         )
-        session = SessionConfig(speech_ahead_ms=OutputConfig().speech_ahead_ms, every_frame=every_frame)
+        session = SessionConfig(every_frame=every_frame)
         self._run = VirtualRun(
             self.avatar, start_ns, outlet, self.faults.report, "", session, quality or QualityConfig()
         )

@@ -95,7 +95,7 @@ def test_live_nodes_and_replay_without_ros_record_the_same(tmp_path: Path, with_
     assert len(expected["/avatar/playback"]) == 6
 
 
-@pytest.mark.parametrize("rate", [0.5, 50.0])
+@pytest.mark.parametrize("rate", [4.0, 50.0])
 def test_the_rate_changes_nothing(reference: str, tmp_path: Path, rate: float) -> None:
     bag = write_bag(tmp_path / "in", conversation())
     assert live(bag, tmp_path / "live", tmp_path, rate=rate) == reference

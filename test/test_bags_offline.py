@@ -17,6 +17,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 
 from avatar_forcing_ros import cli, testing_bags
+from avatar_forcing_ros.audio.resample import to_int16
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter, Storage
 from avatar_forcing_ros.bags.bag_types import BagTypes
@@ -127,7 +128,7 @@ def test_compressed_or_no_pictures_have_the_same_hash_over_the_raw_ones(tmp_path
 def test_sound_without_stamps_counts_from_the_bags_own_time(tmp_path: Path) -> None:
     types = BagTypes()
     types.store.register(get_types_from_msg("uint8[] data", "audio_common_msgs/msg/AudioData"))
-    said = audio.to_int16(speech_like(0.6))
+    said = to_int16(speech_like(0.6))
     with Writer(tmp_path / "in", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         topic = writer.add_connection("/speech", "audio_common_msgs/msg/AudioData", typestore=types.store)
         for k in range(6):

@@ -13,6 +13,7 @@ from avatar_forcing_ros.msg import AudioChunk
 from builtin_interfaces.msg import Time
 
 from avatar_forcing_ros import signals
+from avatar_forcing_ros.audio.resample import to_int16
 from avatar_forcing_ros.nodes.audio_messages import (
     AudioKind,
     AudioLayout,
@@ -20,8 +21,7 @@ from avatar_forcing_ros.nodes.audio_messages import (
     from_chunk,
     installed_kind,
     message_type,
-    to_int16,
-    to_mono,
+    read_pcm,
 )
 from avatar_forcing_ros.nodes.conversions import bytes_field
 
@@ -53,7 +53,7 @@ FORMATS = [
 
 @pytest.mark.parametrize(("name", "stored"), FORMATS, ids=[name for name, _ in FORMATS])
 def test_every_sample_format_gives_the_same_wave(name: str, stored: np.ndarray) -> None:
-    samples = to_mono(as_bytes(stored), name, channels=1)
+    samples = read_pcm(as_bytes(stored), name, channels=1)
 
     assert samples.dtype == np.float32
     np.testing.assert_array_equal(samples, WAVE)
@@ -62,7 +62,7 @@ def test_every_sample_format_gives_the_same_wave(name: str, stored: np.ndarray) 
 def test_channels_are_averaged() -> None:
     stereo = np.stack([WAVE, np.zeros_like(WAVE)], axis=1)
 
-    np.testing.assert_array_equal(to_mono(as_bytes(stereo), "F32LE", channels=2), WAVE / 2)
+    np.testing.assert_array_equal(read_pcm(as_bytes(stereo), "F32LE", channels=2), WAVE / 2)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_channels_are_averaged() -> None:
 )
 def test_bytes_that_are_no_samples_are_refused(size: int, name: str, channels: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        to_mono(np.zeros(size, np.uint8), name, channels)
+        read_pcm(np.zeros(size, np.uint8), name, channels)
 
 
 def test_our_own_message_round_trips_with_all_its_fields() -> None:

@@ -3,7 +3,7 @@
     python tools/mutate.py flow/path.py flow/solver.py        # these files
     python tools/mutate.py --sample 60 flow network stream     # 60 changes, spread over the rooms
 
-A change is one operator, comparison, number, boolean or condition. Each is tried in a copy of the package with the tests
+A change is one operator, comparison, number, boolean or condition, tried in a copy of the package with the tests
 of its room (`test/test_<room>_*.py` and those in `ALSO`). `EXPLAINED` lists survivors that change nothing
 that anybody could see, with the reason; the exit status is 0 when there are no others.
 """

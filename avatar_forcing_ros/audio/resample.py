@@ -37,11 +37,6 @@ class Resampler:
         self.reset()
 
     @property
-    def latency_s(self) -> float:
-        """How far the output stays behind the input."""
-        return self._reach / self.rate
-
-    @property
     def held_back(self) -> int:
         """Output samples of what was pushed that are still to come."""
         return -(-(self._start + len(self._pending)) * self._up // self._down) - self._produced
@@ -110,6 +105,11 @@ def to_mono(samples: NDArray) -> NDArray[np.float32]:
         raise ValueError(f"samples must be (N,) or (N, channels), got {samples.shape}")
     scaled = _scale(samples)
     return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
+
+
+def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Samples in [-1, 1] as 16-bit integers, little endian; louder ones are clipped. `to_mono` takes them back."""
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
 
 
 def _scale(samples: NDArray) -> NDArray[np.float32]:

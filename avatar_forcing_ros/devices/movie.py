@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+from avatar_forcing_ros.audio.resample import to_int16, to_mono
+from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 
 TICKS = 1000
 """Time base of the pictures: stamps are kept to the millisecond, as Matroska does."""
@@ -80,7 +81,7 @@ class Recorder:
             self.late += 1
             return
         insort(self._waiting, (stamp_ns, image), key=_stamp)
-        self._write(until_ns=self._waiting[-1][0] - self._config.reorder_ms * 1_000_000)
+        self._write(until_ns=self._waiting[-1][0] - self._config.reorder_ms * MILLISECOND)
 
     def add_user_picture(self, stamp_ns: int, image: NDArray[np.uint8]) -> None:
         """A picture of the user."""
@@ -190,7 +191,7 @@ class SoundTrack:
         samples = self._resampled(chunk)
         if self._end_sample >= 0:
             self._file.seek(2 * self._end_sample)
-            self._file.write(np.clip(np.rint(samples * 32767), -32768, 32767).astype("<i2").tobytes())
+            self._file.write(to_int16(samples).tobytes())
         self._end_sample += len(samples)
         self._end_ns += chunk.duration_ns
 
@@ -205,7 +206,7 @@ class SoundTrack:
         self._file.seek(2 * max(first, 0))
         stored = np.frombuffer(self._file.read(2 * (length + min(first, 0))), "<i2")
         offset = max(-first, 0)
-        out[offset : offset + len(stored)] = stored / np.float32(32767)
+        out[offset : offset + len(stored)] = to_mono(stored)
         return out
 
     def remove(self) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.drift import DriftFollower, of_length
 
 VOICE_EARLY_MS, VOICE_LATE_MS = 40, 60
@@ -164,7 +164,7 @@ class VoicePlayback:
 
     def pull(self, count: int, heard_ns: int) -> NDArray[np.float32]:
         """The next (count,) samples for the sound card; the first of them will be heard at `heard_ns`."""
-        heard = _sample(heard_ns + self._config.extra_latency_ms * 1_000_000, self._rate)
+        heard = _sample(heard_ns + self._config.extra_latency_ms * MILLISECOND, self._rate)
         head = self._head
         with self._lock:
             sounds = head.position is not None and self._voice.sounds(head.position, count)

@@ -47,21 +47,6 @@ def target_velocity(clean: Tensor, noise: Tensor) -> Tensor:
     return noise - clean
 
 
-def clean_estimate(x_t: Tensor, velocity: Tensor, t: Tensor) -> Tensor:
-    """Clean motion that a velocity at x_t points back to: x_t - sigma v, (B, T, M).
-
-    Args:
-        x_t: point on the path, (B, T, M).
-        velocity: true or predicted velocity there, (B, T, M).
-        t: flow time of each frame in [0, 1000], (B, T).
-
-    Raises:
-        ValueError: shapes disagree.
-    """
-    _check_pair(x_t, velocity)
-    return x_t - _noise_share(x_t, t) * velocity
-
-
 def _noise_share(frames: Tensor, t: Tensor) -> Tensor:
     if t.shape != frames.shape[:-1]:
         raise ValueError(f"t must be (B, T) = {tuple(frames.shape[:-1])}, got {tuple(t.shape)}")

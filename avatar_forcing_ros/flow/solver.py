@@ -39,11 +39,6 @@ class EulerStep:
         return x_t + self.sigma_change * velocity
 
 
-def table_time(entry: int) -> float:
-    """Flow time of one table entry; entry 0 is noise (1000), entry 999 is clean (0)."""
-    return NOISE_TIME * (_INTERVALS - entry) / _INTERVALS
-
-
 def table_sigma(t: float) -> float:
     """Noise share of the table entry whose time is nearest to t; of two equally near ones the noisier.
 

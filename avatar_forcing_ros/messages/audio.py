@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros import signals
+from avatar_forcing_ros.audio.resample import to_int16, to_mono
 from avatar_forcing_ros.messages.making import Make, header, stamp_ns
 
 AudioKind = Literal["auto", "AudioChunk", "AudioData", "AudioDataStamped", "AudioStamped"]
@@ -96,7 +97,7 @@ class AudioReader:
         encoding = _CHUNK_ENCODINGS.get(message.encoding)
         if encoding is None:
             raise ValueError(f"AudioChunk.encoding must be one of {_CHUNK_ENCODINGS}, got {message.encoding}")
-        samples = to_mono(np.frombuffer(message.data, np.uint8), encoding, message.channels)
+        samples = read_pcm(np.frombuffer(message.data, np.uint8), encoding, message.channels)
         return signals.AudioChunk(
             stamp_ns(message.header.stamp) or None,
             samples,
@@ -121,20 +122,20 @@ class AudioReader:
         if field is None:
             known = sorted(_PORTAUDIO_FIELDS)
             raise ValueError(f"AudioInfo.format must be one of PortAudio's {known}, got {info.format}")
-        samples = _average(_unit_range(np.asarray(getattr(data, field))), info.channels)
+        samples = _mono(np.asarray(getattr(data, field)), info.channels)
         return self._numbered(stamp_ns(message.header.stamp) or None, samples, info.rate)
 
     def _raw(self, data: Any) -> NDArray[np.float32]:
         if self._coding not in _UNCODED:
             raise ValueError(f"audio must be uncoded (format:=wave where it is captured), got {self._coding!r}")
-        return to_mono(np.frombuffer(data, np.uint8), self._layout.sample_format, self._layout.channels)
+        return read_pcm(np.frombuffer(data, np.uint8), self._layout.sample_format, self._layout.channels)
 
     def _numbered(self, time_ns: int | None, samples: NDArray[np.float32], sample_rate: int) -> signals.AudioChunk:
         self._seq += 1
         return signals.AudioChunk(time_ns, samples, sample_rate, seq=self._seq)
 
 
-def to_mono(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDArray[np.float32]:
+def read_pcm(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDArray[np.float32]:
     """Interleaved samples as bytes -> (N,) float32 in [-1, 1], channels averaged.
 
     Raises:
@@ -145,7 +146,7 @@ def to_mono(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDArr
     dtype = np.dtype(_SAMPLE_TYPES[sample_format])
     if data.size % dtype.itemsize:
         raise ValueError(f"{sample_format} samples have {dtype.itemsize} bytes each, got {data.size} bytes in all")
-    return _average(_unit_range(data.view(dtype)), channels)
+    return _mono(data.view(dtype), channels)
 
 
 def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:
@@ -163,20 +164,7 @@ def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:
     )
 
 
-def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Samples in [-1, 1] as 16-bit integers, little endian; louder ones are clipped."""
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype("<i2")
-
-
-def _unit_range(values: NDArray) -> NDArray[np.float32]:
-    """Integers of any width to [-1, 1); floats stay as they are."""
-    if values.dtype.kind == "f":
-        return values.astype(np.float32)
-    half = 2.0 ** (8 * values.dtype.itemsize - 1)
-    return (values.astype(np.float64) / half - (values.dtype.kind == "u")).astype(np.float32)
-
-
-def _average(values: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+def _mono(values: NDArray, channels: int) -> NDArray[np.float32]:
     if channels < 1 or values.size % channels:
         raise ValueError(f"samples must share out evenly to the channels, got {values.size} for {channels} channels")
-    return values if channels == 1 else values.reshape(-1, channels).mean(axis=1, dtype=np.float32)
+    return to_mono(values if channels == 1 else values.reshape(-1, channels))

@@ -49,11 +49,6 @@ class Ledger:
     computing_ns: int
     holding_ns: int
 
-    @property
-    def total_ns(self) -> int:
-        """From the exposure of the camera picture to publication of the frame that reacts to it."""
-        return self.camera_ns + self.waiting_ns + self.computing_ns + self.holding_ns
-
 
 def ledger(frame: FrameTimes) -> Ledger | None:
     """The parts of a frame's time; None when it was made without a camera picture."""

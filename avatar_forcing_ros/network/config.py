@@ -86,6 +86,11 @@ class NetworkConfig:
         return int(self.hidden_size * self.mlp_ratio)
 
     @property
+    def history_frames(self) -> int:
+        """Length of the past that fills a cache: cached and offset frames, rounded up to whole blocks."""
+        return -(-(self.cache_frames + self.lookahead_frames) // self.block_frames) * self.block_frames
+
+    @property
     def recalled_frames(self) -> int:
         """H, frames before a window that its memory of the user reaches back."""
         return self.memory_frames[-1] - 1 if self.memory_frames else 0

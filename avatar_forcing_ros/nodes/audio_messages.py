@@ -13,13 +13,13 @@ from rclpy.qos import QoSProfile
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.messages import audio
-from avatar_forcing_ros.messages.audio import AudioInput, AudioKind, AudioLayout, AudioReader, to_int16, to_mono
+from avatar_forcing_ros.messages.audio import AudioInput, AudioKind, AudioLayout, AudioReader, read_pcm
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import make
 
 __all__ = ["AudioInput", "AudioKind", "AudioLayout", "AudioReader", "from_chunk", "installed_kind", "listen_audio"]
-__all__ += ["message_type", "to_int16", "to_mono"]
+__all__ += ["message_type", "read_pcm"]
 
 
 def listen_audio(

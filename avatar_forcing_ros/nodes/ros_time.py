@@ -9,14 +9,12 @@ from builtin_interfaces.msg import Time as TimeMessage
 from rclpy.clock import JumpThreshold, ROSClock, TimeJump
 from rclpy.duration import Duration
 
+from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.signals import NANOSECONDS
 
+__all__ = ["ClockWaiter", "stamp_ns", "to_duration", "to_stamp"]
+
 _LONGEST_WAIT_S = 0.5  # the system clock may be set back or forth while we wait for it
-
-
-def stamp_ns(stamp: TimeMessage) -> int:
-    """A stamp as nanoseconds; 0 is an unset stamp."""
-    return stamp.sec * NANOSECONDS + stamp.nanosec
 
 
 def to_stamp(time_ns: int | None) -> TimeMessage:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
-_AHEAD_NS = 20_000_000
+from avatar_forcing_ros.signals import MILLISECOND
+
+_AHEAD_NS = 20 * MILLISECOND
 _JUDGED = 64  # ages of items: some seconds
 
 
@@ -49,7 +51,7 @@ class InputWatch:
         if age_ns is None or -_AHEAD_NS <= age_ns <= self._timeout_ns:
             return ""
         where = "ahead of" if age_ns < 0 else "behind"
-        return f"the stamps of the {self.name} are {abs(age_ns) // 1_000_000} ms {where} this clock"
+        return f"the stamps of the {self.name} are {abs(age_ns) // MILLISECOND} ms {where} this clock"
 
     def stopped(self, now_ns: int) -> bool:
         """It was there once and has been silent for longer than the timeout."""

@@ -27,7 +27,7 @@ from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.session.clock import Clock
 from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch
 from avatar_forcing_ros.session.outbox import Epoch, Outbox
-from avatar_forcing_ros.session.outlet import Mood, Outlet, Picture, Provenance, Shown, mood_of
+from avatar_forcing_ros.session.outlet import Mood, Outlet, OutputConfig, Picture, Provenance, Shown, mood_of
 from avatar_forcing_ros.session.quality import QualityLadder
 from avatar_forcing_ros.session.worker import Mailbox, one_line
 from avatar_forcing_ros.signals import FOR_EVER_NS, MILLISECOND, AudioChunk, AvatarFrame, MotionSample
@@ -55,7 +55,7 @@ class SessionConfig:
             outlet draws them when it wants to.
     """
 
-    speech_ahead_ms: int = 40
+    speech_ahead_ms: int = OutputConfig.speech_ahead_ms
     every_frame: bool = False
     draws_ahead: bool = True
 

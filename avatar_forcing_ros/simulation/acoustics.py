@@ -59,7 +59,7 @@ def level_of(sound: Sound) -> float:
     return float(np.sqrt(np.mean(loud**2))) if len(loud) > 1000 else 0.05
 
 
-def _shaped(rng: np.random.Generator, sound: Sound, gains_db: NDArray[np.float64]) -> Sound:
+def _shaped(sound: Sound, gains_db: NDArray[np.float64]) -> Sound:
     """Filter with gains given at eight points of the frequency axis from 0 to 8 kHz."""
     half = np.interp(np.linspace(0, 1, 65), np.linspace(0, 1, len(gains_db)) ** 1.5, gains_db)
     kernel = np.fft.fftshift(np.fft.irfft(10 ** (half / 20))) * np.hanning(128)
@@ -120,7 +120,7 @@ def record(rng: np.random.Generator, sound: Sound, config: AcousticsConfig) -> S
     """(N,) the sound as it is recorded; exact silence stays exact when there is no noise and no room."""
     out = sound
     if rng.random() < config.colour_share:
-        out = _shaped(rng, out, rng.normal(0, config.colour_db, 8))
+        out = _shaped(out, rng.normal(0, config.colour_db, 8))
     if rng.random() < config.room_share:
         out = _room(rng, out, config)
     level = 10 ** (rng.uniform(*config.level_db) / 20)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.barge_in import BargeIn
 from avatar_forcing_ros.audio.echo_gate import EchoGate
+from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
 
 Sound = NDArray[np.float32]
@@ -40,7 +41,7 @@ class Ear:
     def _without_own_voice(self, gate: EchoGate, first_frame: int, sound: Sound) -> Sound:
         frames = range(first_frame, first_frame + len(sound) // FRAME_SAMPLES)
         if first_frame != self._next_frame:  # the microphone was away; the avatar may have spoken
-            reach = -(-gate.config.path.reach_ms * 1_000_000 // FRAME_NS)
+            reach = -(-gate.config.path.reach_ms * MILLISECOND // FRAME_NS)
             gate.skip(self._presented(gate, range(first_frame - reach, first_frame)))
         self._next_frame = frames.stop
         return gate.push(sound, self._presented(gate, frames))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from avatar_forcing_ros.signals import NANOSECONDS
+
 FPS = 25
 FRAME_NS = 40_000_000
 """25 fps, the published rate, divides the second exactly, so no grid point is ever rounded."""
@@ -19,11 +21,6 @@ def first_frame_from(stamp_ns: int) -> int:
     return -(-stamp_ns // FRAME_NS)
 
 
-def last_frame_until(stamp_ns: int) -> int:
-    """Last grid frame presented at or before a stamp."""
-    return stamp_ns // FRAME_NS
-
-
 def sample_of(stamp_ns: int) -> int:
     """Sample, at 16 kHz and counted from time zero, that is nearest to a stamp."""
-    return (stamp_ns * SAMPLE_RATE + 500_000_000) // 1_000_000_000
+    return (stamp_ns * SAMPLE_RATE + NANOSECONDS // 2) // NANOSECONDS

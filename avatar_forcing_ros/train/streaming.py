@@ -91,7 +91,7 @@ def stream_motion(
     """
     sizes, clips = network.config, clips or ClipConfig()
     block, offset = sizes.block_frames, sizes.lookahead_frames
-    past = -(-(sizes.cache_frames + offset) // block) * block
+    past = sizes.history_frames
     conditions = _conditions(network, heard, scale, past, clips, LogMel().silence if silence is None else silence)
     reference = torch.from_numpy(scale.normalize(heard.reference))
     generator = BlockGenerator(network, sampler)

@@ -18,8 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, POSE
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 from avatar_forcing_ros.train.clips import ClipBatch, ClipSampler
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.objective import (
@@ -33,6 +35,8 @@ from avatar_forcing_ros.train.objective import (
 )
 
 _log = logging.getLogger(__name__)
+_FACE = tuple(name for name in NAMES if name not in (*POSE, *LIP_CHANNELS))
+"""What neither the head nor speech moves: smile, brows, eyes."""
 
 
 @dataclass(frozen=True)
@@ -191,8 +195,10 @@ def save(state: dict[str, Any], path: Path) -> None:
 def _by_group(errors: Tensor, share: Tensor) -> dict[str, float]:
     """Mean weighted error of pose, lips and the rest of the face."""
     total = errors.sum(dim=(0, 1)) / share.sum(dim=(0, 1))
-    groups = {"pose": list(range(6)), "lips": [6, 8, 9, 10, 11], "face": list(range(12, 18))}
-    return {name: total[channels].mean().item() for name, channels in groups.items()}
+    return {
+        group: total[[INDEX[name] for name in names]].mean().item()
+        for group, names in (("pose", POSE), ("lips", LIP_CHANNELS), ("face", _FACE))
+    }
 
 
 def _line(step: int, steps: int, costs: dict[str, float], seconds: float) -> str:

@@ -52,3 +52,5 @@ CHANNELS: tuple[Channel, ...] = (
 NAMES: tuple[str, ...] = tuple(channel.name for channel in CHANNELS)
 SIZE = len(CHANNELS)
 INDEX: dict[str, int] = {name: i for i, name in enumerate(NAMES)}
+POSE = ("yaw", "pitch", "roll", "x", "y", "scale")
+"""Where the head is; all other channels are what the face does."""

@@ -113,7 +113,7 @@ class FrameRenderer:
         self._paint_texture(motion)
         self._warp(picture, posed)
         self._soften(picture)
-        self._paint_mouth(motion, points, picture)
+        self._paint_mouth(motion, picture)
         flat = (array.view(np.uint32).reshape(-1) for array in (self._warped, self._plate, self._mixed))
         lay_over(*flat)
         return cv2.cvtColor(self._mixed, cv2.COLOR_RGBA2RGB)
@@ -180,7 +180,7 @@ class FrameRenderer:
         high = np.ceil(picture[:SKIN_LANDMARKS].max(0)).astype(int).clip(1, size - 2)
         soften_depth_edges(self._warped, self._whole, low[0] - 1, low[1] - 1, high[0] + 2, high[1] + 2)
 
-    def _paint_mouth(self, motion: NDArray, points: NDArray, picture: NDArray[np.float32]) -> None:
+    def _paint_mouth(self, motion: NDArray, picture: NDArray[np.float32]) -> None:
         neutral = self.model.neutral
         origin = neutral[MOUTH_CORNERS].mean(0)
         origin[1:] = neutral[UPPER_LIP[3, 5], 1:]
