@@ -29,8 +29,7 @@ from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, Mot
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.noise import block_noise
-from avatar_forcing_ros.stream.speech import PlaybackEvent, SpeechFrame, SpeechTimeline
-from avatar_forcing_ros.stream.user_motion import MotionWindow
+from avatar_forcing_ros.stream.speech import PlaybackEvent, SpeechTimeline
 
 _KEPT_FRAMES = 50
 """What was said is kept for two seconds at least: a microphone's gap of one second may be filled, and echo is late."""
@@ -272,48 +271,33 @@ class Avatar:
         return self.config.interrupt_lead_ms * MILLISECOND + 1  # what is due at this very moment may be on its way
 
     def _decide(self) -> list[AvatarFrame]:
-        """Generate the next block."""
+        """Generate the next block: what is said in it, what the user did until then, and the motion that follows."""
         c, block = self._running, self._network.block_frames
         frames = range(c.next_frame, c.next_frame + block)
-        spoken = self._hear_speech(frames)
-        seen = c.senses.look(frames)
-        latents = self._move(frames)
-        heard_until_ns = c.senses.heard_until_ns(frames)
-        made = [self._frame(frames[i], latents[i], spoken[i], seen, heard_until_ns) for i in range(block)]
+        spoken, events = c.speech.take(frames.start, block, c.next_decision_ns)
+        c.events += events
+        c.senses.say(frames, spoken)  # the avatar hears itself
+        c.senses.attend(frames)
+        latents, seen, heard_until_ns = self._move(frames), c.senses.seen(frames), c.senses.heard_until_ns(frames)
+        made = [
+            AvatarFrame(
+                stamp_ns=stamp_of(n),
+                index=n - c.first_frame,
+                block=c.block,
+                epoch=c.epoch,
+                latent=latent,
+                speech=said.samples,
+                utterance_id=said.utterance_id,
+                user_present=bool(seen.valid.any()),
+                user_motion_until_ns=seen.newest_ns,
+                user_audio_until_ns=heard_until_ns,
+            )
+            for n, latent, said in zip(frames, latents, spoken, strict=True)
+        ]
         c.block += 1
         c.next_frame = frames.stop
         c.next_decision_ns = stamp_of(c.next_frame) - self.config.lead_ns
         return made
-
-    def _frame(
-        self,
-        n: int,
-        latent: NDArray[np.float32],
-        spoken: SpeechFrame,
-        seen: MotionWindow,
-        heard_until_ns: int | None,
-    ) -> AvatarFrame:
-        c = self._running
-        return AvatarFrame(
-            stamp_ns=stamp_of(n),
-            index=n - c.first_frame,
-            block=c.block,
-            epoch=c.epoch,
-            latent=latent,
-            speech=spoken.samples,
-            utterance_id=spoken.utterance_id,
-            user_present=bool(seen.valid.any()),
-            user_motion_until_ns=seen.newest_ns,
-            user_audio_until_ns=heard_until_ns,
-        )
-
-    def _hear_speech(self, frames: range) -> list[SpeechFrame]:
-        """What is said during a block, which the avatar hears itself."""
-        c = self._running
-        spoken, events = c.speech.take(frames.start, len(frames), c.next_decision_ns)
-        c.events += events
-        c.senses.say(frames, spoken)
-        return spoken
 
     def _user_interrupts(self, now_ns: int) -> bool:
         """Listen to what the user said until now, and whether it ends what the avatar says."""
@@ -327,18 +311,17 @@ class Avatar:
         """(B, M) motion latents of a block, in the units of the motion space; `step` tells of a failure."""
         c, rest = self._running, self.bundle.normalize(self._portrait.reference)
         try:
-            latents = c.movement.hold(frames, rest) if self._holds_still else self._draw(frames, rest)
+            if self._holds_still:
+                latents = c.movement.hold(frames, rest)
+            else:  # from noise of this block alone
+                shape = (1, len(frames), self._network.motion_size)
+                noise = block_noise(self.config.seed, c.epoch, c.block, shape)
+                latents = c.movement.draw(self._generator, frames, noise, rest)
         except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
             c.failure, latents = error, c.movement.hold(frames, rest)
         c.movement.remember(frames, latents)
         c.senses.forget(frames.stop - max(self._network.history_frames, _KEPT_FRAMES))
         return self.bundle.denormalize(latents)
-
-    def _draw(self, frames: range, rest: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(B, M) as the network sees it, from noise of this block alone."""
-        c = self._running
-        noise = block_noise(self.config.seed, c.epoch, c.block, (1, len(frames), self._network.motion_size))
-        return c.movement.draw(self._generator, frames, noise, rest)
 
     # --- beginnings and resumptions --------------------------------------------------------------------------------
 

@@ -64,11 +64,11 @@ class Senses:
         self._voice.push(np.concatenate([frame.samples for frame in spoken]))
         self._said.update((n, frame.samples) for n, frame in zip(frames, spoken, strict=True))
 
-    def look(self, frames: range) -> MotionWindow:
-        """The user's motion at the condition positions of frames; the sound up to there gets its features."""
-        stamps = self._user_stamps(frames)
-        self.audio.advance(stamps[-1])
-        return self.motion.read(stamps)
+    def attend(self, frames: range) -> None:
+        """Take in what the user did until the condition positions of frames; what comes later for it is late."""
+        until_ns = self._user_stamps(frames)[-1]
+        self.audio.advance(until_ns)
+        self.motion.close(until_ns)
 
     def wants_to_interrupt(self, now_ns: int, spoken_to: bool) -> bool:
         """Listen to the user until now: whether somebody speaks in earnest while the avatar does (`spoken_to`)."""
@@ -111,6 +111,10 @@ class Senses:
             user_motion=recalled(self._user_latents(recalling), sizes.memory_frames),
         )
 
+    def seen(self, frames: range) -> MotionWindow:
+        """The user's motion at the condition positions of frames."""
+        return self.motion.read(self._user_stamps(frames))
+
     def heard_until_ns(self, frames: range) -> int | None:
         """End of the newest user audio that frames depend on, None when there is none; more may have been heard."""
         if not self._hears(frames):
@@ -140,7 +144,7 @@ class Senses:
 
     def _user_latents(self, frames: range) -> Tensor:
         """(1, T, M) the user's motion as the network sees it; null where nobody was seen."""
-        window = self.motion.read(self._user_stamps(frames))
+        window = self.seen(frames)
         latents = self._bundle.normalize(self._bundle.space.expand_user(window.latents))
         return torch.from_numpy(np.where(window.valid[:, None], latents, 0).astype(np.float32))[None]
 

@@ -57,6 +57,11 @@ def test_block_times_are_shared_within_a_block_and_independent_between_blocks() 
     assert torch.corrcoef(blocks[:, :, 0].T).fill_diagonal_(0).abs().max() < 0.06
 
 
+def test_a_block_of_one_frame_gives_each_frame_its_own_time() -> None:
+    t = sample_block_times(1, 100, 1, torch.Generator().manual_seed(0))
+    assert len(t.unique()) > 80
+
+
 def test_impossible_requests_are_named() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         solver_times(0)
@@ -64,3 +69,5 @@ def test_impossible_requests_are_named() -> None:
         table_sigma(-1)
     with pytest.raises(ValueError, match="10 and 4"):
         sample_block_times(1, 10, 4)
+    with pytest.raises(ValueError, match="10 and 0"):
+        sample_block_times(1, 10, 0)

@@ -283,7 +283,8 @@ def test_a_camera_that_stops_is_said_on_diagnostics_and_frames_go_on(stage: Stag
 
     last = next(report.status[0] for report in reversed(reports) if report.status[0].name == "generator: health")
     assert (last.level, last.message) == (DiagnosticStatus.WARN, "the camera has stopped")
-    assert float({value.key: value.value for value in last.values}["fps"]) == pytest.approx(25, abs=1)
+    # the clock's message reaches the timer and the outbox in either order, a frame or two apart on a busy machine
+    assert float({value.key: value.value for value in last.values}["fps"]) == pytest.approx(25, abs=3)
     assert set(np.diff(stage.stamps())) == {FRAME_NS}
 
 

@@ -77,9 +77,14 @@ def test_changelog_begins_with_what_is_to_come_or_with_this_version() -> None:
 
 def test_manifest_names_what_robots_have() -> None:
     ros = "rclpy sensor_msgs std_msgs diagnostic_msgs std_srvs lifecycle_msgs builtin_interfaces"
-    optional = "cv_bridge audio_common_msgs"
     libraries = "python3-numpy python3-opencv python3-yaml"
-    assert {*ros.split(), *optional.split(), *libraries.split()} <= dependencies()
+    assert {*ros.split(), *libraries.split()} <= dependencies()
+
+
+def test_what_is_optional_is_installed_only_where_it_is_asked_for() -> None:
+    asked = {depend.text: depend.get("condition") for depend in MANIFEST.iter("exec_depend")}
+    assert {asked["cv_bridge"], asked["audio_common_msgs"]} == {"$AVATAR_FORCING_OPTIONAL == 1"}
+    assert {name for name, condition in asked.items() if condition} == {"cv_bridge", "audio_common_msgs"}
 
 
 def test_every_import_is_a_declared_dependency() -> None:

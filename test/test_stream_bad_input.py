@@ -251,7 +251,7 @@ def test_inputs_from_a_clock_that_runs_ahead_are_counted_and_left_out() -> None:
     audio.advance(200 * MS)
     assert (audio.future, audio.late, audio.gaps, audio.heard_until_ns) == (1, 0, 0, 200 * MS)
     motion = UserMotionTimeline(2, 500 * MS)
-    motion.read([100 * MS])
+    motion.close(100 * MS)
     motion.push(MotionSample(3600 * 10**9, np.zeros(2, np.float32)))
     motion.push(MotionSample(200 * MS, np.ones(2, np.float32)))
     assert motion.future == 1

@@ -88,12 +88,21 @@ def test_user_motion_counts_what_it_refuses_and_stays_small():
     timeline = UserMotionTimeline(size=2, timeout_ns=HALF_SECOND)
     for n in range(1000):
         timeline.push(motion(n * FRAME_NS, n))
-        timeline.read([n * FRAME_NS])
+        timeline.close(n * FRAME_NS)
     timeline.push(motion(5 * FRAME_NS, 0.0))
     timeline.push(motion(1030 * FRAME_NS, 1.0))
     timeline.push(motion(1030 * FRAME_NS, 2.0))
     assert (timeline.late, timeline.repeated) == (1, 1)
     assert len(timeline._samples) < KEPT_NS // FRAME_NS + 10
+
+
+def test_reading_the_users_motion_changes_nothing():
+    timeline = UserMotionTimeline(size=2, timeout_ns=HALF_SECOND)
+    timeline.push(motion(10 * FRAME_NS, 0.1))
+    timeline.read([1000 * FRAME_NS])
+    timeline.push(motion(5 * FRAME_NS, 0.2))
+    assert timeline.read([5 * FRAME_NS, 10 * FRAME_NS]).valid.all()
+    assert (timeline.late, timeline.future) == (0, 0)
 
 
 def test_user_motion_of_another_space_is_refused_with_both_sizes():

@@ -253,6 +253,7 @@ def test_the_users_face_is_taken_by_its_stamp(ppm: float, hours: int) -> None:
             timeline.push(MotionSample(stamp_ns, np.zeros(1, np.float32)))
             n += 1
         newest_ns = timeline.read([stamp_of(frame)]).newest_ns
+        timeline.close(stamp_of(frame))
         ages_ms.append((stamp_of(frame) - newest_ns) / MS)
 
     assert min(ages_ms) >= 0 and max(ages_ms) <= 40.01

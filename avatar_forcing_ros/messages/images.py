@@ -32,7 +32,7 @@ class _Encoding:
 
 
 # 8UC3 and 8UC4 say nothing about colour; OpenCV programs, where they come from, mean BGR.
-_ENCODINGS = {
+ENCODINGS = {
     "rgb8": _Encoding(3, None),
     "bgr8": _Encoding(3, cv2.COLOR_BGR2RGB),
     "8UC3": _Encoding(3, cv2.COLOR_BGR2RGB),
@@ -54,6 +54,7 @@ _ENCODINGS = {
     "nv12": _Encoding(1, cv2.COLOR_YUV2RGB_NV12, rows_per_picture=1.5),
     "nv21": _Encoding(1, cv2.COLOR_YUV2RGB_NV21, rows_per_picture=1.5),
 }
+"""By the names that ROS gives them."""
 
 
 def to_rgb(message: Any) -> NDArray[np.uint8]:
@@ -62,9 +63,9 @@ def to_rgb(message: Any) -> NDArray[np.uint8]:
     Raises:
         ValueError: the encoding is unknown, or size, step and data do not fit together.
     """
-    encoding = _ENCODINGS.get(message.encoding)
+    encoding = ENCODINGS.get(message.encoding)
     if encoding is None:
-        raise ValueError(f"image encoding must be one of {', '.join(_ENCODINGS)}, got {message.encoding!r}")
+        raise ValueError(f"image encoding must be one of {', '.join(ENCODINGS)}, got {message.encoding!r}")
     values = _values(message, encoding)
     if encoding.dtype is np.uint16:
         values = np.rint(values * (255 / 65535)).astype(np.uint8)

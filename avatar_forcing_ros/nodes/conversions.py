@@ -22,8 +22,12 @@ def to_rgb(message: Image) -> NDArray[np.uint8]:
     Raises:
         ValueError: the encoding is unknown, or size, step and data do not fit together.
     """
-    image = bridge.read(message)
-    return images.to_rgb(message) if image is None else image
+    if message.encoding not in images.ENCODINGS and (other := bridge.cv_bridge()) is not None:
+        try:
+            return other.imgmsg_to_cv2(message, "rgb8")
+        except Exception as error:  # cv_bridge has errors of its own kind
+            raise ValueError(f"cv_bridge cannot read an image of encoding {message.encoding!r}: {error}") from None
+    return images.to_rgb(message)
 
 
 def read_image(message: Image | CompressedImage) -> NDArray[np.uint8]:

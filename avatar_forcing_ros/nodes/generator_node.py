@@ -111,7 +111,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         speak = SpeakAction(self, self._session)
         speak.open()
         undo.callback(speak.close)
-        self._shown_before = 0
+        self._asked_ns, self._shown_before = deciding.now_ns(), 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 
     @property
@@ -148,8 +148,10 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._session.use_portrait(portrait, sha256_of_pixels(image))
 
     def _health(self) -> Health:
-        fps = self._session.frames_shown - self._shown_before  # asked once a second
-        self._shown_before = self._session.frames_shown
+        now_ns, shown = self.get_clock().now().nanoseconds, self._session.frames_shown
+        elapsed_s = (now_ns - self._asked_ns) / NANOSECONDS  # a second, if nobody keeps the timer waiting
+        fps = (shown - self._shown_before) / elapsed_s if elapsed_s > 0 else 0.0
+        self._asked_ns, self._shown_before = now_ns, shown
         values = {"fps": fps, **self._session.figures(), "faults": self.faults.count, "last_fault": self.faults.last}
         if not fps:
             return Health(Level.ERROR, "no frame in the last second", values)

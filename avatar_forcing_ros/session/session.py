@@ -312,9 +312,16 @@ class Session:
     # --- one decision ----------------------------------------------------------------------------------------------
 
     def _decide(self, until_ns: int) -> None:
+        """Have the avatar decide, at the quality that this machine can do, and have what comes of it presented."""
         began = time.perf_counter()
         began_ns = until_ns if self._config.every_frame else self._clock.now_ns()
-        frames = self._generate(until_ns)
+        self._avatar.use_steps(self._quality.effort.steps(self._avatar.full_steps))
+        try:
+            frames = self._avatar.step(until_ns)
+        except GenerationError as error:  # it is reported, and the face is held
+            frames = error.frames
+            self.failed_blocks += 1
+            self._fail("generation", error)
         for frame in frames:
             if frame.epoch != self._epoch.number:
                 self._epoch = Epoch(self._epoch.asked, frame.epoch)
@@ -330,16 +337,6 @@ class Session:
             self._quality.note(max(late_ns) / MILLISECOND)
             self._failing, self._failure = "", self._failing
             self.block_ms.append((time.perf_counter() - began) * 1e3)
-
-    def _generate(self, until_ns: int) -> list[AvatarFrame]:
-        """Frames that are due, at the quality that this machine can do; a failure is reported and the face held."""
-        self._avatar.use_steps(self._quality.effort.steps(self._avatar.full_steps))
-        try:
-            return self._avatar.step(until_ns)
-        except GenerationError as error:
-            self.failed_blocks += 1
-            self._fail("generation", error)
-            return error.frames
 
     def _put_speech(self, frame: AvatarFrame) -> None:
         """Silence between utterances is not presented."""

@@ -13,7 +13,7 @@ from avatar_forcing_ros.signals import MotionSample
 KEPT_NS = 8_000_000_000
 """How long a sample is kept; more than a primed cache and the memory before it reach back."""
 FUTURE_NS = 2_000_000_000
-"""A stamp this far beyond what has been read comes from a clock that is wrong."""
+"""A stamp this far beyond what has been decided comes from a clock that is wrong."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class UserMotionTimeline:
         size: U, length of a user motion latent.
         timeout_ns: a sample older than this says nothing about the present.
         repeated: samples refused because their stamp was there already.
-        late: samples refused because their time had been read already.
+        late: samples refused because their time had been decided upon.
         future: samples refused because their stamp is far ahead.
     """
 
@@ -49,7 +49,7 @@ class UserMotionTimeline:
     late: int = 0
     future: int = 0
     _samples: list[MotionSample] = field(default_factory=list)
-    _read_until_ns: int = -1
+    _closed_until_ns: int = -1
 
     def push(self, sample: MotionSample) -> None:
         """Accept a sample; one with a repeated, late or far future stamp is counted and left out.
@@ -59,10 +59,10 @@ class UserMotionTimeline:
         """
         if sample.latent.shape != (self.size,):
             raise ValueError(f"user motion must have {self.size} numbers, got {sample.latent.shape}")
-        if sample.stamp_ns <= self._read_until_ns:
+        if sample.stamp_ns <= self._closed_until_ns:
             self.late += 1
             return
-        if 0 <= self._read_until_ns < sample.stamp_ns - FUTURE_NS:
+        if 0 <= self._closed_until_ns < sample.stamp_ns - FUTURE_NS:
             self.future += 1
             return
         position = bisect_right(self._samples, sample.stamp_ns, key=_stamp)
@@ -72,24 +72,24 @@ class UserMotionTimeline:
         insort(self._samples, sample, key=_stamp)
 
     def read(self, stamps_ns: list[int]) -> MotionWindow:
-        """Hold the newest sample at or before each stamp, (T,) ascending; what comes later for these times is late."""
+        """Hold the newest sample at or before each stamp, (T,) ascending; changes nothing."""
         known_ns = [sample.stamp_ns for sample in self._samples]
         held = [self._at(bisect_right(known_ns, stamp), stamp) for stamp in stamps_ns]
         valid = np.array([sample is not None and sample.valid for sample in held])
         latents = np.stack([np.zeros(self.size, np.float32) if s is None or not s.valid else s.latent for s in held])
-        self._read_until_ns = max(stamps_ns[-1], self._read_until_ns)
-        self._forget(stamps_ns[0] - KEPT_NS)
         newest = next((sample.stamp_ns for sample in reversed(held) if sample is not None), None)
         return MotionWindow(latents, valid, newest)
+
+    def close(self, until_ns: int) -> None:
+        """What is stamped until then has been decided upon: what comes for it is late, what is old is forgotten."""
+        self._closed_until_ns = max(until_ns, self._closed_until_ns)
+        del self._samples[: bisect_right(self._samples, self._closed_until_ns - KEPT_NS, key=_stamp)]
 
     def _at(self, position: int, stamp_ns: int) -> MotionSample | None:
         """The sample before a position of the row, unless it is too old for a stamp."""
         if not position or stamp_ns - self._samples[position - 1].stamp_ns > self.timeout_ns:
             return None
         return self._samples[position - 1]
-
-    def _forget(self, before_ns: int) -> None:
-        del self._samples[: bisect_right(self._samples, before_ns, key=_stamp)]
 
 
 def _stamp(sample: MotionSample) -> int:
