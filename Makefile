@@ -8,7 +8,7 @@
 #   make setup   only the environment: .venv, which is also the ROS prefix, with this package built into it
 #   make clean   removes the environment
 #
-# Variables: PYTHON (3.10 to 3.12), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU; the environment remembers it),
+# Variables: PYTHON (3.10 to 3.14), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU; the environment remembers it),
 # and ARGS, handed on to demo, test, bench and train:  make test ARGS='-k timeline'
 
 SHELL := /bin/bash
@@ -84,11 +84,11 @@ $(environment):
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
 	@echo "Installing the packages (about 2 minutes the first time) ..."
 	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
-	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/published.txt -r requirements/test.txt
+	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/test.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python
-	@$(BIN)/python -c 'import av, cv2, mediapipe, numba, rclpy, scipy.signal, torch'  # fails here if at all; writes byte code
+	@$(BIN)/python -c 'import av, cv2, numba, onnxruntime, rclpy, scipy.signal, torch'  # fails here if at all; writes byte code
 	@mkdir -p $(@D) && rm -f $(@D)/environment-*
 	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo '$(identity)' > $(@D)/identity && touch $@
 

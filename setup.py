@@ -3,7 +3,7 @@
 `colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml.
 
 Two things are not asked for, because pip would bring gigabytes that nothing calls: torch (requirements/install_torch.sh
-installs it) and MediaPipe (`pip install --no-deps -r requirements/bare.txt`).
+installs it) and the voice detector (`pip install --no-deps -r requirements/bare.txt`).
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").is_file() else "",
     long_description_content_type="text/markdown",
     license=manifest.findtext("license"),
-    python_requires=">=3.10,<3.13",
+    python_requires=">=3.10,<3.15",
     packages=find_packages(include=["avatar_forcing_ros*"], exclude=["avatar_forcing_ros.nodes*"]),
     package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", "py.typed"]},
     data_files=data_files("config", "examples", "models", "msg"),
     install_requires=requirements("runtime.txt"),
     extras_require={
         "published": requirements("published.txt"),
+        "pictures": requirements("pictures.txt"),
         "test": requirements("test.txt") + requirements("check.txt"),
     },
     entry_points={"console_scripts": ["avatar-forcing = avatar_forcing_ros.cli:main"]},

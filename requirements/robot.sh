@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What rosdep does not know, for a machine with a ROS distribution: torch, MediaPipe and the Python packages of the core.
+# What rosdep does not know, for a machine with a ROS distribution: torch and the Python packages of the core.
 #
 #   requirements/robot.sh [PYTHON] [TORCH_BACKEND]      default: python3 cpu
 #

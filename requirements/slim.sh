@@ -19,8 +19,7 @@ find "$packages"/transformers/models -mindepth 1 -maxdepth 1 -type d ! -name wav
   -exec rm -rf {} + 2>/dev/null || true
 rm -rf "$packages"/hf_xet "$packages"/hf_xet-*
 
-# Models of hands and bodies, and the voice detector in forms for other runtimes.
-rm -f "$packages"/mediapipe/modules/{hand_landmark,palm_detection,pose_detection,pose_landmark}/*.tflite
+# The voice detector in forms for other runtimes.
 rm -f "$packages"/silero_vad/data/*.{onnx,jit}
 
 # CMake's packer and its manual.

@@ -11,7 +11,7 @@ python=${PYTHON:-python3}
 missing=()
 need() { "${@:2}" >/dev/null 2>&1 || missing+=("$1"); }
 
-python_is_supported() { "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))'; }
+python_is_supported() { "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))'; }
 python_has_headers() {
   "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
 }
@@ -20,7 +20,7 @@ check_python() {
   need python3 command -v "$python"
   [ ${#missing[@]} -eq 0 ] || return 0
   if ! python_is_supported; then
-    echo "Expected Python 3.10, 3.11 or 3.12, got $("$python" --version 2>&1): name another one, e.g. make PYTHON=python3.11" >&2
+    echo "Expected Python 3.10 to 3.14, got $("$python" --version 2>&1): name another one, e.g. make PYTHON=python3.11" >&2
     exit 1
   fi
   need python3-venv "$python" -c 'import venv, ensurepip'

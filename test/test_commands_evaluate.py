@@ -59,7 +59,6 @@ def test_a_table_with_every_column_and_its_pictures(tmp_path: Path) -> None:
 
 
 def test_a_recording_is_rendered_and_watched(tmp_path: Path) -> None:
-    pytest.importorskip("mediapipe")
     wavfile.write(tmp_path / "said.wav", 16_000, speech_like(1.5))
     result = run(arguments("--conversations", 0, "--speech", tmp_path / "said.wav", "--output", tmp_path / "out"))
     found = result["recordings"]

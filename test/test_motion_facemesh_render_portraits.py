@@ -1,4 +1,4 @@
-"""Round trip on real pictures: MediaPipe's face mesh reads back what is rendered, with right sign, little cross-talk.
+"""Round trip on real pictures: the face mesh reads back what is rendered, with right sign, little cross-talk.
 
 The photographs are those of installed packages, the drawn character is the project's own.
 """
@@ -17,6 +17,7 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.landmarks import EYES, MOUTH_CORNERS, RIGHT_EYE, fit_head, head_angles
 from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
 from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
+from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import PortraitError
 
 DRAWN = Path(__file__).resolve().parents[1] / "models/portraits/aria.png"
@@ -46,17 +47,15 @@ class RoundTrip:
     """Renders a portrait and measures the result against the portrait at rest."""
 
     def __init__(self, portrait: FaceMeshPortrait) -> None:
-        from mediapipe.python.solutions.face_mesh import FaceMesh
-
         self.portrait = portrait
-        self._mesh = FaceMesh(refine_landmarks=True)
+        self._tracker = FaceTracker()
         self.rest = self._measure({})
 
     def _landmarks(self, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
         for _ in range(4):  # the tracker settles
-            found = self._mesh.process(frame).multi_face_landmarks
-        assert found, "no face in the rendered frame"
-        return np.array([(mark.x, mark.y, mark.z) for mark in found[0].landmark]) * len(frame)
+            found = self._tracker.track(frame)
+        assert found is not None, "no face in the rendered frame"
+        return found
 
     def _measure(self, channels: dict[str, float]) -> dict[str, float]:
         latent = np.zeros(SIZE, np.float32)
@@ -138,7 +137,7 @@ def test_mouth_shapes(trip: RoundTrip) -> None:
 
 def test_each_eye_shuts_alone(trip: RoundTrip) -> None:
     if trip.portrait.report.glasses:
-        pytest.skip("MediaPipe does not see shut lids behind these glasses")
+        pytest.skip("the face mesh does not see shut lids behind these glasses")
     for channel, shut, other in (("blink_right", "right_eye", "left_eye"), ("blink_left", "left_eye", "right_eye")):
         half, whole = trip.change(**{channel: 0.5}), trip.change(**{channel: 1.0})
         assert whole[shut] < half[shut] < -0.03

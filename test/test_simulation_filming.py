@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("mediapipe")
-
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.simulation.camera import CameraConfig, Observed, observe
 from avatar_forcing_ros.simulation.conversation import ConversationConfig

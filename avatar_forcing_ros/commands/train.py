@@ -25,7 +25,7 @@ from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.from_recordings import train_on_recordings
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
-from avatar_forcing_ros.train.pictures import draw_curves, take_of
+from avatar_forcing_ros.train.pictures import draw_curves, require_drawing, take_of
 from avatar_forcing_ros.train.preference import PreferenceTrainer
 from avatar_forcing_ros.train.recipe import Recipe, full_recipe, smoke_recipe
 from avatar_forcing_ros.train.scaling import LatentScale
@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
+    require_drawing()
     recipe = recipe_from(args)
     if args.data is not None:
         return train_on_recordings(recipe, args.data, args.work, args.output, args.device)

@@ -127,7 +127,7 @@ def smile_against_smile(user: NDArray[np.float64], avatar: NDArray[np.float64]) 
 
 
 def watch(path: Path) -> Watched:
-    """Read a face out of a video with MediaPipe's mesh, put on the frame grid.
+    """Read a face out of a video with the face mesh, put on the frame grid.
 
     Raises:
         ValueError: no face in it.
@@ -137,18 +137,14 @@ def watch(path: Path) -> Watched:
 
     tracker, encoder = FaceTracker(), FaceMeshEncoder()
     times, gaps, smiles, frames = [], [], [], 0
-    try:
-        for frame in read_video(path):
-            frames += 1
-            landmarks = tracker.track(frame.image)
-            sample = encoder.encode(VideoFrame(round(frame.time_s * NANOSECONDS), frame.image))
-            if landmarks is not None and sample.valid:
-                times.append(frame.time_s)
-                gaps.append(measure(landmarks)[MEASURE["lip_gap"]])
-                smiles.append(sample.latent[INDEX["smile"]])
-    finally:
-        tracker.close()
-        encoder.close()
+    for frame in read_video(path):
+        frames += 1
+        landmarks = tracker.track(frame.image)
+        sample = encoder.encode(VideoFrame(round(frame.time_s * NANOSECONDS), frame.image))
+        if landmarks is not None and sample.valid:
+            times.append(frame.time_s)
+            gaps.append(measure(landmarks)[MEASURE["lip_gap"]])
+            smiles.append(sample.latent[INDEX["smile"]])
     if not times:
         raise ValueError(f"{path}: expected a face, found none in {frames} frames")
     grid = np.arange(round(times[-1] * FPS) + 1) / FPS

@@ -67,10 +67,7 @@ class FaceMeshReader:
         """See `MotionReader.read`."""
         tracker = RememberingTracker()
         encoder = FaceMeshEncoder(tracker=tracker)
-        try:
-            samples = [encoder.encode(VideoFrame(n * FRAME_NS, image)) for n, image in enumerate(pictures())]
-        finally:
-            encoder.close()
+        samples = [encoder.encode(VideoFrame(n * FRAME_NS, image)) for n, image in enumerate(pictures())]
         face = FollowedFace(tracker.found, np.array(tracker.people))
         numbers, measures = stretches(face), face.measures()
         return PersonMotion(
@@ -159,12 +156,9 @@ def _follow(pictures: Pictures) -> tuple[FollowedFace, tuple[int, ...]]:
     """The face, and the shape of the pictures."""
     tracker = RememberingTracker()
     shape: tuple[int, ...] = ()
-    try:
-        for image in pictures():
-            tracker.track(image)
-            shape = image.shape
-    finally:
-        tracker.close()
+    for image in pictures():
+        tracker.track(image)
+        shape = image.shape
     return FollowedFace(tracker.found, np.array(tracker.people)), shape
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
+from avatar_forcing_ros.motion.facemesh.reading.detector import FAR, detect
 from avatar_forcing_ros.recordings.footage import ClipError, Columns
 from avatar_forcing_ros.stream.grid import FPS
 
@@ -25,7 +25,7 @@ class PartingConfig:
     """
 
     look_frames: int = FPS
-    least_detection: float = 0.5
+    least_detection: float = 0.6
     least_share: float = 0.5
     quantile: float = 0.05
 
@@ -63,16 +63,8 @@ def part(pictures: Iterable[NDArray[np.uint8]], config: PartingConfig | None = N
 
 def _looks(pictures: Iterable[NDArray[np.uint8]], config: PartingConfig) -> Iterator[tuple[float, float] | None]:
     """Per look: where the left one of the two largest faces ends and the right one begins, in pixels."""
-    with without_chatter():
-        from mediapipe.python.solutions.face_detection import FaceDetection
-
-        detector = FaceDetection(config.least_detection, model_selection=1)
-        detector.process(np.zeros((64, 64, 3), np.uint8))  # waits until the graph runs
-    with detector:
-        for number, picture in enumerate(pictures):
-            if number % config.look_frames == 0:
-                found = detector.process(np.ascontiguousarray(picture)).detections or ()
-                boxes = [detection.location_data.relative_bounding_box for detection in found]
-                two = sorted(sorted(boxes, key=lambda box: -box.width)[:2], key=lambda box: box.xmin)
-                width = picture.shape[1]
-                yield ((two[0].xmin + two[0].width) * width, two[1].xmin * width) if len(two) == 2 else None
+    for number, picture in enumerate(pictures):
+        if number % config.look_frames == 0:
+            widest = sorted(detect(picture, config.least_detection, FAR), key=lambda face: -face.width)[:2]
+            two = sorted(widest, key=lambda face: float(face.low[0]))
+            yield (float(two[0].high[0]), float(two[1].low[0])) if len(two) == 2 else None

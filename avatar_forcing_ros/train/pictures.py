@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,16 @@ def take_of(conversation: Conversation, generated: NDArray[np.float32]) -> Take:
     sounds = {"avatar": conversation.avatar_sound, "user": conversation.user_sound}
     levels = {name: log_energy(sound) for name, sound in sounds.items()}
     return Take(conversation.motion, generated, conversation.user_motion, levels)
+
+
+def require_drawing() -> None:
+    """Say at the start, rather than after hours, that nothing can be drawn.
+
+    Raises:
+        ValueError: matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise ValueError("pictures need matplotlib, which is not installed: pip install 'avatar_forcing_ros[pictures]'")
 
 
 def draw_curves(take: Take, path: Path, start_s: float = 0.0, length_s: float = 20.0) -> None:

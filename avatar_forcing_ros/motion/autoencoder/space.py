@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, SteadySquare, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.portrait import AutoencoderPortrait
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
-from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
 from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import MotionEncoder, PortraitError
@@ -66,8 +65,7 @@ class AutoencoderSpace:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise PortraitError(f"a portrait must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
-        with without_chatter():
-            face = find_face(image)
+        face = find_face(image)
         square = face_square(face, image.shape)
         return AutoencoderPortrait(self.runtime, cut(image, square, self.runtime.config.image_size), size)
 
@@ -102,5 +100,4 @@ class AutoencoderEncoder:
         self._square.reset()
 
     def close(self) -> None:
-        """Release the tracker."""
-        self._tracker.close()
+        """Nothing is held open."""

@@ -12,7 +12,6 @@ from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.motion.facemesh.drawing.model import Layers
 from avatar_forcing_ros.motion.facemesh.drawing.render import FrameRenderer
 from avatar_forcing_ros.motion.facemesh.landmarks import LEFT_EYE, OVAL, RIGHT_EYE, canonical_face
-from avatar_forcing_ros.motion.facemesh.native_log import without_chatter
 from avatar_forcing_ros.motion.facemesh.preparing.crop import Crop, crop_head
 from avatar_forcing_ros.motion.facemesh.preparing.matte import split_layers
 from avatar_forcing_ros.motion.facemesh.preparing.prepare import Prepared, face_mask, fill_outline, prepare
@@ -80,9 +79,8 @@ def load_portrait(image: NDArray[np.uint8], size: int = 512) -> FaceMeshPortrait
         PortraitError: no face, a face too small, or an array that is no picture.
     """
     _check(image, size)
-    with without_chatter():
-        crop = crop_head(image, find_face(image), size)
-        layers = split_layers(crop.image, face_mask(crop))
+    crop = crop_head(image, find_face(image), size)
+    layers = split_layers(crop.image, face_mask(crop))
     return FaceMeshPortrait(prepare(crop, layers), crop)
 
 

@@ -1,4 +1,4 @@
-"""The `facemesh` motion space: 18 named numbers, read by MediaPipe, rendered from one portrait on a CPU."""
+"""The `facemesh` motion space: 18 named numbers, read off a face mesh, rendered from one portrait on a CPU."""
 
 from __future__ import annotations
 

@@ -12,7 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.motion.facemesh import networks
 from avatar_forcing_ros.motion.facemesh.drawing.model import Layers
+
+SEGMENTED = 256
+"""Side in pixels of the picture that the network for people sees."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,11 @@ def person_matte(image: NDArray[np.uint8], face: NDArray[np.bool_], config: Matt
 
 
 def _segment(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
-
-    with SelfieSegmentation(model_selection=0) as model:
-        return np.asarray(model.process(image).segmentation_mask, np.float32)
+    """(S, S) share of person, 0..1, as a network sees it in the picture at 256x256."""
+    shrink = np.diag([SEGMENTED / image.shape[1], SEGMENTED / image.shape[0], 1.0])
+    small = cv2.warpPerspective(image, shrink, (SEGMENTED, SEGMENTED), flags=cv2.INTER_LINEAR)
+    person = networks.run("person", small)[0]
+    return cv2.resize(person, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _one_piece(matte: NDArray[np.float32], face: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
+from avatar_forcing_ros.motion.facemesh.reading.detector import FAR, detect
+from avatar_forcing_ros.motion.facemesh.reading.mesh import Region, read_mesh
+from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import PortraitError
+
+LEAST_SCORE, LEAST_FAR_SCORE = 0.5, 0.6
+"""From which a find, and a mesh, counts as a face."""
 
 
 @dataclass(frozen=True)
@@ -65,48 +71,30 @@ def _face_size(face: NDArray) -> float:
 
 
 def _mesh_faces(image: NDArray[np.uint8], count: int = 4) -> list[NDArray[np.float64]]:
-    """Landmarks of every face that the mesh's own detector sees."""
-    from mediapipe.python.solutions.face_mesh import FaceMesh
-
-    with FaceMesh(static_image_mode=True, max_num_faces=count, refine_landmarks=True) as mesh:
-        found = mesh.process(np.ascontiguousarray(image)).multi_face_landmarks
-    return [_to_pixels(marks, image.shape) for marks in found or ()]
+    """Landmarks of every face that the detector for near faces sees."""
+    meshes = [read_mesh(image, Region.of_detection(found)) for found in detect(image, LEAST_SCORE)[:count]]
+    return [mesh.points for mesh in meshes if mesh.presence >= LEAST_SCORE]
 
 
 def _small_faces(image: NDArray[np.uint8], config: DetectConfig) -> list[NDArray[np.float64]]:
     """A second try for faces that are small in the picture: the far-range detector, then the mesh on what it found."""
-    from mediapipe.python.solutions.face_detection import FaceDetection
-
-    with FaceDetection(model_selection=1) as detector:
-        found = detector.process(np.ascontiguousarray(image)).detections or ()
-    height, width = image.shape[:2]
     faces = []
-    for detection in found:
-        box = detection.location_data.relative_bounding_box
-        side = config.margin * max(box.width * width, box.height * height)
-        middle = np.array([(box.xmin + box.width / 2) * width, (box.ymin + box.height / 2) * height])
-        square = Square(middle[0] - side / 2, middle[1] - side / 2, side)
+    for found in detect(image, LEAST_FAR_SCORE, FAR):
+        side = config.margin * float((found.high - found.low).max())
+        square = Square(float(found.middle[0]) - side / 2, float(found.middle[1]) - side / 2, side)
         faces += [_from_square(face, square, config) for face in _mesh_faces(_cut(image, square, config.work_px))[:1]]
     return faces
 
 
 def _refine(image: NDArray[np.uint8], face: NDArray, config: DetectConfig) -> NDArray[np.float64]:
     """Landmarks again, on an enlarged cut-out and after the tracker has settled."""
-    from mediapipe.python.solutions.face_mesh import FaceMesh
-
     middle = (face[OVAL, :2].min(0) + face[OVAL, :2].max(0)) / 2
     side = config.margin * _face_size(face)
     square = Square(middle[0] - side / 2, middle[1] - side / 2, side)
-    cut = _cut(image, square, config.work_px)
-    with FaceMesh(refine_landmarks=True) as mesh:
-        for _ in range(config.passes):
-            found = mesh.process(cut).multi_face_landmarks
-    return _from_square(_to_pixels(found[0], cut.shape), square, config) if found else face
-
-
-def _to_pixels(marks: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    scale = np.array([shape[1], shape[0], shape[1]], np.float64)
-    return np.array([(mark.x, mark.y, mark.z) for mark in marks.landmark]) * scale  # type: ignore[attr-defined]
+    cut, tracker = _cut(image, square, config.work_px), FaceTracker()
+    for _ in range(config.passes):
+        found = tracker.track(cut)
+    return _from_square(found, square, config) if found is not None else face
 
 
 def _cut(image: NDArray[np.uint8], square: Square, side: int) -> NDArray[np.uint8]:

@@ -51,7 +51,7 @@ class FaceMeshEncoder:
 
     Args:
         config: see `EncoderConfig`.
-        tracker: a fresh one to use, and to close in the end, instead of the configured one.
+        tracker: a fresh one to use instead of the configured one.
     """
 
     def __init__(self, config: EncoderConfig | None = None, tracker: FaceTracker | None = None) -> None:
@@ -70,8 +70,7 @@ class FaceMeshEncoder:
         self._meet_somebody_new()
 
     def close(self) -> None:
-        """Release the tracker."""
-        self._tracker.close()
+        """Nothing is held open."""
 
     def encode(self, frame: VideoFrame) -> MotionSample:
         """The user's motion; zeros, `valid` false, when nobody is there.
