@@ -2,6 +2,9 @@
 
 Lips move as a curve from corner to corner; the skin around follows them and loses the motion over a reach. `press` is
 not linear (it closes whatever gap the jaw has left) and is applied by `close_lips`.
+
+Lengths are interocular distances. How far the channels move a face stands in `gains.py`; the reaches and shares here
+say how the skin around follows, and were chosen by the look of bent portraits: no publication gives them.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.gains import GAINS, ExpressionGains
 from avatar_forcing_ros.motion.facemesh.landmarks import (
+    CHIN,
     EYES,
     INNER_MOUTH,
+    JAW_JOINTS,
     LOWER_LIP,
     MOUTH_CORNERS,
     OVAL,
@@ -34,6 +39,19 @@ LOWER_SHARE = 0.93
 
 MOST_NARROWING = 0.34
 """Largest share of a mouth's width that a pucker takes, for small mouths."""
+
+UPPER_CLOSES = 0.3
+"""Share of the gap that the upper lip closes when lips are pressed: the jaw brings the lower one."""
+
+CLOSING_BY_ROW = (0.72, 0.85, 0.95, 1.0)
+OPENING_BY_ROW = (0.90, 0.94, 0.98, 1.0)
+"""Share of a lip's motion that its rows of landmarks take, from the outer edge to the inner: lips stretch a little."""
+
+CORNER_FOLLOWS = 0.36
+"""Share of the jaw's gap by which the corners of the mouth go down with it."""
+
+JAW_ROUNDNESS = 2.6
+"""Exponent of the profile of an open lip along the mouth: 2 is a circle, more is flatter in the middle."""
 
 PRESS_LIFTS_JAW = 0.6
 """Share of the jaw's opening that a full `press` takes back; the lips close the rest."""
@@ -101,9 +119,9 @@ def expression_basis(points: NDArray, gains: ExpressionGains = GAINS, brow_share
 def close_lips(points: NDArray, press: float) -> None:
     """Bring the lips together by the share `press` of the gap between them; changes `points` (V, 3) in place."""
     gap = points[LOWER_LIP[3]] - points[UPPER_LIP[3]]
-    for row, share in enumerate((0.72, 0.85, 0.95, 1.0)):
-        points[UPPER_LIP[row, 1:-1]] += 0.3 * press * share * gap[1:-1]
-        points[LOWER_LIP[row, 1:-1]] -= 0.7 * press * share * gap[1:-1]
+    for row, share in enumerate(CLOSING_BY_ROW):
+        points[UPPER_LIP[row, 1:-1]] += UPPER_CLOSES * press * share * gap[1:-1]
+        points[LOWER_LIP[row, 1:-1]] -= (1 - UPPER_CLOSES) * press * share * gap[1:-1]
 
 
 def _lip_curve(points: NDArray) -> LipCurve:
@@ -138,15 +156,15 @@ def _smooth_step(low: float, high: float, value: NDArray) -> NDArray:
 
 def _jaw_open(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[np.float64]:
     """A turn about the jaw's joint near the ears; corners follow a third, the upper lip hardly."""
-    joint, chin = points[[234, 454]].mean(0), points[152]
+    joint, chin = points[JAW_JOINTS].mean(0), points[CHIN]
     lever = np.clip((joint[2] - points[:, 2]) / (joint[2] - chin[2]), 0.0, 1.1)
     mouth_y = points[MOUTH_CORNERS, 1].mean()
     fall = _smooth_step(-0.25, 0.42, points[:, 1] - mouth_y) * lever * gains.jaw_chin
     fall *= np.exp(-((np.maximum(points[:, 1] - chin[1], 0) / 0.45) ** 2))
     fall *= 1 - 0.8 * _smooth_step(0.95, 1.5, np.abs(points[:, 0]))
-    round_profile = 1 - np.abs(curve.along) ** 2.6
-    corner = 0.36 * gains.jaw_gap
-    for row, share in enumerate((0.90, 0.94, 0.98, 1.0)):
+    round_profile = 1 - np.abs(curve.along) ** JAW_ROUNDNESS
+    corner = CORNER_FOLLOWS * gains.jaw_gap
+    for row, share in enumerate(OPENING_BY_ROW):
         lower, upper = LOWER_LIP[row], UPPER_LIP[row]
         fall[lower] = corner + (share * LOWER_SHARE * gains.jaw_gap - corner) * round_profile[lower]
         fall[upper] = corner + (-(1 - LOWER_SHARE) * share * gains.jaw_gap - corner) * round_profile[upper]

@@ -41,6 +41,9 @@ LOWER_LIP = np.array([[61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291],
 INNER_MOUTH = np.concatenate([UPPER_LIP[3], LOWER_LIP[3, -2:0:-1]])
 """(20,) edge of the opening between the lips, clockwise from the viewer's left corner."""
 MOUTH_CORNERS = np.array([61, 291])
+JAW_JOINTS = np.array([234, 454])
+"""In front of the ears."""
+CHIN = 152
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,15 @@ LOWER_LID_SHARE = 0.12
 """Part of the opening that the lower lid closes; the upper lid does the rest."""
 LID_FOLLOWS_GAZE = 0.22
 """Closure of the upper lid when the eyes look fully down."""
+SOFT_EDGE = 1.4
+"""Rows over which the edge of a lid turns from skin to eye: sharper edges flicker as they move."""
+LID_SHADOW = 0.30
+"""What a lid that closes takes of the light on the eyeball under it, fading over `SHADOW_LASHES` lash lines."""
+SHADOW_LASHES = 4.0
+WHITE_UNDER_LID, WHITE_GAIN, WHITE_REACH = 0.72, 0.24, 0.35
+"""Brightness of an eyeball right under the lid, and what it gains until `WHITE_REACH` of the opening below."""
+LASH_STRENGTH = 0.85
+"""Of the lash line on a closing lid; a drawn line at full strength looks like make-up."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +90,16 @@ def paint_eye(
         edge = upper[column] + closure * (low_edge - upper[column])
         edge_row = min(height - 1, max(0, int(edge)))
         for row in range(height):
-            ball = min(1.0, max(0.0, 0.5 + (row - edge) / 1.4)) * min(1.0, max(0.0, 0.5 + (low_edge - row) / 1.4))
+            ball = min(1.0, max(0.0, 0.5 + (row - edge) / SOFT_EDGE)) * min(
+                1.0, max(0.0, 0.5 + (low_edge - row) / SOFT_EDGE)
+            )
             ball *= between
-            was_open = min(1.0, max(0.0, 0.5 + (row - upper[column]) / 1.4))
-            was_open *= min(1.0, max(0.0, 0.5 + (lower[column] - row) / 1.4))
+            was_open = min(1.0, max(0.0, 0.5 + (row - upper[column]) / SOFT_EDGE))
+            was_open *= min(1.0, max(0.0, 0.5 + (lower[column] - row) / SOFT_EDGE))
             skin = max(was_open * between * min(1.0, 20.0 * closure), lid * socket[row, column]) * (1.0 - ball)
-            shadow = 1.0 - 0.30 * closure * ball * max(0.0, 1.0 - max(0.0, row - edge) / (4.0 * lash))
-            shade = 0.72 + 0.24 * min(1.0, max(0.0, row - upper[column]) / max(0.35 * gap, 1.0))
+            shadow = 1.0 - LID_SHADOW * closure * ball * max(0.0, 1.0 - max(0.0, row - edge) / (SHADOW_LASHES * lash))
+            lit = min(1.0, max(0.0, row - upper[column]) / max(WHITE_REACH * gap, 1.0))
+            shade = WHITE_UNDER_LID + WHITE_GAIN * lit
             line = lid * min(1.0, 1.5 * socket[edge_row, column]) * max(0.0, 1.0 - abs(row - edge + 0.2 * lash) / lash)
             if skin <= 0.0 and line <= 0.0 and (ball <= 0.0 or (gaze == 0.0 and closure == 0.0)):
                 for c in range(3):
@@ -102,7 +114,7 @@ def paint_eye(
                     value += gaze * ball * (made - value)
                 value *= shadow
                 value += skin * (shut[row, column, c] - value)
-                value += 0.85 * line * (min(lashes[column, c], value) - value)
+                value += LASH_STRENGTH * line * (min(lashes[column, c], value) - value)
                 target[row, column, c] = np.uint8(min(255.0, max(0.0, value + 0.5)))
 
 

@@ -15,6 +15,17 @@ from avatar_forcing_ros.motion.facemesh.drawing.teeth import (
 )
 
 AVERAGE_HALF_WIDTH = 0.43
+"""Of a neutral mouth, interocular distances: the canonical face's."""
+TOOTH_LIGHT, DARKEST_TEETH, BRIGHTEST_TEETH = 1.45, 115, 235
+"""Teeth are lighter than cheeks by this factor, within a range that neither glows nor looks decayed."""
+SKIN_IN_ENAMEL = 0.18
+"""Share of the skin's tint in the colour of teeth, which stand in the same light."""
+IVORY = (1.02, 1.0, 0.95)
+FLESH = (0.82, 0.42, 0.42)
+"""RGB of the inside of a mouth, relative to the light."""
+CAVITY = (0.30, 0.105, 0.105)
+LOWER_TEETH = 0.90
+"""Brightness of the lower row, which the upper one shades."""
 
 
 def make_look(
@@ -29,14 +40,14 @@ def make_look(
         was_open: the mouth is open in the picture.
         teeth: (3,) RGB of the teeth where the picture shows them.
     """
-    light = float(np.clip(np.mean(skin) * 1.45, 115, 235))
-    tint = 0.18 * skin / max(float(np.mean(skin)), 1.0) + 0.82 * np.array([1.02, 1.0, 0.95])
+    light = float(np.clip(np.mean(skin) * TOOTH_LIGHT, DARKEST_TEETH, BRIGHTEST_TEETH))
+    tint = SKIN_IN_ENAMEL * skin / max(float(np.mean(skin)), 1.0) + (1 - SKIN_IN_ENAMEL) * np.array(IVORY)
     enamel = np.minimum(teeth if teeth is not None else light * tint, 248.0).astype(np.float32)
-    rosy = 0.5 * np.asarray(lip) + 0.5 * light * np.array([0.82, 0.42, 0.42])
+    rosy = 0.5 * np.asarray(lip) + 0.5 * light * np.array(FLESH)
     return MouthLook(
         upper=tooth_row(UPPER_WIDTHS, UPPER_LENGTHS, enamel, arch=0.16, rounding=0.022),
-        lower=tooth_row(LOWER_WIDTHS, LOWER_LENGTHS, enamel * 0.90, arch=0.10, rounding=0.014)[::-1].copy(),
-        cavity=(np.array([0.30, 0.105, 0.105]) * light).astype(np.float32),
+        lower=tooth_row(LOWER_WIDTHS, LOWER_LENGTHS, enamel * LOWER_TEETH, arch=0.10, rounding=0.014)[::-1].copy(),
+        cavity=(np.array(CAVITY) * light).astype(np.float32),
         tongue=(0.80 * rosy).astype(np.float32),
         lip=(0.52 * np.asarray(lip) * [1.0, 0.8, 0.8]).astype(np.float32),
         width=float(np.clip(half_width / AVERAGE_HALF_WIDTH, 0.75, 1.2)),
