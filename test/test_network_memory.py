@@ -53,3 +53,11 @@ def test_sizes_follow_the_spans() -> None:
 def test_spans_must_ascend(spans: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="memory_frames must be positive and ascending"):
         NetworkConfig(memory_frames=spans)
+
+
+def test_the_shortest_memory_and_the_shortest_clip_are_accepted() -> None:
+    assert NetworkConfig(memory_frames=(1, 3)).recalled_frames == 2
+    smallest = NetworkConfig(block_frames=10, lookahead_frames=2, clip_frames=22)
+    assert smallest.cache_frames == smallest.block_frames
+    with pytest.raises(ValueError, match="at least 2\\*block_frames"):
+        NetworkConfig(block_frames=10, lookahead_frames=2, clip_frames=21)
