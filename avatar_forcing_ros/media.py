@@ -1,20 +1,44 @@
-"""Reading and writing of video and sound files, through PyAV: one wheel that brings FFmpeg's libraries along."""
+"""Reading and writing of video and sound files, through PyAV: one wheel that brings FFmpeg's libraries along.
+
+**A file's own clock.** A container may begin anywhere (a transport stream at an hour), its sound and its pictures may
+begin apart, and either may have gaps. All that is read here stands on one time line, which begins with the first moment
+that a player would present, be it sound or picture. What is damaged is skipped, as players do, and logged.
+"""
 
 from __future__ import annotations
 
+import io
+import logging
+import mmap
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 import av
 import numpy as np
 from av.audio.resampler import AudioResampler
+from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 FPS = 25
+JITTER_S = 0.03
+"""Stamps of sound that are off by less are the container's rounding: the sound goes on where it was."""
+LONGEST_GAP_S = 600.0
+"""Stamps that leap further, or back, are a new clock and not a gap: what comes goes on where the file was."""
+OPPOSITE = -0.9
+"""Correlation of two channels below which one is the other turned upside down: their mean would be next to silence."""
+_CUT_S = 0.5  # a file that ends so much before its declared end was cut
+# What a second recording begins with, where files were joined end to end.
+_HEADS = {b"RIFF": re.compile(rb"RIFF....WAVE", re.DOTALL), b"fLaC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")}
+
+_log = logging.getLogger(__name__)
 
 
 class MediaError(ValueError):
@@ -23,7 +47,7 @@ class MediaError(ValueError):
 
 @dataclass(frozen=True)
 class AudioClip:
-    """The sound of a file: (N,) mono float32 in [-1, 1] at the file's own rate in Hz."""
+    """The sound of a file from its first moment: (N,) mono float32 in [-1, 1] at the file's own rate in Hz."""
 
     samples: NDArray[np.float32]
     sample_rate: int
@@ -31,37 +55,43 @@ class AudioClip:
 
 @dataclass(frozen=True)
 class ClipFrame:
-    """One picture of a video: seconds from its start, and (H, W, 3) uint8 RGB."""
+    """One picture of a video: seconds from the file's first moment, and (H, W, 3) uint8 RGB."""
 
     time_s: float
     image: NDArray[np.uint8]
 
 
 def read_audio(path: str | Path) -> AudioClip:
-    """All sound of a sound or video file, mixed to mono.
+    """All sound of a sound or video file: the mean of its channels, silence where it has a gap.
+
+    Two channels of which one is the other turned upside down would cancel out; then the first is taken alone.
 
     Raises:
         MediaError: no such file, no sound in it, or it cannot be decoded.
     """
-    with _open(path) as container:
-        if not container.streams.audio:
-            raise MediaError(f"{path}: expected sound, got a file without an audio stream")
-        rate = container.streams.audio[0].rate
-        pieces = list(_mono_pieces(container, rate, path))
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    if not len(samples):
+    origin_s = first_moment_s(path)
+    mixed: list[NDArray[np.float32]] = []
+    first: list[NDArray[np.float32]] = []
+    rate, position, products = 0, 0, np.zeros(3)
+    for piece in _sounds(path, None):
+        rate = piece.rate
+        at = round((piece.start_s - origin_s) * rate)
+        if at - position > JITTER_S * rate:
+            mixed.append(np.zeros(at - position, np.float32))
+            first.append(mixed[-1])
+            position = at
+        mixed.append(piece.samples.mean(axis=0, dtype=np.float32))
+        first.append(piece.samples[0])
+        position += len(mixed[-1])
+        if len(piece.samples) == 2:
+            left, right = piece.samples.astype(np.float64)
+            products += left @ right, left @ left, right @ right
+    if not any(map(len, mixed)):
         raise MediaError(f"{path}: expected sound, got an audio stream without samples")
-    return AudioClip(samples, rate)
-
-
-def _mono_pieces(container: av.container.InputContainer, rate: int, path: str | Path) -> Iterator[NDArray[np.float32]]:
-    resampler = AudioResampler(format="flt", layout="mono", rate=rate)
-    try:
-        for frame in container.decode(audio=0):
-            yield from (piece.to_ndarray()[0] for piece in resampler.resample(frame))
-        yield from (piece.to_ndarray()[0] for piece in resampler.resample(None))
-    except av.FFmpegError as error:
-        raise MediaError(f"{path}: sound cannot be decoded: {error.strerror}") from None
+    if products[0] < OPPOSITE * np.sqrt(products[1] * products[2]):
+        _log.warning("%s: the two channels are opposite and would cancel out; the first is used alone", path)
+        mixed = first
+    return AudioClip(np.concatenate(mixed), rate)
 
 
 def read_channels(path: str | Path, start_s: float, end_s: float, sample_rate: int) -> NDArray[np.float32]:
@@ -69,7 +99,7 @@ def read_channels(path: str | Path, start_s: float, end_s: float, sample_rate: i
 
     Args:
         path: of a sound or video file.
-        start_s: first moment.
+        start_s: first moment, counted from the file's first one.
         end_s: last moment.
         sample_rate: wanted, in Hz.
 
@@ -77,24 +107,30 @@ def read_channels(path: str | Path, start_s: float, end_s: float, sample_rate: i
         (channels, N) float32, N as the span asks; zeros where the file has no sound.
 
     Raises:
-        MediaError: no such file, no sound in it, or it cannot be decoded.
+        MediaError: no such file, no sound in it, it cannot be decoded, or the number of its channels changes.
     """
-    with _open(path) as container:
-        if not container.streams.audio:
-            raise MediaError(f"{path}: expected sound, got a file without an audio stream")
-        channels = container.streams.audio[0].channels
+    origin_s = first_moment_s(path)
+    span: NDArray[np.float32] | None = None
+    position: int | None = None
+    for piece in _sounds(path, sample_rate, origin_s + start_s):
+        if span is None:
+            span = np.zeros((len(piece.samples), round((end_s - start_s) * sample_rate)), np.float32)
+        if len(piece.samples) != len(span):
+            raise MediaError(
+                f"{path}: expected {len(span)} channels of sound throughout, got {len(piece.samples)} from "
+                f"{piece.start_s - origin_s:.2f} s on"
+            )
+        at = round((piece.start_s - origin_s - start_s) * sample_rate)
+        if position is None or abs(at - position) > JITTER_S * sample_rate:
+            position = at
+        if position >= span.shape[1]:
+            break
+        _put(span, piece.samples, position)
+        position += piece.samples.shape[1]
+    if span is None:  # the file ends before
+        with _open(path) as container:
+            channels = _audio(container, path).channels
         span = np.zeros((channels, round((end_s - start_s) * sample_rate)), np.float32)
-        resampler = AudioResampler(format="fltp", rate=sample_rate)
-        try:
-            _go_to(container, start_s)
-            for frame in container.decode(audio=0):
-                for piece in resampler.resample(frame):
-                    position = round((float(piece.time or 0.0) - start_s) * sample_rate)
-                    _put(span, np.asarray(piece.to_ndarray(), np.float32), position)
-                if (frame.time or 0.0) > end_s:
-                    break
-        except av.FFmpegError as error:
-            raise MediaError(f"{path}: sound cannot be decoded: {error.strerror}") from None
     return span
 
 
@@ -112,7 +148,7 @@ def length_s(path: str | Path) -> float | None:
         MediaError: no such file, or not a media file.
     """
     with _open(path) as container:
-        return None if container.duration is None else container.duration / 1_000_000
+        return None if container.duration is None else container.duration / av.time_base
 
 
 def has_audio(path: str | Path) -> bool:
@@ -125,72 +161,247 @@ def has_audio(path: str | Path) -> bool:
         return bool(container.streams.audio)
 
 
+def first_moment_s(path: str | Path) -> float:
+    """The first moment that a player would present, on the file's own clock: the earlier of first sound and picture.
+
+    Raises:
+        MediaError: no such file, or not a media file.
+    """
+    starts = []
+    for find in (_video, _audio):
+        try:
+            with _open(path) as container:
+                frame = next(_decoded(container, find(container, path), path), None)
+        except _EmptyStreamError:
+            continue
+        if frame is not None and frame.time is not None:
+            starts.append(frame.time)
+    return min(starts, default=0.0)
+
+
 def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
     """The pictures of a video file, one after the other, upright as the camera says.
 
     Args:
         path: of the file.
-        start_s: where to begin; the first picture given is the last one that begins no later, or one before it.
+        start_s: where to begin, counted from the file's first moment; the first picture given is the last one that
+            begins no later, or one before it.
 
     Raises:
         MediaError: no such file, no pictures in it, or it cannot be decoded.
     """
+    origin_s = first_moment_s(path)
+    waiting: av.VideoFrame | None = None
+    waiting_s = 0.0
+    steady = _SteadyClock()
+    for frame in _pictures(path, origin_s + start_s if start_s > 0 else None):
+        time_s = steady.time_of(frame.time, _length_s(frame)) - origin_s
+        if waiting is not None and time_s > start_s:
+            yield _clip_frame(waiting, waiting_s)
+        waiting, waiting_s = frame, time_s
+    if waiting is not None:
+        yield _clip_frame(waiting, waiting_s)
+
+
+def _pictures(path: str | Path, moment_s: float | None) -> Iterator[av.VideoFrame]:
+    """Pictures from the last one at or before a moment of the file's own clock from which decoding can begin."""
     with _open(path) as container:
-        if not container.streams.video:
-            raise MediaError(f"{path}: expected a video, got a file without a video stream")
-        container.streams.video[0].thread_type = "NONE"
-        try:
-            _go_to(container, start_s)
-            before: av.VideoFrame | None = None
-            for frame in container.decode(video=0):
-                if before is not None and (frame.time is None or frame.time > start_s):
-                    yield _clip_frame(before)
-                before = frame
-            if before is not None:
-                yield _clip_frame(before)
-        except av.FFmpegError as error:
-            raise MediaError(f"{path}: video cannot be decoded: {error.strerror}") from None
+        stream = _video(container, path)
+        stream.thread_type = "NONE"
+        if moment_s is None or _went_to(container, moment_s):
+            frames = _decoded(container, stream, path)
+            first = next(frames, None)
+            if first is not None and (moment_s is None or (first.time is not None and first.time <= moment_s)):
+                yield from chain([first], frames)
+                return
+    if moment_s is not None:  # a file in which one cannot go to a moment: all of it
+        yield from _pictures(path, None)
 
 
-def _go_to(container: av.container.InputContainer, start_s: float) -> None:
-    """To the last place at or before a time from which decoding can begin."""
-    if start_s > 0:
-        container.seek(int(start_s * 1_000_000))
+def _went_to(container: InputContainer, moment_s: float) -> bool:
+    """Go to the last place at or before a moment from which decoding can begin; whether that could be done."""
+    try:
+        container.seek(int(moment_s * av.time_base))
+    except av.FFmpegError:
+        return False
+    return True
 
 
-def _clip_frame(frame: av.VideoFrame) -> ClipFrame:
+def _length_s(frame: av.VideoFrame) -> float:
+    """How long a picture is presented, as far as the file says."""
+    length_s = float((frame.duration or 0) * (frame.time_base or 0))
+    return length_s if 0 < length_s < 1 else 1 / FPS
+
+
+def _clip_frame(frame: av.VideoFrame, time_s: float) -> ClipFrame:
     image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-    return ClipFrame(float(frame.time or 0.0), np.ascontiguousarray(image))
+    return ClipFrame(time_s, np.ascontiguousarray(image))
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
-    """A picture file as (H, W, 3) uint8 RGB; transparency is laid on white.
+@dataclass(frozen=True)
+class _Piece:
+    """Sound of (channels, N) float32 at `rate` Hz that begins at `start_s` of the file's own clock, leaps taken out."""
+
+    start_s: float
+    rate: int
+    samples: NDArray[np.float32]
+
+
+def _sounds(path: str | Path, rate: int | None, moment_s: float | None = None) -> Iterator[_Piece]:
+    """The sound of a file, one piece after the other at one rate; recordings joined end to end are read whole.
+
+    Args:
+        path: of the file.
+        rate: in Hz; None takes that of the first sound.
+        moment_s: what ends before it on the file's own clock is not wanted; it may be given all the same.
+    """
+    end_s: float | None = None
+    for part in _parts(path):
+        with _open(path, part) as container:
+            stream, steady = _audio(container, path), _SteadyClock(end_s)
+            made_for: tuple[str, str, int] | None = None
+            is_one_kind = True
+            if moment_s is not None and part is None:
+                _went_to(container, moment_s - 1)
+            for frame in _decoded(container, stream, path):
+                assert isinstance(frame, av.AudioFrame)
+                rate = rate or frame.sample_rate
+                kind = frame.format.name, frame.layout.name, frame.sample_rate
+                is_one_kind = is_one_kind and made_for in (None, kind)
+                # sound of another kind was joined on, and stamps are counted by the first one's rate
+                now_s = steady.time_of(frame.time if is_one_kind else None, frame.samples / frame.sample_rate)
+                if made_for != kind:
+                    made_for = kind
+                    resampler = AudioResampler(format="fltp", layout=frame.layout.name, rate=rate)
+                frame.pts = None
+                for made in resampler.resample(frame):
+                    samples = np.asarray(made.to_ndarray(), np.float32)
+                    yield _Piece(now_s, rate, samples)
+                    now_s += samples.shape[1] / rate
+            end_s = steady.end_s
+
+
+def _parts(path: str | Path) -> list[IO[bytes] | None]:
+    """The recordings that were joined end to end into one file whose reader would end with the first; None is all."""
+    if not Path(path).is_file() or not Path(path).stat().st_size:
+        return [None]
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        head = _HEADS.get(content[:4])
+        starts = [found.start() for found in head.finditer(content)] if head else []
+        if len(starts) < 2:
+            return [None]
+        _log.info("%s: %d recordings joined end to end, read whole", path, len(starts))
+        return [io.BytesIO(content[begin:end]) for begin, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+class _SteadyClock:
+    """Stamps that go on: leaps back, and those too long for a gap, are taken out; what has no stamp follows on.
+
+    Args:
+        end_s: where the recording before this one ended, None for the first: what comes goes on there.
+
+    Attributes:
+        end_s: end of the newest item.
+    """
+
+    def __init__(self, end_s: float | None = None) -> None:
+        self.end_s = end_s
+        self._shift_s: float | None = 0.0 if end_s is None else None
+
+    def time_of(self, stamp_s: float | None, length_s: float) -> float:
+        """When an item begins that says it begins at `stamp_s` and lasts `length_s`."""
+        if self.end_s is None:
+            now_s = stamp_s or 0.0
+        elif stamp_s is None:
+            now_s = self.end_s
+        else:
+            if self._shift_s is None:
+                self._shift_s = self.end_s - stamp_s
+            now_s = stamp_s + self._shift_s
+            if not self.end_s - length_s - JITTER_S <= now_s <= self.end_s + LONGEST_GAP_S:
+                now_s = self.end_s
+                self._shift_s = now_s - stamp_s
+        self.end_s = now_s + length_s
+        return now_s
+
+
+class _EmptyStreamError(MediaError):
+    """A file lacks a stream, or nothing of it can be decoded."""
+
+
+def _audio(container: InputContainer, path: str | Path) -> av.AudioStream:
+    if not container.streams.audio:
+        raise _EmptyStreamError(f"{path}: expected sound, got a file without an audio stream")
+    return container.streams.audio[0]
+
+
+def _video(container: InputContainer, path: str | Path) -> av.VideoStream:
+    """The first stream of pictures that is not the cover of a song."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise _EmptyStreamError(f"{path}: expected a video, got a file without a video stream")
+
+
+def _decoded(
+    container: InputContainer, stream: av.AudioStream | av.VideoStream, path: str | Path
+) -> Iterator[av.AudioFrame | av.VideoFrame]:
+    """All that can be decoded of a stream; damaged packets are skipped and counted.
 
     Raises:
-        MediaError: no such file, or not a picture.
+        MediaError: half of it or more is damaged.
     """
-    import cv2
+    kind = "sound" if stream.type == "audio" else "video"
+    good = damaged = 0
+    reason, end_s = "", None
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except av.FFmpegError as error:  # nothing can be read from here on
+            damaged, reason = damaged + 1, error.strerror
+            break
+        try:
+            frames = packet.decode()
+        except av.EOFError:
+            break
+        except av.FFmpegError as error:
+            damaged, reason = damaged + 1, error.strerror
+            continue
+        for frame in frames:
+            good += 1
+            end_s = frame.time
+            yield frame
+    if damaged and damaged >= good:
+        raise _EmptyStreamError(f"{path}: {kind} cannot be decoded: {reason}")
+    if damaged:
+        _log.warning("%s: %d damaged packets of %s were skipped: %s", path, damaged, kind, reason)
+    declared_s = _declared_end_s(stream)
+    if end_s is not None and declared_s is not None and end_s < declared_s - _CUT_S:
+        _log.warning("%s: %s ends at %.1f s of %.1f s: the rest is missing", path, kind, end_s, declared_s)
 
-    if not Path(path).is_file():
+
+def _declared_end_s(stream: av.AudioStream | av.VideoStream) -> float | None:
+    """Where a stream ends on the file's own clock, as its header says."""
+    if stream.duration is None or stream.start_time is None or stream.time_base is None:
+        return None
+    return float((stream.start_time + stream.duration) * stream.time_base)
+
+
+def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
+    """Open a file, or a part of it that was read already."""
+    if Path(path).is_dir():
+        raise MediaError(f"{path}: expected a video or sound file, got a folder")
+    if not Path(path).exists():
         raise MediaError(f"{path}: no such file")
-    image = cv2.imread(os.fspath(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise MediaError(f"{path}: expected a picture (png, jpeg, webp, bmp), got something else")
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    if image.ndim == 2:
-        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    if image.shape[2] == 4:
-        alpha = image[..., 3:].astype(np.float32) / 255
-        image = (image[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
-    return np.ascontiguousarray(image[..., ::-1])
-
-
-def _open(path: str | Path) -> av.container.InputContainer:
     if not Path(path).is_file():
-        raise MediaError(f"{path}: no such file")
+        raise MediaError(f"{path}: expected a file, got a pipe or a device")
+    if not Path(path).stat().st_size:
+        raise MediaError(f"{path}: expected a video or sound file, got an empty file")
     try:
-        return av.open(os.fspath(path))
+        return av.open(os.fspath(path) if part is None else part)
     except av.FFmpegError as error:
         raise MediaError(f"{path}: expected a video or sound file: {error.strerror}") from None
 

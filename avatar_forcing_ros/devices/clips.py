@@ -17,7 +17,7 @@ _LAST_PICTURE_S = 0.04  # how long the last picture of a video lasts when it is 
 
 
 def pictures(path: Path, repeat: Repeat) -> Iterator[ClipFrame]:
-    """The pictures of a video, times counted from the first one.
+    """The pictures of a video, times counted from the file's first moment, be it sound or picture.
 
     Args:
         path: of the video.
@@ -26,7 +26,11 @@ def pictures(path: Path, repeat: Repeat) -> Iterator[ClipFrame]:
     Raises:
         MediaError: it cannot be read, or is too long to be kept in memory for "ping-pong".
     """
-    players: dict[str, Callable[[Path], Iterator[ClipFrame]]] = {"no": _once, "loop": _loop, "ping-pong": _ping_pong}
+    players: dict[str, Callable[[Path], Iterator[ClipFrame]]] = {
+        "no": read_video,
+        "loop": _loop,
+        "ping-pong": _ping_pong,
+    }
     return players[repeat](path)
 
 
@@ -54,18 +58,11 @@ def spoken_stretches(
     return list(zip((np.maximum(firsts - 1, 0) * window).tolist(), ends.tolist(), strict=True))
 
 
-def _once(path: Path) -> Iterator[ClipFrame]:
-    start_s: float | None = None
-    for frame in read_video(path):
-        start_s = frame.time_s if start_s is None else start_s
-        yield ClipFrame(frame.time_s - start_s, frame.image)
-
-
 def _loop(path: Path) -> Iterator[ClipFrame]:
     start_s = 0.0
     while True:
         time_s = 0.0
-        for frame in _once(path):
+        for frame in read_video(path):
             time_s = frame.time_s
             yield ClipFrame(start_s + time_s, frame.image)
         start_s += time_s + _LAST_PICTURE_S
@@ -73,7 +70,7 @@ def _loop(path: Path) -> Iterator[ClipFrame]:
 
 def _ping_pong(path: Path) -> Iterator[ClipFrame]:
     kept: list[ClipFrame] = []
-    for frame in _once(path):
+    for frame in read_video(path):
         kept.append(frame)
         if len(kept) * frame.image.nbytes > LARGEST_KEPT_BYTES:
             limit = f"{LARGEST_KEPT_BYTES >> 20} MiB of pictures"

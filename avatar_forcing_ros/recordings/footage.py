@@ -14,6 +14,7 @@ from avatar_forcing_ros.recordings.dyads import Person
 from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES, SAMPLE_RATE
 
 _HALF_FRAME_S = 0.5 / FPS
+_LONGEST_HOLD_S = 0.5  # a picture that is held longer is no face that rests
 
 
 class ClipError(ValueError):
@@ -77,15 +78,19 @@ class Footage:
 
 
 def on_grid(frames: Iterator[ClipFrame], start_s: float) -> Iterator[NDArray[np.uint8]]:
-    """The picture nearest in time to start, start + 1/25 s, ... until half a grid frame after the last one."""
+    """The picture nearest in time to start, start + 1/25 s, ... until half a grid frame after the last one.
+
+    Where the video has a gap, or begins later, its next picture would be a frozen face: there it is black.
+    """
     now: ClipFrame | None = None
     number = 0
     for following in frames:
-        if now is not None:
-            change_s = (now.time_s + following.time_s) / 2
-            while start_s + number / FPS < change_s:
-                yield now.image
-                number += 1
+        before = now or ClipFrame(-np.inf, following.image)
+        is_gap = following.time_s - before.time_s > _LONGEST_HOLD_S
+        change_s = following.time_s - _HALF_FRAME_S if is_gap else (before.time_s + following.time_s) / 2
+        while (time_s := start_s + number / FPS) < change_s:
+            yield before.image if time_s - before.time_s < _LONGEST_HOLD_S else np.zeros_like(following.image)
+            number += 1
         now = following
     while now is not None and start_s + number / FPS < now.time_s + _HALF_FRAME_S:
         yield now.image

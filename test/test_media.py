@@ -1,0 +1,258 @@
+"""A file's own clock, its channels and its damages: sound and pictures where a player would present them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import threading
+import wave
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.media import MediaError, MovieWriter, has_audio, read_audio, read_channels, read_video
+from avatar_forcing_ros.recordings.footage import on_grid
+
+RATE = 16_000
+FPS = 25
+CLICK_S = 1.0
+"""In every film made here a white picture and a beep begin at this moment, a second after the first picture."""
+FRAME_S = 1 / FPS
+
+
+def film(
+    path: Path, start_s: float = 0.0, sound_from_s: float = 0.0, length_s: float = 2.0, gap_s: float = 0.0
+) -> Path:
+    """A video whose clock begins at `start_s`, whose sound begins later, and that has a gap from 1.5 s on."""
+    kind = {"ts": "libx264", "mkv": "libx264", "mp4": "libx264", "webm": "libvpx"}[path.suffix[1:]]
+    with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
+        video = container.add_stream(kind, rate=FPS)
+        video.width = video.height = 64
+        video.pix_fmt = "yuv420p"
+        audio = container.add_stream("libopus" if kind == "libvpx" else "aac", rate=48_000, layout="mono")
+        for n in range(round(length_s * FPS)):
+            light = 235 if n >= CLICK_S * FPS else 16
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), light, np.uint8), format="rgb24")
+            late = gap_s if n >= 1.5 * FPS else 0.0
+            picture.pts, picture.time_base = round((start_s + n / FPS + late) * 1000), Fraction(1, 1000)
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        times = np.arange(round(length_s * 48_000)) / 48_000
+        beep = np.where(times >= CLICK_S, 0.5 * np.sin(2 * np.pi * 440 * times), 0).astype(np.float32)
+        first = round(sound_from_s * 48_000)
+        for begin in range(first, len(beep) - 959, 960):
+            sound = av.AudioFrame.from_ndarray(beep[None, begin : begin + 960], format="flt", layout="mono")
+            sound.sample_rate, sound.pts = 48_000, round(start_s * 48_000) + begin
+            sound.time_base = Fraction(1, 48_000)
+            container.mux(audio.encode(sound))
+        container.mux(audio.encode(None))
+    return path
+
+
+def write_wav(path: Path, channels: NDArray[np.float32], rate: int = RATE) -> Path:
+    """(channels, N) as 16-bit samples."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(len(channels))
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((channels.T * 32767).astype("<i2").tobytes())
+    return path
+
+
+def mp3(path: Path, channels: NDArray[np.float32], rate: int = 24_000) -> Path:
+    layout = "mono" if len(channels) == 1 else "stereo"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libmp3lame", rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channels), format="fltp", layout=layout)
+        frame.sample_rate = rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def tone(seconds: float, hertz: float = 300.0, rate: int = RATE) -> NDArray[np.float32]:
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def beep_s(path: Path) -> float:
+    """When the sound of a film becomes loud."""
+    clip = read_audio(path)
+    return float(np.flatnonzero(np.abs(clip.samples) > 0.1)[0]) / clip.sample_rate
+
+
+def flash_s(path: Path, start_s: float = 0.0) -> float:
+    """When its pictures become white."""
+    return next(frame.time_s for frame in read_video(path, start_s) if frame.image.mean() > 128)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "ts", "mkv", "webm"])
+@pytest.mark.parametrize("start_s", [0.0, 1.4, 3600.0])
+def test_a_file_begins_at_zero_wherever_its_clock_does(ending: str, start_s: float, tmp_path: Path) -> None:
+    path = film(tmp_path / f"film.{ending}", start_s)
+    first = next(read_video(path))
+    assert 0 <= first.time_s < 0.1  # an encoder's run-up may come before the first picture
+    assert abs(flash_s(path) - first.time_s - CLICK_S) < 0.5 * FRAME_S
+    assert abs(flash_s(path) - beep_s(path)) < FRAME_S
+
+
+@pytest.mark.parametrize("ending", ["mp4", "ts", "mkv"])
+def test_sound_that_begins_late_stays_beside_its_pictures(ending: str, tmp_path: Path) -> None:
+    path = film(tmp_path / f"film.{ending}", 1.4, sound_from_s=0.5)
+    assert abs(beep_s(path) - flash_s(path)) < FRAME_S
+    assert abs(len(read_audio(path).samples) / 48_000 - 2.0) < 0.1
+
+
+@pytest.mark.parametrize("ending", ["mp4", "ts", "mkv"])
+def test_a_moment_is_found_on_the_files_time_line(ending: str, tmp_path: Path) -> None:
+    path = film(tmp_path / f"film.{ending}", 3600.0, length_s=4.0)
+    first = next(read_video(path, 0.9))
+    assert first.time_s <= 0.9
+    assert flash_s(path, 0.9) == pytest.approx(flash_s(path))
+    span = read_channels(path, CLICK_S - 0.2, CLICK_S + 0.2, RATE)
+    lag = flash_s(path) - CLICK_S
+    assert np.abs(span[:, : round((0.15 + lag) * RATE)]).max() < 0.05
+    assert np.abs(span[:, round((0.25 + lag) * RATE) :]).max() > 0.3
+
+
+def test_a_gap_is_black_in_data_not_a_frozen_face(tmp_path: Path) -> None:
+    path = film(tmp_path / "film.mkv", gap_s=2.0)
+    light = np.array([image.mean() for image in on_grid(read_video(path), 0.0)])
+    assert len(light) == pytest.approx(4 * FPS, abs=2)
+    assert (light[[30, 36, 45]] > 128).all()  # held for half a second
+    assert light[55:80].max() == 0
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    for count in (1, 2, 4, 6):
+        path = write_wav(tmp_path / f"{count}.wav", np.tile(tone(0.5), (count, 1)))
+        assert read_audio(path).samples == pytest.approx(tone(0.5), abs=1e-3)
+
+
+def test_two_opposite_channels_do_not_cancel_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        clip = read_audio(write_wav(tmp_path / "a.wav", np.stack((tone(0.5), -tone(0.5)))))
+    assert clip.samples == pytest.approx(tone(0.5), abs=1e-3)
+    assert "opposite" in caplog.text
+
+
+def test_joined_wav_files_are_read_whole(tmp_path: Path) -> None:
+    """A synthesiser's two answers in one file: FFmpeg's reader ends with the first."""
+    first, second = write_wav(tmp_path / "1.wav", tone(0.5)[None]), write_wav(tmp_path / "2.wav", tone(0.25)[None])
+    path = tmp_path / "both.wav"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    assert read_audio(path).samples == pytest.approx(np.concatenate((tone(0.5), tone(0.25))), abs=1e-3)
+    streamed = bytearray(path.read_bytes())
+    streamed[4:8] = streamed[40:44] = struct.pack("<I", 0xFFFFFFFF)  # a header written before the length was known
+    path.write_bytes(bytes(streamed))
+    assert len(read_audio(path).samples) == pytest.approx(0.75 * RATE, abs=2)
+
+
+@pytest.mark.parametrize("second", [(1, 24_000), (2, 24_000), (1, 16_000)])
+def test_joined_mp3_files_are_read_whole_whatever_the_second_is_like(second: tuple[int, int], tmp_path: Path) -> None:
+    channels, rate = second
+    one = mp3(tmp_path / "1.mp3", tone(1.0, 300, 24_000)[None])
+    two = mp3(tmp_path / "2.mp3", np.tile(tone(1.0, 600, rate), (channels, 1)), rate)
+    path = tmp_path / "both.mp3"
+    path.write_bytes(one.read_bytes() + two.read_bytes())
+    clip = read_audio(path)
+    assert clip.sample_rate == 24_000
+    assert len(clip.samples) / 24_000 == pytest.approx(2.0, abs=0.25)
+    late = clip.samples[round(1.4 * 24_000) : round(1.6 * 24_000)]
+    spectrum = np.abs(np.fft.rfft(late * np.hanning(len(late))))
+    assert spectrum.argmax() * 24_000 / len(late) == pytest.approx(600, abs=10)
+    assert np.abs(late).max() == pytest.approx(0.5, abs=0.1)
+
+
+def test_damaged_packets_are_skipped_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = mp3(tmp_path / "a.mp3", tone(3.0, 300, 24_000)[None])
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 700] = np.random.default_rng(0).bytes(700)
+    path.write_bytes(bytes(content))
+    with caplog.at_level(logging.WARNING):
+        clip = read_audio(path)
+    assert 2.0 < len(clip.samples) / 24_000 < 3.1  # MP3 has no stamps: what is lost is lost
+    assert np.abs(clip.samples[-24_000:-6_000]).max() > 0.4
+    assert "damaged packets of sound were skipped" in caplog.text
+
+
+def test_a_file_that_was_cut_is_read_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "film.mp4"
+    with MovieWriter(path, 64, 64) as movie:
+        for n in range(100):
+            movie.write_image(np.random.default_rng(n).integers(0, 255, (64, 64, 3), np.uint8))
+            movie.write_sound(tone(FRAME_S))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with caplog.at_level(logging.WARNING):
+        assert 20 < len(list(read_video(path))) < 80
+    assert "the rest is missing" in caplog.text
+    path.write_bytes(content[:30])
+    with pytest.raises(MediaError, match=r"film\.mp4"):
+        read_audio(path)
+
+
+def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
+    song = mp3(tmp_path / "song.mp3", tone(0.5, 300, 24_000)[None])
+    path = tmp_path / "with_cover.mp4"
+    with av.open(str(song)) as source, av.open(str(path), "w") as container:
+        sound = container.add_stream_from_template(source.streams.audio[0])
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width = cover.height = 64
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        container.mux(cover.encode(picture.reformat(format="yuvj420p")))
+        container.mux(cover.encode(None))
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = sound
+                container.mux(packet)
+    with pytest.raises(MediaError, match="without a video stream"):
+        next(read_video(path))
+    assert has_audio(path) and len(read_audio(path).samples)
+
+
+@pytest.mark.parametrize("content", [b"", b"text\n" * 100])
+def test_what_is_no_media_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "speech.wav"
+    path.write_bytes(content)
+    for read in (read_audio, has_audio, lambda p: next(read_video(p))):
+        with pytest.raises(MediaError, match=r"speech\.wav: expected"):
+            read(path)
+    with pytest.raises(MediaError, match="got a folder"):
+        read_audio(tmp_path)
+
+
+def test_a_pipe_is_an_input(tmp_path: Path) -> None:
+    wav = write_wav(tmp_path / "a.wav", tone(0.5)[None])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(wav.read_bytes()))
+    writer.start()
+    kept = input_file(str(pipe))
+    writer.join()
+    assert read_audio(kept).samples == pytest.approx(read_audio(wav).samples)
+    assert has_audio(kept)
+
+
+@pytest.mark.shared
+def test_handed_recordings_are_on_one_time_line(shared: Path) -> None:
+    cases = shared / "cases"
+    zero = [frame.time_s for frame in read_video(cases / "clock_from_zero.mp4")]
+    for name in ("clock_from_1.4_s.ts", "clock_from_1_h.ts"):
+        times = [frame.time_s for frame in read_video(cases / name)]
+        assert len(times) == len(zero)
+        assert np.diff(times) == pytest.approx(np.diff(zero), abs=1e-3)
+        assert beep_s(cases / name) - times[0] == pytest.approx(beep_s(cases / "clock_from_zero.mp4"), abs=0.01)
+    late = beep_s(cases / "sound_begins_late.mp4") - beep_s(cases / "clock_from_zero.mp4")
+    assert late == pytest.approx(1.0, abs=0.01)
+    mono, stereo = read_audio(cases / "speech.wav"), read_audio(cases / "stereo.wav")
+    assert np.abs(stereo.samples).max() < 1.0
+    assert len(stereo.samples) == len(mono.samples)
