@@ -13,6 +13,7 @@ user's voice interrupts the avatar is decided on every frame of the grid, by the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -47,6 +48,9 @@ class GenerationError(RuntimeError):
         self.frames = frames
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass
 class _Conversation:
     """Everything one conversation remembers."""
@@ -79,6 +83,7 @@ class Avatar:
         self.bundle = bundle
         self.config = config or AvatarConfig()
         self._portrait: Portrait = bundle.space.load_portrait(portrait, self.config.image_size)
+        self._tell_remarks()
         self._generator = BlockGenerator(bundle.network, self._sampler())
         self._holds_still = False
         self._network = bundle.manifest.network
@@ -126,8 +131,13 @@ class Avatar:
     def use_portrait(self, portrait: Portrait) -> None:
         """Animate a portrait that was prepared elsewhere, which may take a second, from the next rendered frame on."""
         self._portrait = portrait
+        self._tell_remarks()
         if self._conversation is not None:
             self._conversation.movement.begin_anew()
+
+    def _tell_remarks(self) -> None:
+        for remark in self._portrait.remarks:
+            _log.warning("portrait: %s", remark)
 
     # --- what goes in ----------------------------------------------------------------------------------------------
 

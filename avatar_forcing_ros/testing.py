@@ -76,6 +76,8 @@ class BarsEncoder:
 class BarsPortrait:
     """Draws each number of a latent as a bar on the portrait's mean colour."""
 
+    remarks: tuple[str, ...] = ()
+
     def __init__(self, image: NDArray[np.uint8], size: int) -> None:
         self.reference = np.zeros(SIZE, np.float32)
         self._background = np.broadcast_to(image.mean((0, 1)).astype(np.uint8), (size, size, 3))

@@ -33,9 +33,10 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.media import read_audio, read_image
+from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_NS

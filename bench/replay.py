@@ -32,8 +32,9 @@ from avatar_forcing_ros.bags.inputs import survey
 from avatar_forcing_ros.bags.offline import replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
-from avatar_forcing_ros.media import read_audio, read_image, read_video
+from avatar_forcing_ros.media import read_audio, read_video
 from avatar_forcing_ros.messages import images
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.stream.grid import SAMPLE_RATE

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from avatar_forcing_ros.media import read_image, read_video
+from avatar_forcing_ros.media import read_video
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, Square, SteadySquare, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
@@ -18,6 +18,7 @@ from avatar_forcing_ros.motion.autoencoder.runtime import CPU, AutoencoderRuntim
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
 from avatar_forcing_ros.motion.space import PortraitError
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import VideoFrame
 

@@ -14,11 +14,12 @@ import pytest
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
-from avatar_forcing_ros.motion.facemesh.landmarks import EYES, MOUTH_CORNERS, RIGHT_EYE, fit_head, head_angles
+from avatar_forcing_ros.motion.facemesh.landmarks import EYES, MOUTH_CORNERS, OVAL, RIGHT_EYE, fit_head, head_angles
 from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
-from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
+from avatar_forcing_ros.motion.facemesh.reading.detect import _mesh_faces, find_face
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import PortraitError
+from avatar_forcing_ros.pictures import read_image
 
 DRAWN = Path(__file__).resolve().parents[1] / "models/portraits/aria.png"
 POSE = ("yaw", "pitch", "roll")
@@ -214,9 +215,52 @@ def test_the_largest_of_several_faces_is_taken() -> None:
     assert find_face(pair)[:, 0].min() > 480
 
 
-def test_a_face_at_the_edge_is_padded() -> None:
-    """Cut close to the face on every side: the picture is mirrored beyond its edge, nothing is black."""
-    close = astronaut()[30:220, 150:300]
-    frame = load_portrait(close, 256).render(np.zeros(SIZE, np.float32))
+def test_a_face_near_the_edge_is_padded() -> None:
+    """The picture's edge goes on beyond it: nothing is black, and no second face is mirrored there."""
+    close = astronaut()[0:240, 152:298]
+    portrait = load_portrait(close, 256)
+    frame = portrait.render(np.zeros(SIZE, np.float32))
     for edge in (frame[:3], frame[-3:], frame[:, :3], frame[:, -3:]):
-        assert edge.std() > 5  # a picture goes on there, no bar of one colour
+        assert edge.max() > 30
+    assert len(_mesh_faces(frame)) == 1
+    assert any("ends close to the face" in remark for remark in portrait.remarks)
+
+
+def test_a_face_that_fills_the_picture_is_refused() -> None:
+    face = find_face(read(DRAWN))[OVAL, :2]
+    (left, top), (right, bottom) = face.min(0).astype(int), face.max(0).astype(int)
+    with pytest.raises(PortraitError, match="the face fills the picture"):
+        load_portrait(np.ascontiguousarray(read(DRAWN)[top - 40 : bottom + 40, left - 40 : right + 40]))
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_face_on_its_side_is_turned_upright(turns: int) -> None:
+    upright, lying = load_portrait(read(DRAWN), 128), load_portrait(np.rot90(read(DRAWN), turns), 128)
+    assert lying.report.quarter_turns == 4 - turns
+    assert any("did not stand upright" in remark for remark in lying.remarks)
+    rest = np.zeros(SIZE, np.float32)
+    assert np.abs(upright.render(rest).astype(int) - lying.render(rest)).mean() < 3
+
+
+def test_what_spoils_a_portrait_is_said() -> None:
+    """Shut eyes, and something before the mouth; of a good picture nothing is said."""
+    assert load_portrait(read(DRAWN), 128).remarks == ()
+    blink = np.zeros(SIZE, np.float32)
+    blink[[INDEX["blink_left"], INDEX["blink_right"]]] = 1
+    shut = load_portrait(load_portrait(read(DRAWN), 512).render(blink), 128)
+    assert any("eyes are shut" in remark for remark in shut.remarks)
+    covered = read(DRAWN).copy()
+    middle = find_face(covered)[[13, 14], :2].mean(0).astype(int)
+    cv2.ellipse(covered, middle.tolist(), (90, 62), 0, 0, 360, (224, 172, 150), -1)
+    assert any("cover the mouth" in remark for remark in load_portrait(covered, 128).remarks)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", ["exif3.jpg", "exif6.jpg"])
+def test_handed_phone_photos_are_upright(name: str, shared: Path) -> None:
+    """Both are the drawn character: none is turned once more, and the lips are below the eyes."""
+    portrait = load_portrait(read_image(shared / "cases" / name), 128)
+    assert portrait.remarks == ()
+    drawn = load_portrait(read(DRAWN), 128)
+    rest = np.zeros(SIZE, np.float32)
+    assert np.abs(portrait.render(rest).astype(int) - drawn.render(rest)).mean() < 8

@@ -16,7 +16,7 @@ MANIFEST = ElementTree.parse(REPOSITORY / "package.xml").getroot()
 INTERFACES = sorted(path for kind in ("msg", "srv", "action") for path in (REPOSITORY / kind).glob(f"*.{kind}"))
 
 # Import name -> what pip calls it, where the two differ.
-DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "skvideo": "scikit-video"}
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml", "skvideo": "scikit-video"}
 # Imported only where present, by code that says so when they are not.
 OPTIONAL = {"sounddevice", "tkinter", "transformers", "audio_common_msgs", "cv_bridge"}
 

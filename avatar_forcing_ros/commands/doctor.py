@@ -20,7 +20,7 @@ import torch
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
-from avatar_forcing_ros.media import read_image
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import VideoFrame
 from avatar_forcing_ros.stream.grid import FPS

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.commands import render
+from avatar_forcing_ros.commands.arguments import input_file
 from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
 from avatar_forcing_ros.evaluation.reaction_pictures import draw_reaction, draw_real_clip, draw_strip
@@ -45,10 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=conversations.duration_s, help="of each (%(default)s)")
     parser.add_argument("--seeds", type=int, default=defaults.seeds, help="samples of each (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("out/evaluate"), help="folder for pictures (%(default)s)")
-    parser.add_argument("--speech", type=Path, help="a recording for the avatar to say: sound or video file")
-    parser.add_argument("--clip", type=Path, help="a video of a real user in front of it")
-    parser.add_argument("--clip-audio", type=Path, help="what that user says (default: the sound of --clip)")
-    parser.add_argument("--portrait", type=Path, help="face for the recordings (default: the project's own character)")
+    parser.add_argument("--speech", type=input_file, help="a recording for the avatar to say: sound or video file")
+    parser.add_argument("--clip", type=input_file, help="a video of a real user in front of it")
+    parser.add_argument("--clip-audio", type=input_file, help="what that user says (default: the sound of --clip)")
+    parser.add_argument(
+        "--portrait", type=input_file, help="face for the recordings (default: the project's own character)"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_image, read_video
+from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
@@ -45,10 +47,10 @@ class Inputs:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     defaults = AvatarConfig()
-    parser.add_argument("--portrait", type=Path, help="picture of a face (default: the project's own character)")
-    parser.add_argument("--speech", type=Path, required=True, help="what the avatar says: sound or video file")
-    parser.add_argument("--user-video", type=Path, help="what the camera sees of the user")
-    parser.add_argument("--user-audio", type=Path, help="what the user says (default: the sound of --user-video)")
+    parser.add_argument("--portrait", type=input_file, help="picture of a face (default: the project's own character)")
+    parser.add_argument("--speech", type=input_file, required=True, help="what the avatar says: sound or video file")
+    parser.add_argument("--user-video", type=input_file, help="what the camera sees of the user")
+    parser.add_argument("--user-audio", type=input_file, help="what the user says (default: the sound of --user-video)")
     parser.add_argument("--output", type=Path, required=True, help="mp4 file to write")
     parser.add_argument("--motion", type=Path, help="npz file to write the motion latents to")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")

@@ -17,7 +17,8 @@ from avatar_forcing_ros.bags.bag import BagReader, BagWriter
 from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
-from avatar_forcing_ros.media import read_image
+from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--remap", action="append", default=[], metavar="INPUT:=TOPIC", help="an input by its topic in the bag"
     )
-    parser.add_argument("--portrait", type=Path, help="picture of a face (default: the project's own character)")
+    parser.add_argument("--portrait", type=input_file, help="picture of a face (default: the project's own character)")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
     parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="of all noise")

@@ -15,7 +15,6 @@ from std_srvs.srv import Trigger
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.media import read_image
 from avatar_forcing_ros.msg import MotionLatents
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
@@ -25,6 +24,7 @@ from avatar_forcing_ros.nodes.motion_messages import to_sample
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.session.outbox import Outbox
@@ -142,10 +142,11 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.take_all()
         self._session.settle()
 
-    def _set_portrait(self, request: SetPortrait.Request) -> None:
+    def _set_portrait(self, request: SetPortrait.Request) -> str:
         image = read_image(Path(request.path).expanduser())
         portrait = self._bundle.space.load_portrait(image, self.config.avatar.image_size)
         self._session.use_portrait(portrait, sha256_of_pixels(image))
+        return "; ".join(portrait.remarks)
 
     def _health(self) -> Health:
         now_ns, shown = self.get_clock().now().nanoseconds, self._session.frames_shown

@@ -117,12 +117,12 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self._active.callback(worker.stop)
         worker.start()
 
-    def serve(self, service_type: type, name: str, act: Callable[[Any], None]) -> None:
-        """Offer a service until the node is deactivated; when `act` refuses a request, the answer says why."""
+    def serve(self, service_type: type, name: str, act: Callable[[Any], str | None]) -> None:
+        """Offer a service until the node is deactivated; it answers why `act` refuses a request, or what it returns."""
         service = self.create_service(service_type, name, partial(self._answer, name, act))
         self._active.callback(self.destroy_service, service)
 
-    def serve_apart(self, service_type: type, name: str, act: Callable[[Any], None]) -> None:
+    def serve_apart(self, service_type: type, name: str, act: Callable[[Any], str | None]) -> None:
         """Like `serve`, for what takes long: done in a thread of its own, one request after the other.
 
         An executor sends what a callback returns, and a coroutine that waits has it spin at full speed. So the callback
@@ -147,9 +147,9 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self._active.callback(self.destroy_service, service)
         self._active.callback(thread.shutdown, cancel_futures=True)  # before the service goes
 
-    def _answer(self, name: str, act: Callable[[Any], None], request: Any, response: Any) -> Any:
+    def _answer(self, name: str, act: Callable[[Any], str | None], request: Any, response: Any) -> Any:
         try:
-            act(request)
+            response.message = act(request) or ""
             response.success = True
         except Exception as error:  # the caller is told, whatever it is
             self.faults.report(name, error)

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.media import read_image
 from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
 from avatar_forcing_ros.motion.facemesh.reading.calibration import CalibrationConfig
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import NANOSECONDS, VideoFrame
 from avatar_forcing_ros.simulation.camera import Observed

@@ -16,14 +16,19 @@ class AutoencoderPortrait:
         runtime: the networks.
         image: (S, S, 3) uint8 RGB, the head with a margin.
         size: side of the pictures to draw.
+        remarks: see `space.Portrait`.
 
     Attributes:
         reference: (M,) the portrait's own motion.
+        remarks: see `space.Portrait`.
     """
 
     reference: NDArray[np.float32]
 
-    def __init__(self, runtime: AutoencoderRuntime, image: NDArray[np.uint8], size: int) -> None:
+    def __init__(
+        self, runtime: AutoencoderRuntime, image: NDArray[np.uint8], size: int, remarks: tuple[str, ...] = ()
+    ) -> None:
+        self.remarks = remarks
         self._runtime = runtime
         self._size = size
         self._prepared = runtime.prepare(image)

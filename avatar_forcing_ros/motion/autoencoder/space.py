@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, SteadySquare, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.portrait import AutoencoderPortrait
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
-from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
+from avatar_forcing_ros.motion.facemesh.reading.upright import find_upright_face
 from avatar_forcing_ros.motion.space import MotionEncoder, PortraitError
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
 
@@ -65,9 +65,12 @@ class AutoencoderSpace:
         """
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise PortraitError(f"a portrait must be (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
-        face = find_face(image)
-        square = face_square(face, image.shape)
-        return AutoencoderPortrait(self.runtime, cut(image, square, self.runtime.config.image_size), size)
+        face = find_upright_face(image)
+        square = face_square(face.landmarks, face.image.shape)
+        turned = f"the face did not stand upright: the picture was turned left by {90 * face.quarter_turns} degrees"
+        remarks = (turned,) if face.quarter_turns else ()
+        whole = cut(face.image, square, self.runtime.config.image_size)
+        return AutoencoderPortrait(self.runtime, whole, size, remarks)
 
 
 class AutoencoderEncoder:

@@ -24,6 +24,7 @@ RIGID = np.array([168, 6, 197, 195, 33, 133, 362, 263, 127, 356, 234, 454])
 """Nose bridge, eye corners, temples and ears: what neither jaw nor brows move, so that pose does not see expression."""
 
 # fmt: off
+CHEEKS = np.array([50, 280, 205, 425, 117, 346])
 OVAL = np.array([10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
                  152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109])
 """Outline of the face, clockwise in the picture from the middle of the forehead."""

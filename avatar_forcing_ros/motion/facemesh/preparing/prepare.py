@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.basis import expression_basis
 from avatar_forcing_ros.motion.facemesh.drawing.model import Layers, PortraitModel
 from avatar_forcing_ros.motion.facemesh.drawing.mouth import MouthLook
-from avatar_forcing_ros.motion.facemesh.landmarks import INNER_MOUTH, LEFT_EYE, MOUTH_CORNERS, OVAL, RIGHT_EYE
+from avatar_forcing_ros.motion.facemesh.landmarks import CHEEKS, INNER_MOUTH, LEFT_EYE, MOUTH_CORNERS, OVAL, RIGHT_EYE
 from avatar_forcing_ros.motion.facemesh.preparing.crop import Crop
 from avatar_forcing_ros.motion.facemesh.preparing.eyes import cut_eye
 from avatar_forcing_ros.motion.facemesh.preparing.folds import cut_folds
@@ -25,7 +25,6 @@ from avatar_forcing_ros.motion.facemesh.preparing.neutral import (
     read_mouth,
 )
 
-CHEEKS = np.array([50, 280, 205, 425, 117, 346])
 LOWER_LIP_RED = np.array([16, 85, 315, 17])
 TEETH_LIGHT = 0.9
 """Brightness, relative to the cheeks, from which the light parts of an open mouth are taken for teeth."""

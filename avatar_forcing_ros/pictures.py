@@ -1,0 +1,145 @@
+"""Reading of picture files as people have them, through Pillow: upright, in the screen's colours, and whole."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from avatar_forcing_ros.media import MediaError
+
+MOST_PIXELS = 200_000_000
+"""What the largest phone cameras take; beyond it a small file may ask for gigabytes of memory."""
+LARGEST_SIDE = 4096
+"""Larger pictures are made smaller while they are read: no portrait is drawn larger than 2048 pixels."""
+_EXPECTED = "expected a picture (jpeg, png, webp, avif, tiff, bmp, gif)"
+# What people try, and Pillow does not read; by the first bytes, or those after the first four.
+_KNOWN = {
+    b"%PDF": "a PDF: save the page as a picture",
+    b"ftypheic": "HEIC: save it as JPEG",
+    b"ftypheix": "HEIC: save it as JPEG",
+    b"ftypmif1": "HEIF: save it as JPEG",
+    b"<svg": "SVG: save it as PNG",
+    b"<?xml": "SVG or another XML file: save it as PNG",
+    b"<!DOCTYPE": "a web page: save the picture itself",
+    b"<html": "a web page: save the picture itself",
+    b"8BPS": "a Photoshop file: save it as PNG",
+}
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8]:
+    """A picture file as (H, W, 3) uint8 RGB, turned as its orientation tag says; transparency is laid on white.
+
+    Of an animation the first picture is taken, and colours of another profile are turned into those of sRGB.
+
+    Raises:
+        MediaError: no such file, not a picture, a damaged one, or one of more than `MOST_PIXELS`.
+    """
+    content = _read(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged tags that are not needed, and of sizes that are checked here
+            with Image.open(io.BytesIO(content)) as image:
+                pixels = _pixels(image, path)
+            if content.startswith(b"\xff\xd8"):
+                _check_jpeg(content)
+            return pixels
+    except UnidentifiedImageError:
+        raise MediaError(f"{path}: {_EXPECTED}, got {_guess(content)}") from None
+    except MediaError:
+        raise
+    except Image.DecompressionBombError:
+        raise MediaError(f"{path}: expected a picture of at most {MOST_PIXELS // 10**6} million pixels") from None
+    except Exception as error:  # Pillow's decoders raise what they like; whatever it is, the picture is not whole
+        raise MediaError(f"{path}: the picture is damaged or was cut: {_first_line(error)}") from None
+
+
+def _read(path: str | Path) -> bytes:
+    if Path(path).is_dir():
+        raise MediaError(f"{path}: {_EXPECTED}, got a folder")
+    if not Path(path).exists():
+        raise MediaError(f"{path}: no such file")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read: {error.strerror}") from None
+    if not content:
+        raise MediaError(f"{path}: {_EXPECTED}, got an empty file")
+    return content
+
+
+def _pixels(image: Image.Image, path: str | Path) -> NDArray[np.uint8]:
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise MediaError(
+            f"{path}: expected a picture of at most {MOST_PIXELS // 10**6} million pixels, got {width}x{height}"
+        )
+    image.draft(
+        None, (LARGEST_SIDE, LARGEST_SIDE)
+    )  # a JPEG is decoded at a half or a quarter, in a fraction of the time
+    image.load()
+    upright = _in_srgb(_turned(image))
+    if upright.mode != "RGB":
+        laid = Image.new("RGBA", upright.size, "white")
+        laid.alpha_composite(upright.convert("RGBA"))
+        upright = laid.convert("RGB")
+    upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)
+    return np.array(upright)
+
+
+def _check_jpeg(content: bytes) -> None:
+    """Pillow passes over what libjpeg only warns of, and half of a face may then be grey.
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    try:
+        simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1, min_factor=8, strict=True)
+    except ValueError as error:
+        if "Corrupt" in str(error) or "Premature" in str(error):  # else a kind of JPEG that only Pillow reads
+            raise
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """As its orientation tag says, if it has one that can be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # a damaged tag is no tag
+        return image
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """The colours of a profile that the file brings as sRGB; greys of 16 bits and more as 8."""
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        return _eight_bits(image)
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
+    except Exception:  # a damaged profile is no profile
+        return image
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    grey = np.asarray(image).astype(np.float64)
+    whole = image.mode.startswith("I") or float(np.nanmax(grey)) > 1.0
+    scale = 255.0 if not whole else 255.0 / 65535.0 if float(grey.max()) > 255 else 1.0
+    return Image.fromarray(np.nan_to_num(grey * scale).clip(0, 255).astype(np.uint8))
+
+
+def _guess(content: bytes) -> str:
+    for head, name in _KNOWN.items():
+        if content[: len(head)] == head or content[4 : 4 + len(head)] == head:
+            return name
+    return "something else"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
