@@ -100,7 +100,9 @@ class Avatar:
 
     def start(self, now_ns: int) -> None:
         """Begin a conversation; the first frame is presented within lead + one block."""
-        self._conversation = self._begin(now_ns, epoch=0)
+        block = self._network.block_frames
+        first = -(-first_frame_from(now_ns + self.config.lead_ns) // block) * block  # blocks lie alike in ROS time
+        self._conversation = self._begin(first, now_ns, epoch=0)
 
     def reset(self, now_ns: int) -> int:
         """Forget the conversation and begin anew, also when time has jumped. The epoch goes up by one.
@@ -115,7 +117,8 @@ class Avatar:
         # as soon as an interrupt would, for speech up to then has been handed out; the clock may have been set back
         until = min(first_frame_from(max(now_ns, decided_ns) + self._interrupt_lead_ns), old.next_frame)
         interrupted = old.speech.clear(until, max(now_ns, old.next_decision_ns))
-        self._conversation = self._begin(now_ns, epoch=old.epoch + 1)
+        first = first_frame_from(now_ns + self.config.lead_ns)  # at once: until then nobody is there
+        self._conversation = self._begin(first, now_ns, epoch=old.epoch + 1)
         stamp_ns = min(stamp_of(until), self.silent_from_ns(now_ns))
         self._conversation.events = [replace(event, stamp_ns=stamp_ns) for event in interrupted]
         return stamp_of(until)
@@ -335,10 +338,9 @@ class Avatar:
 
     # --- beginnings and resumptions --------------------------------------------------------------------------------
 
-    def _begin(self, now_ns: int, epoch: int) -> _Conversation:
-        """A conversation without a past; its blocks lie on multiples of the block in ROS time."""
+    def _begin(self, first: int, now_ns: int, epoch: int) -> _Conversation:
+        """A conversation without a past, from a frame on."""
         block = self._network.block_frames
-        first = -(-first_frame_from(now_ns + self.config.lead_ns) // block) * block
         senses = Senses(self.bundle, self.config, first, now_ns)
         return _Conversation(
             senses=senses,

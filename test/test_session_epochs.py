@@ -231,3 +231,16 @@ def test_a_clock_that_is_set_back_leaves_nothing_of_the_time_that_will_not_come(
 
     due_ns = [item.due_ns for item in standing.outbox._items]
     assert due_ns and max(due_ns) < standing.now_ns + NANOSECONDS
+
+
+@pytest.mark.parametrize("ask", ["interrupt", "reset"])
+def test_a_new_epoch_leaves_no_gap_in_the_pictures(ask: str) -> None:
+    stage = machine()
+    stage.run(1.2)
+    for n in range(20):  # at every place within a block
+        stage.at(stage.now_ns + n * 317 * MILLISECOND, getattr(stage.session, ask))
+    stage.run(8)
+
+    shown_ms = np.array(stage.published_ns["avatar/image_raw"]) / MILLISECOND
+    assert stage.session.figures()["epoch"] == 20
+    assert np.diff(shown_ms).max() <= 120
