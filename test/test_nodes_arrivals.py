@@ -8,15 +8,18 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
-from avatar_forcing_ros.msg import AudioChunk
+from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo
+from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.avatar import AvatarConfig
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.session.quality import QualityConfig
+from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import tiny_bundle
 from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
 
@@ -58,3 +61,34 @@ def test_settling_takes_in_a_whole_burst() -> None:
         assert graph.call(Trigger, "generator/settle", Trigger.Request()).success
 
         assert stage.node.inputs["microphone"].count == 30
+
+
+def slow_bundle(seconds_per_evaluation: float):
+    """A model that keeps the processor waiting, as a much larger one would."""
+    import time
+
+    bundle = tiny_bundle()
+    bundle.network.transformer.register_forward_pre_hook(lambda *_: time.sleep(seconds_per_evaluation))
+    return bundle
+
+
+def test_a_node_with_a_slow_model_publishes_at_a_lower_quality_and_on_simulated_time_at_full() -> None:
+    for sim_time in (False, True):
+        with TestGraph() as graph:
+            arguments = {"open_model": lambda _name: slow_bundle(0.09)}
+            node = graph.add(
+                GeneratorNode, arguments, user_audio__kind="AudioChunk", avatar__image_size=64, use_sim_time=sim_time
+            )
+            infos = graph.listen(FrameInfo, "avatar/frame_info")
+            images = graph.listen(Image, "avatar/image_raw")
+            states = graph.listen(AvatarState, "avatar/state", latched=True)
+            if sim_time:
+                for n in range(40):
+                    graph.set_clock(10**12 + n * FRAME_NS)
+                    graph.spin(0.05)
+                assert {info.quality_level for info in infos} == {0}
+            else:
+                graph.spin_until(lambda infos=infos: infos and infos[-1].quality_level >= 1)
+                graph.spin_until(lambda states=states: states[-1].quality_level >= 1)
+                assert "quality level" in states[-1].detail
+            assert images and node.faults.count == 0
