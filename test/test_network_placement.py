@@ -11,7 +11,7 @@ from torch import nn
 from avatar_forcing_ros.network import placement
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
-from avatar_forcing_ros.network.layers import FeedForward
+from avatar_forcing_ros.network.layers import FeedForward, Layer
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, HalfLinear, PackedLinear, packed
 from avatar_forcing_ros.network.placement import settle
@@ -198,6 +198,19 @@ def test_weights_in_half_precision_cost_a_few_parts_in_ten_thousand() -> None:
     quick.pack(half=True)
     assert isinstance(quick.widen, HalfLinear)
     assert 1e-5 < relative_error(quick(random(1, 12, 512)), plain(random(1, 12, 512))) < 1e-3
+
+
+@pytest.mark.skipif("fbgemm" not in torch.backends.quantized.supported_engines, reason="this processor has no FBGEMM")
+def test_nothing_is_in_half_precision_that_was_not_asked_for() -> None:
+    config = NetworkConfig(hidden_size=512, depth=1, condition_size=16)
+    halves = [
+        sum(isinstance(module, HalfLinear) for module in AvatarForcingNetwork(config).freeze(*half).modules())
+        for half in ((), (False,), (True,))
+    ]
+    layer = Layer(config)
+    layer.pack()
+    assert halves[:2] == [0, 0] and halves[2] > 0
+    assert not any(isinstance(module, HalfLinear) for module in layer.modules())
 
 
 def test_what_is_small_or_exact_stays_as_it_is() -> None:
