@@ -37,6 +37,7 @@ EXPLAINED: dict[str, str] = {
     "flow/noise_levels.py:generator is None -> generator is not None": "differs only for a generator on a GPU",
     "flow/noise_levels.py:None if generator is None else generator.device -> "
     "generator.device if generator is None else None": "differs only for a generator on a GPU",
+    "network/packed.py:1 -> 2": "how large weights must be for packing to pay; the values are the same either way",
     "network/cache.py:True -> False": "`strict` of a zip whose two sides come from one list of layers",
 }
 """`file:old -> new` of changes that are allowed to survive, and why."""
