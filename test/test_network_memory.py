@@ -56,7 +56,7 @@ def test_spans_must_ascend(spans: tuple[int, ...]) -> None:
 
 
 def test_the_shortest_memory_and_the_shortest_clip_are_accepted() -> None:
-    assert NetworkConfig(memory_frames=(1, 3)).recalled_frames == 2
+    assert NetworkConfig(memory_frames=(1, 3), condition_radius=0).recalled_frames == 2
     smallest = NetworkConfig(block_frames=10, lookahead_frames=2, clip_frames=22)
     assert smallest.cache_frames == smallest.block_frames
     with pytest.raises(ValueError, match="at least 2\\*block_frames"):
