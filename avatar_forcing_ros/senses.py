@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from avatar_forcing_ros.alignment import Alignment
 from avatar_forcing_ros.audio.barge_in import BargeIn
 from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.avatar_config import AvatarConfig
@@ -25,9 +26,6 @@ from avatar_forcing_ros.stream.speech import SpeechFrame
 from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
 from avatar_forcing_ros.stream.user_motion import MotionWindow, UserMotionTimeline
 
-AUDIO_AGE_FRAMES = 2
-"""The user's sound stands two frames behind the user's motion: features of frame j need it whole, up to j + 1, and a
-microphone's newest chunk ends where it likes."""
 _SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
 
 
@@ -43,7 +41,7 @@ class Senses:
     def __init__(self, bundle: ModelBundle, config: AvatarConfig, first_frame: int, now_ns: int) -> None:
         self._bundle = bundle
         self._reorder_ns = config.reorder_ms * MILLISECOND
-        self._delay_frames = config.user_delay_frames(bundle.manifest.network.block_frames)
+        self._alignment = Alignment.of(config, bundle.manifest.network.block_frames)
         self._said: dict[int, NDArray[np.float32]] = {}
         self._barge_in = BargeIn(config.barge_in) if config.barge_in.enabled else None
         gate = EchoGate(config.echo_gate) if config.echo_gate.enabled else None
@@ -101,7 +99,7 @@ class Senses:
 
     def conditions(self, frames: range) -> Conditions:
         """What the frames depend on, as the network takes it."""
-        age, sizes = self._delay_frames + AUDIO_AGE_FRAMES, self._bundle.manifest.network
+        age, sizes = self._alignment.audio_frames, self._bundle.manifest.network
         recalling = range(frames.start - sizes.recalled_frames, frames.stop)
         heard = self._project(self.audio.features.read(range(recalling.start - age, recalling.stop - age)))
         heard = heard if self._hears(frames) else torch.zeros_like(heard)
@@ -119,7 +117,7 @@ class Senses:
         """End of the newest user audio that frames depend on, None when there is none; more may have been heard."""
         if not self._hears(frames):
             return None
-        age = self._delay_frames + AUDIO_AGE_FRAMES
+        age = self._alignment.audio_frames
         return stamp_of(min(frames.stop - age, self.audio.features.next_frame))
 
     def counters(self) -> dict[str, int]:
@@ -140,7 +138,7 @@ class Senses:
 
     def _user_stamps(self, frames: range) -> list[int]:
         """Time of the user's motion at the condition positions of some frames."""
-        return [stamp_of(n - self._delay_frames) for n in frames]
+        return [stamp_of(n - self._alignment.motion_frames) for n in frames]
 
     def _user_latents(self, frames: range) -> Tensor:
         """(1, T, M) the user's motion as the network sees it; null where nobody was seen."""

@@ -24,6 +24,7 @@ from avatar_forcing_ros.train.corpus import build_corpus
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.from_recordings import train_on_recordings
 from avatar_forcing_ros.train.journal import Journal
+from avatar_forcing_ros.train.on_gpu import DeviceClipSampler, GpuTrainer
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import draw_curves, require_drawing, take_of
 from avatar_forcing_ros.train.preference import PreferenceTrainer
@@ -31,6 +32,9 @@ from avatar_forcing_ros.train.recipe import Recipe, full_recipe, smoke_recipe
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import generated
 from avatar_forcing_ros.train.trainer import Trainer
+
+
+_HELD_OUT_FILMS = "held_out_films"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +83,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if recipe.tune.steps:
         trainer = make_tuner(recipe, trainer, args.work)
         _train(trainer, recipe, args.work / "stage_2")
-    data = held_out(recipe.evaluated, config=recipe.corpus.conversation)
+    data = held_out(recipe.evaluated, config=recipe.corpus.conversation, films=args.work / _HELD_OUT_FILMS)
     metrics = evaluate(data, _generate(trainer, recipe, data), recipe.network.block_frames)
     manifest = _write(trainer, recipe, args.output)
     return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
@@ -87,7 +91,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:
     """Run a stage, with pictures as it goes, and keep what it made as a bundle of its own."""
-    watched = held_out(recipe.watched, config=recipe.corpus.conversation)
+    watched = held_out(recipe.watched, config=recipe.corpus.conversation, films=folder.parent / _HELD_OUT_FILMS)
     trainer.run(folder, Journal(folder), report=lambda t: _watch(t, recipe, watched, folder))
     _write(trainer, recipe, folder / "bundle")
 
@@ -102,14 +106,20 @@ def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Train
     """Simulate what is missing, and set up the run."""
     corpus = build_corpus(recipe.corpus, work / "conversations", workers)
     scale = LatentScale.of(corpus.motion, np.array([channel.high - channel.low for channel in CHANNELS]))
+    if torch.device(device).type == "cuda":
+        clips = DeviceClipSampler(corpus, scale, recipe.clips, recipe.train.seed, torch.device(device))
+        return GpuTrainer(clips, recipe.network, recipe.train, device)
     return Trainer(ClipSampler(corpus, scale, recipe.clips, recipe.train.seed), recipe.network, recipe.train, device)
 
 
 def make_tuner(recipe: Recipe, stage_1: Trainer, work: Path) -> PreferenceTrainer:
     """Set up stage 2 from stage 1's averaged weights, which also make the losing motion."""
-    network, first = stage_1.average.cpu().eval(), stage_1.sampler
+    network, first = stage_1.average.eval(), stage_1.sampler
     chosen, losing = make_pairs(network, first.corpus, first.scale, recipe.pairs, recipe.clips, work)
-    clips = ClipSampler(chosen, first.scale, recipe.clips, recipe.tune.seed)
+    if isinstance(first, DeviceClipSampler):
+        clips: ClipSampler = DeviceClipSampler(chosen, first.scale, recipe.clips, recipe.tune.seed, first.device)
+    else:
+        clips = ClipSampler(chosen, first.scale, recipe.clips, recipe.tune.seed)
     return PreferenceTrainer(PairSampler(clips, losing), network, recipe.tune, recipe.preference, str(stage_1.device))
 
 
@@ -130,6 +140,8 @@ def _generate(trainer: Trainer, recipe: Recipe, data: HeldOut) -> NDArray[np.flo
 
 
 def _watch(trainer: Trainer, recipe: Recipe, data: HeldOut, folder: Path) -> None:
-    """A picture of the model as it is now."""
+    """A picture of the model as it is now; a GPU is not kept waiting for any but the last."""
+    if trainer.device.type == "cuda" and trainer.step < trainer.config.steps:
+        return
     motion = _generate(trainer, recipe, data)
     draw_curves(take_of(data.conversations[0], motion[0]), folder / f"curves_{trainer.step:06d}.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +48,19 @@ class HeldOut:
         return replace(heard, user_features=np.broadcast_to(LogMel().silence, heard.user_features.shape))
 
 
-def held_out(count: int, seed: int = HELD_OUT_SEED, config: ConversationConfig | None = None) -> HeldOut:
-    """Simulate conversations with the voices that are kept from training: espeak-ng's, since flite has too few."""
+def held_out(
+    count: int, seed: int = HELD_OUT_SEED, config: ConversationConfig | None = None, films: Path | None = None
+) -> HeldOut:
+    """Simulate conversations with the voices that are kept from training: espeak-ng's, since flite has too few.
+
+    Args:
+        count: of them.
+        seed: of the simulation.
+        config: how they are made otherwise.
+        films: keeps what was read of filmed users; see `ConversationSimulator`.
+    """
     unheard = replace(config or ConversationConfig(), held_out_voices=True, flite_share=0.0)
-    simulator = ConversationSimulator(unheard, seed)
+    simulator = ConversationSimulator(unheard, seed, films)
     return HeldOut(tuple(simulator.make(index) for index in range(count)))
 
 

@@ -13,6 +13,7 @@ from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, pearson, r
 from avatar_forcing_ros.metrics.reaction import Responses, pool
 from avatar_forcing_ros.metrics.richness import COMMON_CLUSTERS, PAPER_CLUSTERS, entropy_bits
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 
 Statistic = Callable[[Sequence[Observed]], float]
 LOWER, HIGHER, AS_TRUTH = "↓", "↑", "≈"
@@ -77,6 +78,21 @@ def _nods(figure: Callable[[Responses], float]) -> Statistic:
     return lambda observed: figure(pool([one.nods for one in observed]))
 
 
+def _laughs(figure: Callable[[Responses], float]) -> Statistic:
+    return lambda observed: figure(pool([one.laughs for one in observed]))
+
+
+def _jerk(channels: Sequence[str]) -> Statistic:
+    """Jerk at borders against inside of some channels, of all conversations together."""
+    columns = [INDEX[name] for name in channels]
+
+    def ratio(observed: Sequence[Observed]) -> float:
+        across, within = np.mean([one.channel_jerk[:, columns] for one in observed], axis=(0, 2))
+        return float(across / max(within, 1e-12))
+
+    return ratio
+
+
 def _index(part: str, clusters: int) -> Statistic:
     return lambda observed: entropy_bits(np.sum([one.visits[part, clusters] for one in observed], axis=0))
 
@@ -124,6 +140,15 @@ def _jaw_gain(observed: Sequence[Observed]) -> float:
     return float(joined(observed, lambda one: one.channel("jaw_open")).std() / max(truth.std(), 1e-9))
 
 
+JERK_GROUPS = {
+    "posture": ("yaw", "roll", "x", "y", "scale"),
+    "pitch": ("pitch",),
+    "smile": ("smile",),
+    "brows": ("brow_raise",),
+    "lips": LIP_CHANNELS,
+    "lids": ("blink_right", "blink_left"),
+}
+"""Smooth channels, whose kinks a mean over all would hide, and quick ones."""
 _NAMES = {"expression": "Exp", "pose": "Pose"}
 _CLUSTERS = (COMMON_CLUSTERS, PAPER_CLUSTERS)
 _SID_KEYS = ("sid_{}", "sid_{}_paper_k")
@@ -157,16 +182,28 @@ _REACTION = (
     Measure("false_smiles_per_minute", "smiles without cause", "/min", LOWER, _smiles(lambda r: r.false_per_minute)),
     Measure("smile_corr", "smile against the user's, correlation", "", HIGHER, _value(_smile)),
     Measure("smile_lag", "lag of the smile there", "frames", AS_TRUTH, _lag(_smile)),
+    Measure("smile_held", "user's lasting smiles shared, time after 1 s", "%", HIGHER,
+            _mean_of(lambda one: one.smile_held)),
+    Measure("laugh_rate", "user's laughs shared", "%", AS_TRUTH, _laughs(lambda r: r.rate)),
+    Measure("laugh_delay_s", "median delay of the laugh", "s", AS_TRUTH, _laughs(lambda r: r.median_delay_s)),
+    Measure("false_laughs_per_minute", "laughs without cause", "/min", LOWER, _laughs(lambda r: r.false_per_minute)),
     Measure("nod_rate", "phrases nodded at, beyond chance", "%", AS_TRUTH, _nods(lambda r: r.rate_beyond_chance)),
     Measure("nod_delay_s", "median delay of the nod", "s", AS_TRUTH, _nods(lambda r: r.median_delay_s)),
     Measure("false_nods_per_minute", "nods without cause", "/min", LOWER, _nods(lambda r: r.false_per_minute)),
-)
+)  # fmt: skip
 _REST = (
     Measure("blinks_per_minute", "blinks", "/min", AS_TRUTH, _mean_of(lambda one: one.blinks.per_minute)),
     Measure("complete_blinks", "complete blinks", "%", HIGHER, _mean_of(lambda one: one.blinks.complete_share)),
     Measure("gaze_at_user", "looks at the user", "%", AS_TRUTH, _mean_of(lambda one: one.at_user)),
+    *(
+        Measure(f"spread_{name}", f"spread of {name} in units of the truth's", "", AS_TRUTH,
+                _mean_of(lambda one, name=name: one.spread(name)))  # type: ignore[misc]
+        for name in ("jaw_open", "smile", "pitch", "roll", "yaw")
+    ),
     Measure("border_jerk", "jerk at block borders against inside", "", LOWER, _mean_of(lambda one: one.border_jerk)),
-)
+    *(Measure(f"border_jerk_{name}", f"... of {name}", "", AS_TRUTH, _jerk(channels))
+      for name, channels in JERK_GROUPS.items()),
+)  # fmt: skip
 MEASURES: tuple[Measure, ...] = (*_RESEMBLANCE, *_LIPS, *_REACTION, *_REST)
 NOISE = Row("noise_stillness", "mouth in the worst noise, share of its range", "%", LOWER)
 """Measured on sounds of its own, not on conversations."""

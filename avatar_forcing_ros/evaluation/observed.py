@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.metrics.correlation import lagged_pearson
 from avatar_forcing_ros.metrics.distance import frechet_distance
 from avatar_forcing_ros.metrics.eyelids import Blinks, blinks
+from avatar_forcing_ros.metrics.laughs import held_share, laughs
 from avatar_forcing_ros.metrics.nods import nods
 from avatar_forcing_ros.metrics.reaction import AnswerTime, OnsetConfig, Responses, onsets, respond
 from avatar_forcing_ros.metrics.richness import COMMON_CLUSTERS, PAPER_CLUSTERS, find_states, variance, visits
-from avatar_forcing_ros.metrics.smoothness import border_jerk_ratio
+from avatar_forcing_ros.metrics.smoothness import border_jerk, border_jerk_ratio
 from avatar_forcing_ros.metrics.speech_motion import log_energy, reached_share, stillness
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.simulation.conversation import Conversation
@@ -40,6 +41,7 @@ class ObservationConfig:
         user_smile: a smile of the user that is to be answered.
         slight_smile: one that may be.
         smile: the avatar's.
+        laugh_time: when a laugh answers one.
         smile_time: when it answers one.
         nod_time: when a nod answers the end of a phrase.
         aftermath_s: silence of the avatar after which it counts as listening.
@@ -52,7 +54,8 @@ class ObservationConfig:
     user_smile: OnsetConfig = field(default_factory=lambda: OnsetConfig(rise=0.3))
     slight_smile: OnsetConfig = field(default_factory=lambda: OnsetConfig(rise=0.08))
     smile: OnsetConfig = field(default_factory=OnsetConfig)
-    smile_time: AnswerTime = field(default_factory=lambda: AnswerTime(0.2, 1.6))
+    laugh_time: AnswerTime = field(default_factory=lambda: AnswerTime(0.1, 1.5))
+    smile_time: AnswerTime = field(default_factory=lambda: AnswerTime(0.1, 1.6))
     nod_time: AnswerTime = field(default_factory=lambda: AnswerTime(0.2, 1.3))
     aftermath_s: float = 0.4
     least_speech: float = 0.1
@@ -155,6 +158,23 @@ class Observed:
         return respond(seen, answers, everywhere, config.smile_time, list(onsets(smile, config.slight_smile)))
 
     @cached_property
+    def laughs(self) -> Responses:
+        """Silent laughs in answer to the user's that the camera saw, while the avatar does not speak."""
+        seen = [laugh.start_s for laugh in self.conversation.user_laughs if self._is_seen(laugh.start_s)]
+        answers = laughs(self.channel("smile"), self.channel("jaw_open"), self.speaking)
+        return respond(seen, answers, ~self.speaking, self.config.laugh_time)
+
+    @cached_property
+    def smile_held(self) -> float:
+        """Share of the user's smiling time after its first second in which the avatar smiles."""
+        seen = self.conversation.user_valid[: len(self.generated)]
+        return held_share(self.user[:, INDEX["smile"]], self.channel("smile"), seen)
+
+    def spread(self, name: str) -> float:
+        """Standard deviation of a channel in units of the truth's."""
+        return float(self.channel(name).std() / max(self.truth[:, INDEX[name]].std(), 1e-9))
+
+    @cached_property
     def smile_correlation(self) -> NDArray[np.float64]:
         """(L,) correlation of both smiles at SMILE_LAGS; NaN where the user does not smile or is not seen."""
         user = self.user[:, INDEX["smile"]]
@@ -205,6 +225,13 @@ class Observed:
     def border_jerk(self) -> float:
         """NaN for blocks that are too short to tell."""
         return border_jerk_ratio(self.generated, self.block_frames) if self.block_frames >= 4 else float("nan")
+
+    @cached_property
+    def channel_jerk(self) -> NDArray[np.float64]:
+        """(2, 18) jerk of each channel across borders and within blocks; NaN for blocks that are too short to tell."""
+        if self.block_frames < 4:
+            return np.full((2, self.generated.shape[1]), np.nan)
+        return np.stack(border_jerk(self.generated, self.block_frames))
 
 
 def joined(observed: Sequence[Observed], what: Callable[[Observed], NDArray]) -> NDArray:

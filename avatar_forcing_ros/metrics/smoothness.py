@@ -17,9 +17,15 @@ def border_jerk_ratio(motion: NDArray, block_frames: int) -> float:
     when none lies between them; each channel is measured in units of its own standard deviation.
     Source: Flash and Hogan, 1985, for jerk as the measure of smoothness.
     """
+    across, within = border_jerk(motion, block_frames)
+    return float(across.mean() / max(within.mean(), 1e-12))
+
+
+def border_jerk(motion: NDArray, block_frames: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean jerk of each channel across borders and within blocks, both (D,); arguments as of `border_jerk_ratio`."""
     if block_frames < 4:
         raise ValueError(f"block_frames must be at least 4, got {block_frames}")
     jerk = np.abs(np.diff(np.asarray(motion, np.float64), n=3, axis=0)) / np.maximum(motion.std(axis=0), 1e-9)
     first = np.arange(len(jerk)) % block_frames  # place of the first of the four in its block
     across, within = first == block_frames - 2, first <= block_frames - 4
-    return float(jerk[across].mean() / max(jerk[within].mean(), 1e-12))
+    return jerk[across].mean(axis=0), jerk[within].mean(axis=0)

@@ -95,15 +95,15 @@ def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
     pieces = -(-frames // piece)
     padded = functional.pad(signal, (0, 0, 0, pieces * piece - frames))
     windows = padded.unfold(1, recalled_frames + piece, piece)  # (B, pieces, X, H + piece)
-    spans = windows @ _shares(piece, tuple(memory_frames)).to(signal)
+    spans = windows @ _shares(piece, tuple(memory_frames), signal.device).to(signal.dtype)
     return spans.unflatten(-1, (piece, -1)).permute(0, 1, 3, 4, 2).flatten(3).flatten(1, 2)[:, :frames]
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(mode=False)  # a run generates and trains in turn, and the table serves both
-def _shares(frames: int, memory_frames: tuple[int, ...]) -> Tensor:
+def _shares(frames: int, memory_frames: tuple[int, ...], device: torch.device) -> Tensor:
     """(H + T, T (1 + K)): how much of each frame is in each of T `frames` and in each of its means."""
     now = torch.arange(memory_frames[-1] - 1, memory_frames[-1] - 1 + frames)
     ago = now - torch.arange(len(now) + memory_frames[-1] - 1)[:, None]  # (H + T, T)
     means = [((start <= ago) & (ago < end)) / (end - start) for start, end in pairwise((0, *memory_frames))]
-    return torch.stack([(ago == 0).float(), *means], dim=-1).flatten(1)
+    return torch.stack([(ago == 0).float(), *means], dim=-1).flatten(1).to(device)

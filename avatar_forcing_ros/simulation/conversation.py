@@ -10,11 +10,14 @@ What the numbers are and where they come from is said beside them: turn-taking i
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from avatar_forcing_ros.audio.log_mel import log_mel_frames
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
@@ -24,15 +27,27 @@ from avatar_forcing_ros.simulation.espeak import Espeak
 from avatar_forcing_ros.simulation.eyes import BlinkStatistics, blink_curve, blink_times, simulate_gaze
 from avatar_forcing_ros.simulation.filming import FilmConfig, FilmStudio
 from avatar_forcing_ros.simulation.head import POSE_CHANNELS, simulate_head
+from avatar_forcing_ros.simulation.laughter import (
+    Coughs,
+    Laugh,
+    LaughStatistics,
+    answered_laughs,
+    coughs,
+    laughing_motion,
+    laughing_smiles,
+    laughs_of,
+    with_free_laughs,
+    with_quiet_laughs,
+)
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS, lip_curves
 from avatar_forcing_ros.simulation.listening import (
     ListenerStatistics,
     SmileStatistics,
     brow_raises,
-    laughing_smiles,
     listening_nods,
     mirrored_brows,
     mirrored_posture,
+    narrowed_lids,
     returned_smiles,
     spontaneous_smiles,
 )
@@ -42,6 +57,7 @@ from avatar_forcing_ros.simulation.turns import TurnStatistics, random_style, si
 from avatar_forcing_ros.simulation.voices import Speaker, random_voice
 
 _POSE = [INDEX[name] for name in POSE_CHANNELS]
+_JAW, _LIDS = INDEX["jaw_open"], [INDEX["blink_right"], INDEX["blink_left"]]
 _LIPS = [INDEX[name] for name in LIP_CHANNELS]
 _LOW = np.array([channel.low for channel in CHANNELS])
 _HIGH = np.array([channel.high for channel in CHANNELS])
@@ -68,11 +84,12 @@ class ConversationConfig:
     echo_share: float = 0.3
     echo_db: tuple[float, float] = (-35.0, -12.0)
     rest_share: float = 0.3
-    filmed_share: float = 0.15
+    filmed_share: float = 0.12
     turns: TurnStatistics = field(default_factory=TurnStatistics)
     blinks: BlinkStatistics = field(default_factory=BlinkStatistics)
     smiles: SmileStatistics = field(default_factory=SmileStatistics)
     listener: ListenerStatistics = field(default_factory=ListenerStatistics)
+    laughs: LaughStatistics = field(default_factory=LaughStatistics)
     camera: CameraConfig = field(default_factory=CameraConfig)
     film: FilmConfig = field(default_factory=FilmConfig)
     user_acoustics: AcousticsConfig = field(default_factory=AcousticsConfig)
@@ -100,6 +117,8 @@ class Conversation:
         user_talk: what the user says.
         user_smiles: the user's smiles.
         avatar_smiles: the avatar's smiles, answers included.
+        user_laughs: the user's laughs.
+        avatar_laughs: the avatar's silent laughs in answer.
         avatar_sound: (N,) float32 at 16 kHz.
         user_sound: (N,) float32 at 16 kHz.
     """
@@ -115,6 +134,8 @@ class Conversation:
     user_talk: Talk
     user_smiles: tuple[Pulse, ...]
     avatar_smiles: tuple[Pulse, ...]
+    user_laughs: tuple[Laugh, ...]
+    avatar_laughs: tuple[Laugh, ...]
     avatar_sound: NDArray[np.float32]
     user_sound: NDArray[np.float32]
 
@@ -126,6 +147,7 @@ class _Behaviour:
     motion: NDArray[np.float64]
     smiles: tuple[Pulse, ...]
     raises: tuple[Pulse, ...]
+    laughs: tuple[Laugh, ...]
 
 
 def _behave(
@@ -135,30 +157,55 @@ def _behave(
     other: Talk,
     smiles: tuple[Pulse, ...],
     raises: tuple[Pulse, ...],
+    laughs: tuple[Laugh, ...],
 ) -> _Behaviour:
     """Everything a person does that does not depend on what they see."""
     frames = config.frames
     motion = np.zeros((frames, SIZE))
-    motion[:, _POSE] = simulate_head(rng, own, frames)
+    head = simulate_head(rng, own, other, frames)
+    motion[:, _POSE] = head.pose
     motion[:, _LIPS] = lip_curves(own, frames, FRAME_RATE)
     gaze = simulate_gaze(rng, own, frames)
     motion[:, [INDEX["gaze_x"], INDEX["gaze_y"]]] = gaze.curve
     blinks = blink_curve(blink_times(rng, own, other, gaze, config.blinks), frames, config.blinks)
-    motion[:, [INDEX["blink_right"], INDEX["blink_left"]]] = blinks[:, None]
+    motion[:, _LIDS] = np.maximum(blinks, narrowed_lids(rng, smiles, frames, config.smiles))[:, None]
     motion[:, INDEX["pitch"]] += listening_nods(rng, own, other, frames, config.listener)
-    raises = raises + brow_raises(rng, own, other, config.listener)
+    raises = raises + head.brows + brow_raises(rng, own, other, config.listener)
     motion[:, INDEX["brow_raise"]] = draw(raises, frames)
     motion[:, INDEX["smile"]] = draw(smiles, frames)
-    return _Behaviour(motion, smiles, raises)
+    _laugh(rng, config, motion, own, laughs)
+    return _Behaviour(motion, smiles, raises, laughs)
 
 
-def _user(rng: np.random.Generator, config: ConversationConfig, own: Talk, other: Talk) -> _Behaviour:
-    """The user: smiles and raises brows at will, sits anywhere in front of the camera."""
+def _laugh(
+    rng: np.random.Generator,
+    config: ConversationConfig,
+    motion: NDArray[np.float64],
+    own: Talk,
+    laughs: tuple[Laugh, ...],
+) -> None:
+    """Let a face laugh, in place. Where it speaks its lips are those of the speech."""
+    laughing = laughing_motion(rng, laughs, config.frames, config.laughs)
+    silent = ~Talk(own.duration_s, own.turns + own.backchannels).speaking(FRAME_RATE)[: config.frames]
+    laughing[:, _LIPS] *= (uniform_filter1d(silent.astype(float), 5) * silent)[:, None]
+    for laugh in laughs:  # the voice opens the mouth too: less in a chuckle
+        motion[int(laugh.start_s * FRAME_RATE) : int(laugh.end_s * FRAME_RATE) + 2, _JAW] *= laugh.size
+    jaw, lids = (np.maximum(motion[:, columns], laughing[:, columns]) for columns in (_JAW, _LIDS))
+    motion += laughing
+    motion[:, _JAW], motion[:, _LIDS] = jaw, lids
+
+
+def _user(
+    rng: np.random.Generator, config: ConversationConfig, own: Talk, other: Talk, coughing: Coughs
+) -> _Behaviour:
+    """The user: smiles, laughs, coughs and raises brows at will, sits anywhere in front of the camera."""
+    laughs = laughs_of(rng, own)
     smiles = spontaneous_smiles(rng, config.duration_s, config.smiles.per_minute, config.smiles)
-    smiles += laughing_smiles(rng, own, config.smiles)
+    smiles += laughing_smiles(laughs)
     starts = rng.uniform(0, config.duration_s, rng.poisson(4 * config.duration_s / 60))
     raises = tuple(Pulse(float(t), 0.2, rng.uniform(0.2, 1.0), 0.35, rng.uniform(0.3, 1.0)) for t in starts)
-    user = _behave(rng, config, own, other, smiles, raises)
+    user = _behave(rng, config, own, other, smiles, raises, laughs)
+    user.motion[:] = np.where(coughing.motion != 0, user.motion + coughing.motion, user.motion)
     user.motion[:, _POSE] += rng.normal(0, (0.08, 0.07, 0.04, 0.12, 0.08, 0.05))
     frowns = rng.uniform(0, config.duration_s, rng.poisson(1))
     user.motion[:, INDEX["brow_furrow"]] = draw(
@@ -172,12 +219,16 @@ def _avatar(
 ) -> _Behaviour:
     """The avatar: answers what it can see of the user."""
     smiles = spontaneous_smiles(rng, config.duration_s, config.smiles.own_per_minute, config.smiles)
-    smiles += laughing_smiles(rng, own, config.smiles)
+    laughs: tuple[Laugh, ...] = ()
+    own_laughs = laughs_of(rng, own)
+    smiles += laughing_smiles(own_laughs)
     raises: tuple[Pulse, ...] = ()
     if seen:
         smiles += returned_smiles(rng, user.smiles, config.smiles)
         raises += mirrored_brows(rng, user.raises, config.listener)
-    avatar = _behave(rng, config, own, other, smiles, raises)
+        laughs = answered_laughs(rng, user.laughs, own, config.laughs)
+        smiles += laughing_smiles(laughs)
+    avatar = _behave(rng, config, own, other, smiles, raises, laughs)
     if seen:
         avatar.motion[:, _POSE] += mirrored_posture(user.motion[:, _POSE], config.listener)
     return avatar
@@ -194,11 +245,19 @@ def _rest_pose(rng: np.random.Generator, config: ConversationConfig) -> NDArray[
 
 
 class ConversationSimulator:
-    """Makes conversations by number; one object per process, because espeak-ng holds one voice per process."""
+    """Makes conversations by number; one object per process, because espeak-ng holds one voice per process.
 
-    def __init__(self, config: ConversationConfig | None = None, seed: int = 0) -> None:
+    Args:
+        config: how they are made.
+        seed: of all of them.
+        films: keeps what was read of filmed users, one file a conversation, so that none is filmed twice and training
+            can be where there is no face mesh. None keeps nothing. It belongs to this configuration and seed.
+    """
+
+    def __init__(self, config: ConversationConfig | None = None, seed: int = 0, films: Path | None = None) -> None:
         self.config = config or ConversationConfig()
         self.seed = seed
+        self.films = films
         self._espeak = Espeak()
 
     def make(self, index: int) -> Conversation:
@@ -208,13 +267,15 @@ class ConversationSimulator:
             Speaker(random_voice(rng, config.flite_share, config.held_out_voices), self._espeak) for _ in range(2)
         )
         own, other = simulate_turns(rng, config.duration_s, avatar_voice, user_voice, random_style(rng), config.turns)
-        user = _user(rng, config, other, own)
+        other = with_quiet_laughs(rng, with_free_laughs(rng, other, user_voice, config.laughs), config.laughs)
+        coughing = coughs(rng, other, config.frames, config.laughs)
+        user = _user(rng, config, other, own, coughing)
         user_motion = np.clip(user.motion, _LOW, _HIGH)
-        tracked = observe(rng, user_motion, config.camera, self._film(rng, user_motion))
+        tracked = observe(rng, user_motion, config.camera, self._film(rng, user_motion, index))
         avatar = _avatar(rng, config, own, other, user, seen=bool(tracked.valid.any()))
         rest = _rest_pose(rng, config)
         avatar_sound = record(rng, own.sound(), config.avatar_acoustics)
-        user_sound = self._with_echo(rng, record(rng, other.sound(), config.user_acoustics), avatar_sound)
+        user_sound = self._with_echo(rng, record(rng, other.sound() + coughing.sound, config.user_acoustics), avatar_sound)
         return Conversation(
             motion=np.clip(avatar.motion + rest, _LOW, _HIGH).astype(np.float32),
             reference=rest.astype(np.float32),
@@ -227,6 +288,8 @@ class ConversationSimulator:
             user_talk=other,
             user_smiles=user.smiles,
             avatar_smiles=avatar.smiles,
+            user_laughs=user.laughs,
+            avatar_laughs=avatar.laughs,
             avatar_sound=avatar_sound,
             user_sound=user_sound,
         )
@@ -236,13 +299,25 @@ class ConversationSimulator:
         """Made with the first user who is filmed: it takes 350 MB and two seconds."""
         return FilmStudio(self.config.film)
 
-    def _film(self, rng: np.random.Generator, motion: NDArray[np.float64]) -> Observed | None:
+    def _film(self, rng: np.random.Generator, motion: NDArray[np.float64], index: int) -> Observed | None:
         """What is read from pictures of a user who is filmed; None of the others.
 
         Draws from a stream of its own, so that all else in a conversation is the same whether it is filmed or not.
         """
         own = rng.spawn(1)[0]
-        return self._studio.film(own, motion) if own.random() < self.config.filmed_share else None
+        if own.random() >= self.config.filmed_share:
+            return None
+        if self.films is None:
+            return self._studio.film(own, motion)
+        path = self.films / f"{index:05d}.npz"
+        if not path.exists():
+            read = self._studio.film(own, motion)
+            self.films.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{os.getpid()}.partial.npz")
+            np.savez(partial, latent=read.latent.astype(np.float32), valid=read.valid)
+            partial.rename(path)
+        with np.load(path) as kept:
+            return Observed(kept["latent"], kept["valid"])
 
     def _with_echo(
         self, rng: np.random.Generator, user_sound: NDArray[np.float32], avatar_sound: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Head motion: slow drift of posture, and the beats of speech."""
+"""Head motion: slow drift, shifts of posture, and the beats of speech."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw
+from avatar_forcing_ros.simulation.phrases import SAMPLE_RATE, Phoneme, Phrase
+from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw, frame_times, poisson_times, smooth_step
 from avatar_forcing_ros.simulation.talk import Talk
 
 POSE_CHANNELS = ("yaw", "pitch", "roll", "x", "y", "scale")
@@ -27,18 +28,33 @@ class HeadStatistics:
         drift_corner_hz: below it the spectrum is flat, so that the head stays around its rest pose.
         drift_limit_hz: no drift above it. Source: Hadar et al., 1983 (slow motion below 1.8 Hz).
         beat_share: chance that a vowel carries a beat of the head. Source: Graf et al., 2002; Munhall et al., 2004.
+        stressed_share: the same of the loudest third of a phrase's vowels. Source: Graf et al., 2002; Swerts and
+            Krahmer, 2010 (beats and brows go with accents).
+        brow_share: chance that such a beat comes with raised brows. Source: Flecha-Garcia, 2010.
         beat_rad: median depth of a beat.
         beat_yaw_share: yaw and roll of a beat in units of its depth.
+        shifts_per_minute: shifts of posture at any time. Source: Cassell et al., 2001 (most come at changes of turn).
+        turn_shift_share: chance of one when the other begins to speak, or oneself.
+        shift_std: standard deviation of a posture.
+        shift_s: least and greatest duration of a shift.
+        lean: mean of `scale` while the other speaks: one leans in. Source: Trout and Rosenfeld, 1980.
     """
 
-    drift_std: tuple[float, ...] = (0.045, 0.030, 0.026, 0.045, 0.025, 0.012)
-    listening_share: float = 0.5
+    drift_std: tuple[float, ...] = (0.045, 0.032, 0.034, 0.045, 0.025, 0.014)
+    listening_share: float = 0.7
     drift_slope: float = 1.0
     drift_corner_hz: float = 0.06
     drift_limit_hz: float = 1.4
-    beat_share: float = 0.28
+    beat_share: float = 0.12
+    stressed_share: float = 0.55
+    brow_share: float = 0.22
     beat_rad: float = 0.030
     beat_yaw_share: float = 0.5
+    shifts_per_minute: float = 4.0
+    turn_shift_share: float = 0.35
+    shift_std: tuple[float, ...] = (0.018, 0.026, 0.036, 0.035, 0.02, 0.018)
+    shift_s: tuple[float, float] = (0.6, 1.5)
+    lean: float = 0.018
 
 
 def drift(rng: np.random.Generator, frames: int, channels: int, statistics: HeadStatistics) -> NDArray[np.float64]:
@@ -60,25 +76,73 @@ def activity(own: Talk, frames: int, statistics: HeadStatistics) -> NDArray[np.f
     return statistics.listening_share + (1 - statistics.listening_share) * speaking
 
 
-def beats(rng: np.random.Generator, own: Talk, frames: int, statistics: HeadStatistics) -> NDArray[np.float64]:
-    """(T, 3) yaw, pitch and roll of the beats of one's own speech."""
+def postures(
+    rng: np.random.Generator, own: Talk, other: Talk, frames: int, statistics: HeadStatistics
+) -> NDArray[np.float64]:
+    """(T, 6) where the head rests: another place after each shift of posture, most of them when turns change."""
+    s, times = statistics, frame_times(frames)
+    shifts = [(t, False) for t in poisson_times(rng, own.duration_s, s.shifts_per_minute, least_gap_s=2.0)]
+    for talk, listens in ((other, True), (own, False)):
+        starts = [i.start_s for i in talk.turns if i.turn_start and rng.random() < s.turn_shift_share]
+        shifts += [(start + rng.uniform(0.1, 0.6), listens) for start in starts]
+    place = rng.normal(0, s.shift_std)
+    out = np.tile(place, (frames, 1))
+    for start, listens in sorted(shifts):
+        target = rng.normal(0, s.shift_std) + (np.array([0, 0, 0, 0, 0, s.lean]) if listens else 0)
+        out += smooth_step((times - start) / rng.uniform(*s.shift_s))[:, None] * (target - place)
+        place = target
+    return out
+
+
+@dataclass(frozen=True)
+class Beats:
+    """`motion` (T, 3): yaw, pitch and roll of the beats of one's own speech; `brows`: raised with some of them."""
+
+    motion: NDArray[np.float64]
+    brows: tuple[Pulse, ...]
+
+
+def beats(rng: np.random.Generator, own: Talk, frames: int, statistics: HeadStatistics) -> Beats:
+    """Beats of the head on vowels, mostly on loud ones."""
     pulses: tuple[list[Pulse], ...] = ([], [], [])
+    brows = []
     for item in own.spoken:
-        for phoneme in item.phrase.phonemes:
-            if phoneme.symbol[:1] in _VOWELS and rng.random() < statistics.beat_share:
+        vowels = [phoneme for phoneme in item.phrase.phonemes if phoneme.symbol[:1] in _VOWELS]
+        levels = np.array([_level(item.phrase, vowel) for vowel in vowels])
+        stressed = levels >= np.quantile(levels, 2 / 3) if len(levels) else levels
+        for phoneme, stress in zip(vowels, stressed, strict=True):
+            if rng.random() < (statistics.stressed_share if stress else statistics.beat_share):
                 start = item.start_s + phoneme.start_s - 0.08
                 depth = statistics.beat_rad * np.exp(rng.normal(0, 0.5)) * (1 if rng.random() < 0.8 else -0.6)
                 sides = rng.normal(0, statistics.beat_yaw_share * abs(depth), 2)
                 for axis, size in enumerate((sides[0], depth, sides[1])):
                     pulses[axis].append(Pulse(start, 0.14, 0.04, 0.28, float(np.clip(size, -0.12, 0.12))))
-    return np.stack([draw(axis, frames) for axis in pulses], axis=1)
+                if stress and rng.random() < statistics.brow_share:
+                    brows.append(Pulse(start - 0.04, 0.2, 0.12, 0.35, float(rng.uniform(0.2, 0.6))))
+    return Beats(np.stack([draw(axis, frames) for axis in pulses], axis=1), tuple(brows))
+
+
+def _level(phrase: Phrase, phoneme: Phoneme) -> float:
+    """Mean power of a sound."""
+    piece = phrase.samples[int(phoneme.start_s * SAMPLE_RATE) : int(phoneme.end_s * SAMPLE_RATE)]
+    return float((piece**2).mean()) if len(piece) else 0.0
+
+
+@dataclass(frozen=True)
+class Head:
+    """`pose` (T, 6) in POSE_CHANNELS, around zero, and `brows`: raised with beats of the head."""
+
+    pose: NDArray[np.float64]
+    brows: tuple[Pulse, ...]
 
 
 def simulate_head(
-    rng: np.random.Generator, own: Talk, frames: int, statistics: HeadStatistics | None = None
-) -> NDArray[np.float64]:
-    """(T, 6) head pose of one person in POSE_CHANNELS, around zero."""
+    rng: np.random.Generator, own: Talk, other: Talk, frames: int, statistics: HeadStatistics | None = None
+) -> Head:
+    """Head of one person who speaks and listens."""
     statistics = statistics or HeadStatistics()
     pose = drift(rng, frames, 6, statistics) * statistics.drift_std * activity(own, frames, statistics)[:, None]
-    pose[:, :3] += beats(rng, own, frames, statistics)
-    return pose
+    pose += postures(rng, own, other, frames, statistics)
+    made = beats(rng, own, frames, statistics)
+    pose[:, :3] += made.motion
+    return Head(pose, made.brows)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, nod, poisson_times
+from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw, nod, poisson_times
 from avatar_forcing_ros.simulation.talk import Talk
 
 
@@ -27,15 +27,19 @@ class SmileStatistics:
         hold_s: median plateau; many are flashes between words. Source: Ekman and Friesen, 1982 (felt smiles last 0.66
             to 4 s from first to last); Frank et al., 1993.
         hold_log_std: spread of its logarithm.
+        held_share: chance of a smile that is held.
+        held_s: least and greatest plateau of those.
+        felt_share: chance that a smile reaches the eyes; large and held ones do. Source: Ekman and Friesen, 1982.
+        narrowing: least and greatest closure of the lids in a full smile that is felt.
         fall_s: least and greatest duration of the offset.
         return_share: chance that a clear smile is returned. Source: Hinsz and Tomhave, 1991 (about half in
             strangers); a friendly avatar returns most.
         return_delay_s: least and greatest time from its onset to the onset of the answer. Source: Dimberg and Thunberg,
-            1998 (muscle activity after 0.3 to 0.4 s); Heerey and Crossley, 2013 (0.5 to 0.8 s).
+            1998 (muscle activity after 0.3 to 0.4 s); Heerey and Crossley, 2013 (genuine smiles are at times foreseen).
+        return_rise_s: as `rise_s`, of an answer.
         return_gain: least and greatest size of the answer in units of the smile.
         linger_s: least and greatest time from the end of the smile's plateau to that of the answer.
         least_size: smaller smiles stay unanswered.
-        laugh_size: least and greatest smile while laughing. Source: Ruch and Ekman, 2001.
     """
 
     per_minute: float = 7.0
@@ -43,13 +47,17 @@ class SmileStatistics:
     rise_s: tuple[float, float] = (0.2, 0.65)
     hold_s: float = 0.9
     hold_log_std: float = 0.9
+    held_share: float = 0.35
+    held_s: tuple[float, float] = (1.5, 7.0)
+    felt_share: float = 0.5
+    narrowing: tuple[float, float] = (0.16, 0.28)
     fall_s: tuple[float, float] = (0.3, 1.0)
     return_share: float = 0.88
-    return_delay_s: tuple[float, float] = (0.28, 0.45)
+    return_delay_s: tuple[float, float] = (0.2, 0.34)
+    return_rise_s: tuple[float, float] = (0.2, 0.45)
     return_gain: tuple[float, float] = (0.75, 1.0)
     linger_s: tuple[float, float] = (0.0, 0.3)
     least_size: float = 0.15
-    laugh_size: tuple[float, float] = (0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -93,36 +101,34 @@ class ListenerStatistics:
 def spontaneous_smiles(
     rng: np.random.Generator, duration_s: float, per_minute: float, s: SmileStatistics
 ) -> tuple[Pulse, ...]:
-    """Smiles without an outer cause, small and large."""
-    return tuple(
-        Pulse(
-            start,
-            rng.uniform(*s.rise_s),
-            s.hold_s * float(np.exp(rng.normal(0, s.hold_log_std))),
-            rng.uniform(*s.fall_s),
-            size=float(rng.uniform(0.12, 1.0)),
-        )
-        for start in poisson_times(rng, duration_s, per_minute, least_gap_s=2.0)
-    )
+    """Smiles without an outer cause, small and large, flashes and held ones, polite and felt."""
+    smiles = []
+    for start in poisson_times(rng, duration_s, per_minute, least_gap_s=2.0):
+        hold = s.hold_s * float(np.exp(rng.normal(0, s.hold_log_std)))
+        if rng.random() < s.held_share:
+            hold = float(rng.uniform(*s.held_s))
+        size, felt = float(rng.uniform(0.12, 1.0)), bool(rng.random() < s.felt_share)
+        smiles.append(Pulse(start, rng.uniform(*s.rise_s), hold, rng.uniform(*s.fall_s), size, felt))
+    return tuple(smiles)
 
 
-def laughing_smiles(rng: np.random.Generator, own: Talk, s: SmileStatistics) -> tuple[Pulse, ...]:
-    """The smile that comes just before one's own laughter and outlasts it."""
-    return tuple(
-        Pulse(laugh.start_s - 0.3, 0.35, laugh.phrase.duration_s, 1.2, size=float(rng.uniform(*s.laugh_size)))
-        for laugh in own.laughs
-    )
+def narrowed_lids(
+    rng: np.random.Generator, smiles: tuple[Pulse, ...], frames: int, s: SmileStatistics
+) -> NDArray[np.float64]:
+    """(T,) closure of the lids by smiles that are felt: it comes with the smile, and grows with it."""
+    return draw((replace(p, size=p.size * rng.uniform(*s.narrowing)) for p in smiles if p.felt), frames)
 
 
 def returned_smiles(rng: np.random.Generator, smiles: tuple[Pulse, ...], s: SmileStatistics) -> tuple[Pulse, ...]:
-    """Answers to the other's smiles: later, a little smaller, a little longer, and not always."""
+    """Answers to the other's smiles: later, a little smaller, a little longer, of the same kind, and not
+    always."""
     answers = []
     for smile in smiles:
         if smile.size >= s.least_size and rng.random() < s.return_share:
-            delay, rise = rng.uniform(*s.return_delay_s), rng.uniform(*s.rise_s)
+            delay, rise = rng.uniform(*s.return_delay_s), rng.uniform(*s.return_rise_s)
             hold = max(0.2, smile.rise_s + smile.hold_s + rng.uniform(*s.linger_s) - delay - rise)
             size = smile.size * rng.uniform(*s.return_gain)
-            answers.append(Pulse(smile.start_s + delay, rise, hold, rng.uniform(*s.fall_s), size))
+            answers.append(Pulse(smile.start_s + delay, rise, hold, rng.uniform(*s.fall_s), size, smile.felt))
     return tuple(answers)
 
 

@@ -21,6 +21,7 @@ class Pulse:
         hold_s: how long it stays.
         fall_s: how long it returns.
         size: height of its plateau.
+        felt: of a smile: it reaches the eyes. Source: Ekman and Friesen, 1982; polite smiles do not.
     """
 
     start_s: float
@@ -28,6 +29,7 @@ class Pulse:
     hold_s: float
     fall_s: float
     size: float
+    felt: bool = False
 
     @property
     def end_s(self) -> float:

@@ -13,6 +13,10 @@ from avatar_forcing_ros.simulation.talk import Spoken, Talk
 from avatar_forcing_ros.simulation.voices import Speaker
 
 
+_USER = 1
+"""The second of the two speakers; the avatar is the first."""
+
+
 @dataclass(frozen=True)
 class TurnStatistics:
     """Timing of a conversation.
@@ -33,6 +37,8 @@ class TurnStatistics:
         same_speaker_share: chance that the same person goes on after a gap.
         laugh_share: chance that a turn ends in laughter, mostly the speaker's own. Source: Provine, 1993 (it follows
             phrases and hardly ever breaks into them).
+        user_laugh_share: the same of the user's turns; more than people do, so that answers are learnt.
+        after_laugh_s: least and greatest silence after the user's laugh, in which the avatar may still laugh along.
         loudness: how the level moves.
     """
 
@@ -45,6 +51,8 @@ class TurnStatistics:
     backchannel_delay_s: tuple[float, float] = (0.15, 0.5)
     same_speaker_share: float = 0.12
     laugh_share: float = 0.07
+    user_laugh_share: float = 0.3
+    after_laugh_s: tuple[float, float] = (0.2, 1.6)
     loudness: LoudnessStatistics = field(default_factory=LoudnessStatistics)
 
 
@@ -140,12 +148,13 @@ def _say(stage: _Stage, who: int, text: str) -> Phrase:
 
 def _maybe_laugh(stage: _Stage, who: int, after_s: float) -> float:
     """Laughter after a turn, now and then; returns when it is over."""
-    if stage.rng.random() >= stage.statistics.laugh_share:
+    statistics = stage.statistics
+    if stage.rng.random() >= (statistics.user_laugh_share if who == _USER else statistics.laugh_share):
         return after_s
     start_s = after_s + float(stage.rng.uniform(0.1, 0.3))
     laugh = Spoken(start_s, _say(stage, who, laughter(stage.rng)), laugh=True)
     stage.spoken[who].append(laugh)
-    return laugh.end_s
+    return laugh.end_s + (float(stage.rng.uniform(*statistics.after_laugh_s)) if who == _USER else 0.0)
 
 
 def _pause_s(stage: _Stage) -> float:

@@ -28,6 +28,7 @@ from avatar_forcing_ros.network.placement import fall_back
 from avatar_forcing_ros.network.transformer import Window
 from avatar_forcing_ros.stream.anchor import AnchorConfig, anchor_block
 from avatar_forcing_ros.stream.guidance import Guidance
+from avatar_forcing_ros.stream.poise import Poise, poise_from
 from avatar_forcing_ros.stream.smoothing import PAST_FRAMES, BlockSmoother
 
 Result = TypeVar("Result")
@@ -49,6 +50,9 @@ class SamplerConfig:
             brings rare motion back (blinks, nods, looks away), less takes motion without cause away.
         smoothing: how strongly each number of the latent is smoothed within a block and across its border; empty is not
             at all, as published. See `smoothing`.
+        settling_s: over how many seconds each number of the latent comes back to the portrait's own; 0 and empty are
+            never, as published. See `poise`.
+        easing_frames: how far each number is eased across the borders of blocks; empty is not at all. See `poise`.
     """
 
     steps: int = 8
@@ -58,11 +62,13 @@ class SamplerConfig:
     anchor: AnchorConfig = field(default_factory=AnchorConfig)
     noise_scale: tuple[float, ...] = ()
     smoothing: tuple[float, ...] = ()
+    settling_s: tuple[float, ...] = ()
+    easing_frames: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
-        for name in ("noise_scale", "smoothing"):
+        for name in ("noise_scale", "smoothing", "settling_s", "easing_frames"):
             numbers = tuple(getattr(self, name))
             object.__setattr__(self, name, numbers)  # YAML has lists
             if min(numbers, default=0.0) < 0:
@@ -78,19 +84,21 @@ class GeneratorState:
         tail: the last l frames emitted, (B, l, M): the next window's offset frames.
         cache: keys, values and conditions of the past, for all guidance branches.
         mean: running mean of the motion, (B, M), which the anchor watches.
+        poise: what composing the motion remembers, (B, M, 3).
     """
 
     reference: Tensor
     tail: Tensor
     cache: KVCache
     mean: Tensor
+    poise: Tensor
 
     def follow(self, network: Tensor) -> None:
         """Go where the network is, given one of its parameters."""
         if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
             self.cache = self.cache.to(network)
-            self.reference, self.tail, self.mean = (
-                x.to(network.device) for x in (self.reference, self.tail, self.mean)
+            self.reference, self.tail, self.mean, self.poise = (
+                x.to(network.device) for x in (self.reference, self.tail, self.mean, self.poise)
             )
 
     def snapshot(self) -> GeneratorState:
@@ -100,7 +108,7 @@ class GeneratorState:
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return self.cache.bytes + sum(x.numel() * x.element_size() for x in (self.reference, self.tail, self.mean))
+        return self.cache.bytes + sum(x.numel() * x.element_size() for x in (self.reference, self.tail, self.mean, self.poise))
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,10 @@ class BlockGenerator:
             raise ValueError(
                 f"smoothing needs a look-ahead of at least {PAST_FRAMES} frames, got {network.config.lookahead_frames}"
             )
+
+        sizes, still = network.config, (0.0,) * network.config.motion_size
+        settling, easing = (self._for_each_number(name) or still for name in ("settling_s", "easing_frames"))
+        self._poise = Poise(settling, easing, sizes.block_frames) if any((*settling, *easing)) else None
 
     def _for_each_number(self, name: str) -> tuple[float, ...]:
         """A setting that has one value for each number of a latent, or none."""
@@ -213,7 +225,10 @@ class BlockGenerator:
         x = self._anchored(self._smoothed(self._denoise(x, offset, state.reference, window), offset), state)
         state.cache.commit(self._finished_keys(x, state.reference, window), c, noise.shape[1])
         state.tail = x[:, -offset:].clone()
-        return x[:, offset:]
+        if self._poise is None:
+            return x[:, offset:]
+        shown, state.poise = self._poise(x[:, offset:], state.reference, state.poise)
+        return shown
 
     def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Window) -> Tensor:
         """All solver steps; the first `offset` frames are clean and stay as they are."""
@@ -248,7 +263,7 @@ class BlockGenerator:
         window = self.network.transformer.open_window(c)
         cache = KVCache.from_clip(self._finished_keys(motion, reference, window), c, self.network.config)
         tail = motion[:, -self.network.config.lookahead_frames :].clone()
-        return GeneratorState(reference, tail, cache, mean=reference.clone())
+        return GeneratorState(reference, tail, cache, reference.clone(), poise_from(motion[:, -1], reference))
 
     def _modulation(self, rows: list[int]) -> Modulation:
         """Of frames at these rows of the time table: row 0 is clean, row i is step i."""

@@ -1,8 +1,7 @@
 """Clips for training: pieces of conversations with every signal at the place where streaming will put it.
 
 Position i of a clip carries the avatar's own speech of frame i, the user's motion sampled `motion_delay` frames before
-frame i is presented, and the user's audio whose last sample precedes that presentation by the same time, which is the
-feature frame one further back.
+frame i is presented, and the user's feature frame `audio_delay` before it, as live; see `alignment`.
 """
 
 from __future__ import annotations
@@ -12,10 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
+from avatar_forcing_ros.alignment import Alignment
+from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale
+
+
+_LAUGHING_SMILE, _LAUGHING_JAW, _HALF_A_SECOND = 0.4, 0.12, 12
+
+BUNDLED_ALIGNMENT = Alignment.of(AvatarConfig(), block_frames=4)
+"""Of the bundled network."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +39,19 @@ class ClipConfig:
         audio_delay: the same for the user's feature frames.
         jitter: greatest random shift of both, in frames, against brittleness.
         audio_absent_share: chance that a clip has no microphone at all.
+        laugh_share: chance that a clip is drawn where the user's mouth is open and smiles, as in laughter; else such
+            moments, and what answers them, are too rare to be learnt. Chosen by the user's face, so that laughs which
+            are not answered are shown as often. Only for named channels.
     """
 
     frames: int = 48
     lookback_frames: int = 2
     recalled_frames: int = 0
-    motion_delay: int = 6
-    audio_delay: int = 7
+    motion_delay: int = BUNDLED_ALIGNMENT.motion_frames
+    audio_delay: int = BUNDLED_ALIGNMENT.audio_frames
     jitter: int = 1
     audio_absent_share: float = 0.05
+    laugh_share: float = 0.0
 
     @property
     def first_start(self) -> int:
@@ -109,6 +122,7 @@ class ClipSampler:
         self.scale = scale
         self.config = config
         self.rng = np.random.default_rng(seed)
+        self._laughs = _laughs_in(corpus) if config.laugh_share else np.zeros((0, 2), np.int64)
 
     def draw(self, batch: int) -> ClipBatch:
         """Draw `batch` clips at random."""
@@ -118,7 +132,13 @@ class ClipSampler:
         """Draw where `batch` clips lie."""
         config, rng = self.config, self.rng
         which = rng.integers(0, self.corpus.conversations, batch)
-        starts = rng.integers(config.first_start, self.corpus.frames - config.frames + 1, batch)
+        last = self.corpus.frames - config.frames
+        starts = rng.integers(config.first_start, last + 1, batch)
+        if len(self._laughs):
+            laugh = self._laughs[rng.integers(0, len(self._laughs), batch)]
+            chosen = rng.random(batch) < config.laugh_share
+            near = np.clip(laugh[:, 1] - rng.integers(0, config.frames, batch), config.first_start, last)
+            which, starts = np.where(chosen, laugh[:, 0], which), np.where(chosen, near, starts)
         shifts = rng.integers(-config.jitter, config.jitter + 1, batch)
         own = _rows(starts, -config.lookback_frames, config.frames)
         beside = _rows(starts, -config.lookback_frames - config.recalled_frames, config.frames)
@@ -149,6 +169,15 @@ class ClipSampler:
     def motion(self, motion: NDArray[np.float32], places: Places) -> Tensor:
         """(B, T, M) in network units, from any motion (C, T', M) of the corpus's conversations."""
         return _tensor(self.scale.normalize(motion[places.conversations, places.clip]))
+
+
+def _laughs_in(corpus: Corpus) -> NDArray[np.int64]:
+    """(N, 2) conversation and frame at which users begin to smile with an open mouth for most of half a second."""
+    smile, jaw = corpus.user_motion[..., INDEX["smile"]], corpus.user_motion[..., INDEX["jaw_open"]]
+    open_smile = ((smile > _LAUGHING_SMILE) & (jaw > _LAUGHING_JAW)).astype(np.float64)
+    often = uniform_filter1d(open_smile, _HALF_A_SECOND, axis=1) > 0.6
+    begins = often[:, 1:] & ~often[:, :-1]
+    return np.argwhere(begins) + [0, 1]
 
 
 def _tensor(array: NDArray) -> Tensor:

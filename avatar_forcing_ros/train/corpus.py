@@ -31,7 +31,7 @@ class CorpusConfig:
         conversation: how each is made.
     """
 
-    conversations: int = 540
+    conversations: int = 600
     seed: int = 1
     shard_conversations: int = 20
     conversation: ConversationConfig = field(default_factory=ConversationConfig)
@@ -91,9 +91,9 @@ class _Shard:
         return self.folder / f"{self.config.fingerprint}_{self.first:05d}_{self.count}.npz"
 
 
-def _stack(config: CorpusConfig, first: int, count: int) -> Corpus:
+def _stack(config: CorpusConfig, first: int, count: int, folder: Path) -> Corpus:
     """Simulate some conversations, in order."""
-    simulator = ConversationSimulator(config.conversation, config.seed)
+    simulator = ConversationSimulator(config.conversation, config.seed, folder / f"{config.fingerprint}_films")
     made = [simulator.make(index) for index in range(first, first + count)]
     arrays = {f.name: np.stack([getattr(conversation, f.name) for conversation in made]) for f in fields(Corpus)}
     for name in ("avatar_features", "user_features"):
@@ -104,7 +104,7 @@ def _stack(config: CorpusConfig, first: int, count: int) -> Corpus:
 def _write(shard: _Shard) -> Path:
     """Make one shard unless it is there; an interrupted write leaves no file under its final name."""
     if not shard.path.exists():
-        corpus = _stack(shard.config, shard.first, shard.count)
+        corpus = _stack(shard.config, shard.first, shard.count, shard.folder)
         partial = shard.path.with_suffix(f".{os.getpid()}.partial.npz")
         np.savez(partial, **{f.name: getattr(corpus, f.name) for f in fields(Corpus)})
         partial.rename(shard.path)

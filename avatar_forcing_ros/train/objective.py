@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from avatar_forcing_ros.flow.noise_levels import sample_block_times
 from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME, interpolate, target_velocity
-from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
@@ -21,8 +22,22 @@ EVENT_CHANNELS = ("pitch", "smile", "brow_raise", "blink_right", "blink_left", "
 DECIDED_CHANNELS = tuple(name for name in LIP_CHANNELS if name != "press")
 """The speech all but decides them; pressed lips (p, b, m) are as rare as blinks, and by sound less than certain."""
 
+_SILENT = -0.98
+"""Mean of log-mel features; -1 is digital silence."""
+
 MIRRORED_CHANNELS = ("smile", "brow_raise")
 """In them the avatar answers the user's face."""
+
+_RETURN_FRAMES = {
+    **dict.fromkeys(("yaw", "roll", "x", "y", "scale"), 5.0),
+    "pitch": 4.0,
+    "brow_raise": 1.5,
+    "brow_furrow": 1.5,
+    "smile": 0.7,
+}
+"""How a channel comes back from a past that has gone astray: what is left of the error after k frames is
+(1 + k / n) exp(-k / n). It begins with no speed, so that the face goes on from where it is. A network that is shown an
+instant return learns a kink at every border of its blocks. The other channels are quick, and return at once."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,7 @@ class ObjectiveConfig:
         last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
             block after it.
         lip_weight: weight of the lip channels.
+        press_weight: weight of pressed lips, which are as rare as they are missed.
         event_weight: weight of EVENT_CHANNELS.
         has_channels: the numbers are the named channels of `facemesh`; those of `autoencoder` all count alike.
     """
@@ -60,9 +76,10 @@ class ObjectiveConfig:
     past_clean_share: float = 0.5
     past_noise: float = 0.05
     past_offset: float = 0.15
-    past_swap_share: float = 0.3
+    past_swap_share: float = 0.7
     last_block_weight: float = 3.0
     lip_weight: float = 3.0
+    press_weight: float = 6.0
     event_weight: float = 2.5
     has_channels: bool = True
 
@@ -101,8 +118,9 @@ class Dropout:
 
 def draw_dropout(batch: int, config: ObjectiveConfig, generator: torch.Generator) -> Dropout:
     """Draw what each clip of a batch is conditioned on."""
-    alone = torch.rand(batch, 4, generator=generator) >= config.dropout
-    mode = torch.rand(batch, generator=generator)
+    device = generator.device
+    alone = torch.rand(batch, 4, generator=generator, device=device) >= config.dropout
+    mode = torch.rand(batch, generator=generator, device=device)
     null = mode < config.null_dropout
     no_speech = mode < config.null_dropout + config.speech_dropout
     no_user = null | (mode > 1 - config.user_dropout)
@@ -117,9 +135,10 @@ def draw_dropout(batch: int, config: ObjectiveConfig, generator: torch.Generator
 def draw_times(batch: int, frames: int, block: int, config: ObjectiveConfig, generator: torch.Generator) -> Times:
     """Flow times: independent per block, or in some clips a nearly clean past before a random block."""
     t = shifted(sample_block_times(batch, frames, block, generator), config.noise_shift)
-    first_noisy = torch.randint(frames // block, (batch, 1), generator=generator) * block
-    streaming = torch.rand(batch, 1, generator=generator) < config.past_clean_share
-    past = streaming & (torch.arange(frames)[None] < first_noisy)
+    device = generator.device
+    first_noisy = torch.randint(frames // block, (batch, 1), generator=generator, device=device) * block
+    streaming = torch.rand(batch, 1, generator=generator, device=device) < config.past_clean_share
+    past = streaming & (torch.arange(frames, device=device)[None] < first_noisy)
     return Times(torch.where(past, t * config.past_noise, t), past)
 
 
@@ -129,25 +148,64 @@ def shifted(t: Tensor, shift: float) -> Tensor:
     return NOISE_TIME * shift * share / (1 + (shift - 1) * share)
 
 
-def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator) -> Noised:
-    """Put clips at their times on the path, and their past a little astray."""
-    noise = torch.randn(motion.shape, generator=generator).to(motion.device)
-    astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator).to(motion.device)
+def add_noise(
+    motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator, silent: Tensor | None = None
+) -> Noised:
+    """Put clips at their times on the path, their past a little astray, and what follows on the way back from there.
+
+    Args:
+        motion: (B, T, M) clean.
+        times: flow times, and which frames are the past.
+        config: how far astray.
+        generator: of the noise.
+        silent: (B, T) where the avatar says nothing; there the jaw of a past may be somebody else's too.
+    """
+    noise = torch.randn(motion.shape, generator=generator, device=generator.device).to(motion.device)
+    astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator, device=generator.device)
     t, past = times.t.to(motion.device), times.past.to(motion.device)
-    x_t = interpolate(_with_other_answers(motion, past, config, generator), noise, t)
-    x_t = x_t + config.past_offset * astray * past[..., None]
-    return Noised(x_t, t.masked_fill(past, CLEAN_TIME), target_velocity(motion, noise), (~past).float())
+    shown = _with_other_answers(motion, past, config, generator, silent)
+    error = shown - motion + config.past_offset * astray.to(motion.device) * past[..., None]
+    clean = motion + error * past[..., None] + _on_the_way_back(error, past, config)
+    x_t = interpolate(clean, noise, t)
+    return Noised(x_t, t.masked_fill(past, CLEAN_TIME), target_velocity(clean, noise), (~past).float())
 
 
-def _with_other_answers(motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
-    """Clips in some of which the past answers somebody else: MIRRORED_CHANNELS there are those of the next clip."""
-    astray = torch.rand(len(motion), 1, generator=generator) < config.past_swap_share
-    mixed = motion.clone()
-    if config.has_channels:
-        swapped = (past & astray.to(past.device))[..., None]
-        channels = [INDEX[name] for name in MIRRORED_CHANNELS]
-        mixed[..., channels] = torch.where(swapped, motion.roll(1, dims=0)[..., channels], motion[..., channels])
-    return mixed
+def _on_the_way_back(error: Tensor, past: Tensor, config: ObjectiveConfig) -> Tensor:
+    """(B, T, M) what is left after the past of its last `error` (B, T, M); see `_RETURN_FRAMES`."""
+    if not config.has_channels:
+        return torch.zeros_like(error)
+    frames = torch.arange(1, past.shape[1] + 1, device=past.device)
+    since = frames - past.sum(dim=1, keepdim=True)  # (B, T), 1 in the first frame after it
+    last = (since == 0)[..., None]
+    share = since.clamp(min=0)[..., None] / _per_channel(tuple(_RETURN_FRAMES.items()), 1e-3, past.device)
+    left = (1 + share) * torch.exp(-share) * (since > 0)[..., None]
+    return (error * last).sum(dim=1, keepdim=True) * left
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(mode=False)
+def _per_channel(values: tuple[tuple[str, float], ...], default: float, device: torch.device) -> Tensor:
+    """(18,) a number for each channel, made once for each device."""
+    given = dict(values)
+    return torch.tensor([given.get(name, default) for name in NAMES], device=device)
+
+
+def _with_other_answers(
+    motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator, silent: Tensor | None
+) -> Tensor:
+    """Clips in some of which the past answers somebody else.
+
+    MIRRORED_CHANNELS there are those of the next clip; where the avatar is silent the jaw too, which may laugh.
+    """
+    astray = torch.rand(len(motion), 1, generator=generator, device=generator.device) < config.past_swap_share
+    if not config.has_channels:
+        return motion
+    swapped = (past & astray.to(past.device))[..., None]
+    mirrored = swapped & (_per_channel(tuple((name, 1.0) for name in MIRRORED_CHANNELS), 0.0, past.device) > 0)
+    if silent is not None:
+        jaw = _per_channel((("jaw_open", 1.0),), 0.0, past.device) > 0
+        mirrored = mirrored | (swapped & silent[..., None] & jaw)
+    return torch.where(mirrored, motion.roll(1, dims=0), motion)
 
 
 def encode(network: AvatarForcingNetwork, clips: ClipBatch, keep: Dropout) -> Tensor:
@@ -168,8 +226,16 @@ def predict(network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, kee
     return network.velocity(noised.x_t, noised.t, c, clips.reference * keep.reference[:, None]).float()
 
 
-def channel_errors(predicted: Tensor, target: Tensor, config: ObjectiveConfig) -> Tensor:
+def silence_in(clips: ClipBatch) -> Tensor:
+    """(B, T) whether the avatar says nothing: its features are those of silence."""
+    return clips.avatar_features[:, -clips.motion.shape[1] :].mean(dim=-1) < _SILENT
+
+
+def channel_errors(predicted: Tensor, target: Tensor, config: ObjectiveConfig, silent: Tensor | None = None) -> Tensor:
     """(B, T, M) error of each number: absolute for DECIDED_CHANNELS and numbers without names, squared for the rest.
+
+    Where the avatar is `silent` (B, T) no sound decides its lips, and a mouth that opens there laughs along with the
+    user: an event like a smile, so squared.
 
     The paper takes the absolute error throughout. Its minimum is the median, and the median of a rare event (a blink, a
     nod, a smile that is returned only mostly, lips pressed for a p) is its absence or its certainty: such a model would
@@ -177,10 +243,12 @@ def channel_errors(predicted: Tensor, target: Tensor, config: ObjectiveConfig) -
     keeps lips crisp and perfectly shut in silence.
     """
     difference = predicted - target
-    is_absolute = torch.full((target.shape[-1],), not config.has_channels)
-    if config.has_channels:
-        is_absolute[[INDEX[name] for name in DECIDED_CHANNELS]] = True
-    return torch.where(is_absolute.to(difference.device), difference.abs(), difference.square())
+    if not config.has_channels:
+        return difference.abs()
+    absolute = _per_channel(tuple((name, 1.0) for name in DECIDED_CHANNELS), 0.0, difference.device) > 0
+    if silent is not None:
+        absolute = absolute & ~silent[..., None]
+    return torch.where(absolute, difference.abs(), difference.square())
 
 
 def weights(frames: int, block: int, size: int, config: ObjectiveConfig) -> Tensor:
@@ -188,6 +256,7 @@ def weights(frames: int, block: int, size: int, config: ObjectiveConfig) -> Tens
     channel = torch.ones(size)
     if config.has_channels:
         channel[[INDEX[name] for name in LIP_CHANNELS]] = config.lip_weight
+        channel[INDEX["press"]] = config.press_weight
         channel[[INDEX[name] for name in EVENT_CHANNELS]] = config.event_weight
     frame = torch.ones(frames)
     frame[-block:] = config.last_block_weight

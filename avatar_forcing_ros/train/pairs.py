@@ -32,7 +32,7 @@ class PairConfig:
     """
 
     conversations: int = 240
-    batch: int = 40
+    batch: int = 120
     steps: int = 4
     seed: int = 0
 

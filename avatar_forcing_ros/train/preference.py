@@ -22,7 +22,7 @@ from torch.nn.functional import logsigmoid
 
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.train.clips import ClipBatch
-from avatar_forcing_ros.train.objective import Dropout, Times, add_noise, channel_errors, draw_times, predict
+from avatar_forcing_ros.train.objective import Dropout, Times, add_noise, channel_errors, draw_times, predict, silence_in
 from avatar_forcing_ros.train.pairs import PairSampler
 from avatar_forcing_ros.train.trainer import Loss, TrainConfig, Trainer
 
@@ -69,14 +69,15 @@ class Preference:
         """Mean of -log sigmoid(beta * margin) over the frames that count."""
         return -self._mean(logsigmoid(beta * self.margin))
 
-    def numbers(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, Tensor]:
         """Share of frames with the right preference, and how far both errors moved from the reference's."""
-        return {
-            "preference_accuracy": self._mean((self.margin > 0).float()).item(),
-            "preference_margin": self._mean(self.margin).item(),
-            "winner_error_change": self._mean(self.winner - self.reference_winner).item(),
-            "loser_error_change": self._mean(self.loser - self.reference_loser).item(),
+        numbers = {
+            "preference_accuracy": self._mean((self.margin > 0).float()),
+            "preference_margin": self._mean(self.margin),
+            "winner_error_change": self._mean(self.winner - self.reference_winner),
+            "loser_error_change": self._mean(self.loser - self.reference_loser),
         }
+        return {name: number.detach() for name, number in numbers.items()}
 
     def _mean(self, x: Tensor) -> Tensor:
         return (x * self.scored).sum() / self.scored.sum().clamp(min=1)
@@ -133,7 +134,8 @@ class PreferenceTrainer(Trainer):
 
     def _errors(self, network: AvatarForcingNetwork, clips: ClipBatch, times: Times) -> Tensor:
         """(B, T) mean error over the channels; the noise is the generator's next."""
-        noised = add_noise(clips.motion, times, self.config.objective, self.generator)
+        silent = silence_in(clips)
+        noised = add_noise(clips.motion, times, self.config.objective, self.generator, silent)
         ones = torch.ones(len(clips.motion), device=self.device)
         predicted = predict(network, clips, noised, Dropout(ones, ones, ones, ones))
-        return channel_errors(predicted, noised.target, self.config.objective).mean(dim=-1)
+        return channel_errors(predicted, noised.target, self.config.objective, silent).mean(dim=-1)

@@ -61,7 +61,8 @@ def _conditions(
         _delayed(heard.user_features, before + clips.audio_delay, silence)[:, : -clips.audio_delay],
         _delayed(seen, before + clips.motion_delay, 0.0)[:, : -clips.motion_delay],
     )
-    own, voice, face = (torch.from_numpy(np.asarray(signal, np.float32)) for signal in signals)
+    device = network.transformer.input.weight.device
+    own, voice, face = (torch.from_numpy(np.asarray(signal, np.float32)).to(device) for signal in signals)
     return Conditions(network.project_audio(own), recalled(network.project_audio(voice), spans), recalled(face, spans))
 
 
@@ -78,7 +79,7 @@ def stream_motion(
     """Generate the avatar's motion for conversations block by block, as live.
 
     Args:
-        network: in evaluation mode.
+        network: in evaluation mode, wherever it is.
         scale: of its latents.
         sampler: steps and guidance.
         heard: C conversations; frames beyond the last whole block are left out.
@@ -93,7 +94,7 @@ def stream_motion(
     block, offset = sizes.block_frames, sizes.lookahead_frames
     past = sizes.history_frames
     conditions = _conditions(network, heard, scale, past, clips, LogMel().silence if silence is None else silence)
-    reference = torch.from_numpy(scale.normalize(heard.reference))
+    reference = torch.from_numpy(scale.normalize(heard.reference)).to(conditions.user_motion)
     generator = BlockGenerator(network, sampler)
     rest = reference[:, None].expand(-1, past, -1).contiguous()
     state = generator.prime(rest, conditions.slice(0, past), reference)
@@ -102,7 +103,7 @@ def stream_motion(
     for number, start in enumerate(range(past, conditions.frames - block + 1, block)):
         window = conditions.slice(start - offset, start + block)
         made.append(generator.generate(state, window, block_noise(seed, 0, number, shape)))
-    return scale.denormalize(torch.cat(made, dim=1).numpy())
+    return scale.denormalize(torch.cat(made, dim=1).cpu().numpy())
 
 
 def generated(

@@ -11,6 +11,7 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from avatar_forcing_ros.train.objective import (
     draw_dropout,
     draw_times,
     predict,
+    silence_in,
     weights,
 )
 
@@ -58,7 +60,7 @@ class TrainConfig:
     """
 
     steps: int = 8000
-    batch: int = 16
+    batch: int = 32
     learning_rate: float = 1e-3
     warmup_steps: int = 100
     cooldown_share: float = 0.4
@@ -67,7 +69,7 @@ class TrainConfig:
     average_decay: float = 0.998
     seed: int = 0
     log_steps: int = 20
-    checkpoint_steps: int = 200
+    checkpoint_steps: int = 1000
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
 
     def learning_rate_at(self, step: int) -> float:
@@ -79,10 +81,10 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss to be lowered, and numbers for the journal."""
+    """A loss to be lowered, and numbers for the journal, which stay where they were computed until somebody looks."""
 
     value: Tensor
-    numbers: dict[str, float]
+    numbers: dict[str, Tensor]
 
 
 class Trainer:
@@ -95,26 +97,49 @@ class Trainer:
         self.sampler = sampler
         self.network = AvatarForcingNetwork(network).to(self.device)
         self.average = copy.deepcopy(self.network).requires_grad_(False)
+        on_gpu = self.device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+            self.network.parameters(),
+            lr=torch.tensor(config.learning_rate, device=self.device) if on_gpu else config.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=config.weight_decay,
+            fused=on_gpu or None,
+            capturable=on_gpu,
         )
-        self.generator = torch.Generator().manual_seed(config.seed)
+        self.generator = torch.Generator(self.device if on_gpu else "cpu").manual_seed(config.seed)
         self.step = 0
+        self._follow_share = torch.zeros((), device=self.device)
         table = weights(sampler.config.frames, network.block_frames, network.motion_size, config.objective)
         self._weights = table.to(self.device)
 
-    def train_step(self) -> dict[str, float]:
+    def train_step(self) -> dict[str, Tensor]:
         """One step; returns what it cost."""
+        self.set_rates()
+        costs = self.lower()
+        self.step += 1
+        return costs
+
+    def set_rates(self) -> None:
+        """Learning rate of this step, and how far the average follows: at first quickly, to forget the random start."""
+        rate = self.config.learning_rate_at(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate_at(self.step)
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        self._follow_share.fill_(1 - min(self.config.average_decay, (2 + self.step) / (11 + self.step)))
+
+    def lower(self) -> dict[str, Tensor]:
+        """Lower the loss of the next clips by a step of the optimiser; nothing here waits for a GPU."""
         loss = self.loss()
         self.optimizer.zero_grad(set_to_none=True)
         loss.value.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
         self.optimizer.step()
-        self._follow()
-        self.step += 1
-        return {"loss": loss.value.item(), "gradient_norm": float(norm), **loss.numbers}
+        with torch.no_grad():
+            for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                mean.lerp_(new, self._follow_share)
+        return {"loss": loss.value.detach(), "gradient_norm": norm.detach(), **loss.numbers}
 
     def loss(self) -> Loss:
         """What the next step lowers, on the next clips; the second stage adds to it."""
@@ -125,9 +150,11 @@ class Trainer:
         batch, frames = clips.motion.shape[:2]
         objective = self.config.objective
         times = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator)
-        noised = add_noise(clips.motion, times, objective, self.generator)
+        silent = silence_in(clips)
+        noised = add_noise(clips.motion, times, objective, self.generator, silent)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
-        errors = channel_errors(predict(self.network, clips, noised, keep), noised.target, objective)
+        predicted = predict(self.network, clips, noised, keep)
+        errors = channel_errors(predicted, noised.target, objective, silent)
         share = noised.scored[..., None] * self._weights
         groups = _by_group(errors.detach() * share, share) if objective.has_channels else {}
         return Loss((errors * share).sum() / share.sum(), groups)
@@ -146,9 +173,11 @@ class Trainer:
             journal.rewind(self.step)
             _log.info("continuing at step %d", self.step)
         began, first = time.monotonic(), self.step
+        train_step = self.quick_step()
         while self.step < self.config.steps:
-            costs = self.train_step()
+            made = train_step()
             if self.step % self.config.log_steps == 0 or self.step == self.config.steps:
+                costs = {name: float(value) for name, value in made.items()}
                 journal.add(self.step, costs)
                 pace = (time.monotonic() - began) / (self.step - first)
                 _log.info("%s", _line(self.step, self.config.steps, costs, pace))
@@ -156,6 +185,10 @@ class Trainer:
                 save(self.state_dict(), path)
                 if report is not None:
                     report(self)
+
+    def quick_step(self) -> Callable[[], dict[str, Tensor]]:
+        """`train_step`, on a GPU as one recorded graph; the second stage, which is short, is not recorded."""
+        return self.train_step
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on."""
@@ -177,13 +210,6 @@ class Trainer:
         self.generator.set_state(state["noise"])
         self.sampler.rng.bit_generator.state = state["clips"]
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """Move the average; at first quickly, so that the random start is soon forgotten."""
-        decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
-        for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(new, 1 - decay)
-
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write a checkpoint; an interrupted write leaves the one before."""
@@ -192,11 +218,11 @@ def save(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
-def _by_group(errors: Tensor, share: Tensor) -> dict[str, float]:
+def _by_group(errors: Tensor, share: Tensor) -> dict[str, Tensor]:
     """Mean weighted error of pose, lips and the rest of the face."""
     total = errors.sum(dim=(0, 1)) / share.sum(dim=(0, 1))
     return {
-        group: total[[INDEX[name] for name in names]].mean().item()
+        group: torch.stack([total[INDEX[name]] for name in names]).mean()  # number by number: a list waits for a GPU
         for group, names in (("pose", POSE), ("lips", LIP_CHANNELS), ("face", _FACE))
     }
 

@@ -1,0 +1,58 @@
+"""Laughs in a face that makes no sound, and smiles that last as long as the other's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
+
+FRAME_RATE = 25.0
+
+
+@dataclass(frozen=True)
+class LaughConfig:
+    """What counts as a laugh.
+
+    Attributes:
+        smile: the corners are up by this much.
+        jaw: and the mouth is open by this much, calls evened out.
+        least_s: for this long.
+        even_s: over which calls are evened out.
+    """
+
+    smile: float = 0.35
+    jaw: float = 0.12
+    least_s: float = 0.4
+    even_s: float = 0.24
+
+
+def laughs(smile: NDArray, jaw: NDArray, speaking: NDArray[np.bool_], config: LaughConfig | None = None) -> NDArray:
+    """Onsets in seconds of the laughs in (T,) curves, in order. While it speaks, an open mouth is no laugh."""
+    config = config or LaughConfig()
+    even = uniform_filter1d(np.asarray(jaw, np.float64), max(1, round(config.even_s * FRAME_RATE)))
+    laughing = (np.asarray(smile) > config.smile) & (even > config.jaw) & ~speaking
+    edges = np.diff(np.concatenate([[0], laughing.astype(int), [0]]))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return begins[ends - begins >= config.least_s * FRAME_RATE] / FRAME_RATE
+
+
+def held_share(user: NDArray, avatar: NDArray, seen: NDArray[np.bool_], clear: float = 0.3, shown: float = 0.15) -> float:
+    """Share of the time that the user has been smiling clearly for a second in which the avatar smiles.
+
+    Args:
+        user: (T,) smile of the user.
+        avatar: (T,) smile of the avatar.
+        seen: (T,) frames in which the user is seen.
+        clear: what counts as the user's smile.
+        shown: what counts as the avatar's.
+
+    Returns:
+        NaN where the user never smiles for so long.
+    """
+    second = round(FRAME_RATE)
+    smiling = ((np.asarray(user) > clear) & seen).astype(int)
+    lately = np.convolve(smiling, np.ones(second + 1, int))[: len(smiling)]
+    held = lately == second + 1
+    return float((np.asarray(avatar)[held] > shown).mean()) if held.any() else float("nan")

@@ -1,0 +1,67 @@
+"""Composure of drawn motion: a head that has wandered off settles, and nothing kinks where blocks meet.
+
+Two things happen to each number of a latent, after its block has been drawn and remembered, so that the network goes on
+from what it drew itself:
+
+* What it deviates from the portrait's own for seconds is taken back: its running mean over `settling_s` is subtracted.
+  Shifts of posture stay, a drift does not.
+* It is eased: two low-pass stages in a row, each over `easing_frames`, so that position and speed go on across the border
+  of two blocks whatever the next one begins with. A slow rise comes later by twice that.
+
+Source: exponential smoothing and its cascade, Brown, 1963.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+FRAMES_PER_SECOND = 25
+_MEMORY = 3
+"""Numbers that are kept of each channel: the running mean and both stages."""
+
+
+class Poise:
+    """Composes blocks of `block_frames` frames.
+
+    Args:
+        settling_s: of each of the M numbers of a latent; 0 lets it stay where it is.
+        easing_frames: of each; 0 leaves its course as it is.
+        block_frames: B.
+    """
+
+    def __init__(self, settling_s: Sequence[float], easing_frames: Sequence[float], block_frames: int) -> None:
+        both = [_response(s, e, block_frames) for s, e in zip(settling_s, easing_frames, strict=True)]
+        self._matrices = torch.from_numpy(np.stack(both).astype(np.float32))
+
+    def __call__(self, block: Tensor, reference: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, B, M) drawn, (N, M), (N, M, 3) -> (N, B, M) to show, and the memory after it."""
+        away = (block - reference[:, None]).transpose(1, 2)
+        made = torch.einsum("mij,nmj->nmi", self._matrices.to(block), torch.cat((memory, away), dim=-1))
+        shown, memory = made[..., :-_MEMORY], made[..., -_MEMORY:]
+        return shown.transpose(1, 2) + reference[:, None], memory
+
+
+def poise_from(last: Tensor, reference: Tensor) -> Tensor:
+    """(N, M) the last frame shown and the portrait's own -> (N, M, 3) memory, from which motion goes on smoothly."""
+    away = last - reference
+    return torch.stack((torch.zeros_like(away), away, away), dim=-1)
+
+
+def _response(settling_s: float, easing_frames: float, block_frames: int) -> NDArray[np.float64]:
+    """(B + 3, 3 + B): (memory, drawn) -> (shown, memory), from the response to a one in each place."""
+    settle = 1 / (FRAMES_PER_SECOND * settling_s) if settling_s else 0.0
+    ease = 1 - np.exp(-1 / easing_frames) if easing_frames else 1.0
+    state = np.eye(_MEMORY + block_frames)
+    mean, first, second = state[:_MEMORY]
+    shown = []
+    for drawn in state[_MEMORY:]:
+        mean = mean + settle * (drawn - mean)
+        first = first + ease * (drawn - mean - first)
+        second = second + ease * (first - second)
+        shown.append(second)
+    return np.stack([*shown, mean, first, second])
