@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.dials import Dials
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
@@ -85,6 +86,7 @@ class Avatar:
         self._portrait: Portrait = bundle.space.load_portrait(portrait, self.config.image_size)
         self._tell_remarks()
         self._generator = BlockGenerator(bundle.network, self._sampler())
+        self._dials = Dials(bundle.space.names, self.config.expressiveness)
         self._holds_still = False
         self._network = bundle.manifest.network
         self._conversation: _Conversation | None = None
@@ -246,6 +248,28 @@ class Avatar:
         if steps not in (0, self._generator.config.steps):
             self._generator = BlockGenerator(self.bundle.network, replace(self._sampler(), steps=steps))
 
+    def use_dials(self, config: AvatarConfig) -> None:
+        """Take guidance and expressiveness of another configuration, from the next block on; the rest stays as it is.
+
+        Raises:
+            ValueError: this model's motion cannot be scaled.
+        """
+        dials = Dials(self.bundle.space.names, config.expressiveness)
+        guided = (config.guidance_avatar, config.guidance_user)
+        new_guidance = guided != (self.config.guidance_avatar, self.config.guidance_user)
+        self.config = replace(
+            self.config,
+            guidance_avatar=config.guidance_avatar,
+            guidance_user=config.guidance_user,
+            expressiveness=config.expressiveness,
+        )
+        self._dials = dials
+        if new_guidance:
+            steps = self._generator.config.steps
+            self._generator = BlockGenerator(self.bundle.network, replace(self._sampler(), steps=steps))
+            if self._conversation is not None:  # the past is kept for each branch of guidance
+                self._conversation.movement.begin_anew()
+
     def render(self, frame: AvatarFrame) -> NDArray[np.uint8]:
         """Picture of a frame, (S, S, 3) uint8 RGB."""
         return self.drawing(frame)()
@@ -334,7 +358,7 @@ class Avatar:
             c.failure, latents = error, c.movement.hold(frames, rest)
         c.movement.remember(frames, latents)
         c.senses.forget(frames.stop - max(self._network.history_frames, _KEPT_FRAMES))
-        return self.bundle.denormalize(latents)
+        return self._dials.show(self.bundle.denormalize(latents), self._portrait.reference)
 
     # --- beginnings and resumptions --------------------------------------------------------------------------------
 

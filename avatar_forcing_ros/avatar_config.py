@@ -11,6 +11,29 @@ from avatar_forcing_ros.stream.grid import FRAME_NS
 
 
 @dataclass(frozen=True)
+class Expressiveness:
+    """How much of what the network does is shown, around the portrait's own face; 1 is what was learnt.
+
+    Needs a motion space with named channels. Lids, gaze and pressed lips are never scaled, so that eyes close and p, b
+    and m stay shut.
+
+    Attributes:
+        pose: of the head's turns and shifts.
+        face: of smile and brows.
+        mouth: of the jaw and the shape of the lips.
+    """
+
+    pose: float = field(default=1.0, metadata={"range": (0.0, 2.0)})
+    face: float = field(default=1.0, metadata={"range": (0.0, 2.0)})
+    mouth: float = field(default=1.0, metadata={"range": (0.0, 2.0)})
+
+    def __post_init__(self) -> None:
+        for name, share in vars(self).items():
+            if not 0 <= share <= 2:
+                raise ValueError(f"expressiveness.{name} must be within 0 and 2, got {share}")
+
+
+@dataclass(frozen=True)
 class AvatarConfig:
     """How the avatar behaves in time; sizes and weights are the bundle's.
 
@@ -30,6 +53,7 @@ class AvatarConfig:
         steps: solver steps per block; 0 takes the bundle's.
         guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
         guidance_user: scale of the user's voice and motion; negative takes the bundle's.
+        expressiveness: how much of the motion is shown.
         echo_gate: keeps the avatar's own voice out of what it hears.
         barge_in: lets the user's voice interrupt the avatar.
     """
@@ -45,6 +69,7 @@ class AvatarConfig:
     steps: int = 0
     guidance_avatar: float = -1.0
     guidance_user: float = -1.0
+    expressiveness: Expressiveness = field(default_factory=Expressiveness)
     echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
     barge_in: BargeInConfig = field(default_factory=BargeInConfig)
 

@@ -44,7 +44,8 @@ class Movement:
         if self._state is None:
             self._state = self._prime(generator, frames.start, rest)
         window = range(frames.start - self._network.lookahead_frames, frames.stop)
-        latents = generator.generate(self._state, self._senses.conditions(window), noise)[0].numpy()
+        silent = torch.from_numpy(self._senses.silent(frames))[None]
+        latents = generator.generate(self._state, self._senses.conditions(window), noise, silent)[0].numpy()
         if not np.isfinite(latents).all():
             raise ArithmeticError("the network gave numbers that are not finite")
         return latents

@@ -15,6 +15,7 @@ from torch import Tensor
 from avatar_forcing_ros.alignment import Alignment
 from avatar_forcing_ros.audio.barge_in import BargeIn
 from avatar_forcing_ros.audio.echo_gate import EchoGate
+from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.network.conditions import Conditions, recalled
@@ -108,6 +109,10 @@ class Senses:
             user_audio=recalled(heard, sizes.memory_frames),
             user_motion=recalled(self._user_latents(recalling), sizes.memory_frames),
         )
+
+    def silent(self, frames: range) -> NDArray[np.bool_]:
+        """(T,) frames in which the avatar itself says nothing."""
+        return self._voice.read(frames).mean(axis=-1) < SILENT_MEAN
 
     def seen(self, frames: range) -> MotionWindow:
         """The user's motion at the condition positions of frames."""

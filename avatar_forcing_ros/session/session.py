@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar, GenerationError
+from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.session.clock import Clock
 from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch
@@ -161,6 +162,10 @@ class Session:
     def use_portrait(self, portrait: Portrait, sha256: str) -> None:
         """Animate another portrait."""
         self._take("portrait", lambda _: self._use_portrait(portrait, sha256))
+
+    def use_dials(self, config: AvatarConfig) -> None:
+        """Guidance and expressiveness of this configuration, from the next block on."""
+        self._take("dials", lambda _: self._avatar.use_dials(config))
 
     def settle(self) -> None:
         """Return when what came before is taken in and what is due by now is made and presented: a step of a replay.

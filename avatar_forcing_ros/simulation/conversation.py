@@ -195,9 +195,7 @@ def _laugh(
     motion[:, _JAW], motion[:, _LIDS] = jaw, lids
 
 
-def _user(
-    rng: np.random.Generator, config: ConversationConfig, own: Talk, other: Talk, coughing: Coughs
-) -> _Behaviour:
+def _user(rng: np.random.Generator, config: ConversationConfig, own: Talk, other: Talk, coughing: Coughs) -> _Behaviour:
     """The user: smiles, laughs, coughs and raises brows at will, sits anywhere in front of the camera."""
     laughs = laughs_of(rng, own)
     smiles = spontaneous_smiles(rng, config.duration_s, config.smiles.per_minute, config.smiles)
@@ -275,7 +273,9 @@ class ConversationSimulator:
         avatar = _avatar(rng, config, own, other, user, seen=bool(tracked.valid.any()))
         rest = _rest_pose(rng, config)
         avatar_sound = record(rng, own.sound(), config.avatar_acoustics)
-        user_sound = self._with_echo(rng, record(rng, other.sound() + coughing.sound, config.user_acoustics), avatar_sound)
+        user_sound = self._with_echo(
+            rng, record(rng, other.sound() + coughing.sound, config.user_acoustics), avatar_sound
+        )
         return Conversation(
             motion=np.clip(avatar.motion + rest, _LOW, _HIGH).astype(np.float32),
             reference=rest.astype(np.float32),

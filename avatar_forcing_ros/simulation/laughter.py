@@ -108,7 +108,9 @@ def _quietened(rng: np.random.Generator, item: Spoken, s: LaughStatistics) -> Sp
 def laughs_of(rng: np.random.Generator, own: Talk) -> tuple[Laugh, ...]:
     """How heartily each of somebody's laughs is laughed; long ones more."""
     return tuple(
-        Laugh(i.start_s, i.phrase.duration_s, float(np.clip(rng.uniform(0, 1) + 0.1 * (i.phrase.duration_s - 1.7), 0, 1)))
+        Laugh(
+            i.start_s, i.phrase.duration_s, float(np.clip(rng.uniform(0, 1) + 0.1 * (i.phrase.duration_s - 1.7), 0, 1))
+        )
         for i in own.laughs
     )
 
@@ -163,9 +165,7 @@ def laughing_motion(
 def laughing_smiles(laughs: Iterable[Laugh]) -> tuple[Pulse, ...]:
     """The smile that begins with a laugh and outlasts it; it is always felt."""
     return tuple(
-        Pulse(
-            laugh.start_s - 0.25, 0.35, laugh.duration_s + 0.2, 1.1, size=0.55 + 0.45 * laugh.heartiness, felt=True
-        )
+        Pulse(laugh.start_s - 0.25, 0.35, laugh.duration_s + 0.2, 1.1, size=0.55 + 0.45 * laugh.heartiness, felt=True)
         for laugh in laughs
     )
 

@@ -120,8 +120,7 @@ def narrowed_lids(
 
 
 def returned_smiles(rng: np.random.Generator, smiles: tuple[Pulse, ...], s: SmileStatistics) -> tuple[Pulse, ...]:
-    """Answers to the other's smiles: later, a little smaller, a little longer, of the same kind, and not
-    always."""
+    """Answers to the other's smiles: later, a little smaller and longer, of the same kind, and not always."""
     answers = []
     for smile in smiles:
         if smile.size >= s.least_size and rng.random() < s.return_share:

@@ -61,5 +61,5 @@ def random_backchannel(rng: np.random.Generator, language: str) -> str:
 
 
 def laughter(rng: np.random.Generator) -> str:
-    """A bout of laughter, spelt. Source: Bachorowski et al., 2001 (three to four calls in a bout, often several bouts)."""
+    """Laughter, spelt. Source: Bachorowski et al., 2001 (three to four calls in a bout, often several bouts)."""
     return " ".join([str(rng.choice(("ha", "he", "ha", "hah", "ho")))] * int(rng.integers(4, 16))) + "!"

@@ -12,7 +12,6 @@ from avatar_forcing_ros.simulation.sentences import laughter, random_backchannel
 from avatar_forcing_ros.simulation.talk import Spoken, Talk
 from avatar_forcing_ros.simulation.voices import Speaker
 
-
 _USER = 1
 """The second of the two speakers; the avatar is the first."""
 

@@ -32,6 +32,8 @@ from avatar_forcing_ros.stream.poise import Poise, poise_from
 from avatar_forcing_ros.stream.smoothing import PAST_FRAMES, BlockSmoother
 
 Result = TypeVar("Result")
+_PAUSE_FRAMES, _CLOSING_FRAMES = 2, 4
+"""Silence in which lips may stay as they are (a stop is silent too), and how long they take to rest after it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class SamplerConfig:
         settling_s: over how many seconds each number of the latent comes back to the portrait's own; 0 and empty are
             never, as published. See `poise`.
         easing_frames: how far each number is eased across the borders of blocks; empty is not at all. See `poise`.
+        at_rest_in_silence: 1 for numbers that are at the portrait's own while the avatar says nothing, else 0; empty is
+            none, as published. Lips that nothing moves stay shut.
     """
 
     steps: int = 8
@@ -64,11 +68,12 @@ class SamplerConfig:
     smoothing: tuple[float, ...] = ()
     settling_s: tuple[float, ...] = ()
     easing_frames: tuple[float, ...] = ()
+    at_rest_in_silence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
-        for name in ("noise_scale", "smoothing", "settling_s", "easing_frames"):
+        for name in ("noise_scale", "smoothing", "settling_s", "easing_frames", "at_rest_in_silence"):
             numbers = tuple(getattr(self, name))
             object.__setattr__(self, name, numbers)  # YAML has lists
             if min(numbers, default=0.0) < 0:
@@ -85,6 +90,7 @@ class GeneratorState:
         cache: keys, values and conditions of the past, for all guidance branches.
         mean: running mean of the motion, (B, M), which the anchor watches.
         poise: what composing the motion remembers, (B, M, 3).
+        silent_frames: for how long nothing has been said, (B,).
     """
 
     reference: Tensor
@@ -92,13 +98,14 @@ class GeneratorState:
     cache: KVCache
     mean: Tensor
     poise: Tensor
+    silent_frames: Tensor
 
     def follow(self, network: Tensor) -> None:
         """Go where the network is, given one of its parameters."""
         if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
             self.cache = self.cache.to(network)
-            self.reference, self.tail, self.mean, self.poise = (
-                x.to(network.device) for x in (self.reference, self.tail, self.mean, self.poise)
+            self.reference, self.tail, self.mean, self.poise, self.silent_frames = (
+                x.to(network.device) for x in self._small
             )
 
     def snapshot(self) -> GeneratorState:
@@ -106,9 +113,16 @@ class GeneratorState:
         return replace(self, cache=replace(self.cache))
 
     @property
+    def _small(self) -> tuple[Tensor, ...]:
+        """All but the cache."""
+        return self.reference, self.tail, self.mean, self.poise, self.silent_frames
+
+    @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return self.cache.bytes + sum(x.numel() * x.element_size() for x in (self.reference, self.tail, self.mean, self.poise))
+        return self.cache.bytes + sum(
+            x.numel() * x.element_size() for x in (self.reference, self.tail, self.mean, self.poise)
+        )
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,9 @@ class BlockGenerator:
         sizes, still = network.config, (0.0,) * network.config.motion_size
         settling, easing = (self._for_each_number(name) or still for name in ("settling_s", "easing_frames"))
         self._poise = Poise(settling, easing, sizes.block_frames) if any((*settling, *easing)) else None
+
+        at_rest = self._for_each_number("at_rest_in_silence")
+        self._at_rest = torch.tensor(at_rest) if any(at_rest) else None
 
     def _for_each_number(self, name: str) -> tuple[float, ...]:
         """A setting that has one value for each number of a latent, or none."""
@@ -195,13 +212,16 @@ class BlockGenerator:
         return Beginning(motion.to(noise.device), self._state_after(motion, c, reference))
 
     @torch.inference_mode()
-    def generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor) -> Tensor:
+    def generate(
+        self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None = None
+    ) -> Tensor:
         """Draw the next block and move the state past it.
 
         Args:
             state: of the conversation; changed.
             conditions: of the window's W frames: l already emitted, then the block.
             noise: standard normal, (B, block, M).
+            silent: (B, block) bool, frames in which the avatar says nothing; None is not known.
 
         Returns:
             Motion latents of the block, (B, block, M).
@@ -214,17 +234,18 @@ class BlockGenerator:
         if noise.shape != expected:
             raise ValueError(f"noise of a block must be {expected}, got {tuple(noise.shape)}")
         self._check((batch, offset + noise.shape[1], size), conditions, state.reference)
-        return self._guarded(lambda: self._generate(state, conditions, noise)).to(noise.device)
+        return self._guarded(lambda: self._generate(state, conditions, noise, silent)).to(noise.device)
 
-    def _generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor) -> Tensor:
+    def _generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> Tensor:
         state.follow(self._parameter)
         offset = state.tail.shape[1]
         x = torch.cat((state.tail, self._scaled(noise)), dim=1)
         c = self.network.encode_conditions(self._stack(conditions))
         window = self.network.transformer.open_window(c, state.cache, fold=True)
         x = self._anchored(self._smoothed(self._denoise(x, offset, state.reference, window), offset), state)
+        x, silent_frames = self._rested(x, offset, state, silent)
         state.cache.commit(self._finished_keys(x, state.reference, window), c, noise.shape[1])
-        state.tail = x[:, -offset:].clone()
+        state.tail, state.silent_frames = x[:, -offset:].clone(), silent_frames
         if self._poise is None:
             return x[:, offset:]
         shown, state.poise = self._poise(x[:, offset:], state.reference, state.poise)
@@ -255,6 +276,18 @@ class BlockGenerator:
         state.mean = block.mean
         return torch.cat((x[:, :offset], block.motion), dim=1)
 
+    def _rested(self, x: Tensor, offset: int, state: GeneratorState, silent: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The window with what is at rest in silence at rest, and for how long nothing has been said after it."""
+        if silent is None or self._at_rest is None:
+            return x, state.silent_frames
+        count, frames = state.silent_frames, [x[:, :offset]]
+        silent, at_rest = silent.to(x.device), self._at_rest.to(x)
+        for place in range(silent.shape[1]):
+            count = torch.where(silent[:, place], count + 1, 0)
+            share = ((count - _PAUSE_FRAMES) / _CLOSING_FRAMES).clamp(0, 1)[:, None] * at_rest
+            frames.append(x[:, offset + place].lerp(state.reference, share)[:, None])
+        return torch.cat(frames, dim=1), count
+
     def _finished_keys(self, x: Tensor, reference: Tensor, window: Window) -> list[KeysValues]:
         """Keys and values of finished frames, for the cache."""
         return self.network.transformer.remember(x, reference, self._modulation([0]), window)
@@ -263,7 +296,8 @@ class BlockGenerator:
         window = self.network.transformer.open_window(c)
         cache = KVCache.from_clip(self._finished_keys(motion, reference, window), c, self.network.config)
         tail = motion[:, -self.network.config.lookahead_frames :].clone()
-        return GeneratorState(reference, tail, cache, reference.clone(), poise_from(motion[:, -1], reference))
+        return GeneratorState(reference, tail, cache, reference.clone(), poise_from(motion[:, -1], reference),
+                              motion.new_zeros(len(motion)))  # fmt: skip
 
     def _modulation(self, rows: list[int]) -> Modulation:
         """Of frames at these rows of the time table: row 0 is clean, row i is step i."""

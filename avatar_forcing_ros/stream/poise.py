@@ -5,8 +5,8 @@ from what it drew itself:
 
 * What it deviates from the portrait's own for seconds is taken back: its running mean over `settling_s` is subtracted.
   Shifts of posture stay, a drift does not.
-* It is eased: two low-pass stages in a row, each over `easing_frames`, so that position and speed go on across the border
-  of two blocks whatever the next one begins with. A slow rise comes later by twice that.
+* It is eased: two low-pass stages in a row, each over `easing_frames`, so that position and speed go on across the
+  border of two blocks whatever the next one begins with. A slow rise comes later by twice that.
 
 Source: exponential smoothing and its cascade, Brown, 1963.
 """
@@ -42,7 +42,7 @@ class Poise:
         """(N, B, M) drawn, (N, M), (N, M, 3) -> (N, B, M) to show, and the memory after it."""
         away = (block - reference[:, None]).transpose(1, 2)
         made = torch.einsum("mij,nmj->nmi", self._matrices.to(block), torch.cat((memory, away), dim=-1))
-        shown, memory = made[..., :-_MEMORY], made[..., -_MEMORY:]
+        shown, memory = made[..., :-_MEMORY], made[..., -_MEMORY:].clone()
         return shown.transpose(1, 2) + reference[:, None], memory
 
 

@@ -20,7 +20,6 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale
 
-
 _LAUGHING_SMILE, _LAUGHING_JAW, _HALF_A_SECOND = 0.4, 0.12, 12
 
 BUNDLED_ALIGNMENT = Alignment.of(AvatarConfig(), block_frames=4)
@@ -177,7 +176,7 @@ def _laughs_in(corpus: Corpus) -> NDArray[np.int64]:
     open_smile = ((smile > _LAUGHING_SMILE) & (jaw > _LAUGHING_JAW)).astype(np.float64)
     often = uniform_filter1d(open_smile, _HALF_A_SECOND, axis=1) > 0.6
     begins = often[:, 1:] & ~often[:, :-1]
-    return np.argwhere(begins) + [0, 1]
+    return np.argwhere(begins) + np.array([0, 1])
 
 
 def _tensor(array: NDArray) -> Tensor:

@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.flow.noise_levels import sample_block_times
 from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME, interpolate, target_velocity
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
@@ -21,9 +22,6 @@ EVENT_CHANNELS = ("pitch", "smile", "brow_raise", "blink_right", "blink_left", "
 
 DECIDED_CHANNELS = tuple(name for name in LIP_CHANNELS if name != "press")
 """The speech all but decides them; pressed lips (p, b, m) are as rare as blinks, and by sound less than certain."""
-
-_SILENT = -0.98
-"""Mean of log-mel features; -1 is digital silence."""
 
 MIRRORED_CHANNELS = ("smile", "brow_raise")
 """In them the avatar answers the user's face."""
@@ -76,7 +74,7 @@ class ObjectiveConfig:
     past_clean_share: float = 0.5
     past_noise: float = 0.05
     past_offset: float = 0.15
-    past_swap_share: float = 0.7
+    past_swap_share: float = 0.5
     last_block_weight: float = 3.0
     lip_weight: float = 3.0
     press_weight: float = 6.0
@@ -148,22 +146,12 @@ def shifted(t: Tensor, shift: float) -> Tensor:
     return NOISE_TIME * shift * share / (1 + (shift - 1) * share)
 
 
-def add_noise(
-    motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator, silent: Tensor | None = None
-) -> Noised:
-    """Put clips at their times on the path, their past a little astray, and what follows on the way back from there.
-
-    Args:
-        motion: (B, T, M) clean.
-        times: flow times, and which frames are the past.
-        config: how far astray.
-        generator: of the noise.
-        silent: (B, T) where the avatar says nothing; there the jaw of a past may be somebody else's too.
-    """
+def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator) -> Noised:
+    """Put clips at their times on the path, their past a little astray, and what follows on the way back from there."""
     noise = torch.randn(motion.shape, generator=generator, device=generator.device).to(motion.device)
     astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator, device=generator.device)
     t, past = times.t.to(motion.device), times.past.to(motion.device)
-    shown = _with_other_answers(motion, past, config, generator, silent)
+    shown = _with_other_answers(motion, past, config, generator)
     error = shown - motion + config.past_offset * astray.to(motion.device) * past[..., None]
     clean = motion + error * past[..., None] + _on_the_way_back(error, past, config)
     x_t = interpolate(clean, noise, t)
@@ -190,22 +178,13 @@ def _per_channel(values: tuple[tuple[str, float], ...], default: float, device: 
     return torch.tensor([given.get(name, default) for name in NAMES], device=device)
 
 
-def _with_other_answers(
-    motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator, silent: Tensor | None
-) -> Tensor:
-    """Clips in some of which the past answers somebody else.
-
-    MIRRORED_CHANNELS there are those of the next clip; where the avatar is silent the jaw too, which may laugh.
-    """
+def _with_other_answers(motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+    """Clips in some of which the past answers somebody else: MIRRORED_CHANNELS there are those of the next clip."""
     astray = torch.rand(len(motion), 1, generator=generator, device=generator.device) < config.past_swap_share
     if not config.has_channels:
         return motion
-    swapped = (past & astray.to(past.device))[..., None]
-    mirrored = swapped & (_per_channel(tuple((name, 1.0) for name in MIRRORED_CHANNELS), 0.0, past.device) > 0)
-    if silent is not None:
-        jaw = _per_channel((("jaw_open", 1.0),), 0.0, past.device) > 0
-        mirrored = mirrored | (swapped & silent[..., None] & jaw)
-    return torch.where(mirrored, motion.roll(1, dims=0), motion)
+    mirrored = _per_channel(tuple((name, 1.0) for name in MIRRORED_CHANNELS), 0.0, past.device) > 0
+    return torch.where((past & astray.to(past.device))[..., None] & mirrored, motion.roll(1, dims=0), motion)
 
 
 def encode(network: AvatarForcingNetwork, clips: ClipBatch, keep: Dropout) -> Tensor:
@@ -228,7 +207,7 @@ def predict(network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, kee
 
 def silence_in(clips: ClipBatch) -> Tensor:
     """(B, T) whether the avatar says nothing: its features are those of silence."""
-    return clips.avatar_features[:, -clips.motion.shape[1] :].mean(dim=-1) < _SILENT
+    return clips.avatar_features[:, -clips.motion.shape[1] :].mean(dim=-1) < SILENT_MEAN
 
 
 def channel_errors(predicted: Tensor, target: Tensor, config: ObjectiveConfig, silent: Tensor | None = None) -> Tensor:

@@ -22,7 +22,15 @@ from torch.nn.functional import logsigmoid
 
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.train.clips import ClipBatch
-from avatar_forcing_ros.train.objective import Dropout, Times, add_noise, channel_errors, draw_times, predict, silence_in
+from avatar_forcing_ros.train.objective import (
+    Dropout,
+    Times,
+    add_noise,
+    channel_errors,
+    draw_times,
+    predict,
+    silence_in,
+)
 from avatar_forcing_ros.train.pairs import PairSampler
 from avatar_forcing_ros.train.trainer import Loss, TrainConfig, Trainer
 
@@ -135,7 +143,7 @@ class PreferenceTrainer(Trainer):
     def _errors(self, network: AvatarForcingNetwork, clips: ClipBatch, times: Times) -> Tensor:
         """(B, T) mean error over the channels; the noise is the generator's next."""
         silent = silence_in(clips)
-        noised = add_noise(clips.motion, times, self.config.objective, self.generator, silent)
+        noised = add_noise(clips.motion, times, self.config.objective, self.generator)
         ones = torch.ones(len(clips.motion), device=self.device)
         predicted = predict(network, clips, noised, Dropout(ones, ones, ones, ones))
         return channel_errors(predicted, noised.target, self.config.objective, silent).mean(dim=-1)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avatar_forcing_ros.audio.log_mel import LogMel
+from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMel
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
@@ -50,7 +50,7 @@ def _delayed(signal: NDArray, frames: int, fill: NDArray | float) -> NDArray:
     return np.concatenate([before, signal], axis=1)
 
 
-def _conditions(
+def conditions_of(
     network: AvatarForcingNetwork, heard: Heard, scale: LatentScale, past: int, clips: ClipConfig, silence: NDArray
 ) -> Conditions:
     """Conditions of `past` frames before the conversations and of all their frames, shifted as in streaming."""
@@ -93,7 +93,7 @@ def stream_motion(
     sizes, clips = network.config, clips or ClipConfig()
     block, offset = sizes.block_frames, sizes.lookahead_frames
     past = sizes.history_frames
-    conditions = _conditions(network, heard, scale, past, clips, LogMel().silence if silence is None else silence)
+    conditions = conditions_of(network, heard, scale, past, clips, LogMel().silence if silence is None else silence)
     reference = torch.from_numpy(scale.normalize(heard.reference)).to(conditions.user_motion)
     generator = BlockGenerator(network, sampler)
     rest = reference[:, None].expand(-1, past, -1).contiguous()
@@ -102,7 +102,9 @@ def stream_motion(
     made: list[Tensor] = []
     for number, start in enumerate(range(past, conditions.frames - block + 1, block)):
         window = conditions.slice(start - offset, start + block)
-        made.append(generator.generate(state, window, block_noise(seed, 0, number, shape)))
+        said = heard.avatar_features[:, start - past : start - past + block]
+        silent = torch.from_numpy(np.asarray(said, np.float32).mean(axis=-1) < SILENT_MEAN)
+        made.append(generator.generate(state, window, block_noise(seed, 0, number, shape), silent))
     return scale.denormalize(torch.cat(made, dim=1).cpu().numpy())
 
 

@@ -151,7 +151,7 @@ class Trainer:
         objective = self.config.objective
         times = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator)
         silent = silence_in(clips)
-        noised = add_noise(clips.motion, times, objective, self.generator, silent)
+        noised = add_noise(clips.motion, times, objective, self.generator)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
         predicted = predict(self.network, clips, noised, keep)
         errors = channel_errors(predicted, noised.target, objective, silent)

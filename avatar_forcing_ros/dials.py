@@ -1,0 +1,47 @@
+"""How much of an avatar's motion is shown: factors on named channels, around the portrait's own face."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.avatar_config import Expressiveness
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, NAMES, POSE
+
+_FACE = ("smile", "brow_raise", "brow_furrow")
+_MOUTH = ("jaw_open", "stretch", "pucker", "upper_lip")
+_LOW = np.array([channel.low for channel in CHANNELS], np.float32)
+_HIGH = np.array([channel.high for channel in CHANNELS], np.float32)
+
+
+class Dials:
+    """Scales motion as wanted.
+
+    Args:
+        names: of the numbers of a latent, or none where they have no names.
+        wanted: how much is shown.
+
+    Raises:
+        ValueError: something is to be scaled, and the numbers have no names that are known.
+    """
+
+    def __init__(self, names: Sequence[str], wanted: Expressiveness) -> None:
+        self._gains: NDArray[np.float32] | None = None
+        if wanted == Expressiveness():
+            return
+        if tuple(names) != NAMES:
+            raise ValueError(
+                "expressiveness needs a model with named channels (facemesh): leave it at 1 for this model"
+            )
+        share = dict.fromkeys(NAMES, 1.0)
+        for channels, value in ((POSE, wanted.pose), (_FACE, wanted.face), (_MOUTH, wanted.mouth)):
+            share |= dict.fromkeys(channels, value)
+        self._gains = np.array([share[name] for name in NAMES], np.float32)
+
+    def show(self, latents: NDArray[np.float32], rest: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, M) as it was made, (M,) the portrait's own -> (B, M) as it is shown."""
+        if self._gains is None:
+            return latents
+        return np.clip(rest + self._gains * (latents - rest), _LOW, _HIGH).astype(np.float32)

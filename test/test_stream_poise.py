@@ -1,0 +1,47 @@
+"""Composure: off it changes nothing, blocks and a whole course agree, steps lose their kinks, drifts are taken back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from avatar_forcing_ros.stream.poise import Poise, poise_from
+
+BLOCK = 4
+
+
+def composed(course: np.ndarray, settling_s: float, easing: float, block: int = BLOCK) -> np.ndarray:
+    """A (T,) course, block by block, of a portrait whose own is 0.2."""
+    poise = Poise([settling_s], [easing], block)
+    reference = torch.full((1, 1), 0.2)
+    memory, shown = poise_from(torch.full((1, 1), float(course[0])), reference), []
+    for start in range(0, len(course), block):
+        drawn = torch.from_numpy(course[start : start + block].astype(np.float32)).reshape(1, -1, 1)
+        made, memory = poise(drawn, reference, memory)
+        shown.append(made[0, :, 0].numpy())
+    return np.concatenate(shown)
+
+
+def test_nothing_asked_for_changes_nothing() -> None:
+    course = np.random.default_rng(0).normal(size=40)
+    np.testing.assert_allclose(composed(course, 0, 0), course, atol=1e-6)
+
+
+def test_blocks_of_any_size_make_the_same_course() -> None:
+    course = np.cumsum(np.random.default_rng(0).normal(0, 0.1, 80))
+    np.testing.assert_allclose(composed(course, 4.0, 1.5, 4), composed(course, 4.0, 1.5, 8), atol=1e-5)
+
+
+def test_a_step_at_a_border_becomes_a_slope_without_a_kink_and_arrives() -> None:
+    step = np.r_[np.zeros(20), np.ones(60)]
+    eased = composed(step, 0, 1.5)
+    assert (np.diff(eased) >= -1e-6).all() and eased[-1] == pytest.approx(1, abs=1e-3)
+    assert np.abs(np.diff(eased, n=3)).max() < 0.3 * np.abs(np.diff(step, n=3)).max()
+
+
+def test_what_stays_away_comes_back_to_the_portraits_own() -> None:
+    away = np.r_[np.full(8, 0.2), np.full(1000, 1.2)]
+    settled = composed(away, 4.0, 0)
+    assert settled[8:20].max() > 1.0, "a shift of posture is shown"
+    assert settled[-1] == pytest.approx(0.2, abs=0.01)
