@@ -56,7 +56,7 @@ def changed_from(frame: int, name: str) -> int:
     return int(np.flatnonzero(np.abs(first - second).max(axis=(0, 2)) > 1e-6)[0])
 
 
-@pytest.mark.parametrize(("name", "delay"), [("avatar_features", 0), ("user_motion", 6), ("user_features", 7)])
+@pytest.mark.parametrize(("name", "delay"), [("avatar_features", 0), ("user_motion", 6), ("user_features", 8)])
 @pytest.mark.parametrize("frame", [12, 15])
 def test_an_input_matters_from_the_block_of_its_position_on(name: str, delay: int, frame: int) -> None:
     assert changed_from(frame, name) == (frame + delay) // 4 * 4

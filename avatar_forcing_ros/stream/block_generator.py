@@ -120,9 +120,7 @@ class GeneratorState:
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return self.cache.bytes + sum(
-            x.numel() * x.element_size() for x in (self.reference, self.tail, self.mean, self.poise)
-        )
+        return self.cache.bytes + sum(x.numel() * x.element_size() for x in self._small)
 
 
 @dataclass(frozen=True)
