@@ -3,13 +3,15 @@
 #   make demo    the nodes run on a recorded conversation -> out/demo.mp4 and a latency table
 #   make test    every test, ROS nodes included
 #   make check   style, types, spelling
+#   make resolve whether each promised Python and processor can have what is required (asks the package index; minutes)
 #   make bench   the figures of the README; the last line is JSON
 #   make train   the bundled model from nothing
 #   make setup   only the environment: .venv, which is also the ROS prefix, with this package built into it
 #   make clean   removes the environment
 #
-# Variables: PYTHON (3.10 to 3.14), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU; the environment remembers it),
-# and ARGS, handed on to demo, test, bench and train:  make test ARGS='-k timeline'
+# Variables: PYTHON (3.10 to 3.14), ROS (jazzy or kilted), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU): the
+# environment remembers them, and another Python or ROS makes it anew; VENV, a second environment beside the first; and
+# ARGS, handed on to demo, test, bench and train:  make test ARGS='-k timeline'
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -20,6 +22,7 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell $(BIN)/python -c 'import sys; print(sys._base_executable)' 2>/dev/null || echo python3)
+ROS ?= $(or $(shell cat $(VENV)/stamps/ros 2>/dev/null),jazzy)
 TORCH_BACKEND ?= $(or $(shell cat $(VENV)/stamps/torch_backend 2>/dev/null),cpu)
 ARGS ?=
 export PYTHON
@@ -35,7 +38,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # lists of installed files and the scripts; Python files are linked into the environment, so editing one needs no build.
 digest = $(shell { $(1); } 2>/dev/null | sha256sum | cut -c1-16)
 sources := avatar_forcing_ros config examples launch models
-identity := $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:3], sys.base_prefix)' 2>/dev/null) $(CURDIR)
+identity := $(strip $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:3], sys.base_prefix)' 2>/dev/null) $(CURDIR) \
+  $(filter-out jazzy,$(ROS)))
 environment_key := $(call digest,cat requirements/*; echo $(identity) $(TORCH_BACKEND))
 build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* action/* scripts/*; \
   find $(sources) -type f ! -name '*.pyc' | sort)
@@ -44,7 +48,7 @@ build := $(VENV)/stamps/build-$(build_key)
 # Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
 is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]
 
-.PHONY: help setup demo test check bench train clean
+.PHONY: help setup demo test check resolve bench train clean
 
 help:
 	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
@@ -65,6 +69,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/codespell
 
+resolve: setup
+	@$(pip_install) 'uv>=0.8,<1'
+	requirements/resolves.sh $(BIN)/uv
+
 bench: setup
 	$(BIN)/avatar-forcing bench --json $(ARGS)
 
@@ -79,25 +87,25 @@ clean:
 pip_install = $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
 $(environment):
-	@requirements/system.sh setup
+	@ROS=$(ROS) requirements/system.sh setup
 	@{ $(is_ours); } || { echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); }
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
 	@echo "Installing the packages (about 2 minutes the first time) ..."
 	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
-	@$(pip_install) -r requirements/runtime.txt -r requirements/ros.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/test.txt
+	@$(pip_install) -r requirements/runtime.txt -r requirements/ros_$(ROS).txt -r requirements/ros.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/test.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python
 	@$(BIN)/python -c 'import av, cv2, numba, onnxruntime, rclpy, scipy.signal, torch'  # fails here if at all; writes byte code
 	@mkdir -p $(@D) && rm -f $(@D)/environment-*
-	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo '$(identity)' > $(@D)/identity && touch $@
+	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo $(ROS) > $(@D)/ros && echo '$(identity)' > $(@D)/identity && touch $@
 
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
 # MAKEFLAGS, because colcon's own choice lets a busy machine compile one file at a time.
 $(build): $(environment)
 	@echo "Building the package (about 1 minute the first time) ..."
 	@PATH="$(CURDIR)/$(BIN):$$PATH" AMENT_PREFIX_PATH="$(CURDIR)/$(VENV)" CMAKE_PREFIX_PATH="$(CURDIR)/$(VENV)" \
-	  ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3 MAKEFLAGS=-j$$(nproc) \
+	  ROS_DISTRO=$(ROS) ROS_VERSION=2 ROS_PYTHON_VERSION=3 MAKEFLAGS=-j$$(nproc) \
 	  colcon --log-base $(VENV)/build/log build --build-base $(VENV)/build --install-base $(VENV) \
 	  --merge-install --symlink-install --cmake-args -G Ninja -DBUILD_TESTING=OFF \
 	  -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DPYTHON_EXECUTABLE="$(CURDIR)/$(BIN)/python" \

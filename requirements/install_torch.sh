@@ -27,9 +27,16 @@ with_uv() {
   return $status
 }
 
+# Builds of others, such as NVIDIA's for Jetson, carry versions of their own: `installed` takes what is there.
+if [ "$backend" = installed ]; then
+  "$python" -c 'import torch' && exit 0
+  echo "Expected a torch that $python can import, as the backend 'installed' says; got none" >&2
+  exit 1
+fi
+
 is_installed && exit 0
 with_pip || with_uv || {
-  echo "No build of torch $wanted for the backend '$backend' could be fetched. Expected: cpu, cu126, cu128, auto ..., and" >&2
+  echo "No build of torch $wanted for the backend '$backend' could be fetched. Expected: cpu, cu126, cu128, auto, installed ..., and" >&2
   echo "access to PyTorch's package index, or PIP_FIND_LINKS naming a folder that has the wheel." >&2
   exit 1
 }

@@ -8,7 +8,9 @@ read -r prefix python_headers numpy_headers < <("$1" -c '
 import sys, sysconfig, numpy
 print(sys.prefix, sysconfig.get_path("include"), numpy.get_include())')
 
+# NumPy's place is named again when it has moved, as it did with NumPy 2.
 built_with='/opt/python/cp3[0-9t]+-cp3[0-9t]+'
-{ grep -rlE --include='*.cmake' "$built_with" "$prefix/share" || true; } | xargs -r sed -i -E \
+numpy_of_any='[^";]*/site-packages/numpy/_?core/include'
+{ grep -rlE --include='*.cmake' "$built_with|$numpy_of_any" "$prefix/share" || true; } | xargs -r sed -i -E \
   -e "s#$built_with/include/python3\.[0-9]+t?#$python_headers#g" \
-  -e "s#$built_with/lib/python3\.[0-9]+t?/site-packages/numpy/_core/include#$numpy_headers#g"
+  -e "s#$numpy_of_any#$numpy_headers#g"

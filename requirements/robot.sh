@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What rosdep does not know, for a machine with a ROS distribution: torch and the Python packages of the core.
 #
-#   requirements/robot.sh [PYTHON] [TORCH_BACKEND]      default: python3 cpu
+#   requirements/robot.sh [PYTHON] [TORCH_BACKEND]      default: python3 cpu; installed: the torch that is there, as on a Jetson
 #
 # Where the system's Python refuses pip (Ubuntu 24.04), make an environment that sees ROS first:
 #   python3 -m venv --system-site-packages ~/ws/venv && . ~/ws/venv/bin/activate
@@ -9,6 +9,10 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python=${1:-python3} backend=${2:-cpu}
 "$here/install_torch.sh" "$python" "$backend"
-"$python" -m pip install -r "$here/runtime.txt"
+
+# The messages of ROS distributions up to Jazzy are compiled against NumPy 1 and do not load beside NumPy 2.
+numpy=numpy
+if "$python" -c 'import numpy; assert numpy.__version__ < "2"' 2>/dev/null; then numpy='numpy<2'; fi
+"$python" -m pip install "$numpy" -r "$here/runtime.txt"
 "$python" -m pip install --no-deps -r "$here/bare.txt"
 "$python" -m pip install 'sounddevice>=0.5,<1'  # this machine's microphone and loudspeaker; wants the system's libportaudio2

@@ -11,6 +11,20 @@ python=${PYTHON:-python3}
 missing=()
 need() { "${@:2}" >/dev/null 2>&1 || missing+=("$1"); }
 
+# Only distributions that exist as wheels: the others need a machine that has them.
+check_distribution() {
+  local file have=()
+  for file in "$(dirname "$0")"/ros_*.txt; do file=${file##*/ros_}; have+=("${file%.txt}"); done
+  for file in "${have[@]}"; do [ "$file" = "${ROS:-jazzy}" ] && return; done
+  echo "Expected ROS=$(IFS=/; echo "${have[*]}"), got ROS=$ROS: only these come as wheels; on a machine with another distribution build with colcon" >&2
+  exit 1
+}
+check_architecture() {
+  case $(uname -m) in
+    x86_64) ;;
+    *) echo "Expected x86_64, got $(uname -m): ROS comes as wheels for x86_64 only. On a machine with ROS: requirements/robot.sh and colcon" >&2 && exit 1 ;;
+  esac
+}
 python_is_supported() { "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))'; }
 python_has_headers() {
   "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
@@ -29,7 +43,7 @@ check_python() {
 
 word=${1:?"expected setup, train or test"}
 case $word in
-  setup) check_python && need gcc command -v gcc && need g++ command -v g++ ;;
+  setup) check_architecture; check_distribution; check_python && need gcc command -v gcc && need g++ command -v g++ ;;
   train | test) need espeak-ng command -v espeak-ng ;;
   *) echo "expected setup, train or test, got $word" >&2 && exit 2 ;;
 esac

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.media import read_image
 from avatar_forcing_ros.motion.facemesh import networks
 from avatar_forcing_ros.motion.facemesh.networks import SHA256, FaceModelError
 from avatar_forcing_ros.motion.facemesh.reading.detector import FAR, NEAR, Range, detect
 from avatar_forcing_ros.motion.facemesh.reading.mesh import Region, read_mesh
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait, resource
 
 DATA = Path(__file__).parent / "data"

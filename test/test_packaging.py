@@ -98,10 +98,15 @@ def test_what_ros_brings_is_not_asked_of_pip() -> None:
         assert not re.search(r"^ros-", read(f"requirements/{name}.txt"), re.MULTILINE)
 
 
-def test_ros_wheels_are_pinned_and_of_one_distribution() -> None:
-    wheels = [value for name, value in requirements().items() if name.startswith("ros-")]
-    assert wheels
-    assert [wheel for wheel in wheels if not re.fullmatch(r"ros-jazzy-[\w-]+(\[\w+\])?==[\d.]+", wheel)] == []
+@pytest.mark.parametrize("distribution", ["jazzy", "kilted"])
+def test_ros_wheels_are_pinned_and_of_one_distribution(distribution: str) -> None:
+    lines = read(f"requirements/ros_{distribution}.txt").splitlines()
+    wheels = [line for line in lines if line and not line.startswith("#")]
+    assert {"rclpy", "sensor-msgs", "ament-cmake"} <= {
+        re.split(r"[\[=]", wheel)[0].split("-", 2)[2] for wheel in wheels
+    }
+    pinned = rf"ros-{distribution}-[\w-]+(\[\w+\])?==[\d.]+"
+    assert [wheel for wheel in wheels if not re.fullmatch(pinned, wheel)] == []
 
 
 @pytest.mark.parametrize("file", INTERFACES, ids=lambda file: file.name)

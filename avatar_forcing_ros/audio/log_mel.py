@@ -97,7 +97,7 @@ class LogMel:
     def _filters(self) -> NDArray[np.float64]:
         """(bins, bands): triangles of unit sum times the power response of pre-emphasis, per unit of window energy."""
         config = self.config
-        hertz = np.fft.rfftfreq(config.fft_size, 1 / config.sample_rate)
+        hertz = np.fft.rfftfreq(config.fft_size, 1 / config.sample_rate).astype(np.float64)
         triangles = _triangles(hertz, mel_edges(config))
         triangles /= triangles.sum(axis=0)
         response = np.abs(1 - PRE_EMPHASIS * np.exp(-2j * np.pi * hertz / config.sample_rate)) ** 2

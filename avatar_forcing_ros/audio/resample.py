@@ -116,7 +116,7 @@ def _scale(samples: NDArray) -> NDArray[np.float32]:
     if samples.dtype.kind == "f":
         return samples.astype(np.float32)
     if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
+        return (samples.astype(np.float32) - np.float32(128)) / np.float32(128)
     if samples.dtype.kind == "i":
         return (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
     raise ValueError(f"samples must be float, uint8 or signed integers, got {samples.dtype}")

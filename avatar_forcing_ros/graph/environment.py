@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 
 from avatar_forcing_ros.resources import resource
 
 
 def shared_memory_profile() -> dict[str, str]:
-    """Variables that give Fast DDS shared memory large enough for pictures; config/fastdds.xml says why.
-
-    Jazzy reads the first name, Kilted the second.
-    """
+    """Variables that give Fast DDS shared memory large enough for pictures; config/fastdds.xml says why."""
     path = str(resource("config", "fastdds.xml"))
-    return {"FASTRTPS_DEFAULT_PROFILES_FILE": path, "FASTDDS_DEFAULT_PROFILES_FILE": path}
+    # Jazzy and older know only the first name; Kilted and newer complain about it.
+    older = distribution() in ("humble", "iron", "jazzy", None)
+    newer = distribution() not in ("humble", "iron", "jazzy")
+    return ({"FASTRTPS_DEFAULT_PROFILES_FILE": path} if older else {}) | (
+        {"FASTDDS_DEFAULT_PROFILES_FILE": path} if newer else {}
+    )
+
+
+def distribution() -> str | None:
+    """The ROS distribution in use: the sourced one, else that of the wheels in this environment, else unknown."""
+    return os.environ.get("ROS_DISTRO") or _of_wheels()
+
+
+@cache
+def _of_wheels() -> str | None:
+    """They bring a metapackage `ros-<distribution>-rclpy`."""
+    parts = [(dist.metadata["Name"] or "").split("-") for dist in distributions()]
+    return next((part[1] for part in parts if len(part) == 3 and part[0] == "ros" and part[2] == "rclpy"), None)
 
 
 def local_graph(domain: int) -> dict[str, str]:
@@ -41,4 +57,4 @@ def _prefix() -> dict[str, str]:
     """Where packages are looked up: what a sourced ROS setup has said, else the environment that `make setup` made."""
     if os.environ.get("AMENT_PREFIX_PATH") or not (Path(sys.prefix) / "share" / "ament_index").is_dir():
         return {}
-    return {"AMENT_PREFIX_PATH": sys.prefix, "ROS_DISTRO": os.environ.get("ROS_DISTRO", "jazzy"), "ROS_VERSION": "2"}
+    return {"AMENT_PREFIX_PATH": sys.prefix, "ROS_DISTRO": distribution() or "jazzy", "ROS_VERSION": "2"}

@@ -92,7 +92,7 @@ def stretches(face: FollowedFace, config: StretchConfig | None = None) -> NDArra
     config = config or StretchConfig()
     boxes, numbers = face.boxes(), np.full(len(face.landmarks), -1)
     stretch, last = -1, None
-    for frame in np.flatnonzero(face.found):
+    for frame in np.flatnonzero(face.found).tolist():
         if last is None or not _goes_on(boxes, face.people, last, frame, config):
             stretch, last = stretch + 1, frame
         numbers[last : frame + 1] = stretch

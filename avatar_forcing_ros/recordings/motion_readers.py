@@ -169,7 +169,7 @@ def _squares(face: FollowedFace, numbers: NDArray[np.int64], shape: tuple[int, .
     """
     squares = []
     for number in range(numbers.max(initial=-1) + 1):
-        faces = [face.landmarks[frame] for frame in np.flatnonzero(numbers == number)]
+        faces = [face.landmarks[frame] for frame in np.flatnonzero(numbers == number).tolist()]
         each = [face_square(points, shape) for points in faces if points is not None]
         squares.append(Square(*np.mean([[s.x, s.y, s.side] for s in each], axis=0).tolist()))
     return squares

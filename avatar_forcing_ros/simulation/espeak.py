@@ -94,7 +94,7 @@ class Espeak:
         self._library.espeak_Synth(data, len(data) + 1, 0, 1, 0, _TEXT_IS_UTF8, None, None)
         if not self._pieces:
             raise SpeechEngineError(f"espeak-ng made no sound of {text!r} with voice {voice!r}")
-        return np.concatenate(self._pieces).astype(np.float32) / 32768, list(self._starts)
+        return np.concatenate(self._pieces).astype(np.float32) / np.float32(32768), list(self._starts)
 
     def _receive(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:

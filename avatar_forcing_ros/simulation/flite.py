@@ -51,7 +51,7 @@ def say(text: str, voice: str, stretch: float = 1.0) -> tuple[NDArray[np.float32
         with wave.open(str(path)) as reader:
             rate = reader.getframerate()
             samples = np.frombuffer(reader.readframes(reader.getnframes()), np.int16)
-    return samples.astype(np.float32) / 32768, rate, _starts(done.stdout)
+    return samples.astype(np.float32) / np.float32(32768), rate, _starts(done.stdout)
 
 
 def _starts(segments: str) -> list[tuple[float, str, bool]]:

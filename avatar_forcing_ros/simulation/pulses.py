@@ -39,7 +39,7 @@ class Pulse:
 
 def frame_times(frames: int) -> NDArray[np.float64]:
     """(T,) time of the middle of each frame."""
-    return (np.arange(frames) + 0.5) / FRAME_RATE
+    return (np.arange(frames, dtype=np.float64) + 0.5) / FRAME_RATE
 
 
 def smooth_step(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -121,7 +121,8 @@ class ExpandedRows(LazyRows):
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, T, M)."""
-        return *self.coefficients.shape[:2], len(self.directions)  # type: ignore[return-value]
+        count, frames = self.coefficients.shape[:2]
+        return int(count), int(frames), len(self.directions)
 
     @property
     def dtype(self) -> np.dtype[Any]:
