@@ -100,11 +100,16 @@ class Avatar:
 
     # --- beginning -------------------------------------------------------------------------------------------------
 
-    def start(self, now_ns: int) -> None:
-        """Begin a conversation; the first frame is presented within lead + one block."""
+    def start(self, now_ns: int, epoch: int = 0) -> None:
+        """Begin a conversation; the first frame is presented within lead + one block.
+
+        Args:
+            now_ns: what time it is.
+            epoch: number of the first one, where others were presented before.
+        """
         block = self._network.block_frames
         first = -(-first_frame_from(now_ns + self.config.lead_ns) // block) * block  # blocks lie alike in ROS time
-        self._conversation = self._begin(first, now_ns, epoch=0)
+        self._conversation = self._begin(first, now_ns, epoch)
 
     def reset(self, now_ns: int) -> int:
         """Forget the conversation and begin anew, also when time has jumped. The epoch goes up by one.

@@ -25,6 +25,7 @@ from avatar_forcing_ros.nodes.display_node import DisplayConfig
 from avatar_forcing_ros.nodes.generator_node import GeneratorNodeConfig
 from avatar_forcing_ros.nodes.media_source_node import MediaSourceConfig
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionConfig
+from avatar_forcing_ros.nodes.understudy_node import UnderstudyConfig
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.scaling import LatentScale
@@ -36,6 +37,7 @@ CONFIGS = {
     "generator": GeneratorNodeConfig(),
     "bag_player": BagPlayerConfig(),
     "display": DisplayConfig(),
+    "understudy": UnderstudyConfig(),
     "media_source": MediaSourceConfig(),
 }
 CONVERSATION = graph.Recorded("v.mp4", "a.wav", "s.wav", "no")

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from avatar_forcing_ros.graph.keeping import RESTARTS, Restarts
 from avatar_forcing_ros.graph.settings import NodeProcess
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -33,6 +35,9 @@ class ProcessGroup:
     """The processes of a graph, by the name of their executable. Leaving the context ends them all."""
 
     def __init__(self, nodes: Sequence[NodeProcess], environment: Mapping[str, str]) -> None:
+        self._restarts = {node.executable: Restarts() for node in nodes}
+        self._began_s: dict[str, float] = {}
+        self._due_s: dict[str, float] = {}
         self._nodes, self._environment = nodes, {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
@@ -52,10 +57,11 @@ class ProcessGroup:
 
     def _start(self, node: NodeProcess) -> None:
         self._logs[node.executable] = Path(self._folder.name) / f"{node.executable}.log"
-        with self._logs[node.executable].open("wb") as log:
+        self._began_s[node.executable] = time.monotonic()
+        with self._logs[node.executable].open("ab") as log:
             self._running[node.executable] = subprocess.Popen(
                 [sys.executable, "-m", node.module, *node.ros_arguments()],
-                env=self._environment,
+                env=self._environment | {RESTARTS: str(self._restarts[node.executable].count)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -65,6 +71,25 @@ class ProcessGroup:
     def ended(self, name: str) -> bool:
         """Whether a process has ended by itself."""
         return self._running[name].poll() is not None
+
+    def tend(self, say: Callable[[str], None]) -> None:
+        """Start what has ended anew, after a while that grows when it ends again and again; call this often."""
+        now_s = time.monotonic()
+        for node in self._nodes:
+            name = node.executable
+            if not self.ended(name):
+                continue
+            if name not in self._due_s:
+                delay_s = self._restarts[name].after(now_s - self._began_s[name])
+                self._due_s[name] = now_s + delay_s
+                say(f"{name} ended: {self.last_lines(name)}; restart {self._restarts[name].count} in {delay_s:g} s")
+            elif now_s >= self._due_s[name]:
+                del self._due_s[name]
+                self._start(node)
+
+    def pid(self, name: str) -> int:
+        """Number of a process."""
+        return self._running[name].pid
 
     def check(self) -> None:
         """Raise when a process has failed.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from avatar_forcing_ros.graph.demo_files import Recorded
+from avatar_forcing_ros.graph.keeping import KEEP
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 Value = bool | int | float | str
@@ -35,21 +36,30 @@ class NodeProcess:
         settings: parameter file.
         parameters: what the caller says, above the file.
         remappings: topics by other names.
+        kept: it starts its own successor when it is killed, from what it has loaded.
+        respawns: launch starts it anew when it has ended.
     """
 
     executable: str
     settings: Path
     parameters: Mapping[str, Value] = field(default_factory=dict)
     remappings: Mapping[str, str] = field(default_factory=dict)
+    kept: bool = False
+    respawns: bool = False
 
     @property
     def module(self) -> str:
         """The module whose `main` the executable calls."""
         return f"{PACKAGE}.nodes.{self.executable}"
 
+    @property
+    def own_arguments(self) -> list[str]:
+        """What is not ROS's of its command line."""
+        return [KEEP] if self.kept else []
+
     def ros_arguments(self) -> list[str]:
         """Command line of the process after its name."""
-        arguments = ["--ros-args", "--params-file", str(self.settings)]
+        arguments = [*self.own_arguments, "--ros-args", "--params-file", str(self.settings)]
         for name, value in self.parameters.items():
             arguments += ["-p", f"{name}:={json.dumps(value)}"]  # rcl reads YAML, of which JSON is a part
         for name, other in self.remappings.items():
@@ -84,8 +94,11 @@ def live(
     """
     interrupts = {"avatar.barge_in.enabled": True} if barge_in else {}
     own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
+    motion, generator = _heart("live", avatar, **own, **interrupts)
     listeners = [
-        *_heart("live", avatar, **own, **interrupts),
+        replace(_node("understudy_node", "live", **vars(avatar)), respawns=True),
+        replace(motion, respawns=True),
+        replace(generator, kept=True, respawns=True),
         _node("display_node", "live", speaker=speaker, **own),
     ]
     if webcam < 0 and not microphone:

@@ -34,6 +34,7 @@ def frame_info(make: Make, frame: AvatarFrame, provenance: Provenance, frame_id:
         quality_level=provenance.quality_level,
         portrait_sha256=provenance.portrait_sha256,
         ai_generated=True,
+        on_stage=provenance.on_stage,
     )
 
 

@@ -16,7 +16,8 @@ from std_srvs.srv import Trigger
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.msg import MotionLatents
+from avatar_forcing_ros.motion.facemesh.portrait import warm_up
+from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
 from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
@@ -25,13 +26,16 @@ from avatar_forcing_ros.nodes.motion_messages import to_sample
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
+from avatar_forcing_ros.nodes.stage_messages import to_word
+from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.session.outbox import Outbox
-from avatar_forcing_ros.session.outlet import OutputConfig
+from avatar_forcing_ros.session.outlet import Outlet, OutputConfig
 from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.session.session import Session, SessionConfig, sha256_of_pixels
+from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.stream.grid import FRAME_NS
@@ -47,6 +51,7 @@ class GeneratorNodeConfig:
     Attributes:
         model: name of a shipped model, or folder of a model bundle.
         portrait: picture of the face to animate; empty is the project's own character.
+        understudy: another process idles on avatar/image_raw while this one is silent, and says who is on stage.
         threads: of the network's arithmetic; more than one takes cores from the other nodes.
         user_audio: what comes on user_audio.
         speech: what comes on speech.
@@ -57,6 +62,7 @@ class GeneratorNodeConfig:
 
     model: str = DEFAULT_BUNDLE
     portrait: str = ""
+    understudy: bool = False
     threads: int = field(default=1, metadata={"range": (1, 64)})
     user_audio: AudioInput = field(default_factory=AudioInput)
     speech: AudioInput = field(default_factory=lambda: AudioInput(kind="AudioChunk"))
@@ -89,13 +95,14 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         torch.set_num_threads(self.config.threads)
         self._bundle = self._open_model(self.config.model)
         path = Path(self.config.portrait or default_portrait()).expanduser()
-        self._portrait = read_image(path)
+        self._portrait, self._portrait_path = read_image(path), str(path.resolve())
         self._avatar = Avatar(self._bundle, self._portrait, self.config.avatar)
 
     def begin(self, undo: ExitStack) -> None:
         """Start the session, then listen."""
         presenting, deciding = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
         outbox = Outbox(presenting)
+        lease = Lease(self.config.understudy)
         output, on_simulated_time = self.config.output, bool(self.get_parameter("use_sim_time").value)
         self._session = Session(
             self._avatar,
@@ -105,8 +112,16 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             self.faults.report,
             sha256_of_pixels(self._portrait),
             SessionConfig(speech_ahead_ms=output.speech_ahead_ms, every_frame=on_simulated_time),
+            lease,
         )
-        outlet = publish_from(self, self._bundle.space, output)
+        outlet: Outlet = publish_from(self, self._bundle.space, output)
+        self._stage: StageOutlet | None = None
+        if lease.shared:
+            reports = self.advertise(LeadingRole, "stage/leader", qos.STREAM)
+            now_ns = lambda: self.get_clock().now().nanoseconds  # noqa: E731
+            outlet = self._stage = StageOutlet(outlet, lease, reports, now_ns, self._portrait_path)
+            undo.callback(self._stage.leave)
+            self.listen(Stage, "stage", lambda message: lease.hear(to_word(message)), qos.LATCHED)
         outlet.changed(self._session.mood, deciding.now_ns())
         self._session.outlets.append(outlet)
         self.work("presentation", outbox.turn, presenting.close)
@@ -154,9 +169,12 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._session.settle()
 
     def _set_portrait(self, request: SetPortrait.Request) -> str:
-        image = read_image(Path(request.path).expanduser())
+        path = Path(request.path).expanduser().resolve()
+        image = read_image(path)
         portrait = self._bundle.space.load_portrait(image, self.config.avatar.image_size)
         self._session.use_portrait(portrait, sha256_of_pixels(image))
+        if self._stage is not None:
+            self._stage.portrait = str(path)
         return "; ".join(portrait.remarks)
 
     def _health(self) -> Health:
@@ -173,7 +191,13 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(GeneratorNode, args)
+    return run(GeneratorNode, args, prepare=_prepare)
+
+
+def _prepare() -> None:
+    """What the renderer compiles serves every successor of a process that is killed."""
+    cv2.setNumThreads(1)
+    warm_up()
 
 
 if __name__ == "__main__":

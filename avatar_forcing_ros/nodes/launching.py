@@ -22,6 +22,9 @@ def node_action(node: NodeProcess) -> Node:
     return Node(
         package=PACKAGE,
         executable=node.executable,
+        arguments=node.own_arguments,
+        respawn=node.respawns,
+        respawn_delay=2.0,
         parameters=[str(node.settings), dict(node.parameters)],
         remappings=list(node.remappings.items()),
         output="screen",

@@ -25,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 
+from avatar_forcing_ros.graph.keeping import KEEP, keep
 from avatar_forcing_ros.nodes import params
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
 from avatar_forcing_ros.session.worker import Faults, Worker, describe, one_line
@@ -209,16 +210,28 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         return TransitionCallbackReturn.SUCCESS
 
 
-def run(node_type: Callable[[], ManagedNode], args: list[str] | None = None) -> int:
+def run(
+    node_type: Callable[[], ManagedNode], args: list[str] | None = None, prepare: Callable[[], None] | None = None
+) -> int:
     """Run a node as a process until it has finished, or SIGINT or SIGTERM comes.
 
     Args:
         node_type: makes the node.
-        args: command line; None takes the process's own.
+        args: command line; None takes the process's own. With `--keep` in it the node runs in a child process and is
+            started anew when that is killed or fails.
+        prepare: what is slow and the same for every such child.
 
     Returns:
         Exit status: 0 when it did its work, 1 when it could not start.
     """
+    if KEEP in (sys.argv if args is None else args):
+        if prepare is not None:
+            prepare()
+        return keep(lambda: _run(node_type, args))
+    return _run(node_type, args)
+
+
+def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
     # Our own handlers: rclpy's would invalidate the context at once, under the hands of threads that still publish.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     forward_logging()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
+
+from rclpy.qos import QoSProfile
 
 from avatar_forcing_ros.messages.outlet import (
     COMPRESSED,
@@ -13,16 +15,40 @@ from avatar_forcing_ros.messages.outlet import (
     STATE,
     MessageOutlet,
 )
-from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.nodes import qos
-from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import make, message_type
 from avatar_forcing_ros.session.outlet import OutputConfig
 
 _QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE, STATE: qos.LATCHED}
 
 
-def publish_from(node: ManagedNode, space: MotionSpace, config: OutputConfig) -> MessageOutlet:
+class Publishes(Protocol):
+    """What is asked of a node."""
+
+    def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Any:
+        """A publisher."""
+        ...
+
+    def get_clock(self) -> Any:
+        """The node's clock."""
+        ...
+
+
+class Named(Protocol):
+    """What is asked of a motion space."""
+
+    @property
+    def name(self) -> str:
+        """Of the space."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its numbers."""
+        ...
+
+
+def publish_from(node: Publishes, space: Named, config: OutputConfig) -> MessageOutlet:
     """Advertise what an avatar presents; the outlet publishes it until the node is deactivated."""
     pictures = [topic for topic, wanted in ((IMAGE, config.raw), (COMPRESSED, config.compressed)) if wanted]
     kinds = OUTPUTS | {topic: KINDS_OF_PICTURES[topic] for topic in pictures}

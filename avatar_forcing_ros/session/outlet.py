@@ -54,6 +54,7 @@ class Provenance:
     compute_end_ns: int
     portrait_sha256: str
     quality_level: int = 0
+    on_stage: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Mood:
     utterance_id: str = ""
     detail: str = ""
     quality_level: int = 0
+    on_stage: int = 0
 
 
 class Outlet(Protocol):

@@ -30,6 +30,7 @@ from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch
 from avatar_forcing_ros.session.outbox import Epoch, Outbox
 from avatar_forcing_ros.session.outlet import Mood, Outlet, OutputConfig, Picture, Provenance, Shown, mood_of
 from avatar_forcing_ros.session.quality import QualityLadder
+from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.session.worker import Mailbox, one_line
 from avatar_forcing_ros.signals import FOR_EVER_NS, MILLISECOND, AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
@@ -38,6 +39,7 @@ from avatar_forcing_ros.stream.speech import PlaybackEvent
 _INBOX = 10_000  # minutes of everything; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
 _SETTLE_PATIENCE_S = 25.0
+_CONCERNS_SPEECH = ("interrupt", "withdraw", "reset")
 _NEWEST_BLOCKS, _NEWEST_FRAMES = 100, 250  # of which durations and lateness are remembered
 
 Report = Callable[[str, Exception], None]
@@ -69,6 +71,7 @@ class _Request:
     received_ns: int
     asked: int
     act: Callable[[int], None]
+    utterance_id: str = ""
 
 
 class Session:
@@ -82,6 +85,7 @@ class Session:
         report: is told of errors.
         portrait_sha256: of the portrait's pixels.
         config: see `SessionConfig`.
+        lease: the right to be on stage, where an understudy shares it.
 
     Attributes:
         outlets: are told what is presented.
@@ -105,7 +109,10 @@ class Session:
         report: Report,
         portrait_sha256: str = "",
         config: SessionConfig | None = None,
+        lease: Lease | None = None,
     ) -> None:
+        self._lease = lease or Lease()
+        self._in_the_wings: deque[_Request] = deque(maxlen=_INBOX)
         self._avatar, self._clock, self._outbox, self._quality = avatar, clock, outbox, quality
         self._report, self._portrait_sha256, self._config = report, portrait_sha256, config or SessionConfig()
         self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
@@ -141,7 +148,14 @@ class Session:
 
     def say(self, chunk: AudioChunk) -> None:
         """What the avatar shall say."""
-        received_ns = self._take("speech", lambda received_ns: self._avatar.push_speech(chunk, received_ns))
+        if self._lease.has_ended(chunk.utterance_id):
+            return  # the understudy has told that it is over, which cannot be taken back
+        self._lease.take(chunk.utterance_id)
+        received_ns = self._take(
+            "speech",
+            lambda received_ns: self._avatar.push_speech(chunk, received_ns),
+            utterance_id=chunk.utterance_id,
+        )
         self.speech.seen(received_ns, chunk.stamp_ns)
 
     def interrupt(self) -> None:
@@ -179,20 +193,27 @@ class Session:
         if not (taken_in.wait(_SETTLE_PATIENCE_S) and self._outbox.wait_until_done(now_ns, _SETTLE_PATIENCE_S)):
             raise TimeoutError(f"not settled after {_SETTLE_PATIENCE_S:.0f} s")
 
-    def _take(self, what: str, act: Callable[[int], None], begins: Callable[[int], int] | None = None) -> int:
+    def _take(
+        self,
+        what: str,
+        act: Callable[[int], None],
+        begins: Callable[[int], int] | None = None,
+        utterance_id: str = "",
+    ) -> int:
         """Put a request into the inbox; its time of arrival.
 
         Args:
             what: comes.
             act: carries it out, given the time of arrival.
             begins: the presentation time from which on it begins a new epoch, of the time of arrival.
+            utterance_id: of speech.
         """
         with self._outbox.lock:  # requests lie in the order of their times, and so do the epochs that they begin
             received_ns = self._clock.now_ns()
             if begins is not None:
                 self._asked += 1
                 self._outbox.begin(Epoch(self._asked), begins(received_ns))
-            self._inbox.put(_Request(what, received_ns, self._asked, act))
+            self._inbox.put(_Request(what, received_ns, self._asked, act, utterance_id))
         return received_ns
 
     def figures(self) -> dict[str, object]:
@@ -246,7 +267,7 @@ class Session:
     def advance(self) -> None:
         """Take up what came, and make one decision if one is due."""
         now_ns = self._clock.now_ns()  # before the inbox: nothing is decided of a time whose items may yet lie there
-        requests = self._inbox.take_all()
+        requests = self._requests()
         if self._jumps_back(now_ns):
             requests = [replace(request, received_ns=now_ns) for request in requests]  # of a time that may never come
         for request in requests:
@@ -256,10 +277,30 @@ class Session:
         if self._avatar.next_decision_ns <= now_ns:  # one only: requests and quality come between two
             self._decide(now_ns if self._is_lost(now_ns) else self._avatar.next_decision_ns)
 
+    def _requests(self) -> list[_Request]:
+        """What is to be done now. Speech waits in the wings with the avatar, unless something is done about it."""
+        requests = self._inbox.take_all()
+        if not self._lease.shared:
+            return requests
+        waiting = {request.utterance_id for request in (*self._in_the_wings, *requests)}
+        first: list[_Request] = []
+        if self._lease.forget_ended() - waiting:  # the understudy has ended what was being said
+            self.interrupt()
+            first = self._inbox.take_all()
+        if not (self._lease.on_stage or any(request.what in _CONCERNS_SPEECH for request in requests)):
+            self._in_the_wings.extend(request for request in requests if request.what == "speech")
+            return first + [request for request in requests if request.what != "speech"]
+        now_ns = self._clock.now_ns()
+        waited = [replace(request, received_ns=now_ns) for request in self._in_the_wings]
+        self._in_the_wings.clear()
+        return first + [request for request in waited + requests if not self._lease.has_ended(request.utterance_id)]
+
     def _begin(self) -> None:
-        if self._clock.wait_until(1):  # simulated time is 0 until somebody publishes it
+        if self._lease.awaits_word:  # it says which epoch comes next
+            self._clock.wait_until(self._clock.now_ns() + 20 * MILLISECOND)
+        elif self._clock.wait_until(1):  # simulated time is 0 until somebody publishes it
             now_ns = self._clock.now_ns()
-            self._avatar.start(now_ns)
+            self._avatar.start(now_ns, 0 if self._lease.epoch is None else self._lease.epoch + 1)
             self._now_ns = now_ns  # from here on other threads may ask for figures
             self._clock.wake()  # who called before that woke us in vain
 

@@ -1,0 +1,115 @@
+"""Keeps processes alive: when one ends that should not, another takes its place, later and later if it keeps ending.
+
+`Restarts` says when; `keep` forks, so that what a process has imported and compiled serves its successors, too: a
+generator takes four seconds to start from nothing and one from there. No ROS here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+KEEP = "--keep"
+"""Word of a node's command line that has it kept alive."""
+RESTARTS = "AVATAR_FORCING_RESTARTS"
+"""Variable in which a process finds how often its like has ended before."""
+_PR_SET_PDEATHSIG = 1
+_SLICE_S = 0.1
+
+
+@dataclass
+class Restarts:
+    """When the next process may start.
+
+    Attributes:
+        delays_s: before the first restart, the second ...; the last one stays.
+        calm_s: a process that has lived for this long begins anew with the first delay.
+        count: restarts so far.
+    """
+
+    delays_s: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+    calm_s: float = 60.0
+    count: int = 0
+    _in_a_row: int = 0
+
+    def after(self, lived_s: float) -> float:
+        """A process has ended after so long; how long to wait before the next."""
+        self._in_a_row = 1 if lived_s >= self.calm_s else self._in_a_row + 1
+        self.count += 1
+        return self.delays_s[min(self._in_a_row, len(self.delays_s)) - 1]
+
+
+def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callable[[str], None] | None = None) -> int:
+    """Run something in a child process, and again when it ends otherwise than by its own will.
+
+    SIGINT and SIGTERM go to the child. A child whose parent is killed goes with it, so that whoever started the parent
+    may start it anew.
+
+    Args:
+        play: runs in the child; its result is the exit status. The first child to end with 1 has refused to start.
+        restarts: when the next one starts.
+        say: told what happens.
+
+    Returns:
+        Exit status of the last child.
+    """
+    restarts, say = restarts or Restarts(), say or (lambda line: print(line, file=sys.stderr, flush=True))
+    stopping: list[int] = []
+    child = 0
+
+    def hand_on(number: int, _frame: object) -> None:
+        stopping.append(number)
+        if child:
+            os.kill(child, number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, hand_on)
+    gc.freeze()  # what is shared with the children stays shared
+    while True:
+        began = time.monotonic()
+        child = _fork(play, restarts.count)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        child = 0
+        if stopping or status == 0 or (status == 1 and not restarts.count):
+            return max(status, 0) if not stopping or status >= 0 else 1
+        delay_s = restarts.after(time.monotonic() - began)
+        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        say(f"the process {how}; restart {restarts.count} in {delay_s:g} s")
+        wake_s = time.monotonic() + delay_s
+        while time.monotonic() < wake_s and not stopping:
+            time.sleep(min(_SLICE_S, delay_s))
+        if stopping:
+            return 0
+
+
+def _fork(play: Callable[[], int], restarts: int) -> int:
+    """The child's number; the child itself never comes back."""
+    parent = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        os.environ[RESTARTS] = str(restarts)
+        if os.getppid() == parent:
+            status = play()
+    except BaseException as error:
+        import traceback
+
+        traceback.print_exception(error)
+        status = 70  # the customary one of a fault in the program
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

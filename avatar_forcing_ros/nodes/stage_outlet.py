@@ -1,0 +1,111 @@
+"""Between a generator and its outlet, where an understudy shares the stage."""
+
+from __future__ import annotations
+
+import os
+import platform
+from array import array
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from avatar_forcing_ros.msg import LeadingRole
+from avatar_forcing_ros.nodes.ros_time import to_stamp
+from avatar_forcing_ros.session.outlet import Mood, Outlet, Shown
+from avatar_forcing_ros.session.stage import Lease
+from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
+from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent
+
+_LATEST_SPEECH_NS = 250 * MILLISECOND
+_HELD = 256
+
+
+class StageOutlet:
+    """An `Outlet` that lets through what the lease allows, and reports each frame to the understudy.
+
+    Args:
+        inner: publishes.
+        lease: says whether the generator is on stage.
+        reports: publisher of LeadingRole messages.
+        now_ns: the node's clock.
+        portrait: file of the portrait.
+
+    Attributes:
+        portrait: as given; another one when the portrait is changed.
+    """
+
+    def __init__(self, inner: Outlet, lease: Lease, reports: Any, now_ns: Callable[[], int], portrait: str) -> None:
+        self._inner, self._lease, self._reports, self._now_ns = inner, lease, reports, now_ns
+        self.portrait = portrait
+        self._held: deque[PlaybackEvent] = deque(maxlen=_HELD)
+        self._mood: Mood | None = None
+        self._said: Mood | None = None
+        self._newest: LeadingRole | None = None
+
+    def shown(self, shown: Shown) -> None:
+        """Show a frame if the generator is on stage, and report it in any case."""
+        stamp_ns = shown.frame.stamp_ns
+        on_stage = self._lease.may_show(stamp_ns, self._now_ns())
+        if on_stage:
+            self._inner.shown(shown)
+            self._say_mood(stamp_ns)
+        self._report(shown, on_stage)
+        while on_stage and self._held:
+            self.happened(self._held.popleft())
+
+    def said(self, chunk: AudioChunk) -> None:
+        """Hand on speech unless it is over: a process that was stopped wakes up with some of it in hand."""
+        late = chunk.stamp_ns is not None and self._now_ns() - chunk.stamp_ns > _LATEST_SPEECH_NS
+        if not late and self._lease.may_speak and not self._lease.has_ended(chunk.utterance_id):
+            self._inner.said(chunk)
+
+    def happened(self, event: PlaybackEvent) -> None:
+        """Tell an event, or keep it until the generator is on stage again, for it may be over by then."""
+        if event.kind in (Playback.FINISHED, Playback.INTERRUPTED):
+            self._lease.over(event.utterance_id)
+        if self._lease.has_ended(event.utterance_id):
+            return
+        if self._lease.on_stage:
+            self._inner.happened(event)
+        else:
+            self._held.append(event)
+
+    def changed(self, mood: Mood, stamp_ns: int) -> None:
+        """Tell the mood while on stage, and the newest one again after the understudy has told its own."""
+        self._mood = mood
+        if self._lease.on_stage:
+            self._say_mood(stamp_ns)
+        else:
+            self._said = None
+
+    def leave(self) -> None:
+        """Tell the understudy that no frame will follow, and that this is as it should be."""
+        if self._newest is not None:
+            self._newest.leaving, self._newest.on_stage = True, False
+            self._reports.publish(self._newest)
+
+    def _say_mood(self, stamp_ns: int) -> None:
+        if self._mood is not None and self._mood != self._said:
+            self._said = self._mood
+            self._inner.changed(self._mood, stamp_ns)
+
+    def _report(self, shown: Shown, on_stage: bool) -> None:
+        if not on_stage:
+            self._said = None
+        frame = shown.frame
+        report = LeadingRole(
+            term=self._lease.term,
+            on_stage=on_stage,
+            epoch=frame.epoch,
+            latent=array("f", frame.latent.astype(np.float32)),
+            utterances=self._lease.utterances,
+            portrait=self.portrait,
+            portrait_sha256=shown.provenance.portrait_sha256,
+            host=platform.node(),
+            pid=os.getpid(),
+        )
+        report.header.stamp = to_stamp(frame.stamp_ns)
+        self._newest = report
+        self._reports.publish(report)

@@ -1,0 +1,418 @@
+"""The understudy: a small process that knows the portrait and idles on avatar/image_raw while the generator is silent.
+
+It says who is on stage (`stage`), goes on from the motion that the generator showed last, eases into the generator's
+when that one is back, ends what the generator can no longer end, and stops a generator that hangs, so that whoever
+started it starts it anew. It never loads the network: a second process of the same weight would fail of the same cause.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import threading
+import time
+from collections import deque
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.graph.keeping import RESTARTS
+from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
+from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.ros_outlet import publish_from
+from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
+from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
+from avatar_forcing_ros.nodes.understudy_face import FACEMESH, Face, first_face, load_face, motion_space_of
+from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
+from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch
+from avatar_forcing_ros.signals import NANOSECONDS, AvatarFrame
+from avatar_forcing_ros.srv import SetPortrait
+from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, stamp_of
+
+_LISTENS_FIRST_S = 0.5
+"""A generator may be on stage already, and the middleware takes a while to find it."""
+_LISTENS_LONGER_S = 3.0
+"""For one that takes another's place: the generator is on stage, most likely."""
+_SETTLES_FRAMES = 30
+_MOUTH_SETTLES_FRAMES = 7
+_PORTRAIT_PATIENCE_S = 8.0
+_SILENT_S = 3.5
+_OFTEN, _OFTEN_S = 3, 600.0
+_FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
+
+
+@dataclass(frozen=True)
+class UnderstudyConfig:
+    """Parameters of the understudy.
+
+    Attributes:
+        model: the generator's; only its motion space is read.
+        portrait: picture of the face until the generator shows another; empty is the project's own character.
+        image_size: side of the pictures in pixels, as the generator's `avatar.image_size`.
+        seed: how it idles.
+        fade_ms: the face takes this long into the generator's motion before that one goes on stage.
+        stop_silent_after_s: a generator of this machine that has been silent for this long is killed; 0 never does it.
+        output: how the avatar is published, as the generator's.
+    """
+
+    model: str = FACEMESH
+    portrait: str = ""
+    image_size: int = field(default=512, metadata={"range": (64, 2048)})
+    seed: int = 0
+    fade_ms: int = field(default=240, metadata={"range": (40, 2000)})
+    stop_silent_after_s: float = 2.0
+    output: OutputConfig = field(default_factory=OutputConfig)
+
+
+class UnderstudyNode(ManagedNode[UnderstudyConfig]):
+    """One thread ticks on the frame grid and draws; callbacks note what the generator does."""
+
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("understudy", UnderstudyConfig(), **node_arguments)
+
+    def setup(self, undo: ExitStack) -> None:
+        """Read the portrait; what takes longer is loaded while the first frames are shown."""
+        cv2.setNumThreads(1)
+        self._space = motion_space_of(self.config.model)
+        self._path = Path(self.config.portrait or default_portrait()).expanduser().resolve()
+        self._face: Face = first_face(self._path, self.config.image_size)
+        self._loaded = ""
+
+    def begin(self, undo: ExitStack) -> None:
+        """Listen to the generator, then tick."""
+        self._lock = threading.Lock()
+        self._watch = Watch(fade_frames=max(1, round(self.config.fade_ms / 40)))
+        self._ledger = Ledger()
+        self._idle = IdleMotion(seed=self.config.seed)
+        self._motion = self._offset = np.zeros(0, np.float32)
+        self._since_frame = 0
+        self._role: LeadingRole | None = None
+        self._wanted: tuple[str, str] | None = None
+        self._asked_pid, self._asked_s = 0, 0.0
+        self._stopped_pid = 0
+        self._stopped = 0
+        self._entries_s: deque[float] = deque(maxlen=100)
+        self._on_stage_since_s = time.monotonic()
+        self._others_s: dict[str, float] = {}
+        self._frames = 0
+        self._begun_s = time.monotonic()
+        self._outlet = _StageOutlet(self, undo)
+        self._shows = publish_from(self._outlet, _SpaceName(self._space), self.config.output)
+        self._mood: Mood | None = None
+        self._say = self.advertise(Stage, "stage", qos.LATCHED)
+        self._playback = self.advertise(PlaybackEvent, "avatar/playback", qos.STREAM)
+        self._set_portrait = self.create_client(SetPortrait, "generator/set_portrait")
+        undo.callback(self.destroy_client, self._set_portrait)
+        self.listen(LeadingRole, "stage/leader", self._hear_leader, qos.STREAM)
+        self.listen(PlaybackEvent, "avatar/playback", self._hear_playback, qos.STREAM)
+        self.listen(AudioChunk, "avatar/speech", self._hear_spoken, qos.STREAM)
+        self.listen(AudioChunk, "speech", self._hear_sent, qos.SPEECH)
+        self.listen(DiagnosticArray, "/diagnostics", self._hear_diagnostics, qos.STREAM)
+        clock = ClockWaiter(self.get_clock())
+        self._waiter = clock
+        self._ticked_ns = 0
+        loading = threading.Event()
+        self._load_now, self._closing = loading, False
+        self._load_now.set()
+        self.work("portrait", self._load, self._end_loading)
+        self.work("understudy", self._turn, clock.close)
+        undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    # --- what is heard ---------------------------------------------------------------------------------------------
+
+    def _hear_leader(self, message: LeadingRole) -> None:
+        report, now_s = to_report(message), time.monotonic()
+        with self._lock:
+            before = self._role
+            if before is not None and (before.pid, before.host) != (message.pid, message.host):
+                self._end([end for end in self._ledger.end_all() if end[0] not in report.utterances])
+            self._role = message
+            self._watch.hear(report, now_s)
+            for name in report.utterances:
+                self._ledger.sent(name, now_s)
+            if report.on_stage:
+                self._motion = np.array(message.latent, np.float32)
+                self._wanted = (message.portrait, message.portrait_sha256)
+        if message.portrait_sha256 not in ("", self._loaded) and report.on_stage:
+            self._load_now.set()
+
+    def _hear_playback(self, message: PlaybackEvent) -> None:
+        with self._lock:
+            if message.event in _FINAL:
+                self._ledger.over(message.utterance_id)
+            elif message.event == PlaybackEvent.STARTED:
+                self._ledger.began(message.utterance_id, stamp_ns(message.header.stamp), time.monotonic())
+            else:
+                self._ledger.stalled(message.utterance_id, stamp_ns(message.position))
+
+    def _hear_spoken(self, message: AudioChunk) -> None:
+        length_ns = len(message.data) // (2 if message.encoding == AudioChunk.S16LE else 4) * NANOSECONDS
+        with self._lock:
+            self._ledger.said(
+                message.utterance_id, stamp_ns(message.header.stamp), length_ns // message.sample_rate, time.monotonic()
+            )
+
+    def _hear_sent(self, message: AudioChunk) -> None:
+        with self._lock:
+            self._ledger.sent(message.utterance_id, time.monotonic())
+
+    def _hear_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.hardware_id.startswith(self.get_namespace()) and status.name.endswith(": health"):
+                self._others_s[status.name.removesuffix(": health")] = time.monotonic()
+
+    # --- the tick --------------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        now_ns = self._waiter.now_ns()
+        due_ns = stamp_of(now_ns // FRAME_NS + 1)
+        if self._ticked_ns and 0 < due_ns - self._ticked_ns <= FPS * FRAME_NS:
+            due_ns = self._ticked_ns + FRAME_NS
+        if not self._waiter.wait_until(due_ns):
+            return
+        stamp = stamp_of(self._waiter.now_ns() // FRAME_NS)
+        self._ticked_ns = stamp
+        now_s = time.monotonic()
+        listens_s = _LISTENS_LONGER_S if int(os.environ.get(RESTARTS, "0")) else _LISTENS_FIRST_S
+        if now_s - self._begun_s < listens_s and self._role is None:
+            return
+        with self._lock:
+            cue = self._watch.tick(stamp, now_s, self._portrait_fits(now_s))
+            self._end_what_is_over(now_s)
+            word = self._watch.word(tuple(self._ledger.ended)) if cue.says else None
+        if word is not None:
+            self._say.publish(from_word(word))
+        if cue.plays:
+            self._show(cue, stamp)
+        if not self._watch.on_stage:
+            self._mood = None
+            self._outlet.forget_state()
+        self._note_entry(cue, now_s)
+        self._stop_who_hangs(now_s)
+
+    def _show(self, cue: Cue, stamp: int) -> None:
+        number = stamp // FRAME_NS
+        began_ns = self._waiter.now_ns()
+        latent = self._move(cue, number)
+        face = self._face
+        picture = face.render(latent, number)
+        frame = AvatarFrame(stamp, self._frames, 0, self._watch.epoch, latent)
+        self._frames += 1
+        made = Provenance(None, began_ns, self._waiter.now_ns(), face.sha256, on_stage=UNDERSTUDY)
+        self._shows.shown(Shown(frame, lambda: picture, made))
+        mood = Mood(DEGRADED, self._watch.epoch, detail=f"the understudy: {self._watch.why}", on_stage=UNDERSTUDY)
+        if mood != self._mood:
+            self._mood = mood
+            self._shows.changed(mood, stamp)
+
+    def _move(self, cue: Cue, number: int) -> NDArray[np.float32]:
+        """The motion to draw: idling, into which the generator's newest motion fades out, or which fades into it."""
+        if self._space != FACEMESH:
+            return np.zeros(0, np.float32)
+        idle = self._idle.at(number)
+        with self._lock:
+            lead = None if self._role is None else np.array(self._role.latent, np.float32)
+        if cue.steps_in and len(self._motion) == len(idle):
+            self._offset, self._since_frame = self._motion - idle, number
+        if len(self._offset):
+            idle = idle + self._offset * _left_over(number - self._since_frame, len(idle))
+        if cue.share and lead is not None and len(lead) == len(idle):
+            share = cue.share * cue.share * (3 - 2 * cue.share)
+            idle = (1 - share) * idle + share * lead
+        self._motion = idle.astype(np.float32)
+        return self._motion
+
+    # --- who is gone -----------------------------------------------------------------------------------------------
+
+    def _end_what_is_over(self, now_s: float) -> None:
+        """Under the lock: utterances that no generator can end any more."""
+        silent = self._watch.silence_s(now_s) > GONE_S
+        taken = () if silent or self._role is None else tuple(self._role.utterances)
+        self._end(self._ledger.end_all() if silent and self._role is not None else [])
+        self._end(self._ledger.end_orphans(taken, now_s))
+
+    def _end(self, ends: list[tuple[str, int]]) -> None:
+        for utterance_id, position_ns in ends:
+            event = PlaybackEvent(
+                utterance_id=utterance_id, event=PlaybackEvent.INTERRUPTED, position=to_duration(position_ns)
+            )
+            event.header.stamp = to_stamp(self._waiter.now_ns())
+            self._playback.publish(event)
+            self.get_logger().warning(f"{utterance_id} was cut off after {position_ns / NANOSECONDS:.2f} s")
+        if ends:
+            self._say.publish(from_word(self._watch.word(tuple(self._ledger.ended))))
+
+    def _stop_who_hangs(self, now_s: float) -> None:
+        role, patience_s = self._role, self.config.stop_silent_after_s
+        if role is None or not patience_s or role.leaving or role.host != platform.node():
+            return
+        if self._watch.silence_s(now_s) < patience_s or role.pid in (0, self._stopped_pid):
+            return
+        self._stopped_pid = role.pid
+        if _is_ours(role.pid):
+            self._stopped += 1
+            self.get_logger().error(f"the generator (process {role.pid}) hangs and is killed")
+            for pid in _with_stopped_parent(role.pid):
+                os.kill(pid, signal.SIGKILL)
+
+    # --- the portrait ----------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        self._load_now.wait()
+        self._load_now.clear()
+        if self._closing:
+            return
+        path, sha256 = self._wanted or (str(self._path), "")
+        if sha256 and sha256 == self._loaded:
+            return
+        self._loaded = sha256 or "?"  # a picture that cannot be read is not tried again and again
+        face = load_face(Path(path), self.config.image_size, self._space)
+        self._face, self._loaded = face, face.sha256
+
+    def _end_loading(self) -> None:
+        self._closing = True
+        self._load_now.set()
+
+    def _portrait_fits(self, now_s: float) -> bool:
+        """Whether a generator that waits has the portrait that was shown last; if not it is told, once."""
+        role = self._role
+        if role is None or self._wanted is None or not self._watch.on_stage:
+            return True
+        path, sha256 = self._wanted
+        if role.portrait_sha256 == sha256:
+            return True
+        if self._asked_pid != role.pid:
+            self._asked_pid, self._asked_s = role.pid, now_s
+            if self._set_portrait.service_is_ready():
+                self._set_portrait.call_async(SetPortrait.Request(path=path))
+        return now_s - self._asked_s > _PORTRAIT_PATIENCE_S
+
+    # --- health ----------------------------------------------------------------------------------------------------
+
+    def _note_entry(self, cue: Cue, now_s: float) -> None:
+        if cue.steps_in and cue.says:
+            self._entries_s.append(now_s)
+            self._on_stage_since_s = now_s
+            self.get_logger().warning(f"the understudy is on stage: {self._watch.why}")
+
+    def _health(self) -> Health:
+        now_s = time.monotonic()
+        often = sum(now_s - at_s < _OFTEN_S for at_s in self._entries_s)
+        silent = sorted(name for name, at_s in self._others_s.items() if now_s - at_s > _SILENT_S)
+        values = {
+            "on_stage": self._watch.on_stage,
+            "term": self._watch.term,
+            "entries": self._watch.entries,
+            "entries_in_10_minutes": often,
+            "killed": self._stopped,
+            "silent_nodes": " ".join(silent),
+            "faults": self.faults.count,
+            "last_fault": self.faults.last,
+        }
+        complaints = []
+        if self._watch.on_stage:
+            complaints.append(f"on stage for {now_s - self._on_stage_since_s:.0f} s: {self._watch.why}")
+        if often >= _OFTEN:
+            complaints.append(f"the generator has fallen silent {often} times in 10 minutes")
+        if silent:
+            complaints.append(f"nothing is heard of {', '.join(silent)}")
+        bad = often >= _OFTEN or (self._watch.on_stage and now_s - self._on_stage_since_s > 30)
+        level = Level.ERROR if bad else Level.DEGRADED if complaints else Level.OK
+        return Health(level, "; ".join(complaints) or "the generator leads", values)
+
+
+class _StageOutlet:
+    """What the understudy publishes through. The latched state is withdrawn when the generator leads."""
+
+    def __init__(self, node: UnderstudyNode, undo: ExitStack) -> None:
+        self._node = node
+        self._state: Any = None
+        self._state_arguments: tuple[Any, ...] = ()
+        undo.callback(self.forget_state)
+
+    def advertise(self, message_type: type, topic: str, profile: Any) -> Any:
+        """A publisher; that of the state exists only while something has been said."""
+        if message_type is not AvatarState:
+            return self._node.advertise(message_type, topic, profile)
+        self._state_arguments = (message_type, topic, profile)
+        return self
+
+    def get_clock(self) -> Any:
+        """The node's clock."""
+        return self._node.get_clock()
+
+    def publish(self, message: AvatarState) -> None:
+        """Say the state."""
+        if self._state is None:
+            self._state = self._node.create_publisher(*self._state_arguments)
+        self._state.publish(message)
+
+    def forget_state(self) -> None:
+        """Who comes late must not be told what was so while the understudy played."""
+        if self._state is not None:
+            self._node.destroy_publisher(self._state)
+            self._state = None
+
+
+@dataclass(frozen=True)
+class _SpaceName:
+    """As much of a motion space as publishing asks for."""
+
+    name: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the numbers."""
+        from avatar_forcing_ros.motion.facemesh.channels import NAMES
+
+        return NAMES if self.name == FACEMESH else ()
+
+
+def _left_over(frames: int, size: int) -> NDArray[np.float64]:
+    """(size,) how much of the motion that was shown last is left after so many frames; the mouth and lids go sooner."""
+    from avatar_forcing_ros.motion.facemesh.channels import NAMES
+
+    soon = [name in _SOON for name in NAMES]
+    share = np.clip(frames / np.where(soon, _MOUTH_SETTLES_FRAMES, _SETTLES_FRAMES), 0, 1)[:size]
+    return 1 - share * share * (3 - 2 * share)
+
+
+_SOON = ("jaw_open", "stretch", "pucker", "press", "upper_lip", "blink_right", "blink_left")
+
+
+def _is_ours(pid: int) -> bool:
+    """Whether a process is one of this package; its number may have been given to another one meanwhile."""
+    try:
+        return b"avatar_forcing_ros" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _with_stopped_parent(pid: int) -> list[int]:
+    """A process, and the one that keeps it if that is stopped, too, and could not start it anew."""
+    try:
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        state = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return [pid]
+    return [pid, parent] if state == "T" and _is_ours(parent) else [pid]
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(UnderstudyNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

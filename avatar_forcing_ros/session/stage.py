@@ -1,0 +1,387 @@
+"""Who is on stage: the rule by which a generator and its understudy share avatar/image_raw. No ROS here.
+
+The generator leads. It shows a frame only while it holds a lease, which it renews with every frame and which ends by
+itself `LEASE_S` after the newest one. The understudy steps in when it has heard of no frame for `PATIENCE_S`, which is
+longer: so a generator that was stopped and wakes up knows that it is no longer on stage before it shows anything. It
+comes back when the understudy says so, with a higher term than the one in which it fell silent. Nobody shows two faces,
+and only the understudy decides.
+
+Silence is measured on the monotonic clock, which nobody sets; frames are named by their presentation time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from avatar_forcing_ros.signals import NANOSECONDS
+from avatar_forcing_ros.stream.grid import FRAME_NS
+
+LEASE_S = 0.090
+PATIENCE_S = 0.100
+ALONE_S = 1.0
+"""A generator that hears its understudy no more goes on stage by itself after this long."""
+FIRST_WORD_S = 4.0
+"""The same for one that has never heard it: on a machine that starts, the middleware takes its time."""
+GONE_S = 1.0
+"""After this long without a word from the generator, what it was saying has ended."""
+_ASLEEP_S = 0.100
+_SET_CLOCK_NS = NANOSECONDS
+_REMEMBERED = 256
+
+LEADER, UNDERSTUDY = 0, 1  # the constants of msg/Stage.msg
+
+
+@dataclass(frozen=True)
+class Word:
+    """What the understudy says; see msg/Stage.msg."""
+
+    term: int
+    on_stage: int
+    from_ns: int
+    epoch: int = 0
+    ended: Sequence[str] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the generator says with each frame; see msg/LeadingRole.msg."""
+
+    stamp_ns: int
+    term: int
+    on_stage: bool
+    epoch: int
+    utterances: Sequence[str] = ()
+    portrait_sha256: str = ""
+    leaving: bool = False
+
+
+class Lease:
+    """The generator's side; safe in any thread.
+
+    Args:
+        shared: there is an understudy. Without one the generator is on stage always, and nothing else here happens.
+        monotonic_s: the clock that silence is measured on.
+    """
+
+    def __init__(self, shared: bool = False, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self.shared, self._clock_s = shared, monotonic_s
+        self._lock = threading.RLock()
+        self._on_stage = not shared
+        self._granted_ns: int | None = None
+        self._lapsed_term = -1
+        self._heard_s = self._shown_s = monotonic_s()
+        self._ended: dict[str, None] = {}
+        self._taken: dict[str, None] = {}
+        self.term = 0
+        self.epoch: int | None = None
+
+    @property
+    def on_stage(self) -> bool:
+        """Whether the newest frame was shown, and the next one will be if it comes in time."""
+        with self._lock:
+            return self._on_stage and not self._has_lapsed()
+
+    @property
+    def awaits_word(self) -> bool:
+        """Whether the understudy, if there is one, has yet to say how things stand."""
+        return self.shared and self.epoch is None and self._clock_s() - self._heard_s < FIRST_WORD_S
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether what is being said is still wanted, as far as is known; after a long sleep that must be told."""
+        return self.on_stage or self._clock_s() - self._heard_s < GONE_S / 2
+
+    def may_show(self, stamp_ns: int, now_ns: int) -> bool:
+        """Whether a frame may be published now; asked right before it is.
+
+        Args:
+            stamp_ns: its presentation time.
+            now_ns: ROS time.
+        """
+        if not self.shared:
+            return True
+        with self._lock:
+            if self._on_stage and self._has_lapsed():
+                self._on_stage, self._granted_ns, self._lapsed_term = False, None, self.term
+                self._heard_s = self._clock_s()  # who was stopped has not listened either: that must be waited for
+            alone_s = FIRST_WORD_S if self.epoch is None else ALONE_S
+            if not self._on_stage and self._clock_s() - self._heard_s > alone_s:
+                self._on_stage, self.term = True, self.term + 1
+            if not self._on_stage and self._granted_ns is not None:
+                was_set = abs(self._granted_ns - now_ns) > _SET_CLOCK_NS
+                if not was_set and now_ns - self._granted_ns > LEASE_S * NANOSECONDS:
+                    self._granted_ns = None  # who comes too late finds the understudy there again
+                else:
+                    self._on_stage = was_set or stamp_ns >= self._granted_ns
+            if self._on_stage:
+                self._shown_s, self._granted_ns = self._clock_s(), None
+            return self._on_stage
+
+    def hear(self, word: Word) -> None:
+        """The understudy has spoken."""
+        with self._lock:
+            self._heard_s = self._clock_s()
+            self.epoch = word.epoch
+            self._ended.update(dict.fromkeys(word.ended))
+            while len(self._ended) > _REMEMBERED:
+                del self._ended[next(iter(self._ended))]
+            if word.term < self.term:
+                return  # of an understudy that has yet to learn what happened while it was away
+            if word.on_stage == UNDERSTUDY:
+                self._on_stage, self._granted_ns = False, None
+            elif not self._on_stage and word.term > self._lapsed_term:
+                self._granted_ns = word.from_ns
+            self.term = word.term
+
+    def has_ended(self, utterance_id: str) -> bool:
+        """Whether the understudy has told that an utterance is over."""
+        with self._lock:
+            return utterance_id in self._ended
+
+    def take(self, utterance_id: str) -> None:
+        """An utterance was accepted to be said."""
+        if self.shared and utterance_id:
+            with self._lock:
+                self._taken[utterance_id] = None
+
+    def over(self, utterance_id: str) -> None:
+        """An utterance has ended, by the generator's own word."""
+        with self._lock:
+            self._taken.pop(utterance_id, None)
+
+    @property
+    def utterances(self) -> list[str]:
+        """What was taken and has not ended."""
+        with self._lock:
+            return list(self._taken)
+
+    def forget_ended(self) -> set[str]:
+        """What was taken and has been ended by the understudy since it was asked the last time."""
+        with self._lock:
+            ended = {name for name in self._taken if name in self._ended}
+            self._taken = {name: None for name in self._taken if name not in ended}
+            return ended
+
+    def _has_lapsed(self) -> bool:
+        return self.shared and self._clock_s() - self._shown_s > LEASE_S
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What the understudy does at one moment of the frame grid.
+
+    Attributes:
+        plays: it shows a frame.
+        share: how much of that is the generator's motion: 0 in its own idling, 1 right before it goes.
+        steps_in: it has just taken the stage; its motion goes on from the generator's newest.
+        says: there is something to tell on the stage topic.
+    """
+
+    plays: bool
+    share: float = 0.0
+    steps_in: bool = False
+    says: bool = False
+
+
+@dataclass
+class Watch:
+    """The understudy's side: watches the generator's reports and decides, once per frame of the grid.
+
+    Attributes:
+        fade_frames: how long the face takes from its own motion into the generator's before it hands over.
+        on_stage: the understudy is.
+        term: see `Stage.msg`.
+        from_ns: presentation time of the first frame of who is on stage.
+        epoch: the highest seen.
+        newest: the generator's newest report, None before the first.
+        why: of the newest change, one line.
+        entries: how often it has stepped in while a generator led.
+    """
+
+    fade_frames: int = 8
+    on_stage: bool = True
+    term: int = 0
+    from_ns: int = 0
+    epoch: int = 0
+    newest: Report | None = None
+    why: str = "the generator has not come yet"
+    entries: int = 0
+    _heard_s: float = -1e9
+    _shown_s: float = -1e9
+    _lead_s: float | None = None
+    _tick_s: float | None = None
+    _unsure_until_s: float = -1e9
+    _granted_ns: int | None = None
+    _faded: int = 0
+    _ticks: int = 0
+    _arrivals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=2))
+
+    def hear(self, report: Report, now_s: float) -> None:
+        """The generator has reported a frame."""
+        self.newest, self._heard_s = report, now_s
+        self.epoch = max(self.epoch, report.epoch)
+        if report.on_stage:
+            self._shown_s = now_s
+            self._granted_ns = self._granted_ns if self.on_stage else None
+        self._arrivals.append((now_s, report.stamp_ns))
+
+    def silence_s(self, now_s: float) -> float:
+        """How long the generator has not been heard of."""
+        return now_s - self._heard_s
+
+    def tick(self, stamp_ns: int, now_s: float, ready: bool = True) -> Cue:
+        """A frame of the grid is due.
+
+        Args:
+            stamp_ns: its presentation time.
+            now_s: monotonic time.
+            ready: the generator may come on stage as far as the rest is concerned: it has the right portrait.
+        """
+        if self._tick_s is None or now_s - self._tick_s > _ASLEEP_S:
+            self._wake(now_s, None if self._tick_s is None else now_s - self._tick_s)
+        self._tick_s = now_s
+        self._ticks += 1
+        regular = self._ticks % 4 == 0
+        if self._leads(now_s):
+            return self._watch(stamp_ns, now_s, regular)
+        if now_s < self._unsure_until_s:
+            return Cue(plays=False)
+        return self._play(stamp_ns, now_s, ready, regular)
+
+    def _wake(self, now_s: float, slept_s: float | None) -> None:
+        """We begin, or were asleep ourselves: listen first, for the generator may be on stage."""
+        if slept_s is None or slept_s > ALONE_S / 2:
+            self._unsure_until_s = now_s + PATIENCE_S
+        if slept_s is not None:
+            self._shown_s = max(self._shown_s, now_s - PATIENCE_S / 2)
+
+    def _leads(self, now_s: float) -> bool:
+        """Whether the generator is on stage, also when it went there by itself."""
+        report = self.newest
+        if report is None or not report.on_stage or report.term < self.term or self._granted_ns is not None:
+            return not self.on_stage
+        if self.on_stage and now_s - self._shown_s < PATIENCE_S:
+            self.on_stage, self.term, self.from_ns, self._faded = False, report.term, report.stamp_ns, 0
+            self.why = "the generator was on stage already"
+        return not self.on_stage
+
+    def _watch(self, stamp_ns: int, now_s: float, regular: bool) -> Cue:
+        assert self.newest is not None or self._granted_ns is None
+        if now_s - self._shown_s < PATIENCE_S and (self.newest is None or self.newest.on_stage):
+            return Cue(plays=False, says=regular)
+        if self._granted_ns is not None and now_s - self._shown_s < PATIENCE_S:
+            return Cue(plays=False, says=regular)  # it was sent on stage and has not had the time to go there
+        leaving = self.newest is not None and self.newest.leaving
+        self.why = "the generator has been deactivated" if leaving else "the generator is silent"
+        self.entries += not leaving
+        self.on_stage, self._granted_ns, self._faded, self.from_ns = True, None, 0, stamp_ns
+        self.term = max(self.term, self.newest.term if self.newest else 0) + 1
+        return Cue(plays=True, steps_in=True, says=True)
+
+    def _play(self, stamp_ns: int, now_s: float, ready: bool, regular: bool) -> Cue:
+        if self._granted_ns is not None and (stamp_ns >= self._granted_ns or self._granted_ns - stamp_ns > NANOSECONDS):
+            self.on_stage, self.from_ns, self._shown_s = False, self._granted_ns, now_s
+            return Cue(plays=False, says=True)
+        if not (ready and self._keeps_time(stamp_ns, now_s)):
+            lost, self._faded, self._granted_ns = self._faded > 0, 0, None
+            return Cue(plays=True, steps_in=lost, says=regular or lost)
+        self._faded = min(self._faded + 1, self.fade_frames)
+        if self._faded == self.fade_frames and self._granted_ns is None:
+            self._granted_ns, self.term, self.why = stamp_ns + 2 * FRAME_NS, self.term + 1, "the generator leads"
+            return Cue(plays=True, share=1.0, says=True)
+        return Cue(plays=True, share=self._faded / self.fade_frames, says=regular)
+
+    def _keeps_time(self, stamp_ns: int, now_s: float) -> bool:
+        """Whether the generator makes its frames in time; a report is as old as a frame at most."""
+        if len(self._arrivals) < 2 or (self.newest is not None and self.newest.leaving):
+            return False
+        return all(now_s - at_s < 0.15 and abs(stamp_ns - of_ns) <= 4 * FRAME_NS for at_s, of_ns in self._arrivals)
+
+    def word(self, ended: Sequence[str] = ()) -> Word:
+        """What to tell now: a change that has been decided is told before it takes place."""
+        going = self._granted_ns is not None or not self.on_stage
+        from_ns = self.from_ns if self._granted_ns is None else self._granted_ns
+        return Word(self.term, LEADER if going else UNDERSTUDY, from_ns, self.epoch, ended, self.why)
+
+
+@dataclass
+class _Spoken:
+    """One utterance as the understudy has seen it: `position_ns` of it before the stretch that is being said."""
+
+    seen_s: float
+    began: bool = False
+    position_ns: int = 0
+    said_from_ns: int | None = None
+    said_until_ns: int = 0
+
+
+@dataclass
+class Ledger:
+    """What was said by whom: so that an utterance whose generator is gone ends once, where it really stopped.
+
+    Attributes:
+        ended: the newest utterances that the understudy has ended.
+    """
+
+    ended: deque[str] = field(default_factory=lambda: deque(maxlen=64))
+    _open: dict[str, _Spoken] = field(default_factory=dict)
+    _closed: dict[str, None] = field(default_factory=dict)
+
+    def sent(self, utterance_id: str, now_s: float) -> None:
+        """A dialogue manager has sent something of it, or the generator says that it has it."""
+        if utterance_id and utterance_id not in self._closed:
+            self._open.setdefault(utterance_id, _Spoken(now_s))
+
+    def said(self, utterance_id: str, stamp_ns: int, duration_ns: int, now_s: float) -> None:
+        """A piece of it was handed to the loudspeaker."""
+        self.sent(utterance_id, now_s)
+        if (spoken := self._open.get(utterance_id)) is not None:
+            spoken.began = True
+            spoken.said_from_ns = stamp_ns if spoken.said_from_ns is None else spoken.said_from_ns
+            spoken.said_until_ns = stamp_ns + duration_ns
+
+    def began(self, utterance_id: str, stamp_ns: int, now_s: float) -> None:
+        """It has STARTED, perhaps within a frame."""
+        self.sent(utterance_id, now_s)
+        if (spoken := self._open.get(utterance_id)) is not None:
+            spoken.began, spoken.said_from_ns = True, stamp_ns
+            spoken.said_until_ns = max(spoken.said_until_ns, stamp_ns)
+
+    def stalled(self, utterance_id: str, position_ns: int) -> None:
+        """It has STALLED, and goes on with the next piece."""
+        if (spoken := self._open.get(utterance_id)) is not None:
+            spoken.position_ns, spoken.said_from_ns = position_ns, None
+
+    def over(self, utterance_id: str) -> None:
+        """It has ended, whoever said so."""
+        self._open.pop(utterance_id, None)
+        self._closed[utterance_id] = None
+        while len(self._closed) > _REMEMBERED:
+            del self._closed[next(iter(self._closed))]
+
+    def end_all(self) -> list[tuple[str, int]]:
+        """End what is open: the generator is gone. (utterance, how much of it was played in ns), first what began."""
+        return self._end(sorted(self._open, key=lambda name: not self._open[name].began))
+
+    def end_orphans(self, taken: Sequence[str], now_s: float) -> list[tuple[str, int]]:
+        """End what has been waiting for longer than `GONE_S` and no generator has taken."""
+        lost = [name for name, spoken in self._open.items() if name not in taken and now_s - spoken.seen_s > GONE_S]
+        for name in taken:
+            if name in self._open:
+                self._open[name].seen_s = now_s
+        return self._end(lost)
+
+    def _end(self, names: Sequence[str]) -> list[tuple[str, int]]:
+        ends = []
+        for name in names:
+            spoken = self._open[name]
+            since = 0 if spoken.said_from_ns is None else spoken.said_until_ns - spoken.said_from_ns
+            ends.append((name, spoken.position_ns + max(0, since)))
+            self.over(name)
+            self.ended.append(name)
+        return ends

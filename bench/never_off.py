@@ -1,0 +1,326 @@
+"""Kills and stops real processes at random moments while the avatar speaks, and measures what a viewer notices.
+
+    python bench/never_off.py --rounds 20            # each fault so often; prints a table, with --json a last JSON line
+
+Faults: kill -9 and SIGSTOP of the generator and of the motion node. Measured on the topics, from a process of its own:
+the longest time between two frames of avatar/image_raw, the time until something new is said, endings per utterance,
+frames of two sources at once, and the largest step of the face's motion beside a hand-over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from avatar_forcing_ros.msg import AudioChunk, FrameInfo, MotionLatents, PlaybackEvent
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.graph import settings
+from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.processes import ProcessGroup
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.testing import speech_like
+
+UTTERANCE_S = 1.2
+CALM_S = 2.5
+"""After a fault: so long all is well before the next."""
+PATIENCE_S = 40.0
+FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
+
+
+@dataclass
+class Seen:
+    """What a viewer and a dialogue manager have noticed.
+
+    Attributes:
+        frames: (when it came, its stamp, who drew it) of every frame.
+        motion: (stamp, latent).
+        events: (when it came, utterance, event, position in s).
+    """
+
+    pictures: list[float] = field(default_factory=list)
+    frames: list[tuple[float, int, int]] = field(default_factory=list)
+    motion: list[tuple[int, Any]] = field(default_factory=list)
+    events: list[tuple[float, str, int, float]] = field(default_factory=list)
+    sent: dict[str, float] = field(default_factory=dict)
+
+
+class Audience:
+    """Listens in a thread, and says one utterance after another."""
+
+    def __init__(self) -> None:
+        self.seen = Seen()
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self._node = Node("audience", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        seen = self.seen
+        self._node.create_subscription(
+            Image, "avatar/image_raw", lambda _bytes: seen.pictures.append(time.monotonic()), qos.PICTURE, raw=True
+        )
+        self._node.create_subscription(
+            FrameInfo,
+            "avatar/frame_info",
+            lambda m: seen.frames.append((time.monotonic(), stamp_ns(m.header.stamp), m.on_stage)),
+            qos.STREAM,
+        )
+        self._node.create_subscription(
+            MotionLatents,
+            "avatar/motion",
+            lambda m: seen.motion.append((stamp_ns(m.header.stamp), np.array(m.latent))),
+            qos.STREAM,
+        )
+        self._node.create_subscription(
+            PlaybackEvent,
+            "avatar/playback",
+            lambda m: seen.events.append(
+                (time.monotonic(), m.utterance_id, m.event, m.position.sec + m.position.nanosec * 1e-9)
+            ),
+            qos.STREAM,
+        )
+        self._speech = self._node.create_publisher(AudioChunk, "speech", qos.SPEECH)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def say(self, name: str) -> None:
+        """Send an utterance, all at once."""
+        sound = speech_like(UTTERANCE_S, 16_000)
+        self.seen.sent[name] = time.monotonic()
+        self._speech.publish(from_chunk(signals.AudioChunk(None, sound, 16_000, name, 0, True)))
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._executor.shutdown()
+        self._thread.join()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One fault: all times in milliseconds.
+
+    Attributes:
+        fault: what was done.
+        gap_ms: longest time between two frames as they came, from the fault until all was calm.
+        speaks_ms: from the fault until an utterance that was sent after it had begun.
+        away_ms: from the fault until the generator's frames were shown again; 0 when they never stopped.
+        endings: of the utterance that was under way, its FINISHED and INTERRUPTED events.
+        played_ms: the position that its ending gave.
+        truth_ms: how long it had really been going on when the fault came, or its length.
+        doubles: frames with a stamp that had been shown before, or an older one.
+    """
+
+    fault: str
+    gap_ms: float
+    speaks_ms: float
+    away_ms: float
+    endings: int
+    played_ms: float
+    truth_ms: float
+    doubles: int
+
+
+class Trial:
+    """The processes, the audience, and the faults."""
+
+    def __init__(self, processes: ProcessGroup, audience: Audience, seed: int) -> None:
+        self._processes, self._audience, self._chance = processes, audience, np.random.default_rng(seed)
+        self._number = 0
+        self.verbose = False
+
+    def _say(self) -> str:
+        self._number += 1
+        name = f"utterance-{self._number}"
+        self._audience.say(name)
+        return name
+
+    def _until(self, done: Any, patience_s: float = PATIENCE_S) -> bool:
+        end = time.monotonic() + patience_s
+        while not done():
+            if time.monotonic() > end:
+                return False
+            self._processes.tend(lambda line: print(f"    {line}", file=sys.stderr))
+            time.sleep(0.01)
+        return True
+
+    def _began(self, name: str) -> float | None:
+        return next((at for at, who, event, _ in self._audience.seen.events if (who, event) == (name, 0)), None)
+
+    def _endings(self, name: str) -> list[tuple[float, float]]:
+        return [(at, where) for at, who, event, where in self._audience.seen.events if who == name and event in FINAL]
+
+    def wait_until_it_speaks(self) -> float:
+        """Seconds until an utterance begins; one that is refused is sent again."""
+        began = time.monotonic()
+        while True:
+            name = self._say()
+            self._until(lambda n=name: self._began(n) is not None or self._endings(n), 3.0)
+            if self._began(name) is not None:
+                return time.monotonic() - began
+            if time.monotonic() - began > PATIENCE_S:
+                return float("inf")
+
+    def fault(self, name: str, pid: int, number: int, wakes_s: float = 0.0) -> Outcome:
+        """Do something to a process while an utterance is said.
+
+        Args:
+            name: what it is called in the table.
+            pid: of the process.
+            number: of the signal.
+            wakes_s: SIGCONT comes after this long; 0 sends none.
+        """
+        seen = self._audience.seen
+        spoken = self._say()
+        self._until(lambda: self._began(spoken) is not None, 5.0)
+        time.sleep(float(self._chance.uniform(0.0, UTTERANCE_S - 0.2)))
+        began = self._began(spoken)
+        at = time.monotonic()
+        os.kill(pid, number)
+        if wakes_s:
+            time.sleep(wakes_s)
+            os.kill(pid, signal.SIGCONT)
+        after = self._processes_speak_after(at)
+        led = lambda: [t for t, _, who in seen.frames if t > at + 0.3 and who == 0]  # noqa: E731
+        self._until(lambda: bool(led()), 10.0)
+        time.sleep(CALM_S)
+        times = [t for t in seen.pictures if t > at - 0.5]
+        others = [t for t, _, who in seen.frames if t > at and who == 1]
+        endings = self._endings(spoken)
+        if self.verbose:
+            self._explain(at)
+        return Outcome(
+            fault=name,
+            gap_ms=1e3 * float(np.max(np.diff(times))),
+            speaks_ms=1e3 * (after - at),
+            away_ms=1e3 * (max(others) - at) if others else 0.0,
+            endings=len(endings),
+            played_ms=1e3 * endings[0][1] if endings else -1,
+            truth_ms=1e3 * min(at - (began or at), UTTERANCE_S),
+            doubles=_doubles([(t, stamp) for t, stamp, _ in seen.frames if t > at - 0.5]),
+        )
+
+    def _explain(self, at: float) -> None:
+        """Every frame that came late, or with a stamp of before, in ms since the fault."""
+        frames = [f for f in self._audience.seen.frames if f[0] > at - 0.2]
+        for before, after in pairwise(frames):
+            if after[0] - before[0] > 0.15 or after[1] <= before[1]:
+                print(
+                    f"    {1e3 * (before[0] - at):.0f} by {before[2]} -> {1e3 * (after[0] - at):.0f} by {after[2]}, "
+                    f"stamps {(after[1] - before[1]) / 1e6:.0f} ms apart",
+                    file=sys.stderr,
+                )
+
+    def _processes_speak_after(self, at: float) -> float:
+        """When an utterance that was sent after a fault began; a new one is sent whenever one is refused."""
+        while time.monotonic() - at < PATIENCE_S:
+            time.sleep(0.25)
+            name = self._say()
+            self._until(lambda n=name: self._began(n) is not None or self._endings(n), 3.0)
+            if (began := self._began(name)) is not None:
+                self._until(lambda n=name: self._endings(n), 5.0)
+                return began
+        return float("inf")
+
+
+def _doubles(frames: list[tuple[float, int]]) -> int:
+    stamps = [stamp for _, stamp in frames]
+    return sum(later <= earlier for earlier, later in pairwise(stamps))
+
+
+def child_of(pid: int) -> int:
+    """The process that a keeper keeps; the process itself where there is none."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[-1]) if children else pid
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """For people."""
+    lines = [
+        f"{'fault':34}{'n':>4}{'gap ms, worst':>15}{'median':>8}{'speaks ms, worst':>18}{'median':>8}"
+        f"{'endings':>16}{'position off ms':>17}{'doubles':>9}"
+    ]
+    for name in dict.fromkeys(o.fault for o in outcomes):
+        some = [o for o in outcomes if o.fault == name]
+        gaps, speaks = [o.gap_ms for o in some], [o.speaks_ms for o in some]
+        off = max(abs(o.played_ms - o.truth_ms) for o in some if o.endings)
+        endings = dict(Counter(o.endings for o in some))
+        lines.append(
+            f"{name:34}{len(some):4}{max(gaps):15.0f}{np.median(gaps):8.0f}{max(speaks):18.0f}"
+            f"{np.median(speaks):8.0f}{endings!s:>16}{off:17.0f}{sum(o.doubles for o in some):9}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run the trials; the exit status is 0 only when every figure is reached."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5, help="of each fault")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="faults whose name contains this")
+    parser.add_argument("--verbose", action="store_true", help="with what the nodes say")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    environment = local_graph(1 + os.getpid() % 100) | settings.PROCESS_ENVIRONMENT
+    os.environ.update(environment)
+    nodes = [node for node in settings.live(settings.AvatarChoice()) if node.executable != "display_node"]
+    audience = Audience()
+    outcomes = []
+    launched = time.monotonic()
+    with ProcessGroup(nodes, environment) as processes:
+        trial = Trial(processes, audience, args.seed)
+        trial.verbose = args.verbose
+        trial._until(lambda: audience.seen.pictures)
+        face_s = audience.seen.pictures[0] - launched
+        trial._until(lambda: any(who == 0 for *_, who in audience.seen.frames))
+        lead_s = next((t for t, _, who in audience.seen.frames if who == 0), float("inf")) - launched
+        print(f"launch -> face {face_s:.2f} s, generator on stage {lead_s:.2f} s", file=sys.stderr)
+        time.sleep(3)
+
+        def generator() -> int:
+            return child_of(processes.pid("generator_node"))
+
+        faults = {
+            "kill -9 generator": (generator, signal.SIGKILL, 0.0),
+            "kill -9 generator and its keeper": (lambda: processes.pid("generator_node"), signal.SIGKILL, 0.0),
+            "SIGSTOP generator": (generator, signal.SIGSTOP, 0.0),
+            "SIGSTOP generator for 0.5 s": (generator, signal.SIGSTOP, 0.5),
+            "SIGSTOP generator for 1.5 s": (generator, signal.SIGSTOP, 1.5),
+            "kill -9 motion node": (lambda: processes.pid("motion_extraction_node"), signal.SIGKILL, 0.0),
+            "SIGSTOP motion node for 1 s": (lambda: processes.pid("motion_extraction_node"), signal.SIGSTOP, 1.0),
+            "kill -9 understudy": (lambda: processes.pid("understudy_node"), signal.SIGKILL, 0.0),
+        }
+        for name, (pid, number, wakes_s) in faults.items():
+            for _ in range(args.rounds if args.only in name else 0):
+                outcomes.append(trial.fault(name, pid(), number, wakes_s))
+                print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
+    audience.close()
+    print(f"launch -> face {face_s:.2f} s, generator on stage {lead_s:.2f} s")
+    print(table(outcomes))
+    good = all(o.gap_ms <= 200 and o.speaks_ms <= 5000 and o.endings == 1 and not o.doubles for o in outcomes)
+    if args.json:
+        print(json.dumps({"ok": good, "face_s": face_s, "lead_s": lead_s, "outcomes": [asdict(o) for o in outcomes]}))
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

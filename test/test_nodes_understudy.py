@@ -1,0 +1,58 @@
+"""A real generator and its understudy in one graph: who is on stage, and what becomes of speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy")
+
+from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, PlaybackEvent
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode
+from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
+from avatar_forcing_ros.testing import speech_like, tiny_bundle
+
+pytestmark = pytest.mark.ros
+FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
+
+
+def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with TestGraph() as graph:
+        graph.add(UnderstudyNode, image_size=64)
+        infos = graph.listen(FrameInfo, "avatar/frame_info")
+        states = graph.listen(AvatarState, "avatar/state", latched=False)
+        events = graph.listen(PlaybackEvent, "avatar/playback")
+        graph.spin_until(lambda: infos)
+        assert infos[0].on_stage == FrameInfo.UNDERSTUDY
+        assert infos[0].ai_generated
+
+        generator = graph.add(
+            GeneratorNode,
+            {"open_model": lambda _name: tiny_bundle()},
+            avatar__image_size=64,
+            user_audio__kind="AudioChunk",
+            understudy=True,
+        )
+        graph.spin_until(lambda: infos[-1].on_stage == FrameInfo.LEADER)
+        chunk = signals.AudioChunk(None, speech_like(20.0), 16_000, "long", 0, True)
+        graph.send(AudioChunk, "speech", from_chunk(chunk))
+        graph.spin_until(lambda: any(event.event == PlaybackEvent.STARTED for event in events))
+
+        generator.on_deactivate(None)
+        graph.spin_until(lambda: infos[-1].on_stage == FrameInfo.UNDERSTUDY)
+        graph.spin_until(lambda: any(event.event in FINAL for event in events))
+        graph.spin(0.5)
+
+        endings = [event for event in events if event.event in FINAL]
+        assert [(event.utterance_id, event.event) for event in endings] == [("long", PlaybackEvent.INTERRUPTED)]
+        assert 0 <= endings[0].position.sec < 20
+        assert "understudy" in states[-1].detail
+        assert states[-1].on_stage == AvatarState.UNDERSTUDY

@@ -1,0 +1,177 @@
+"""Generator and understudy on one stage, in virtual time: never two faces, never none, one ending per utterance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from avatar_forcing_ros.session.stage import GONE_S, LEADER, UNDERSTUDY, Lease, Ledger, Report, Watch, Word
+from avatar_forcing_ros.stream.grid import FRAME_NS
+
+FRAME_S = FRAME_NS / 1e9
+
+
+@dataclass
+class Theatre:
+    """Both sides, with words and reports that take a frame at most; `running` says whether the generator runs."""
+
+    now_s: float = 1000.0
+    running: bool = True
+    watch: Watch = field(default_factory=Watch)
+    shown: list[tuple[int, int]] = field(default_factory=list)
+    letters: list[Word] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lease = Lease(True, lambda: self.now_s)
+
+    def restart(self) -> None:
+        """Another generator takes the place of the one that was there."""
+        self.lease, self.running, self.letters = Lease(True, lambda: self.now_s), True, []
+
+    def frame(self) -> None:
+        """One frame of the grid passes."""
+        self.now_s += FRAME_S
+        stamp = round(self.now_s / FRAME_S) * FRAME_NS
+        if self.running:
+            for word in self.letters:
+                self.lease.hear(word)
+            self.letters = []
+            on_stage = self.lease.may_show(stamp, stamp)
+            if on_stage:
+                self.shown.append((stamp, LEADER))
+            self.watch.hear(Report(stamp, self.lease.term, on_stage, 0), self.now_s)
+        cue = self.watch.tick(stamp, self.now_s)
+        if cue.plays:
+            self.shown.append((stamp, UNDERSTUDY))
+        if cue.says:
+            self.letters.append(self.watch.word())
+
+    def play(self, seconds: float) -> None:
+        """Let time pass."""
+        for _ in range(round(seconds / FRAME_S)):
+            self.frame()
+
+    @property
+    def gap_ms(self) -> float:
+        """Longest time between two shown frames."""
+        return float(np.diff([stamp for stamp, _ in self.shown]).max()) / 1e6
+
+    @property
+    def doubles(self) -> int:
+        """Frames shown at a time that was there, or later."""
+        return int((np.diff([stamp for stamp, _ in self.shown]) <= 0).sum())
+
+
+@pytest.fixture
+def theatre() -> Theatre:
+    theatre = Theatre()
+    theatre.play(3)
+    assert theatre.shown[0][1] == UNDERSTUDY
+    assert theatre.shown[-1][1] == LEADER
+    return theatre
+
+
+@pytest.mark.parametrize("away_s", [0.12, 0.2, 0.4, 0.9, 1.1, 3.0, 30.0])
+def test_a_generator_that_stops_and_wakes_leaves_no_gap_and_shows_no_second_face(
+    theatre: Theatre, away_s: float
+) -> None:
+    theatre.running = False
+    theatre.play(away_s)
+    assert theatre.shown[-1][1] == UNDERSTUDY
+    theatre.running = True
+    theatre.play(2)
+
+    assert theatre.shown[-1][1] == LEADER
+    assert theatre.gap_ms <= 160
+    assert theatre.doubles == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_generators_that_die_and_stop_at_random_leave_no_gap_and_show_no_second_face(
+    theatre: Theatre, seed: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    for _ in range(10):
+        theatre.running = False
+        theatre.play(float(chance.uniform(0.04, 4.0)))
+        if chance.random() < 0.5:
+            theatre.restart()
+        theatre.running = True
+        theatre.play(float(chance.uniform(0.04, 3.0)))
+
+    assert theatre.gap_ms <= 160
+    assert theatre.doubles == 0
+
+
+def test_a_generator_goes_on_when_its_understudy_is_gone(theatre: Theatre) -> None:
+    before = len(theatre.shown)
+    for _ in range(100):
+        theatre.now_s += FRAME_S
+        stamp = round(theatre.now_s / FRAME_S) * FRAME_NS
+        assert theatre.lease.may_show(stamp, stamp)
+    assert len(theatre.shown) == before
+
+
+def test_a_generator_that_was_not_granted_the_stage_shows_nothing_whatever_old_words_say() -> None:
+    theatre = Theatre()
+    lease = theatre.lease
+    lease.hear(Word(5, LEADER, 0))
+    assert lease.may_show(FRAME_NS, 0)
+    theatre.now_s += 0.5  # it was stopped, and wakes
+    assert not lease.may_show(2 * FRAME_NS, 0)
+    lease.hear(Word(5, LEADER, 0))  # was said before it was stopped
+    assert not lease.may_show(3 * FRAME_NS, 0)
+    lease.hear(Word(7, LEADER, 0))
+    assert not lease.may_show(4 * FRAME_NS, 4 * FRAME_NS)  # too late: the understudy has gone on
+    lease.hear(Word(9, LEADER, 6 * FRAME_NS))
+    assert not lease.may_show(5 * FRAME_NS, 5 * FRAME_NS)
+    assert lease.may_show(6 * FRAME_NS, 6 * FRAME_NS)
+
+
+def test_without_an_understudy_everything_is_shown() -> None:
+    now_s = [0.0]
+    lease = Lease(False, lambda: now_s[0])
+    for seconds in (0.0, 100.0):
+        now_s[0] = seconds
+        assert lease.may_show(0, 0)
+        assert lease.on_stage
+
+
+def test_an_utterance_ends_once_where_it_stopped() -> None:
+    ledger = Ledger()
+    ledger.sent("first", 0.0)
+    ledger.sent("second", 0.0)
+    ledger.began("first", 10 * FRAME_NS, 0.4)
+    for n in range(10, 25):
+        ledger.said("first", n * FRAME_NS, FRAME_NS, n * FRAME_S)
+
+    assert ledger.end_all() == [("first", 15 * FRAME_NS), ("second", 0)]
+    assert ledger.end_all() == []
+    ledger.said("first", 25 * FRAME_NS, FRAME_NS, 1.0)  # was on its way
+    assert ledger.end_all() == []
+
+
+def test_what_was_said_before_a_stall_counts() -> None:
+    ledger = Ledger()
+    ledger.began("a", 0, 0.0)
+    ledger.said("a", 0, FRAME_NS, 0.0)
+    ledger.stalled("a", FRAME_NS // 2)
+    assert ledger.end_all() == [("a", FRAME_NS // 2)]
+
+    ledger.began("b", 0, 0.0)
+    ledger.said("b", 0, FRAME_NS, 0.0)
+    ledger.stalled("b", FRAME_NS // 2)
+    ledger.said("b", 8 * FRAME_NS, FRAME_NS, 0.3)
+    assert ledger.end_all() == [("b", FRAME_NS // 2 + FRAME_NS)]
+
+
+def test_what_no_generator_has_taken_ends_after_a_while_and_what_one_has_does_not() -> None:
+    ledger = Ledger()
+    ledger.sent("taken", 0.0)
+    ledger.sent("lost", 0.0)
+
+    assert ledger.end_orphans(["taken"], GONE_S / 2) == []
+    assert ledger.end_orphans(["taken"], GONE_S + 0.1) == [("lost", 0)]
+    assert ledger.end_orphans(["taken"], 10 * GONE_S) == []
