@@ -85,7 +85,8 @@ class Avatar:
         self.config = config or AvatarConfig()
         self._portrait: Portrait = bundle.space.load_portrait(portrait, self.config.image_size)
         self._tell_remarks()
-        self._generator = BlockGenerator(bundle.network, self._sampler())
+        self._generators: dict[SamplerConfig, BlockGenerator] = {}
+        self._generator = self._generator_of(self._sampler())
         self._dials = Dials(bundle.space.names, self.config.expressiveness)
         self._holds_still = False
         self._network = bundle.manifest.network
@@ -251,7 +252,13 @@ class Avatar:
             raise ValueError(f"steps must be at least 0, got {steps}")
         self._holds_still = not steps
         if steps not in (0, self._generator.config.steps):
-            self._generator = BlockGenerator(self.bundle.network, replace(self._sampler(), steps=steps))
+            self._generator = self._generator_of(replace(self._sampler(), steps=steps))
+
+    def _generator_of(self, sampler: SamplerConfig) -> BlockGenerator:
+        """Kept, for what it has recorded takes a second to record again."""
+        if sampler not in self._generators:
+            self._generators[sampler] = BlockGenerator(self.bundle.network, sampler, self.bundle.compute)
+        return self._generators[sampler]
 
     def use_dials(self, config: AvatarConfig) -> None:
         """Take guidance and expressiveness of another configuration, from the next block on; the rest stays as it is.
@@ -271,7 +278,7 @@ class Avatar:
         self._dials = dials
         if new_guidance:
             steps = self._generator.config.steps
-            self._generator = BlockGenerator(self.bundle.network, replace(self._sampler(), steps=steps))
+            self._generator = self._generator_of(replace(self._sampler(), steps=steps))
             if self._conversation is not None:  # the past is kept for each branch of guidance
                 self._conversation.movement.begin_anew()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -69,6 +70,7 @@ class ModelBundle:
         make_audio_stream: makes a fresh stream of the audio features that the network was trained on.
         latent_mean: (M,) float32; the network sees (latent - mean) / std.
         latent_std: (M,) float32.
+        compute: how its networks are computed.
     """
 
     manifest: Manifest
@@ -77,6 +79,7 @@ class ModelBundle:
     make_audio_stream: Callable[[], FeatureStream]
     latent_mean: NDArray[np.float32]
     latent_std: NDArray[np.float32]
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
 
     def normalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., M) motion latents as the network sees them."""
@@ -87,8 +90,12 @@ class ModelBundle:
         return latents * self.latent_std + self.latent_mean
 
 
-def load_bundle(name_or_folder: str = DEFAULT_BUNDLE) -> ModelBundle:
+def load_bundle(name_or_folder: str = DEFAULT_BUNDLE, compute: ComputeConfig | None = None) -> ModelBundle:
     """Open a bundle by the name of a shipped one or by its folder, and check it.
+
+    Args:
+        name_or_folder: of the bundle.
+        compute: how its networks are computed.
 
     Raises:
         BundleError: nothing is there, the manifest is wrong, or a weight file does not match its SHA-256.
@@ -97,10 +104,10 @@ def load_bundle(name_or_folder: str = DEFAULT_BUNDLE) -> ModelBundle:
     manifest = read_manifest(folder)
     for file, expected in manifest.weights.items():
         _check_sha256(folder / file, expected)
-    return _assemble(manifest, folder)
+    return _assemble(manifest, folder, compute or ComputeConfig())
 
 
-def load_space(name_or_folder: str) -> MotionSpace:
+def load_space(name_or_folder: str, compute: ComputeConfig | None = None) -> MotionSpace:
     """Open the motion space of a bundle alone, for who reads faces and draws no motion.
 
     Raises:
@@ -110,7 +117,7 @@ def load_space(name_or_folder: str) -> MotionSpace:
     manifest = read_manifest(folder)
     if manifest.motion_space == "autoencoder":
         _check_sha256(folder / AUTOENCODER, manifest.weights.get(AUTOENCODER, "a checksum in the manifest"))
-    return _make_space(manifest, folder)
+    return _make_space(manifest, folder, compute or ComputeConfig())
 
 
 def find_bundle(name_or_folder: str) -> Path:
@@ -176,7 +183,7 @@ def _check_sha256(path: Path, expected: str) -> None:
         raise BundleError(f"{path}: damaged or replaced: expected SHA-256 {expected[:12]}…, got {actual[:12]}…")
 
 
-def _assemble(manifest: Manifest, folder: Path) -> ModelBundle:
+def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> ModelBundle:
     tensors = load_file(folder / WEIGHTS)
     mean, std = (tensors.pop(name).numpy() for name in ("latent_mean", "latent_std"))
     network = AvatarForcingNetwork(manifest.network)
@@ -184,7 +191,7 @@ def _assemble(manifest: Manifest, folder: Path) -> ModelBundle:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise BundleError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:300]}") from None
-    return assemble(manifest, folder, network, mean, std, _make_space(manifest, folder))
+    return assemble(manifest, folder, network, mean, std, _make_space(manifest, folder, compute), compute)
 
 
 def assemble(
@@ -194,6 +201,7 @@ def assemble(
     mean: NDArray[np.float32],
     std: NDArray[np.float32],
     space: MotionSpace,
+    compute: ComputeConfig | None = None,
 ) -> ModelBundle:
     """Join a network with a motion space and the audio features that its manifest names; `folder` holds their weights.
 
@@ -204,10 +212,12 @@ def assemble(
     for what, size in sizes.items():
         if size != space.size:
             raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
-    return ModelBundle(manifest, settle(network), space, _audio_streams(manifest, folder), mean, std)
+    compute = compute or ComputeConfig()
+    network = settle(network, half=compute.half)
+    return ModelBundle(manifest, network, space, _audio_streams(manifest, folder), mean, std, compute)
 
 
-def _make_space(manifest: Manifest, folder: Path) -> MotionSpace:
+def _make_space(manifest: Manifest, folder: Path, compute: ComputeConfig) -> MotionSpace:
     """The motion space; its room is imported only where it is used."""
     if manifest.motion_space == "facemesh":
         from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
@@ -216,7 +226,7 @@ def _make_space(manifest: Manifest, folder: Path) -> MotionSpace:
     if manifest.motion_space == "autoencoder":
         from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 
-        return AutoencoderSpace.load(folder / AUTOENCODER)
+        return AutoencoderSpace.load(folder / AUTOENCODER, compute=compute)
     raise BundleError(f"{manifest.name}: motion_space must be facemesh or autoencoder, got {manifest.motion_space}")
 
 

@@ -46,7 +46,7 @@ def live(bag: Path, output: Path, folder: Path, with_camera: bool = False, **pla
             graph.add(MotionExtractionNode, {"open_motion_space": lambda _name: BarsSpace()}, use_sim_time=True)
         graph.add(
             GeneratorNode,
-            {"open_model": lambda _name: tiny_bundle()},
+            {"open_model": lambda *_: tiny_bundle()},
             use_sim_time=True,
             portrait=str(portrait),
             avatar__image_size=SIDE,

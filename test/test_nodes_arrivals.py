@@ -75,7 +75,7 @@ def slow_bundle(seconds_per_evaluation: float):
 def test_a_node_with_a_slow_model_publishes_at_a_lower_quality_and_on_simulated_time_at_full() -> None:
     for sim_time in (False, True):
         with TestGraph() as graph:
-            arguments = {"open_model": lambda _name: slow_bundle(0.09)}
+            arguments = {"open_model": lambda *_: slow_bundle(0.09)}
             node = graph.add(
                 GeneratorNode, arguments, user_audio__kind="AudioChunk", avatar__image_size=64, use_sim_time=sim_time
             )

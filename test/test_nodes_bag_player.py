@@ -26,7 +26,7 @@ def test_a_player_that_waits_for_a_picture_nobody_can_read_ends_at_once(tmp_path
     with TestGraph() as graph:
         space = {"open_motion_space": lambda _name: BarsSpace()}
         reader = graph.add(MotionExtractionNode, space, use_sim_time=True)
-        model = {"open_model": lambda _name: tiny_bundle()}
+        model = {"open_model": lambda *_: tiny_bundle()}
         graph.add(GeneratorNode, model, use_sim_time=True, avatar__image_size=64, user_audio__kind="AudioChunk")
         graph.add(BagPlayerNode, bag=str(bag))
         graph.spin_until(lambda: reader.faults.count)

@@ -325,7 +325,7 @@ def test_a_node_that_cannot_work_refuses_to_start(graph: TestGraph, tmp_path: Pa
     given = {"portrait": str(portrait), "user_audio__kind": "AudioChunk", **parameters}
 
     with pytest.raises(AssertionError, match="generator did not start"):
-        graph.add(GeneratorNode, {"open_model": lambda _name: tiny_bundle()}, **given)
+        graph.add(GeneratorNode, {"open_model": lambda *_: tiny_bundle()}, **given)
 
 
 def test_stamps_reach_messages_unrounded() -> None:

@@ -36,7 +36,7 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
 
         generator = graph.add(
             GeneratorNode,
-            {"open_model": lambda _name: tiny_bundle()},
+            {"open_model": lambda *_: tiny_bundle()},
             avatar__image_size=64,
             user_audio__kind="AudioChunk",
             understudy=True,

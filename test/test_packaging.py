@@ -18,7 +18,7 @@ INTERFACES = sorted(path for kind in ("msg", "srv", "action") for path in (REPOS
 # Import name -> what pip calls it, where the two differ.
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml", "skvideo": "scikit-video"}
 # Imported only where present, by code that says so when they are not.
-OPTIONAL = {"sounddevice", "tkinter", "transformers", "audio_common_msgs", "cv_bridge"}
+OPTIONAL = {"sounddevice", "triton", "tkinter", "transformers", "audio_common_msgs", "cv_bridge"}
 
 
 def read(path: str) -> str:

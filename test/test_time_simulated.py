@@ -32,7 +32,7 @@ class Bag:
         self.graph, self.now_ns, self.seq = graph, START_NS, 0
         self.node = graph.add(
             GeneratorNode,
-            {"open_model": lambda _name: tiny_bundle()},
+            {"open_model": lambda *_: tiny_bundle()},
             use_sim_time=True,
             avatar__image_size=64,
             user_audio__kind="AudioChunk",

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
@@ -54,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="mp4 file to write")
     parser.add_argument("--motion", type=Path, help="npz file to write the motion latents to")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
+    parser.add_argument("--step-by-step", action="store_true", help="on a GPU: record no programs; slower")
+    parser.add_argument("--half", action="store_true", help="on a CPU: large weights rounded to float16, twice as fast")
     parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="of all noise")
     parser.add_argument("--steps", type=int, default=defaults.steps, help="solver steps per block (0: the model's)")
@@ -64,7 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Render the video; what was done, for --json."""
     torch.set_num_threads(1)
-    bundle = load_bundle(args.model)
+    compute = ComputeConfig(captured=not args.step_by_step, half=args.half)
+    bundle = load_bundle(args.model, compute)
     config = AvatarConfig(
         seed=args.seed,
         image_size=args.size,
@@ -85,6 +89,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "frames": len(frames),
         "seconds": round(length, 3),
         "times_real_time": round(length / seconds, 2),
+        "compute": vars(compute),
         "user_seen_frames": sum(frame.user_present for frame in frames),
     }
 

@@ -7,7 +7,6 @@ float32. The small bundled one stays on the CPU, where its passes are over befor
 from __future__ import annotations
 
 import logging
-import os
 
 import torch
 
@@ -17,32 +16,29 @@ logger = logging.getLogger(__name__)
 
 LARGE = 20_000_000
 """Parameters from which a GPU pays."""
-COMPILE = "AVATAR_FORCING_COMPILE"
-"""Environment variable: 1 compiles the passes on a GPU, with CUDA graphs; the first blocks then take a minute."""
-HALF = "AVATAR_FORCING_HALF"
-"""Environment variable: 1 rounds large weights to float16 on a CPU, for speed."""
 CPU = torch.device("cpu")
 
 
-def settle(network: AvatarForcingNetwork, device: torch.device | None = None) -> AvatarForcingNetwork:
+def settle(
+    network: AvatarForcingNetwork, device: torch.device | None = None, half: bool = False
+) -> AvatarForcingNetwork:
     """Move a network to where it runs best and make it ready for streaming, in place.
 
     Args:
         network: in float32 on the CPU.
         device: None chooses.
+        half: on a CPU, round large weights to float16.
     """
     large = parameter_count(network) >= LARGE
     chosen = device or torch.device("cuda" if large and torch.cuda.is_available() else "cpu")
     if chosen.type == "cpu":
         if large:
             logger.warning("no GPU: expect 1 to 3 s on one core for 10 frames of motion (0.4 s), far from real time")
-        return network.freeze(half=os.environ.get(HALF) == "1")
+        return network.freeze(half=half)
     try:
         network.to(device=chosen, dtype=torch.bfloat16)
     except torch.OutOfMemoryError:
         return fall_back(network)
-    if os.environ.get(COMPILE) == "1":
-        network.transformer.compile(mode="reduce-overhead")
     return network.freeze()
 
 

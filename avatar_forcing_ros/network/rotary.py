@@ -19,7 +19,7 @@ class Rotary:
     """Rotation of queries and keys that stand at known positions.
 
     Attributes:
-        phases: unit complex numbers, (T, D/2).
+        phases: cosine and sine of each pair's angle, (T, D/2, 2).
     """
 
     phases: Tensor
@@ -34,10 +34,15 @@ class Rotary:
         """
         exponents = torch.arange(0, head_size, 2, dtype=torch.float64, device=positions.device) / head_size
         angles = positions.double()[:, None] * _BASE**-exponents
-        phases = torch.polar(torch.ones_like(angles), angles)
-        return cls(phases if dtype == torch.float64 else phases.to(torch.complex64))
+        phases = torch.stack((angles.cos(), angles.sin()), -1)
+        return cls(phases if dtype == torch.float64 else phases.float())
 
     def turn(self, x: Tensor) -> Tensor:
         """Rotate (..., T, D) queries or keys; half precision is turned in single."""
-        pairs = x.to(self.phases.real.dtype).view(*x.shape[:-1], -1, 2)
-        return torch.view_as_real(torch.view_as_complex(pairs) * self.phases).flatten(-2).to(x.dtype)
+        pairs = x.to(self.phases.dtype).unflatten(-1, (-1, 2))
+        if x.device.type == "cpu":  # one call; a compiler for GPUs has no complex numbers
+            turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(self.phases))
+        else:
+            (even, odd), (cosine, sine) = pairs.unbind(-1), self.phases.unbind(-1)
+            turned = torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), -1)
+        return turned.flatten(-2).to(x.dtype)

@@ -58,15 +58,27 @@ class MotionTransformer(nn.Module):
             fold: spend more on opening so that each pass costs less; see `FoldedConditions`.
         """
         frames = conditions.shape[1]
-        start = 0 if cache is None else -self.config.lookahead_frames
-        own = torch.arange(start, start + frames, device=conditions.device)
         if cache is None:
+            own = torch.arange(frames, device=conditions.device)
             return Window(self._view(own, own, own, conditions.dtype), self._condition_keys(conditions, fold), None)
-        before = torch.arange(start - cache.frames, start, device=conditions.device)
+        view, past = self.places(frames, cache.frames, cache.conditions.shape[1], conditions)
         known = torch.cat((cache.conditions, conditions), dim=1)
-        condition_at = torch.cat((before[cache.frames - cache.conditions.shape[1] :], own))
-        view = self._view(own, torch.cat((before, own)), condition_at, conditions.dtype)
-        return Window(view, self._condition_keys(known, fold), cache.view(self._rotary(before, conditions.dtype)))
+        return Window(view, self._condition_keys(known, fold), cache.view(past))
+
+    def places(self, frames: int, past: int, conditions: int, like: Tensor) -> tuple[View, Rotary]:
+        """Positions and masks of a window in a stream, and the rotation of its past.
+
+        Args:
+            frames: of the window, the offset frames among them.
+            past: frames that are cached.
+            conditions: how many of these have their conditions, too.
+            like: gives place and type.
+        """
+        start = -self.config.lookahead_frames
+        own = torch.arange(start, start + frames, device=like.device)
+        before = torch.arange(start - past, start, device=like.device)
+        condition_at = torch.cat((before[past - conditions :], own))
+        return self._view(own, torch.cat((before, own)), condition_at, like.dtype), self._rotary(before, like.dtype)
 
     def pack(self, half: bool = False) -> None:
         """Prepare the weights of every pass for streaming; see `packed`."""
@@ -85,7 +97,7 @@ class MotionTransformer(nn.Module):
         Returns:
             (G * B, T, M).
         """
-        x = self._embed(x_t, reference)
+        x = self.embed(x_t, reference)
         for i, layer in enumerate(self._layers()):
             x = layer(x, modulation, window.view, window.conditions[i], window.past and window.past[i]).output
         return self.output(modulate(x, modulation.final_shift, modulation.final_scale)).to(x_t.dtype)
@@ -95,7 +107,7 @@ class MotionTransformer(nn.Module):
 
         Args and shapes as in `forward`; the last layer's attention, which only a velocity would need, is left out.
         """
-        x, own, branches = self._embed(clean, reference), [], len(window.conditions[0].keys)
+        x, own, branches = self.embed(clean, reference), [], len(window.conditions[0].keys)
         *inner, last = self._layers()
         for i, layer in enumerate(inner):
             attended = layer(x, modulation, window.view, window.conditions[i], window.past and window.past[i])
@@ -103,7 +115,8 @@ class MotionTransformer(nn.Module):
             own.append(attended.own)
         return [one.spread(branches) for one in (*own, last.own(x, modulation))]
 
-    def _embed(self, x_t: Tensor, reference: Tensor) -> Tensor:
+    def embed(self, x_t: Tensor, reference: Tensor) -> Tensor:
+        """Noisy latents (B, T, M) beside the reference (B, M) -> (B, T, hidden)."""
         joined = torch.cat((x_t, reference[:, None].expand_as(x_t)), dim=-1)
         return self.input(joined.to(self.input.weight.dtype))
 

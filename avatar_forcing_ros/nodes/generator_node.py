@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.motion.facemesh.portrait import warm_up
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
 from avatar_forcing_ros.nodes import params, qos
@@ -53,6 +54,7 @@ class GeneratorNodeConfig:
         portrait: picture of the face to animate; empty is the project's own character.
         understudy: another process idles on avatar/image_raw while this one is silent, and says who is on stage.
         threads: of the network's arithmetic; more than one takes cores from the other nodes.
+        compute: how large networks are computed.
         user_audio: what comes on user_audio.
         speech: what comes on speech.
         avatar: behaviour in time.
@@ -64,6 +66,7 @@ class GeneratorNodeConfig:
     portrait: str = ""
     understudy: bool = False
     threads: int = field(default=1, metadata={"range": (1, 64)})
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     user_audio: AudioInput = field(default_factory=AudioInput)
     speech: AudioInput = field(default_factory=lambda: AudioInput(kind="AudioChunk"))
     avatar: AvatarConfig = field(default_factory=AvatarConfig)
@@ -82,10 +85,12 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     """Converts messages and hands them to a `Session`, which decides and draws in a thread of its own.
 
     Args:
-        open_model: opens the model that the parameter names.
+        open_model: opens the model that the parameter names, as `load_bundle` does.
     """
 
-    def __init__(self, open_model: Callable[[str], ModelBundle] = load_bundle, **node_arguments: Any) -> None:
+    def __init__(
+        self, open_model: Callable[[str, ComputeConfig], ModelBundle] = load_bundle, **node_arguments: Any
+    ) -> None:
         super().__init__("generator", GeneratorNodeConfig(), **node_arguments)
         self._open_model = open_model
 
@@ -93,7 +98,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         """Open the model and the portrait."""
         cv2.setNumThreads(1)
         torch.set_num_threads(self.config.threads)
-        self._bundle = self._open_model(self.config.model)
+        self._bundle = self._open_model(self.config.model, self.config.compute)
         path = Path(self.config.portrait or default_portrait()).expanduser()
         self._portrait, self._portrait_path = read_image(path), str(path.resolve())
         self._avatar = Avatar(self._bundle, self._portrait, self.config.avatar)

@@ -164,7 +164,7 @@ class AvatarStage:
         self._noise = np.random.default_rng(0)
         self.node = graph.add(
             GeneratorNode,
-            {"open_model": lambda _name: tiny_bundle()},
+            {"open_model": lambda *_: tiny_bundle()},
             use_sim_time=True,
             avatar__image_size=64,
             user_audio__kind="AudioChunk",

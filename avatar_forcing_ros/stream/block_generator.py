@@ -11,27 +11,34 @@ once; it also resumes after an interrupt. `begin` is the published cold start, o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.flow.path import CLEAN_TIME
 from avatar_forcing_ros.flow.solver import euler_steps
-from avatar_forcing_ros.network.cache import KeysValues, KVCache
+from avatar_forcing_ros.network.cache import KVCache
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.modulation import Modulation
 from avatar_forcing_ros.network.placement import fall_back
-from avatar_forcing_ros.network.transformer import Window
+from avatar_forcing_ros.network.transformer import MotionTransformer
 from avatar_forcing_ros.stream.anchor import AnchorConfig, anchor_block
+from avatar_forcing_ros.stream.block_programs import BlockPrograms
 from avatar_forcing_ros.stream.guidance import Guidance
 from avatar_forcing_ros.stream.poise import Poise, poise_from
 from avatar_forcing_ros.stream.smoothing import PAST_FRAMES, BlockSmoother
+from avatar_forcing_ros.stream.state import GeneratorState
 
 Result = TypeVar("Result")
+logger = logging.getLogger(__name__)
+_MOST_ERROR = 0.05
+"""Relative difference of a recorded block from its steps; bfloat16 alone makes .007."""
 _PAUSE_FRAMES, _CLOSING_FRAMES = 2, 4
 """Silence in which lips may stay as they are (a stop is silent too), and how long they take to rest after it."""
 
@@ -80,49 +87,6 @@ class SamplerConfig:
                 raise ValueError(f"{name} must not be negative, got {min(numbers)}")
 
 
-@dataclass
-class GeneratorState:
-    """All that the generator remembers of one conversation, or of a batch of them. Its size never changes.
-
-    Attributes:
-        reference: the portrait's own motion latent, (B, M).
-        tail: the last l frames emitted, (B, l, M): the next window's offset frames.
-        cache: keys, values and conditions of the past, for all guidance branches.
-        mean: running mean of the motion, (B, M), which the anchor watches.
-        poise: what composing the motion remembers, (B, M, 3).
-        silent_frames: for how long nothing has been said, (B,).
-    """
-
-    reference: Tensor
-    tail: Tensor
-    cache: KVCache
-    mean: Tensor
-    poise: Tensor
-    silent_frames: Tensor
-
-    def follow(self, network: Tensor) -> None:
-        """Go where the network is, given one of its parameters."""
-        if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
-            self.cache = self.cache.to(network)
-            self.reference, self.tail, self.mean, self.poise, self.silent_frames = (
-                x.to(network.device) for x in self._small
-            )
-
-    def snapshot(self) -> GeneratorState:
-        """A copy to come back to. Cheap: tensors are shared, since no one writes into them."""
-        return replace(self, cache=replace(self.cache))
-
-    @property
-    def _small(self) -> tuple[Tensor, ...]:
-        """All but the cache."""
-        return self.reference, self.tail, self.mean, self.poise, self.silent_frames
-
-    @property
-    def bytes(self) -> int:
-        """Memory held, in bytes."""
-        return self.cache.bytes + sum(x.numel() * x.element_size() for x in self._small)
-
-
 @dataclass(frozen=True)
 class Beginning:
     """A first clip, (B, N, M), and the state after it."""
@@ -138,13 +102,22 @@ class BlockGenerator:
     Inputs may be anywhere; blocks come back to where their noise is. A GPU without memory is left for the CPU.
     """
 
-    def __init__(self, network: AvatarForcingNetwork, config: SamplerConfig | None = None) -> None:
+    def __init__(
+        self,
+        network: AvatarForcingNetwork,
+        config: SamplerConfig | None = None,
+        compute: ComputeConfig | None = None,
+    ) -> None:
         self.network = network
         self.config = config or SamplerConfig()
+        self._compute = compute or ComputeConfig()
+        self._passes: Any = network.transformer  # or what stands in for it on a GPU
+        self._programs: BlockPrograms | None = None
         self._steps = euler_steps(self.config.steps)
         branches = Guidance.jointly if self.config.joint else Guidance.from_scales
         self._guidance = branches(self.config.guidance_avatar, self.config.guidance_user)
         self._time_table = torch.zeros(0)
+        self._modulations: dict[tuple[int, int, int], Modulation] = {}
         self._noise_scale = torch.tensor(self._for_each_number("noise_scale") or (1.0,))
         smoothing = self._for_each_number("smoothing")
         self._smoother = BlockSmoother(smoothing, network.config.block_frames) if any(smoothing) else None
@@ -206,7 +179,7 @@ class BlockGenerator:
     def _begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
         c, reference = self.network.encode_conditions(self._stack(conditions)), self._here(reference)
         window = self.network.transformer.open_window(c, fold=True)
-        motion = self._denoise(self._scaled(noise), 0, reference, window)
+        motion = self._denoise(self._scaled(noise), 0, reference, window, self.network.transformer)
         return Beginning(motion.to(noise.device), self._state_after(motion, c, reference))
 
     @torch.inference_mode()
@@ -236,25 +209,50 @@ class BlockGenerator:
 
     def _generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> Tensor:
         state.follow(self._parameter)
+        if self._parameter.device.type == "cuda" and self._compute.captured:
+            self._programs = self._programs or self._recorded(state, conditions, noise, silent)
+        if self._programs is None:
+            return self._advance(state, conditions, noise, silent)
+        return self._programs.run(state, conditions, noise, silent)
+
+    def _recorded(
+        self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None
+    ) -> BlockPrograms | None:
+        """Programs for this network; None, for ever, where they do not give on this card what its steps give."""
+        wanted = self._advance(state.snapshot(), conditions, noise, silent)
+        self._passes = _with_few_kernels(self.network.transformer)
+        programs = BlockPrograms(self._advance, self._parameter)
+        found = programs.run(state.snapshot(), conditions, noise, silent)
+        error = float((found - wanted).norm() / wanted.norm().clamp(min=1e-6))
+        if error <= _MOST_ERROR:
+            return programs
+        logger.warning("recorded motion differs from that of its steps by %.1e: going on step by step", error)
+        self._passes, self._compute = self.network.transformer, replace(self._compute, captured=False)
+        return None
+
+    def _advance(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> Tensor:
+        """The next block, by steps that may be recorded; tensors of the state are replaced, and not written into."""
         offset = state.tail.shape[1]
         x = torch.cat((state.tail, self._scaled(noise)), dim=1)
         c = self.network.encode_conditions(self._stack(conditions))
-        window = self.network.transformer.open_window(c, state.cache, fold=True)
-        x = self._anchored(self._smoothed(self._denoise(x, offset, state.reference, window), offset), state)
+        window = self._passes.open_window(c, state.cache, fold=True)
+        x = self._denoise(x, offset, state.reference, window, self._passes)
+        x = self._anchored(self._smoothed(x, offset), state)
         x, silent_frames = self._rested(x, offset, state, silent)
-        state.cache.commit(self._finished_keys(x, state.reference, window), c, noise.shape[1])
+        finished = self._passes.remember(x, state.reference, self._modulation(x.shape[1], 0, 0), window)
+        state.cache.commit(finished, c, noise.shape[1])
         state.tail, state.silent_frames = x[:, -offset:].clone(), silent_frames
         if self._poise is None:
             return x[:, offset:]
         shown, state.poise = self._poise(x[:, offset:], state.reference, state.poise)
         return shown
 
-    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Window) -> Tensor:
+    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Any, passes: Callable[..., Tensor]) -> Tensor:
         """All solver steps; the first `offset` frames are clean and stay as they are."""
         held, x = x[:, :offset], x[:, offset:]
         for i, step in enumerate(self._steps, start=1):
-            modulation = self._modulation([0] * offset + [i] * x.shape[1])
-            velocity = self.network.transformer(torch.cat((held, x), dim=1), reference, modulation, window)
+            modulation = self._modulation(offset, x.shape[1], i)
+            velocity = passes(torch.cat((held, x), dim=1), reference, modulation, window)
             x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
         return torch.cat((held, x), dim=1)
 
@@ -279,31 +277,33 @@ class BlockGenerator:
         if silent is None or self._at_rest is None:
             return x, state.silent_frames
         count, frames = state.silent_frames, [x[:, :offset]]
-        silent, at_rest = silent.to(x.device), self._at_rest.to(x)
+        silent, self._at_rest = silent.to(x.device), self._at_rest.to(x)
         for place in range(silent.shape[1]):
             count = torch.where(silent[:, place], count + 1, 0)
-            share = ((count - _PAUSE_FRAMES) / _CLOSING_FRAMES).clamp(0, 1)[:, None] * at_rest
+            share = ((count - _PAUSE_FRAMES) / _CLOSING_FRAMES).clamp(0, 1)[:, None] * self._at_rest
             frames.append(x[:, offset + place].lerp(state.reference, share)[:, None])
         return torch.cat(frames, dim=1), count
 
-    def _finished_keys(self, x: Tensor, reference: Tensor, window: Window) -> list[KeysValues]:
-        """Keys and values of finished frames, for the cache."""
-        return self.network.transformer.remember(x, reference, self._modulation([0]), window)
-
     def _state_after(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
         window = self.network.transformer.open_window(c)
-        cache = KVCache.from_clip(self._finished_keys(motion, reference, window), c, self.network.config)
+        finished = self.network.transformer.remember(motion, reference, self._modulation(motion.shape[1], 0, 0), window)
+        cache = KVCache.from_clip(finished, c, self.network.config)
         tail = motion[:, -self.network.config.lookahead_frames :].clone()
         return GeneratorState(reference, tail, cache, reference.clone(), poise_from(motion[:, -1], reference),
                               motion.new_zeros(len(motion)))  # fmt: skip
 
-    def _modulation(self, rows: list[int]) -> Modulation:
-        """Of frames at these rows of the time table: row 0 is clean, row i is step i."""
+    def _modulation(self, clean: int, noisy: int, step: int) -> Modulation:
+        """Of `clean` frames and `noisy` ones that are at a step (counted from 1), one after the other."""
         weight, table = self._parameter, self._time_table
         if (table.device, table.dtype) != (weight.device, weight.dtype) or not len(table):
             times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=weight.device)
-            self._time_table = self.network.transformer.modulation.packed(times)
-        return Modulation.unpack(self._time_table[rows])
+            self._time_table = table = self.network.transformer.modulation.packed(times)
+            self._modulations = {}
+        key = clean, noisy, step
+        if key not in self._modulations:
+            rows = torch.cat((table[:1].expand(clean, -1), table[step : step + 1].expand(noisy, -1)))
+            self._modulations[key] = Modulation(*(x.contiguous() for x in vars(Modulation.unpack(rows)).values()))
+        return self._modulations[key]
 
     # --- where it happens ------------------------------------------------------------------------------------------
 
@@ -317,7 +317,8 @@ class BlockGenerator:
 
     def _scaled(self, noise: Tensor) -> Tensor:
         """The noise that a block starts from."""
-        return self._here(noise) * self._here(self._noise_scale)
+        self._noise_scale = self._here(self._noise_scale)
+        return self._here(noise) * self._noise_scale
 
     def _stack(self, conditions: Conditions) -> Conditions:
         return self._guidance.stack(conditions.map(lambda x: x.to(self._parameter)))
@@ -327,6 +328,7 @@ class BlockGenerator:
         try:
             return job()
         except torch.OutOfMemoryError:
+            self._programs, self._passes = None, self.network.transformer
             fall_back(self.network)
             return job()
 
@@ -342,3 +344,12 @@ class BlockGenerator:
             raise ValueError(
                 f"conditions must be of (B, T) = {tuple(motion[:2])}, got {(conditions.batch, conditions.frames)}"
             )
+
+
+def _with_few_kernels(transformer: MotionTransformer) -> Any:
+    """What stands in for a transformer on a GPU, where torch brought a compiler of kernels; else itself."""
+    try:
+        from avatar_forcing_ros.network.fused import FusedTransformer
+    except ImportError:
+        return transformer
+    return FusedTransformer(transformer)

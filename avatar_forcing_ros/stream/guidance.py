@@ -62,21 +62,26 @@ class Guidance:
 
     def stack(self, conditions: Conditions) -> Conditions:
         """Conditions of all branches, (B, T, ...) -> (G * B, T, ...)."""
-        avatar, user = (self._mask(conditions, [getattr(b, name) for b in self.branches]) for name in _SIGHTS)
-        return conditions.map(self.repeat).keep(avatar, user, user)
-
-    def repeat(self, x: Tensor) -> Tensor:
-        """What all branches share, (B, ...) -> (G * B, ...)."""
-        return x.repeat(len(self.branches), *[1] * (x.dim() - 1))
+        avatar, user = ([getattr(branch, name) for branch in self.branches] for name in _SIGHTS)
+        return Conditions(
+            _seen(conditions.avatar_audio, avatar),
+            _seen(conditions.user_audio, user),
+            _seen(conditions.user_motion, user),
+        )
 
     def combine(self, velocity: Tensor) -> Tensor:
         """The guided velocity, (G * B, T, M) -> (B, T, M)."""
-        shares = velocity.new_tensor([branch.share for branch in self.branches])
-        return torch.tensordot(shares, velocity.unflatten(0, (len(self.branches), -1)), dims=1)
+        first, *more = velocity.chunk(len(self.branches))
+        combined = first * self.branches[0].share
+        for branch, guess in zip(self.branches[1:], more, strict=True):
+            combined = torch.add(combined, guess, alpha=branch.share)
+        return combined
 
-    def _mask(self, conditions: Conditions, seen: list[bool]) -> Tensor:
-        mask = torch.tensor(seen, dtype=conditions.avatar_audio.dtype, device=conditions.avatar_audio.device)
-        return mask.repeat_interleave(conditions.batch)
+
+def _seen(x: Tensor, by: list[bool]) -> Tensor:
+    """A condition for every branch, null where the branch does not see it: (B, ...) -> (G * B, ...)."""
+    null = torch.zeros_like(x)
+    return torch.cat([x if sees else null for sees in by])
 
 
 _SIGHTS = ("sees_avatar", "sees_user")

@@ -41,7 +41,8 @@ class Poise:
     def __call__(self, block: Tensor, reference: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """(N, B, M) drawn, (N, M), (N, M, 3) -> (N, B, M) to show, and the memory after it."""
         away = (block - reference[:, None]).transpose(1, 2)
-        made = torch.einsum("mij,nmj->nmi", self._matrices.to(block), torch.cat((memory, away), dim=-1))
+        self._matrices = self._matrices.to(block)
+        made = torch.einsum("mij,nmj->nmi", self._matrices, torch.cat((memory, away), dim=-1))
         shown, memory = made[..., :-_MEMORY], made[..., -_MEMORY:].clone()
         return shown.transpose(1, 2) + reference[:, None], memory
 

@@ -35,8 +35,9 @@ class BlockSmoother:
     def __call__(self, past: Tensor, block: Tensor) -> Tensor:
         """(N, at least 2, M) and the (N, B, M) that follow -> (N, B, M)."""
         joined = torch.cat((past[:, -PAST_FRAMES:], block), dim=1)
-        smooth = torch.einsum("mbk,nkm->nbm", self._matrices.to(joined), joined)
-        return torch.where(self._smooths.to(block.device), smooth, block)
+        self._matrices, self._smooths = self._matrices.to(joined), self._smooths.to(block.device)
+        smooth = torch.einsum("mbk,nkm->nbm", self._matrices, joined)
+        return torch.where(self._smooths, smooth, block)
 
 
 def smoothing_matrix(strength: float, block_frames: int) -> NDArray[np.float64]:

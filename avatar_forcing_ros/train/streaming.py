@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMel
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
@@ -95,7 +96,7 @@ def stream_motion(
     past = sizes.history_frames
     conditions = conditions_of(network, heard, scale, past, clips, LogMel().silence if silence is None else silence)
     reference = torch.from_numpy(scale.normalize(heard.reference)).to(conditions.user_motion)
-    generator = BlockGenerator(network, sampler)
+    generator = BlockGenerator(network, sampler, ComputeConfig(captured=False))  # its weights will go on changing
     rest = reference[:, None].expand(-1, past, -1).contiguous()
     state = generator.prime(rest, conditions.slice(0, past), reference)
     shape = (len(reference), block, sizes.motion_size)

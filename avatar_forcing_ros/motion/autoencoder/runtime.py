@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,15 +18,21 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.motion.autoencoder.encoder import Encoding
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder
 from avatar_forcing_ros.motion.autoencoder.warping import FeatureTable, feature_tables
 
+if TYPE_CHECKING:
+    from avatar_forcing_ros.motion.autoencoder.captured import CapturedAutoencoder
+
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 CPU = torch.device("cpu")
+MOST_ERROR = 0.05
+"""Relative difference of a recorded program from its steps, beyond which the card is left to the steps."""
 
 
 def quick_dtype(device: torch.device) -> torch.dtype:
@@ -41,13 +47,19 @@ class PreparedPortrait:
 
     Attributes:
         identity: (1, M).
-        features: warped by every frame, coarse to fine.
+        features: warped by every frame, coarse to fine: tables, or where programs read them maps (s, s, C).
         reference: (M,) the portrait's own motion.
     """
 
     identity: Tensor
-    features: tuple[FeatureTable, ...]
+    features: tuple[FeatureTable, ...] | tuple[Tensor, ...]
     reference: NDArray[np.float32]
+
+    def tables(self, device: torch.device) -> tuple[FeatureTable, ...]:
+        """What is warped as tables."""
+        maps = [map_.movedim(-1, 0)[None] for map_ in self.features if isinstance(map_, Tensor)]
+        tables = feature_tables(maps) if maps else self.features
+        return tuple(table.to(device) for table in tables if isinstance(table, FeatureTable))
 
 
 class AutoencoderRuntime:
@@ -56,17 +68,19 @@ class AutoencoderRuntime:
     Args:
         weights: safetensors with the published keys.
         device: None takes a GPU when there is one.
+        compute: how it is computed.
 
     Raises:
         WeightsError: the file does not hold the published parameters.
     """
 
-    def __init__(self, weights: Path, device: torch.device | None = None) -> None:
-        self._weights = weights
+    def __init__(self, weights: Path, device: torch.device | None = None, compute: ComputeConfig | None = None) -> None:
+        self._weights, self._compute = weights, compute or ComputeConfig()
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device == CPU:
             logger.warning("no GPU: expect about 0.3 s on two cores for each picture read or drawn, far from real time")
         self._model = self._build()
+        self._programs = self._record()
         self.config = self._model.config
         self.directions: NDArray[np.float32] = self._model.directions.cpu().numpy()
 
@@ -74,13 +88,43 @@ class AutoencoderRuntime:
         config, state = check_autoencoder(load_file(self._weights))
         return build_autoencoder(state, config, quick_dtype(self.device)).to(self.device)
 
+    def _record(self) -> CapturedAutoencoder | None:
+        """Programs of a GPU, where torch brought a compiler of kernels."""
+        if self.device.type != "cuda" or not self._compute.captured:
+            return None
+        try:
+            from avatar_forcing_ros.motion.autoencoder.captured import CapturedAutoencoder
+        except ImportError:
+            logger.warning("no Triton beside this torch: pictures are drawn step by step, several times slower")
+            return None
+        programs = CapturedAutoencoder(self._model)
+        with torch.inference_mode():
+            error = self._error_of(programs)
+        if error <= MOST_ERROR:
+            return programs
+        logger.warning("recorded pictures differ from those of their steps by %.1e: going on step by step", error)
+        return None
+
+    def _error_of(self, programs: CapturedAutoencoder) -> float:
+        """The larger relative difference of coefficients and of a picture from what the steps give on this card."""
+        side = self._model.config.image_size
+        shades = np.linspace(0, 255, side).astype(np.uint8)
+        image = np.stack(np.broadcast_arrays(shades[:, None], shades[None], shades[None, ::-1]), -1)[None].copy()
+        wanted, found = self._encode(image), programs.encode(image)
+        maps = _maps(found)
+        motion = self._model.motion(wanted.coefficients)
+        picture = self._pictures(self._model.decode(wanted.identity, feature_tables(wanted.features), motion))
+        addresses = np.array([[map_.data_ptr() for map_ in maps]])
+        drawn = programs.draw((wanted.identity.float() + motion).cpu().numpy(), addresses)
+        return max(_error(programs.read(image), wanted.coefficients.cpu().numpy()), _error(drawn, picture))
+
     def coefficients(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(U,) motion coefficients of a picture (S, S, 3)."""
         return self.read(image[None])[0]
 
     def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, U) motion coefficients of pictures (B, S, S, 3)."""
-        return self._guarded(lambda: self._encode(images).coefficients.cpu().numpy())
+        return self._guarded(lambda: self._read(images))
 
     def prepare(self, image: NDArray[np.uint8]) -> PreparedPortrait:
         """Read a portrait (S, S, 3)."""
@@ -90,20 +134,36 @@ class AutoencoderRuntime:
         """Pictures (B, S, S, 3) of a portrait in motions (B, M); -1 is black and 1 white, whatever the picture."""
         return self._guarded(lambda: self._draw(portrait, motions))
 
+    def _read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._programs is not None:
+            return self._programs.read(images)
+        return self._encode(images).coefficients.cpu().numpy()
+
     def _encode(self, images: NDArray[np.uint8]) -> Encoding:
         pixels = torch.from_numpy(images).to(self.device).movedim(-1, 1)
         return self._model.encode(pixels.float() / 127.5 - 1)
 
     def _prepare(self, image: NDArray[np.uint8]) -> PreparedPortrait:
-        encoding = self._encode(image[None])
+        encoding = self._programs.encode(image[None]) if self._programs is not None else self._encode(image[None])
         reference = self._model.motion(encoding.coefficients)[0].cpu().numpy()
-        return PreparedPortrait(encoding.identity, feature_tables(encoding.features), reference)
+        if self._programs is None:
+            return PreparedPortrait(encoding.identity, feature_tables(encoding.features), reference)
+        return PreparedPortrait(encoding.identity, _maps(encoding), reference)
 
     def _draw(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
-        features = tuple(table.to(self.device) for table in portrait.features)
+        if self._programs is not None:
+            addresses = np.array([map_.data_ptr() for map_ in portrait.features if isinstance(map_, Tensor)], np.int64)
+            latents = portrait.identity.float().cpu().numpy() + motions
+            return self._programs.draw(latents, np.broadcast_to(addresses, (len(motions), len(addresses))))
         motion = torch.from_numpy(motions).to(self.device)
-        pictures = self._model.decode(portrait.identity.to(self.device), features, motion)
-        return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).contiguous().cpu().numpy()
+        return self._pictures(
+            self._model.decode(portrait.identity.to(self.device), portrait.tables(self.device), motion)
+        )
+
+    @staticmethod
+    def _pictures(drawn: Tensor) -> NDArray[np.uint8]:
+        """(B, 3, S, S) about [-1, 1] -> (B, S, S, 3)."""
+        return ((drawn.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).contiguous().cpu().numpy()
 
     def _guarded(self, job: Callable[[], Result]) -> Result:
         """Do a job; when the GPU has no memory for it, move to the CPU and do it there."""
@@ -113,5 +173,16 @@ class AutoencoderRuntime:
             except torch.OutOfMemoryError:
                 logger.warning("the GPU is out of memory: going on on the CPU, far from real time")
                 self.device = CPU
-                self._model = self._build()
+                self._model, self._programs = self._build(), None
                 return job()
+
+
+def _maps(encoding: Encoding) -> tuple[Tensor, ...]:
+    """Features of one portrait as the programs read them, (s, s, C) each, coarse to fine."""
+    return tuple(feature[0].movedim(0, -1).contiguous() for feature in encoding.features)
+
+
+def _error(found: NDArray[Any], wanted: NDArray[Any]) -> float:
+    """Relative difference."""
+    away = np.linalg.norm(found.astype(np.float64) - wanted)
+    return float(away / max(float(np.linalg.norm(wanted.astype(np.float64))), 1e-6))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, SteadySquare, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.portrait import AutoencoderPortrait
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
@@ -33,17 +34,20 @@ class AutoencoderSpace:
         self.user_size = runtime.config.coefficients
 
     @classmethod
-    def load(cls, weights: Path, device: torch.device | None = None) -> AutoencoderSpace:
+    def load(
+        cls, weights: Path, device: torch.device | None = None, compute: ComputeConfig | None = None
+    ) -> AutoencoderSpace:
         """Open the auto-encoder's file of a model bundle.
 
         Args:
             weights: safetensors with the published keys.
             device: where to run; None takes a GPU when there is one.
+            compute: how the networks are computed.
 
         Raises:
             WeightsError: the file does not hold the published parameters.
         """
-        return cls(AutoencoderRuntime(weights, device))
+        return cls(AutoencoderRuntime(weights, device, compute))
 
     def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., 20) coefficients -> (..., 512) motion latents."""

@@ -51,7 +51,7 @@ def base_grid(size: int, like: Tensor) -> Tensor:
     Spaced in float64 and rounded to float32 whatever the type of `like`, as the reference is. They are read as if -1
     and 1 were the outer edges of the picture, which widens it by 1/size; the weights were trained with that.
     """
-    line = torch.linspace(-1, 1, size, dtype=torch.float64).float().to(like)
+    line = torch.linspace(-1, 1, size, dtype=torch.float64, device=like.device).float().to(like.dtype)
     return torch.stack((line.expand(size, size), line[:, None].expand(size, size)))
 
 

@@ -1,0 +1,57 @@
+"""Programs of a GPU: what many small steps do, recorded once and started as one.
+
+The recording keeps the addresses of what it reads and writes. A program therefore owns its inputs and outputs, and who
+runs it copies in and out. All programs of one owner share a pool of memory, since only one of them runs at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+
+Outputs = TypeVar("Outputs")
+
+_REHEARSALS = 2
+"""Runs before the recording: libraries choose their kernels and allocate in the first."""
+
+
+@dataclass(frozen=True)
+class Program(Generic[Outputs]):
+    """A recorded job.
+
+    Attributes:
+        graph: to be replayed on the owner's stream.
+        outputs: what the job returned; each replay writes into them anew.
+    """
+
+    graph: torch.cuda.CUDAGraph
+    outputs: Outputs
+
+
+class Recorder:
+    """Records jobs for one owner.
+
+    Attributes:
+        device: where they run.
+        stream: on which its owner replays them.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def record(self, job: Callable[[], Outputs]) -> Program[Outputs]:
+        """Record a job that reads inputs which stay where they are, and waits for nothing."""
+        quickest = torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
+        with torch.cuda.stream(self.stream), quickest:
+            for _ in range(_REHEARSALS):
+                job()
+            self.stream.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, self._pool, self.stream, capture_error_mode="thread_local"):
+                outputs = job()
+        return Program(graph, outputs)

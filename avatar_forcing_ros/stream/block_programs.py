@@ -1,0 +1,104 @@
+"""A block of motion as one captured program of a GPU; one program for each number of conversations drawn together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.compute.capture import Program, Recorder
+from avatar_forcing_ros.network.cache import KeysValues, KVCache
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.stream.state import GeneratorState
+
+Advance = Callable[[GeneratorState, Conditions, Tensor, Tensor | None], Tensor]
+"""Draws a block (B, block, M) and moves the state on, whose tensors it replaces and never writes into; the arguments
+are those of `BlockGenerator.generate`."""
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What a program leaves: the motion, and all tensors of the state after it."""
+
+    motion: Tensor
+    state: list[Tensor]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A program with the inputs that it reads."""
+
+    state: list[Tensor]
+    given: list[Tensor]
+    program: Program[_Drawn]
+
+
+class BlockPrograms:
+    """Runs the blocks of one generator on a GPU. May be called from several threads; one runs at a time.
+
+    Args:
+        advance: is recorded; it must make no tensor on the host and look at no value.
+        parameter: one of the network, which tells device and type of the conditions.
+    """
+
+    def __init__(self, advance: Advance, parameter: Tensor) -> None:
+        self._advance, self._parameter = advance, parameter
+        self._recorder = Recorder(parameter.device)
+        self._blocks: dict[tuple[int, bool], _Block] = {}
+        self._lock = threading.Lock()
+
+    def run(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> Tensor:
+        """The next block (B, block, M) on the GPU; the state, which is on it already, moves past it."""
+        given = [*vars(conditions).values(), noise, *([] if silent is None else [silent])]
+        key = len(noise), silent is None
+        with self._lock:
+            block = self._blocks.get(key)
+            if block is None:
+                block = self._blocks[key] = self._record(state, conditions, noise, silent)
+            stream, current = self._recorder.stream, torch.cuda.current_stream(self._parameter.device)
+            stream.wait_stream(current)
+            with torch.cuda.stream(stream):
+                torch._foreach_copy_(block.state, _tensors(state))
+                for mine, theirs in zip(block.given, given, strict=True):
+                    mine.copy_(theirs, non_blocking=True)
+                block.program.graph.replay()
+                kept = [torch.empty_like(x) for x in block.program.outputs.state]
+                torch._foreach_copy_(kept, block.program.outputs.state)
+                motion = block.program.outputs.motion.clone()
+            current.wait_stream(stream)
+            _assign(state, kept)
+            return motion
+
+    def _record(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> _Block:
+        device, dtype = self._parameter.device, self._parameter.dtype
+        mine = state.snapshot()
+        _assign(mine, [x.clone() for x in _tensors(state)])
+        heard = conditions.map(lambda x: x.to(device, dtype, copy=True))
+        some, still = noise.to(device, copy=True), None if silent is None else silent.to(device, copy=True)
+
+        def job() -> _Drawn:
+            moved = mine.snapshot()
+            motion = self._advance(moved, heard, some, still)
+            return _Drawn(motion, _tensors(moved))
+
+        given = [*vars(heard).values(), some, *([] if still is None else [still])]
+        torch.cuda.synchronize(device)  # the recorder's stream reads what was copied in another
+        return _Block(_tensors(mine), given, self._recorder.record(job))
+
+
+def _tensors(state: GeneratorState) -> list[Tensor]:
+    """All that a conversation remembers, in a fixed order."""
+    layers = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
+    small = state.reference, state.tail, state.mean, state.poise, state.silent_frames
+    return [*layers, state.cache.conditions, *small]
+
+
+def _assign(state: GeneratorState, tensors: list[Tensor]) -> None:
+    """Take the place of all that `_tensors` gives."""
+    layers, conditions = tensors[:-6], tensors[-6]
+    state.reference, state.tail, state.mean, state.poise, state.silent_frames = tensors[-5:]
+    pairs = zip(layers[::2], layers[1::2], strict=True)
+    state.cache = KVCache(tuple(KeysValues(keys, values) for keys, values in pairs), conditions)

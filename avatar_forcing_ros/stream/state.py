@@ -1,0 +1,52 @@
+"""What the generator remembers of a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from avatar_forcing_ros.network.cache import KVCache
+
+
+@dataclass
+class GeneratorState:
+    """All that the generator remembers of one conversation, or of a batch of them. Its size never changes.
+
+    Attributes:
+        reference: the portrait's own motion latent, (B, M).
+        tail: the last l frames emitted, (B, l, M): the next window's offset frames.
+        cache: keys, values and conditions of the past, for all guidance branches.
+        mean: running mean of the motion, (B, M), which the anchor watches.
+        poise: what composing the motion remembers, (B, M, 3).
+        silent_frames: for how long nothing has been said, (B,).
+    """
+
+    reference: Tensor
+    tail: Tensor
+    cache: KVCache
+    mean: Tensor
+    poise: Tensor
+    silent_frames: Tensor
+
+    def follow(self, network: Tensor) -> None:
+        """Go where the network is, given one of its parameters."""
+        if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
+            self.cache = self.cache.to(network)
+            self.reference, self.tail, self.mean, self.poise, self.silent_frames = (
+                x.to(network.device) for x in self._small
+            )
+
+    def snapshot(self) -> GeneratorState:
+        """A copy to come back to. Cheap: tensors are shared, since no one writes into them."""
+        return replace(self, cache=replace(self.cache))
+
+    @property
+    def _small(self) -> tuple[Tensor, ...]:
+        """All but the cache."""
+        return self.reference, self.tail, self.mean, self.poise, self.silent_frames
+
+    @property
+    def bytes(self) -> int:
+        """Memory held, in bytes."""
+        return self.cache.bytes + sum(x.numel() * x.element_size() for x in self._small)
