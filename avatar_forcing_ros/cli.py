@@ -9,10 +9,19 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 from typing import Any
+
+_TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,15 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that only knows ASCII still shows every name
+            stream.reconfigure(errors="backslashreplace")
     parser = _parser(arguments[0] if arguments else "")
-    args = parser.parse_args(arguments)
+    try:
+        args = parser.parse_args(arguments)
+    except OSError as error:  # an input that is a pipe is read here
+        print(f"avatar-forcing {arguments[0]}: {_line(error)}", file=sys.stderr)
+        return 1
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2
@@ -57,25 +73,81 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         subparser = commands.add_parser(name, help=command.help, description=command.help)
         subparser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        subparser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
         if name == wanted:
             importlib.import_module(command.module).add_arguments(subparser)
     return parser
 
 
 def _run(run: Any, args: argparse.Namespace) -> int:
-    """A user's mistake ends in one line, never in a traceback."""
+    """A mistake ends in one line, the user's and ours; a traceback is shown to who asks for it."""
     try:
-        result = run(args)
-    except (ValueError, OSError) as error:
-        print(f"avatar-forcing {args.command}: {error}", file=sys.stderr)
-        return 1
+        with _terminable():
+            result = run(args)
     except KeyboardInterrupt:
         print(f"avatar-forcing {args.command}: interrupted", file=sys.stderr)
         return 130
+    except _Terminated:
+        print(f"avatar-forcing {args.command}: terminated, nothing was written", file=sys.stderr)
+        return _TERMINATED
+    except Exception as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"avatar-forcing {args.command}: {_explain(error, args.debug)}", file=sys.stderr)
+        return 1
     ok = result.pop("ok", True)
     if args.json:
         print(json.dumps(result))
     return 0 if ok else 1
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM is an exception in here, so that unfinished files go as they do after any other failure."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    process = os.getpid()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != process:  # a worker that was forked has nothing to tidy
+            os._exit(_TERMINATED)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _explain(error: Exception, debug: bool) -> str:
+    """The error in one line. ValueError and OSError are worded for the user; others say what was being read."""
+    if isinstance(error, ValueError | OSError):
+        return _line(error)
+    file = _file_at_work(error)
+    where = f" at {file}" if file else ""
+    hint = "" if debug else " (--debug shows where in the program)"
+    return f"unexpected {type(error).__name__}{where}: {_line(error)}{hint}"
+
+
+def _file_at_work(error: Exception) -> Path | None:
+    """The file that the innermost function with a file in its hands was busy with."""
+    files = [
+        value
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        for value in frame.f_locals.values()
+        if isinstance(value, Path) and value.is_file()
+    ]
+    return files[-1] if files else None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ import logging
 import mmap
 import os
 import re
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -406,10 +408,40 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
         raise MediaError(f"{path}: expected a video or sound file: {error.strerror}") from None
 
 
+@contextmanager
+def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A file to write beside another one, whose name it takes when all went well; it goes when anything failed.
+
+    Every run has one of its own. A link stays, and what it leads to is replaced.
+
+    Args:
+        path: the name in the end; its folder is made.
+        suffix: of the file until then, where it matters; otherwise that of the name.
+    """
+    path = Path(os.path.realpath(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(f".part{suffix or path.suffix}", f".{path.stem[:80]}.", path.parent)
+    os.close(number)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 class MovieWriter:
     """Writes an mp4 (H.264 and AAC, plays everywhere) at 25 fps; pictures and sound each go on where they ended.
 
-    The file appears under its name when it is complete; until then, and if it never is, beside it as `NAME.part.mp4`.
+    The file appears under its name when it is complete; until then it is a hidden file beside it,
+    which goes when anything fails.
 
     Args:
         path: of the mp4 file; its folder is made.
@@ -435,9 +467,8 @@ class MovieWriter:
             raise ValueError(f"width and height must be even, got {width}x{height}")
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 or 2, got {channels}")
-        self._path = Path(path)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._partial = self._path.with_suffix(".part.mp4")
+        self._stack = ExitStack()
+        self._partial = self._stack.enter_context(replacing(Path(path), ".mp4"))
         self._container = av.open(os.fspath(self._partial), "w", options={"movflags": "+faststart"})
         self._video = self._container.add_stream("libx264", rate=FPS)
         self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
@@ -468,10 +499,12 @@ class MovieWriter:
 
     def close(self) -> None:
         """Finish the file and give it its name."""
-        self._container.mux(self._video.encode(None))
-        self._container.mux(self._audio.encode(None))
-        self._container.close()
-        self._partial.replace(self._path)
+        with self._stack:
+            try:
+                self._container.mux(self._video.encode(None))
+                self._container.mux(self._audio.encode(None))
+            finally:
+                self._container.close()
 
     def __enter__(self) -> MovieWriter:
         return self
@@ -481,6 +514,7 @@ class MovieWriter:
     ) -> None:
         if kind is None:
             self.close()
-        else:
+            return
+        with suppress(av.FFmpegError):  # the disk may be full; what came before it is told
             self._container.close()
-            self._partial.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, trace)

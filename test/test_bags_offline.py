@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -30,6 +33,11 @@ from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 from avatar_forcing_ros.testing_bags import BEGIN_NS, MS, Sent, conversation, make, shuffled, user_motion, write_bag
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 SIDE = 64
 PORTRAIT = np.full((SIDE, SIDE, 3), 90, np.uint8)
@@ -177,6 +185,49 @@ def test_a_truncated_bag_is_replayed_as_far_as_it_goes(tmp_path: Path, storage: 
         assert found.damage
 
 
+def split_bag(folder: Path, storage: Storage, pack: bool) -> Path:
+    """The conversation in twelve pieces without a table of contents, as a recorder that died leaves them."""
+    sent = sorted(conversation(), key=lambda item: item.received_ns)
+    size = -(-len(sent) // 12)
+    folder.mkdir()
+    for piece in range(12):
+        part = write_bag(folder.with_name("piece"), sent[piece * size : (piece + 1) * size], storage)
+        data = next(path for path in part.iterdir() if path.suffix in (".db3", ".mcap"))
+        name = f"split_{piece}{data.suffix}"
+        if pack:
+            (folder / f"{name}.zstd").write_bytes(zstd.compress(data.read_bytes()))
+        else:
+            data.rename(folder / name)
+        shutil.rmtree(part)
+    return folder
+
+
+@pytest.mark.parametrize(("storage", "pack"), [("sqlite3", False), ("mcap", False), ("sqlite3", True)])
+def test_pieces_without_metadata_are_played_in_the_order_of_time(
+    reference: Path, tmp_path: Path, storage: Storage, pack: bool
+) -> None:
+    result = played(split_bag(tmp_path / "in", storage, pack), tmp_path / "out")
+    assert result.damage
+    assert shown(tmp_path / "out") == shown(reference / "out")
+
+
+def test_a_piece_that_is_lost_is_named(tmp_path: Path) -> None:
+    bag = split_bag(tmp_path / "in", "sqlite3", False)
+    (bag / "split_3.db3").write_bytes(b"nothing")
+    with BagReader(bag) as source:
+        assert "split_3.db3" in source.damage
+
+
+def test_audio_common_needs_no_definition_in_the_bag() -> None:
+    connection = SimpleNamespace(
+        msgtype="audio_common_msgs/msg/AudioDataStamped", msgdef=SimpleNamespace(data="", format=0)
+    )
+    types = BagTypes()
+    assert types.knows(connection)
+    message = types.make("audio_common_msgs/AudioDataStamped")
+    assert types.read(types.write(message), connection.msgtype).audio.data.size == 0
+
+
 def test_a_file_that_is_no_bag_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "in.db3").write_bytes(b"no database")
@@ -254,6 +305,17 @@ def test_the_command_says_what_it_made(tiny: Callable[..., list[str]], tmp_path:
     assert cli.main(tiny(bag, tmp_path / "out")) == 1
     assert "--force" in capsys.readouterr().err
     assert cli.main(tiny(bag, tmp_path / "out", "--force")) == 0
+
+
+def test_more_than_a_tenth_lost_is_an_error_unless_allowed(
+    tiny: Callable[..., list[str]], tmp_path: Path, capsys: Any
+) -> None:
+    odd = audio.from_chunk(make, AudioChunk(BEGIN_NS, speech_like(0.04), 16_000))
+    odd.encoding = 7
+    bag = write_bag(tmp_path / "in", [*user_motion(0.4), Sent("/user_audio", 0, BEGIN_NS + 50 * MS, odd)])
+    assert cli.main(tiny(bag, tmp_path / "out")) == 1
+    assert "1 cannot be read: more than a tenth is an error" in capsys.readouterr().out
+    assert cli.main(tiny(bag, tmp_path / "out", "--force", "--allow-losses")) == 0
 
 
 def test_the_command_replays_a_damaged_bag_and_says_so_in_its_status(

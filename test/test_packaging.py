@@ -17,6 +17,10 @@ INTERFACES = sorted(path for kind in ("msg", "srv", "action") for path in (REPOS
 
 # Import name -> what pip calls it, where the two differ.
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "PIL": "pillow", "yaml": "pyyaml", "skvideo": "scikit-video"}
+DISTRIBUTIONS |= {
+    "backports": "rosbags",
+    "compression": "rosbags",
+}  # zstd: rosbags needs it, from Python 3.14 on it is built in
 # Imported only where present, by code that says so when they are not.
 OPTIONAL = {"sounddevice", "triton", "tkinter", "transformers", "audio_common_msgs", "cv_bridge"}
 

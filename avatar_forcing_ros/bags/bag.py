@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,12 +15,14 @@ from typing import Any, Literal
 
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.bags.mending import mend
 
 Storage = Literal["sqlite3", "mcap"]
+_PIECES = {".db3", ".mcap"}
 _LARGE_PAGES = ("PRAGMA page_size = 65536", "VACUUM")
 """A picture is 13 writes of SQLite then, not 200, and takes half the time."""
 
@@ -77,9 +82,9 @@ class BagReader:
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
         """The messages of some topics in the order of their time; where the bag is damaged they end."""
-        for reader, connections in zip(self._readers, self._connections, strict=True):
-            if wanted := [c for c in connections if c.topic in topics]:
-                yield from self._read(reader, wanted)
+        wanted = [[c for c in connections if c.topic in topics] for connections in self._connections]
+        pieces = [self._read(reader, some) for reader, some in zip(self._readers, wanted, strict=True) if some]
+        yield from heapq.merge(*pieces, key=lambda message: message.time_ns)
 
     def _read(self, reader: Reader, wanted: list[Connection]) -> Iterator[BagMessage]:
         messages = reader.messages(wanted)
@@ -97,7 +102,7 @@ class BagReader:
         if not self.path.exists():
             raise BagError(f"{self.path}: no such bag")
         try:
-            return [self._stack.enter_context(Reader(self.path))]
+            return [_in_order(self._stack.enter_context(Reader(self.path)))]
         except Exception as error:  # rosbags lets through what its parts raise at a broken place
             self.damage = _line(error)
         return self._open_files()
@@ -105,10 +110,13 @@ class BagReader:
     def _open_files(self) -> list[Reader]:
         """What can be read of a bag that a recorder did not finish: its files, without its table of contents."""
         files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
-        readers = [reader for file in files if (reader := self._open_file(file))]
+        readers = {file: reader for file in files if (reader := self._open_file(file))}
         if not readers:
             raise BagError(f"{self.path}: expected a bag of rosbag2 (sqlite3 or mcap), got: {self.damage}")
-        return readers
+        lost = [file.name for file in files if file not in readers and _PIECES & set(file.suffixes)]
+        if lost:
+            self.damage = f"{self.damage}; nothing can be read of {', '.join(lost)}"
+        return sorted(readers.values(), key=lambda reader: reader.start_time)
 
     def _open_file(self, file: Path) -> Reader | None:
         return self._attempt(lambda: file) or self._attempt(lambda: mend(file, self._stack))
@@ -134,33 +142,58 @@ class BagWriter:
 
     def __init__(self, path: Path, storage: Storage = "sqlite3", replace: bool = False) -> None:
         self.types = BagTypes()
-        self._path, self._part = path, path.with_name(f".{path.name}.part") / path.name
+        self._path, self._replace = Path(path).resolve(), replace
+        self._plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
         if path.exists() and not (replace and (path / "metadata.yaml").is_file()):
             hint = "not a bag, and stays" if replace else "give --force to replace it"
             raise BagError(f"{path} exists already: {hint}")
-        shutil.rmtree(self._part.parent, ignore_errors=True)
-        plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
-        self._writer = Writer(self._part, version=9, storage_plugin=plugin)
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> BagWriter:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        # a folder of its own: another run may be writing a bag of the same name
+        self._folder = Path(tempfile.mkdtemp(".part", f".{self._path.name[:80]}.", self._path.parent))
+        self._part = self._folder / self._path.name
+        self._writer = Writer(self._part, version=9, storage_plugin=self._plugin)
+        try:
+            self._open()
+        except BaseException as failure:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise self._worded(failure) from None
+        return self
+
+    def _open(self) -> None:
         self._writer.open()
         if isinstance(self._writer.storage, Sqlite3Writer):
             for statement in _LARGE_PAGES:
                 self._writer.storage.conn.execute(statement)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._finish(failed=kind is not None)
+        except Exception as failure:
+            if kind is None:
+                raise self._worded(failure) from None
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _finish(self, failed: bool) -> None:
         self._writer.close()
-        if kind is not None:
-            shutil.rmtree(self._part.parent)
+        if failed:
             return
         if self._path.exists():
+            if not self._replace:
+                raise BagError(f"{self._path} was made meanwhile by another program, and stays")
             shutil.rmtree(self._path)
         self._part.rename(self._path)
-        self._part.parent.rmdir()
+
+    def _worded(self, failure: BaseException) -> BaseException:
+        """What SQLite says of a full disk is no OSError."""
+        return (
+            BagError(f"{self._path}: cannot be written: {failure}") if isinstance(failure, sqlite3.Error) else failure
+        )
 
     def add_topic(self, topic: str, kind: str) -> None:
         """Have a topic in the bag, of a kind `package/Name`, even when nothing is written to it."""
@@ -174,7 +207,17 @@ class BagWriter:
 
     def write_bytes(self, topic: str, time_ns: int, data: bytes | memoryview) -> None:
         """Write the bytes of a message."""
-        self._writer.write(self._connections[topic], time_ns, data)
+        try:
+            self._writer.write(self._connections[topic], time_ns, data)
+        except sqlite3.Error as failure:
+            raise self._worded(failure) from None
+
+
+def _in_order(bag: Reader) -> Reader:
+    """A table of contents that was made again may list the tenth piece before the second."""
+    if isinstance(bag.storage, DirectoryReader):
+        bag.storage.storages.sort(key=lambda piece: piece.metadata.start_time)
+    return bag
 
 
 def _line(error: BaseException) -> str:

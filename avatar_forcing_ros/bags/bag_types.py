@@ -12,6 +12,12 @@ from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_
 
 from avatar_forcing_ros.resources import PACKAGE, resource
 
+_AUDIO_COMMON = {
+    "AudioData": "uint8[] data",
+    "AudioDataStamped": "std_msgs/Header header\naudio_common_msgs/AudioData audio",
+    "AudioInfo": "uint8 channels\nuint32 sample_rate\nstring sample_format\nuint32 bitrate\nstring coding_format",
+}
+"""Of the audio_common_msgs that is released with ROS; recorders of old keep no definitions."""
 _DTYPES = {"byte": "uint8", "octet": "uint8", "char": "uint8"}
 _ZEROS: dict[str, Any] = {"string": "", "bool": False, "float32": 0.0, "float64": 0.0}
 
@@ -40,6 +46,8 @@ class BagTypes:
                 )
                 self._store.register({k: v for k, v in read.items() if k not in self._store.types})
             self._define_ours(name)
+            if not text and name not in self._store.types:
+                self._define_audio_common(name)
         except TypesysError:
             return False
         return name in self._store.types
@@ -71,6 +79,15 @@ class BagTypes:
     def _define_ours(self, name: str) -> None:
         if name not in self._store.types and name in self._ours:
             self._store.register(get_types_from_msg(self._ours[name].read_text(encoding="utf-8"), name))
+
+    def _define_audio_common(self, name: str) -> None:
+        package, _, kind = name.partition("/msg/")
+        if package != "audio_common_msgs" or kind not in _AUDIO_COMMON:
+            return
+        if kind == "AudioDataStamped":
+            self._define_audio_common("audio_common_msgs/msg/AudioData")
+        if name not in self._store.types:
+            self._store.register(get_types_from_msg(_AUDIO_COMMON[kind], name))
 
     def _default(self, node: Nodetype, detail: Any) -> Callable[[], Any]:
         """What makes the value of a field that is not given."""

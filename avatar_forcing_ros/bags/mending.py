@@ -9,13 +9,20 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import struct
+import sys
 import tempfile
 from contextlib import ExitStack, closing, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd  # comes with rosbags
+
 _MCAP_MAGIC, _SQLITE_MAGIC = b"\x89MCAP0\r\n", b"SQLite format 3\x00"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _FOOTER, _CHUNK, _DATA_END = 0x02, 0x06, 0x0F
 _RECORD = struct.Struct("<BQ")
 _CHUNK_HEAD = struct.Struct("<QQQI")
@@ -30,7 +37,12 @@ def mend(file: Path, stack: ExitStack) -> Path:
     """
     with file.open("rb") as source:
         magic = source.read(16)
-    copy = Path(stack.enter_context(tempfile.TemporaryDirectory())) / file.name
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    if magic.startswith(_ZSTD_MAGIC):
+        file = _unpacked(file, folder)
+        with file.open("rb") as source:
+            magic = source.read(16)
+    copy = folder / f"mended_{file.name}"
     if magic.startswith(_MCAP_MAGIC):
         _mend_mcap(file, copy)
     elif magic == _SQLITE_MAGIC:
@@ -38,6 +50,14 @@ def mend(file: Path, stack: ExitStack) -> Path:
     else:
         raise ValueError(f"{file.name} is neither mcap nor sqlite3")
     return copy
+
+
+def _unpacked(file: Path, folder: Path) -> Path:
+    """The content of a file that was compressed as a whole, up to where it ends."""
+    unpacked = folder / file.stem
+    with zstd.open(file, "rb") as source, unpacked.open("wb") as target, suppress(zstd.ZstdError, EOFError):
+        shutil.copyfileobj(source, target)
+    return unpacked
 
 
 def _mend_mcap(file: Path, copy: Path) -> None:

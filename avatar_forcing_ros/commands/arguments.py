@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -23,3 +24,32 @@ def input_file(text: str) -> Path:
     with path.open("rb") as pipe, kept.open("wb") as file:
         shutil.copyfileobj(pipe, file)
     return kept
+
+
+def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None:
+    """Refuse an output before any work is done for it.
+
+    Args:
+        path: of a file to write.
+        suffix: that its name must have.
+        inputs: files that are read, or written as well.
+
+    Raises:
+        ValueError: it is one of the inputs, through whatever link; it is no file; or its name ends otherwise.
+    """
+    if path.suffix.lower() != suffix:
+        raise ValueError(f"{path}: expected an output whose name ends in {suffix}, got {path.suffix or 'no ending'!r}")
+    if path.exists() and not path.is_file():
+        raise ValueError(
+            f"{path}: expected the name of a file to write, got a {'folder' if path.is_dir() else 'device'}"
+        )
+    for source in inputs:
+        if source is not None and is_same(path, source):
+            raise ValueError(f"{path}: this is also {source}, which would be lost; give the output a name of its own")
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, through symbolic and hard links too."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()

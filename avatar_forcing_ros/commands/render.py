@@ -16,9 +16,9 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.commands.arguments import check_output, input_file
 from avatar_forcing_ros.compute.config import ComputeConfig
-from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video
+from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video, replacing
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
@@ -67,6 +67,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Render the video; what was done, for --json."""
     torch.set_num_threads(1)
+    inputs_given = (args.portrait, args.speech, args.user_video, args.user_audio)
+    check_output(args.output, ".mp4", inputs_given)
+    if args.motion:
+        check_output(args.motion, ".npz", (*inputs_given, args.output))
     compute = ComputeConfig(captured=not args.step_by_step, half=args.half)
     bundle = load_bundle(args.model, compute)
     config = AvatarConfig(
@@ -128,8 +132,8 @@ def _write(avatar: Avatar, inputs: Inputs, args: argparse.Namespace) -> list[Ava
             movie.write_image(avatar.render(frame))
             movie.write_sound(frame.speech)
             frames.append(frame)
-    if args.motion:
-        save_motion(args.motion, frames, avatar.bundle)
+        if args.motion:
+            save_motion(args.motion, frames, avatar.bundle)
     return frames
 
 
@@ -166,6 +170,6 @@ def save_motion(path: Path, frames: list[AvatarFrame], bundle: ModelBundle) -> N
     """Write the motion to an npz file: `latents` (T, M), `times_s` (T,), `names` (M,) where the numbers have names."""
     latents: NDArray[np.float32] = np.stack([frame.latent for frame in frames])
     times = np.array([(frame.stamp_ns - START_NS) / NANOSECONDS for frame in frames])
-    path.parent.mkdir(parents=True, exist_ok=True)
     names = np.array(bundle.space.names, dtype=str)
-    np.savez(path, latents=latents, times_s=times, names=names, motion_space=bundle.space.name)
+    with replacing(path) as part:
+        np.savez(part, latents=latents, times_s=times, names=names, motion_space=bundle.space.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bags import inputs
 from avatar_forcing_ros.bags.bag import BagReader, BagWriter
 from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.bags.offline import Replayed, replay
@@ -22,6 +24,11 @@ from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 
+MOST_LOST = 0.1
+"""Of an input; more means that the avatar did not hear or see what the bag holds."""
+_LATE = {inputs.MOTION: "user_motion_late", inputs.CAMERA: "user_motion_late", inputs.COMPRESSED: "user_motion_late"}
+_LATE |= {inputs.USER_AUDIO: "user_audio_late", inputs.SPEECH: "speech_late"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
@@ -29,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag_in", type=Path, help="bag of rosbag2, sqlite3 or mcap: folder, .db3 or .mcap")
     parser.add_argument("bag_out", type=Path, help="folder of the bag to write")
     parser.add_argument("--force", action="store_true", help="replace BAG_OUT when it is a bag")
+    parser.add_argument(
+        "--allow-losses", action="store_true", help="succeed although more than a tenth of an input was thrown away"
+    )
     parser.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3", help="of BAG_OUT")
     parser.add_argument(
         "--pictures",
@@ -50,6 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay the bag; what was done, for --json."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    _check_apart(args.bag_out, (args.bag_in, args.portrait))
     with BagReader(args.bag_in) as source:
         found = survey(source, dict(_remapping(text) for text in args.remap), args.camera)
         writer = BagWriter(args.bag_out, args.storage, args.force)
@@ -60,9 +71,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         result = replay(source, found, writer, avatar, pixels, args.pictures)
         seconds = time.perf_counter() - began
     length = (found.closes_ns - found.opens_ns) / NANOSECONDS
+    lost = losses(found, result)
     _say(args, found, result, f"{length:.1f} s in {seconds:.1f} s, {length / seconds:.1f} times real time")
+    for share, text in lost:
+        allowed = share <= MOST_LOST or args.allow_losses
+        print(text if allowed else f"{text}: more than a tenth is an error; --allow-losses accepts it")
     return {
-        "ok": not result.damage,
+        "ok": not result.damage and (args.allow_losses or not any(share > MOST_LOST for share, _ in lost)),
         "output": str(args.bag_out),
         "sha256": result.sha256,
         "frames": result.frames,
@@ -74,6 +89,25 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "counters": result.counters,
         "damage": result.damage,
     }
+
+
+def losses(found: Survey, result: Replayed) -> list[tuple[float, str]]:
+    """Share and wording of what was thrown away of each input: too late for its place, or not to be read."""
+    lost = []
+    for name, count in found.counts.items():
+        late, refused = result.counters.get(_LATE.get(name, ""), 0), result.refused[name]
+        if late or refused:
+            text = f"{late} of {count} messages of {name} came too late and were thrown away, {refused} cannot be read"
+            lost.append(((late + refused) / max(count, 1), text))
+    return lost
+
+
+def _check_apart(output: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse to replace the folder that is read."""
+    target = output.resolve()
+    for source in (path.resolve() for path in inputs if path is not None):
+        if target == source or target in source.parents or source in target.parents:
+            raise ValueError(f"{output}: this is where {source} is read; give the output a place of its own")
 
 
 def _remapping(text: str) -> tuple[str, str]:

@@ -32,6 +32,10 @@ _SAMPLE_TYPES = {
     "F64BE": ">f8",
 }
 _CHUNK_ENCODINGS = {0: "S16LE", 1: "F32LE"}  # the constants of msg/AudioChunk.msg
+_CODINGS = {b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC", b"RIFF": "a WAV file"}
+_MPEG1_KBIT = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_MPEG2_KBIT = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_MARKS = 4096  # bytes that show two frames of MP3
 _UNCODED = ("", "raw", "pcm", "wave", "wav")
 # PortAudio's numbers for the formats, and the field of AudioStamped that holds the samples.
 _PORTAUDIO_FIELDS = {1: "float32_data", 2: "int32_data", 8: "int16_data", 16: "int8_data", 32: "uint8_data"}
@@ -78,7 +82,7 @@ class AudioReader:
             "AudioStamped": self._stamped,
         }[kind]
         self._layout, self._coding, self._now_ns = layout or AudioLayout(), "", now_ns
-        self._seq = -1
+        self._seq, self._recognised = -1, ""
 
     def read(self, message: Any) -> signals.AudioChunk:
         """One message as a chunk of mono sound.
@@ -128,11 +132,47 @@ class AudioReader:
     def _raw(self, data: Any) -> NDArray[np.float32]:
         if self._coding not in _UNCODED:
             raise ValueError(f"audio must be uncoded (format:=wave where it is captured), got {self._coding!r}")
+        # what was recognised once stays refused: later pieces need not begin with a mark
+        self._recognised = self._recognised or coding_of(bytes(data[:_MARKS]), len(data))
+        if self._recognised:
+            raise ValueError(
+                f"expected samples of {self._layout.sample_format}, got {self._recognised} in them; "
+                "set format:=wave where it is captured"
+            )
         return read_pcm(np.frombuffer(data, np.uint8), self._layout.sample_format, self._layout.channels)
 
     def _numbered(self, time_ns: int | None, samples: NDArray[np.float32], sample_rate: int) -> signals.AudioChunk:
         self._seq += 1
         return signals.AudioChunk(time_ns, samples, sample_rate, seq=self._seq)
+
+
+def coding_of(begin: bytes, size: int) -> str:
+    """How a piece of sound is coded, by its first bytes and its size; empty for samples."""
+    for mark, name in _CODINGS.items():
+        if begin.startswith(mark):
+            return name
+    return "MP3" if _mp3_frame_size(begin) == size or _two_mp3_frames(begin) else ""
+
+
+def _two_mp3_frames(begin: bytes) -> bool:
+    size = _mp3_frame_size(begin)
+    return bool(size) and _mp3_frame_size(begin[size:]) > 0
+
+
+def _mp3_frame_size(begin: bytes) -> int:
+    """Bytes of the frame of MPEG layer III that begins here; 0 where none does.
+
+    Source: ISO/IEC 11172-3 and 13818-3, 2.4.2.3: eleven ones, version, layer, bitrate, sampling frequency, padding.
+    """
+    if len(begin) < 4 or begin[0] != 0xFF or begin[1] & 0xE6 != 0xE2:
+        return 0
+    version, rate_code, pace_code = begin[1] >> 3 & 3, begin[2] >> 4, begin[2] >> 2 & 3
+    if version == 1 or rate_code in (0, 15) or pace_code == 3:
+        return 0
+    is_first = version == 3
+    kbit = (_MPEG1_KBIT if is_first else _MPEG2_KBIT)[rate_code - 1]
+    rate = (44_100, 48_000, 32_000)[pace_code] >> {3: 0, 2: 1, 0: 2}[version]
+    return (144_000 if is_first else 72_000) * kbit // rate + (begin[2] >> 1 & 1)
 
 
 def read_pcm(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDArray[np.float32]:

@@ -1,0 +1,162 @@
+"""What a command writes: never over an input, whole or not at all, and its status says which."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from avatar_forcing_ros import cli, testing_bags
+from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter
+from avatar_forcing_ros.commands.arguments import check_output
+from avatar_forcing_ros.media import MovieWriter, replacing
+from avatar_forcing_ros.messages.audio import AudioReader, coding_of
+from avatar_forcing_ros.testing import speech_like
+
+
+@pytest.mark.parametrize("kind", ["itself", "another spelling", "symbolic link", "hard link"])
+def test_an_output_is_never_an_input(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "folder").mkdir()
+    talk, output = tmp_path / "talk.mp4", tmp_path / "other.mp4"
+    talk.write_bytes(b"a recording")
+    if kind == "itself":
+        output = talk
+    elif kind == "another spelling":
+        output = tmp_path / "folder" / ".." / "talk.mp4"
+    elif kind == "symbolic link":
+        output.symlink_to(talk)
+    else:
+        output.hardlink_to(talk)
+    assert cli.main(["render", "--speech", str(talk), "--output", str(output)]) == 1
+    assert "would be lost" in capsys.readouterr().err
+    assert talk.read_bytes() == b"a recording"
+
+
+@pytest.mark.parametrize("name", ["film.webm", "film", "folder.mp4"])
+def test_an_output_of_another_kind_is_refused_before_work(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(ValueError, match="expected"):
+        check_output(tmp_path / name, ".mp4", [])
+
+
+def test_a_movie_that_fails_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"the film before")
+
+    def fail() -> None:
+        with MovieWriter(tmp_path / "film.mp4", 64, 64) as movie:
+            movie.write_image(np.zeros((64, 64, 3), np.uint8))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert (tmp_path / "film.mp4").read_bytes() == b"the film before"
+
+
+def test_two_runs_with_one_output_write_a_file_each_and_a_link_stays(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    with replacing(tmp_path / "link") as one, replacing(tmp_path / "link") as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "target"]
+
+
+def test_a_bag_is_not_replaced_by_its_own_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = testing_bags.write_bag(tmp_path / "in", list(testing_bags.user_motion(0.2)))
+    for output in (bag, bag / "out", tmp_path):
+        assert cli.main(["replay", str(bag), str(output), "--force"]) == 1
+        assert "where" in capsys.readouterr().err
+    with BagReader(bag) as reader:
+        assert reader.counts() == {"/user_motion": 5}
+
+
+def test_a_full_disk_ends_a_bag_in_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def fill() -> None:
+        with BagWriter(tmp_path / "out") as writer:
+            writer.add_topic("/user_motion", testing_bags.KINDS["/user_motion"])
+            monkeypatch.setattr(writer._writer, "write", full)
+            writer.write_bytes("/user_motion", 1, b"")
+
+    with pytest.raises(BagError, match="disk is full"):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+# --- the net under every command -------------------------------------------------------------------------------------
+
+
+def run_with(failure: BaseException, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    def run(_args: argparse.Namespace) -> dict[str, Any]:
+        file = Path(__file__)
+        assert file.is_file()
+        raise failure
+
+    module = SimpleNamespace(run=run, add_arguments=lambda _parser: None)
+    monkeypatch.setattr(cli.importlib, "import_module", lambda _name: module)
+    return cli.main(["bench", *options])
+
+
+def test_what_nobody_expected_is_one_line_with_the_file_at_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_with(IndexError("list index\nout of range"), monkeypatch) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "Traceback" not in told
+    assert all(part in told for part in ("IndexError", "list index out of range", Path(__file__).name, "--debug"))
+    assert run_with(IndexError("list index"), monkeypatch, "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_sigterm_is_told_tidied_and_seen_in_the_status(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_args: argparse.Namespace) -> dict[str, Any]:
+        with replacing(tmp_path / "film.mp4"):
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise AssertionError("SIGTERM did not end the work")
+
+    before = signal.getsignal(signal.SIGTERM)
+    module = SimpleNamespace(run=run, add_arguments=lambda _parser: None)
+    monkeypatch.setattr(cli.importlib, "import_module", lambda _name: module)
+    assert cli.main(["bench"]) == 128 + signal.SIGTERM
+    assert "terminated" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir()) and signal.getsignal(signal.SIGTERM) is before
+
+
+# --- coded sound in messages of samples ------------------------------------------------------------------------------
+
+
+def mp3_frames(count: int, size: int = 576) -> bytes:
+    """Frames of 192 kbit/s at 48 kHz with nothing in them."""
+    return (b"\xff\xfb\xb4\xc4" + bytes(size - 4)) * count
+
+
+@pytest.mark.parametrize("data", [mp3_frames(1), mp3_frames(3)[:-100], b"OggS" + bytes(60), b"RIFF" + bytes(60)])
+def test_coded_sound_is_refused_with_what_mends_it_and_stays_refused(data: bytes) -> None:
+    reader = AudioReader("AudioData")
+    for piece in (data, bytes(64)):  # a later piece need not begin with a mark
+        with pytest.raises(ValueError, match="format:=wave"):
+            reader.read(SimpleNamespace(data=np.frombuffer(piece, np.uint8)))
+
+
+def test_samples_are_not_taken_for_coded_sound() -> None:
+    draw = np.random.default_rng(0)
+    for size in (320, 576, 640, 1152, 3200):
+        for scale in (1, 300, 30_000):
+            samples = (draw.normal(size=(200, size // 2)) * scale).clip(-32768, 32767).astype("<i2")
+            assert not any(coding_of(row.tobytes(), size) for row in samples)
+    assert not coding_of(b"\xff" * 640, 640)
+    assert not coding_of((speech_like(0.02) * 32767).astype("<i2").tobytes(), 640)
