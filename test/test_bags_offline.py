@@ -228,6 +228,15 @@ def test_audio_common_needs_no_definition_in_the_bag() -> None:
     assert types.read(types.write(message), connection.msgtype).audio.data.size == 0
 
 
+def test_stamps_of_another_clock_are_noticed(tmp_path: Path) -> None:
+    hour_ns = 3_600_000 * MS
+    shifted = [replace(item, received_ns=item.received_ns + hour_ns) for item in user_motion(0.4)]
+    with BagReader(write_bag(tmp_path / "in", shifted)) as source:
+        assert survey(source).foreign == {"user_motion": 10}
+    with BagReader(write_bag(tmp_path / "same", conversation())) as source:
+        assert not survey(source).foreign
+
+
 def test_a_file_that_is_no_bag_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "in.db3").write_bytes(b"no database")

@@ -6,6 +6,8 @@ import argparse
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,6 +95,15 @@ def test_a_full_disk_ends_a_bag_in_one_line_and_leaves_nothing(tmp_path: Path, m
     with pytest.raises(BagError, match="disk is full"):
         fill()
     assert not list(tmp_path.iterdir())
+
+
+def test_names_in_any_alphabet_on_a_terminal_that_only_knows_ascii(tmp_path: Path) -> None:
+    missing = tmp_path / "дом 家" / "нет.wav"
+    command = [sys.executable, "-m", "avatar_forcing_ros.cli", "render", "--speech", str(missing), "--output", "o.mp4"]
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, capture_output=True, env=os.environ | ascii_only, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert b"no such file" in done.stderr and b"Traceback" not in done.stderr
 
 
 # --- the net under every command -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -66,6 +67,7 @@ class Survey:
         counts: what it is -> messages.
         skipped: topic -> messages that the avatar has no use for, or that cannot be read.
         damage: what is wrong with the bag, or empty.
+        foreign: what it is -> messages whose stamps are of another clock than the bag's.
     """
 
     inputs: Mapping[str, str]
@@ -75,6 +77,7 @@ class Survey:
     counts: Mapping[str, int]
     skipped: Mapping[str, int]
     damage: str = ""
+    foreign: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def sees_camera(self) -> bool:
@@ -90,6 +93,7 @@ class _Times:
     opens_ns: list[int] = field(default_factory=list)
     closes_ns: int = 0
     spoken_until_ns: int = 0
+    foreign: Counter[str] = field(default_factory=Counter)
 
     def note(self, message: Input, duration_ns: int) -> None:
         """One message more."""
@@ -103,6 +107,9 @@ class _Times:
         if message.name == SPEECH:
             planned = stamp if stamp is not None and 0 <= stamp - received_ns <= _AHEAD_NS else begins_ns
             self.spoken_until_ns = max(self.spoken_until_ns, planned) + duration_ns
+        may_be_ahead_ns = _AHEAD_NS if message.name == SPEECH else _TRUST_NS
+        if stamp is not None and not -_TRUST_NS <= stamp - received_ns <= may_be_ahead_ns:
+            self.foreign[message.name] += 1
 
 
 def stamp_of_bytes(data: bytes) -> int:
@@ -142,6 +149,7 @@ def survey(bag: BagReader, remap: Mapping[str, str] | None = None, camera: bool 
         counts,
         skipped,
         bag.damage,
+        times.foreign,
     )
 
 

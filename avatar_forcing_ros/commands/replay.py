@@ -123,6 +123,11 @@ def _say(args: argparse.Namespace, found: Survey, result: Replayed, speed: str) 
     print(f"sha256 of pictures and stamps: {result.sha256}")
     for topic, count in found.skipped.items():
         print(f"skipped {topic}: {count} messages that the avatar does not listen to or that cannot be read")
+    for name, count in found.foreign.items():
+        print(
+            f"{name}: {count} of {found.counts[name]} messages are stamped more than a second from when the bag "
+            "received them: they are of another clock, or were late"
+        )
     for name, count in result.refused.items():
         print(f"refused {name}: {count} messages, the first because: {result.reasons[name]}")
     if result.damage:
