@@ -307,6 +307,11 @@ class Avatar:
             "speech_late": c.speech.late,
         }
 
+    def speech_complaint(self) -> str:
+        """What the publisher of speech gets wrong, in one line, or empty."""
+        speech = self._running.speech
+        return "; ".join(speech.complaint(mistake) for mistake in speech.mistakes)
+
     # --- one block -------------------------------------------------------------------------------------------------
 
     @property

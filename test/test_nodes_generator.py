@@ -330,3 +330,21 @@ def test_a_node_that_cannot_work_refuses_to_start(graph: TestGraph, tmp_path: Pa
 
 def test_stamps_reach_messages_unrounded() -> None:
     assert stamp_ns(to_stamp(START_NS + 7)) == START_NS + 7
+
+
+def test_one_id_for_all_sentences_is_said_and_diagnostics_name_the_mistake(stage: Stage) -> None:
+    reports = stage.graph.listen(DiagnosticArray, "/diagnostics")
+    stage.play(15)
+    sentences = [speech_like(0.5), speech_like(0.5, seed=1)]
+    for sentence in sentences:
+        pieces = enumerate(np.split(sentence, 5))
+        stage.send_speech(*(signals.AudioChunk(None, piece, 16_000, "speech", n, n == 4) for n, piece in pieces))
+    stage.play(60)
+    stage.graph.spin_until(lambda: len(stage.events) == 4)
+
+    heard = np.concatenate([AudioReader("AudioChunk").read(message).samples for message in stage.spoken])
+    begins = np.flatnonzero(np.abs(heard) > 0.01)[0] - np.flatnonzero(np.abs(sentences[0]) > 0.01)[0]
+    np.testing.assert_allclose(heard[begins : begins + 16_000], np.concatenate(sentences), atol=2e-4)
+    status = reports[-1].status[0]
+    assert "give every utterance an id of its own" in status.message
+    assert status.level == DiagnosticStatus.WARN

@@ -12,7 +12,7 @@ from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
 from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, stamp_of
-from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent, SpeechTimeline
+from avatar_forcing_ros.stream.speech import Mistake, Playback, PlaybackEvent, SpeechTimeline
 from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
 from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
 
@@ -201,6 +201,93 @@ def test_an_interrupt_drops_what_waits_for_its_time_too_and_reports_it() -> None
     frames, events = timeline.take(FIRST + 2, BLOCK, now_ns + 3600 * 10**9)
     assert not events
     assert not any(frame.samples.any() for frame in frames)
+
+
+SENTENCES = [sound(0.5, seed) for seed in range(3)]
+
+
+def sentences(gap_ns: int, **changes: object) -> list[tuple[int, AudioChunk]]:
+    """Three sentences by a simple publisher, each begun when the one before it was sent, or later."""
+    return [
+        (stamp_of(FIRST) + number * gap_ns + k * MS, replace(chunk, **changes))
+        for number, samples in enumerate(SENTENCES)
+        for k, chunk in enumerate(chunks(samples, "same"))
+    ]
+
+
+@pytest.mark.parametrize("gap_ns", [10 * MS, 800 * MS], ids=["at once", "one after the other"])
+@pytest.mark.parametrize(
+    ("changes", "mistakes"),
+    [
+        pytest.param({}, {Mistake.NO_NEW_ID}, id="one id for all sentences"),
+        pytest.param({"utterance_id": ""}, set(), id="no id"),
+        pytest.param({"utterance_id": "", "end_of_utterance": False}, {Mistake.NO_NEW_ID}, id="no id and no end"),
+        pytest.param({"end_of_utterance": False}, {Mistake.NO_NEW_ID}, id="one id and no end"),
+        pytest.param({"seq": 0}, {Mistake.UNNUMBERED, Mistake.NO_NEW_ID}, id="one id and seq never set"),
+        pytest.param({"seq": 0, "utterance_id": ""}, {Mistake.UNNUMBERED}, id="nothing set but the end"),
+        pytest.param(
+            {"seq": 0, "utterance_id": "", "end_of_utterance": False}, {Mistake.UNNUMBERED}, id="nothing set at all"
+        ),
+        pytest.param({"end_of_utterance": True}, {Mistake.ALWAYS_ENDED, Mistake.NO_NEW_ID}, id="end on every chunk"),
+        pytest.param({"end_of_utterance": True, "seq": 0}, {Mistake.NO_NEW_ID}, id="end on every chunk, no seq"),
+    ],
+)
+def test_all_that_a_simple_publisher_sends_is_said_once_and_its_mistake_too(
+    changes: dict[str, object], mistakes: set[Mistake], gap_ns: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    said, events, timeline = play(sentences(gap_ns, **changes), 22)
+    assert np.array_equal(said[said > 0], np.concatenate(SENTENCES))
+    assert set(timeline.mistakes) == mistakes
+    assert len(caplog.records) == len(mistakes)
+    started = [kind for _, kind in kinds(events) if kind is Playback.STARTED]
+    finished = [kind for _, kind in kinds(events) if kind is Playback.FINISHED]
+    ends_are_said = changes.get("end_of_utterance", True)
+    assert len(started) - len(finished) == (0 if ends_are_said else 1)
+
+
+def test_seq_that_is_never_set_is_understood_with_an_id_for_each_sentence_and_an_empty_end() -> None:
+    spoken = [replace(c, seq=0, end_of_utterance=False) for c in chunks(sound(0.3))]
+    end = AudioChunk(None, np.zeros(0, np.float32), 16_000, "a", 0, True)
+    said, events, timeline = play([(stamp_of(FIRST), chunk) for chunk in [*spoken, end]])
+    assert np.array_equal(said[said > 0], sound(0.3))
+    assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+    assert "count seq up" in timeline.complaint(Mistake.UNNUMBERED)
+    _, events, _ = play([(stamp_of(FIRST), chunk) for chunk in [spoken[0], end]])
+    assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+
+
+@pytest.mark.parametrize("changes", [{}, {"seq": 0}, {"end_of_utterance": True}])
+def test_the_rest_of_an_interrupted_sentence_stays_unsaid_whatever_its_publisher_gets_wrong(
+    changes: dict[str, object],
+) -> None:
+    timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+    now_ns = stamp_of(FIRST) - LEAD_NS
+    spoken = [replace(chunk, **changes) for chunk in chunks(sound(0.6))]
+    for chunk in spoken[:4]:
+        timeline.push(chunk, now_ns)
+    timeline.take(FIRST, BLOCK, now_ns)
+    timeline.clear(FIRST + 2, now_ns)
+    for chunk in spoken[4:]:
+        timeline.push(chunk, now_ns + MS)
+    frames, _ = timeline.take(FIRST + BLOCK, BLOCK, now_ns + 10 * FRAME_NS)
+    assert not any(frame.samples.any() for frame in frames)
+    assert timeline.orphans == 2
+
+
+def test_after_an_interrupt_the_next_sentence_under_the_same_id_is_said_if_it_is_numbered() -> None:
+    for changes, heard in (({}, True), ({"seq": 0}, False)):
+        timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+        now_ns = stamp_of(FIRST) - LEAD_NS
+        for chunk in chunks(sound(0.6)):
+            timeline.push(replace(chunk, **changes), now_ns)
+        timeline.take(FIRST, BLOCK, now_ns)
+        timeline.clear(FIRST + 2, now_ns)
+        for chunk in chunks(sound(0.3, seed=1)):
+            timeline.push(replace(chunk, **changes), now_ns + MS)
+        frames, _ = timeline.take(FIRST + BLOCK, 3 * BLOCK, now_ns + 10 * FRAME_NS)
+        samples = np.concatenate([frame.samples for frame in frames])
+        assert np.array_equal(samples[samples > 0], sound(0.3, seed=1) if heard else [])
+        assert (Mistake.NO_NEW_ID_AFTER_INTERRUPT in timeline.mistakes) is not heard
 
 
 def mic(stamp_ns: int, samples: np.ndarray, seq: int = 0, rate: int = 16_000) -> AudioChunk:

@@ -145,12 +145,13 @@ def _values(message: Any, encoding: _Encoding) -> NDArray:
     rows = int(message.height * encoding.rows_per_picture)
     row_bytes = message.width * encoding.channels * np.dtype(encoding.dtype).itemsize
     expected = rows * message.step
-    if message.step < row_bytes or len(message.data) != expected or not expected:
+    # drivers hand on the whole of a buffer that is longer than the picture
+    if message.step < row_bytes or len(message.data) < expected or not expected:
         raise ValueError(
             f"image of {message.width}x{message.height} {message.encoding} must have {rows} rows of at least "
             f"{row_bytes} bytes, got step {message.step} and {len(message.data)} bytes"
         )
-    lines = np.frombuffer(message.data, np.uint8).reshape(rows, message.step)[:, :row_bytes]
+    lines = np.frombuffer(message.data, np.uint8)[:expected].reshape(rows, message.step)[:, :row_bytes]
     dtype: np.dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
     values = lines if encoding.dtype is np.uint8 else lines.copy().view(dtype)
     return values.reshape(rows, message.width, -1) if encoding.channels > 1 else np.ascontiguousarray(values)

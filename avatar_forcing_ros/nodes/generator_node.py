@@ -190,7 +190,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         values = {"fps": fps, **self._session.figures(), "faults": self.faults.count, "last_fault": self.faults.last}
         if not fps:
             return Health(Level.ERROR, "no frame in the last second", values)
-        complaint = self._session.complaint() or self._session.clock_complaint()
+        session = self._session
+        complaint = session.complaint() or session.clock_complaint() or session.speech_complaint()
         return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values)
 
 

@@ -249,6 +249,10 @@ class Session:
         """Which inputs live in another time, in one line, or empty."""
         return "; ".join(filter(None, (self.camera.clock_complaint(), self.microphone.clock_complaint())))
 
+    def speech_complaint(self) -> str:
+        """What the publisher of speech gets wrong, in one line, or empty."""
+        return "" if self._now_ns is None else self._avatar.speech_complaint()
+
     # --- in the thread that decides --------------------------------------------------------------------------------
 
     def turn(self) -> None:

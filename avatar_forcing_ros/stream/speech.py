@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import logging
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+
+_log = logging.getLogger(__name__)
 
 
 class Playback(Enum):
@@ -50,6 +53,34 @@ class _Waiting:
     chunk: AudioChunk
 
 
+class Mistake(Enum):
+    """What a simple publisher of speech gets wrong: said once, with what to do and what becomes of its speech."""
+
+    UNNUMBERED = "every chunk has the same seq: count seq up within an utterance; they are played as they come"
+    ALWAYS_ENDED = "it goes on after end_of_utterance: set that on the last chunk only; it is played on"
+    NO_NEW_ID = "its seq begins anew: give every utterance an id of its own; it is played as another one"
+    NO_NEW_ID_AFTER_INTERRUPT = (
+        "it comes again after it was interrupted, and nothing tells it from the rest of what was interrupted: "
+        "give every utterance an id of its own; it is NOT played"
+    )
+
+
+@dataclass
+class _Numbering:
+    """How the chunks of an utterance were numbered and ended so far: shows what its publisher means."""
+
+    first_seq: int
+    first_mark: int
+    chunks: int = 0
+    always_ended: bool = True
+    unnumbered: bool = False
+    cut: bool = False
+
+    def is_first_again(self, chunk: AudioChunk) -> bool:
+        """The number of the first chunk with another content."""
+        return chunk.seq == self.first_seq and len(chunk.samples) > 0 and _mark(chunk) != self.first_mark
+
+
 @dataclass(eq=False)
 class _Utterance:
     """Samples are counted at 16 kHz from time zero; `spans` are the stretches of time that it was given."""
@@ -59,6 +90,7 @@ class _Utterance:
     waits_since_ns: int
     resampler: Resampler
     next_seq: int
+    numbering: _Numbering
     samples: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     ended: bool = False
     flowing: bool = False
@@ -74,6 +106,10 @@ class _Utterance:
         self._append(self.resampler.push(chunk.samples))
         if chunk.end_of_utterance:
             self.finish()
+
+    def go_on(self, chunk: AudioChunk) -> None:
+        """Its end was none."""
+        self.ended, self.resampler = False, Resampler(chunk.sample_rate)
 
     def finish(self) -> None:
         """Nothing more follows."""
@@ -116,6 +152,8 @@ class SpeechTimeline:
     runs dry before its end, silence follows until the same is so again. A chunk that has overtaken others waits for
     them for `reorder_ns`.
 
+    What simple publishers get wrong is played where its meaning is clear, see `Mistake`.
+
     Attributes:
         patience_ns: how long a chunk waits for more.
         reorder_ns: how much later than its stamp a chunk may come without a difference.
@@ -124,6 +162,7 @@ class SpeechTimeline:
         repeated: chunks refused because their sequence number was there already.
         orphans: chunks refused because their utterance had ended.
         late: chunks that came later than the reorder window allows; they are said all the same.
+        mistakes: of the publisher, each with the newest utterance that showed it.
     """
 
     patience_ns: int
@@ -133,10 +172,12 @@ class SpeechTimeline:
     repeated: int = 0
     orphans: int = 0
     late: int = 0
+    mistakes: dict[Mistake, str] = field(default_factory=dict)
     _queue: deque[_Utterance] = field(default_factory=deque)
     _said: deque[_Utterance] = field(default_factory=lambda: deque(maxlen=16))
     _waiting: list[_Waiting] = field(default_factory=list)
     _closed: deque[str] = field(default_factory=lambda: deque(maxlen=256))
+    _numbered: OrderedDict[str, _Numbering] = field(default_factory=OrderedDict)
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
         """Accept a chunk; calls come in the order of arrival."""
@@ -168,6 +209,8 @@ class SpeechTimeline:
         cut = cut_frame * FRAME_SAMPLES
         dropped = [u for u in self._said if u.spans[-1][1] > cut] + list(self._queue)
         self._closed.extend(u.utterance_id for u in self._queue)
+        for utterance in dropped:
+            self._remember(utterance, cut=True)
         self._queue.clear()
         presented = {u.utterance_id: _nanoseconds(u.presented_before(cut)) for u in dropped}
         for utterance in dropped:
@@ -230,18 +273,75 @@ class SpeechTimeline:
 
     def _accept(self, item: _Waiting) -> None:
         chunk = item.chunk
-        if chunk.utterance_id and chunk.utterance_id in self._closed:
+        if chunk.utterance_id and chunk.utterance_id in self._closed and not self._opens_again(chunk):
             self.orphans += 1
             return
         utterance = self._utterance_of(chunk, item.counts_ns)
-        if chunk.seq < utterance.next_seq:
-            self.repeated += 1
-            return
-        self.lost += chunk.seq - utterance.next_seq
-        utterance.next_seq = chunk.seq + 1
+        numbering = utterance.numbering
+        if chunk.seq < utterance.next_seq and not numbering.unnumbered:
+            ends = chunk.end_of_utterance and not len(chunk.samples)
+            if not ends and not numbering.is_first_again(chunk):
+                self.repeated += 1
+                return
+            if numbering.chunks > 1 and not ends:
+                self._note(Mistake.NO_NEW_ID, chunk)
+                utterance.finish()
+                utterance = self._add(chunk, item.counts_ns)
+                numbering = utterance.numbering
+            else:
+                self._note(Mistake.UNNUMBERED, chunk)
+                numbering.unnumbered = True
+        numbering.chunks += 1
+        numbering.always_ended &= chunk.end_of_utterance
+        self.lost += max(0, chunk.seq - utterance.next_seq)
+        utterance.next_seq = max(utterance.next_seq, chunk.seq + 1)
         utterance.extend(chunk, item.counts_ns)
         if utterance.ended:
             self._closed.append(utterance.utterance_id)
+            self._remember(utterance)
+
+    def _opens_again(self, chunk: AudioChunk) -> bool:
+        """Whether a chunk under the id of an utterance that is over is clearly meant to be said."""
+        who, before = chunk.utterance_id, self._numbered.get(chunk.utterance_id)
+        if before is None or not len(chunk.samples):
+            return False
+        goes_on = before.always_ended and not before.cut and chunk.seq == before.first_seq + before.chunks
+        anew = before.is_first_again(chunk)
+        if before.cut and anew and (before.unnumbered or before.chunks == 1):
+            self._note(Mistake.NO_NEW_ID_AFTER_INTERRUPT, chunk)
+            return False
+        if not (goes_on or anew):
+            return False
+        last = self._queue[-1] if self._queue else None
+        if goes_on and last is not None and last.utterance_id != who:
+            return False
+        self._note(Mistake.ALWAYS_ENDED if goes_on else Mistake.NO_NEW_ID, chunk)
+        self._closed = deque((name for name in self._closed if name != who), self._closed.maxlen)
+        if goes_on and last is not None:
+            last.go_on(chunk)
+        elif goes_on:
+            self._add(chunk, FOR_EVER_NS).numbering = before  # `extend` says since when it waits
+        return True
+
+    def _remember(self, utterance: _Utterance, cut: bool = False) -> None:
+        """How an utterance that is over was numbered, for what comes under its id."""
+        utterance.numbering.cut |= cut
+        self._numbered[utterance.utterance_id] = utterance.numbering
+        self._numbered.move_to_end(utterance.utterance_id)
+        while len(self._numbered) > 256:
+            self._numbered.popitem(last=False)
+
+    def _note(self, mistake: Mistake, chunk: AudioChunk) -> None:
+        """Say a mistake of the publisher, the first time."""
+        said, self.mistakes[mistake] = mistake in self.mistakes, chunk.utterance_id
+        if not said:
+            _log.warning("%s", self.complaint(mistake))
+
+    def complaint(self, mistake: Mistake) -> str:
+        """A mistake that was made, in one line."""
+        who = self.mistakes[mistake]
+        whose = f"of utterance {who!r}" if who else "without utterance_id"
+        return f"speech {whose}: {mistake.value}"
 
     def _utterance_of(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
         """The utterance that a chunk belongs to; a new one ends the one before it, whether or not its end was said."""
@@ -250,8 +350,13 @@ class SpeechTimeline:
                 return self._queue[-1]
             self._queue[-1].finish()
             self._closed.append(self._queue[-1].utterance_id)
+        return self._add(chunk, counts_ns)
+
+    def _add(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
         requested = None if chunk.stamp_ns is None else sample_of(chunk.stamp_ns)
-        utterance = _Utterance(chunk.utterance_id, requested, counts_ns, Resampler(chunk.sample_rate), chunk.seq)
+        numbering = _Numbering(chunk.seq, _mark(chunk))
+        resampler = Resampler(chunk.sample_rate)
+        utterance = _Utterance(chunk.utterance_id, requested, counts_ns, resampler, chunk.seq, numbering)
         self._queue.append(utterance)
         return utterance
 
@@ -295,6 +400,11 @@ class SpeechTimeline:
         elif room_left:
             utterance.flowing = False
             events.append(PlaybackEvent(_nanoseconds(end), utterance.utterance_id, Playback.STALLED, played))
+
+
+def _mark(chunk: AudioChunk) -> int:
+    """Tells a chunk that is sent again from another one."""
+    return hash((chunk.stamp_ns, chunk.end_of_utterance, chunk.samples.tobytes()))
 
 
 def _nanoseconds(samples: int) -> int:
