@@ -53,11 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that only knows ASCII still shows every name
             stream.reconfigure(errors="backslashreplace")
-    parser = _parser(arguments[0] if arguments else "")
+    name = arguments[0] if arguments else ""
     try:
+        parser = _parser(name)
         args = parser.parse_args(arguments)
-    except OSError as error:  # an input that is a pipe is read here
-        print(f"avatar-forcing {arguments[0]}: {_line(error)}", file=sys.stderr)
+    except Exception as error:  # an input that is a pipe is read here, and what a command needs is imported
+        debug = "--debug" in arguments
+        if debug:
+            traceback.print_exc()
+        print(f"avatar-forcing {name}: {_explain(error, debug)}", file=sys.stderr)
         return 1
     if args.command is None:
         parser.print_help(sys.stderr)
@@ -88,7 +92,7 @@ def _run(run: Any, args: argparse.Namespace) -> int:
         print(f"avatar-forcing {args.command}: interrupted", file=sys.stderr)
         return 130
     except _Terminated:
-        print(f"avatar-forcing {args.command}: terminated, nothing was written", file=sys.stderr)
+        print(f"avatar-forcing {args.command}: terminated; what was not finished is gone", file=sys.stderr)
         return _TERMINATED
     except Exception as error:
         if args.debug:

@@ -409,6 +409,20 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
 
 
 @contextmanager
+def making_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; those that were not there go again when anything failed."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else has put something there
+            for path in missing:
+                path.rmdir()
+        raise
+
+
+@contextmanager
 def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
     """A file to write beside another one, whose name it takes when all went well; it goes when anything failed.
 
@@ -419,16 +433,16 @@ def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
         suffix: of the file until then, where it matters; otherwise that of the name.
     """
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(f".part{suffix or path.suffix}", f".{path.stem[:80]}.", path.parent)
-    os.close(number)
-    part = Path(name)
-    try:
-        yield part
-        part.chmod(0o666 & ~_umask())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with making_folder(path.parent):
+        number, name = tempfile.mkstemp(f".part{suffix or path.suffix}", f".{path.stem[:80]}.", path.parent)
+        os.close(number)
+        part = Path(name)
+        try:
+            yield part
+            part.chmod(0o666 & ~_umask())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _umask() -> int:

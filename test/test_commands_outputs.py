@@ -131,6 +131,18 @@ def test_what_nobody_expected_is_one_line_with_the_file_at_work(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_command_that_cannot_even_be_loaded_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'av'")
+
+    monkeypatch.setattr(cli.importlib, "import_module", missing)
+    assert cli.main(["render"]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "No module named 'av'" in told and "--debug" in told
+
+
 def test_sigterm_is_told_tidied_and_seen_in_the_status(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.bags.mending import mend
+from avatar_forcing_ros.media import making_folder
 
 Storage = Literal["sqlite3", "mcap"]
 _PIECES = {".db3", ".mcap"}
@@ -150,16 +151,16 @@ class BagWriter:
         self._connections: dict[str, Connection] = {}
 
     def __enter__(self) -> BagWriter:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        # a folder of its own: another run may be writing a bag of the same name
-        self._folder = Path(tempfile.mkdtemp(".part", f".{self._path.name[:80]}.", self._path.parent))
-        self._part = self._folder / self._path.name
-        self._writer = Writer(self._part, version=9, storage_plugin=self._plugin)
-        try:
-            self._open()
-        except BaseException as failure:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise self._worded(failure) from None
+        with ExitStack() as stack:
+            stack.enter_context(making_folder(self._path.parent))
+            # a folder of its own: another run may be writing a bag of the same name
+            folder = Path(tempfile.mkdtemp(".part", f".{self._path.name[:80]}.", self._path.parent))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            self._part = folder / self._path.name
+            self._writer = Writer(self._part, version=9, storage_plugin=self._plugin)
+            with self._worded():
+                self._open()
+            self._undo = stack.pop_all()
         return self
 
     def _open(self) -> None:
@@ -171,35 +172,36 @@ class BagWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self._finish(failed=kind is not None)
-        except Exception as failure:
-            if kind is None:
-                raise self._worded(failure) from None
-        finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _finish(self, failed: bool) -> None:
-        self._writer.close()
-        if failed:
+        if kind is None:
+            with self._undo, self._worded():
+                self._finish()
             return
+        with suppress(Exception):  # the first failure is told
+            self._writer.close()
+        self._undo.__exit__(kind, error, trace)
+
+    def _finish(self) -> None:
+        self._writer.close()
         if self._path.exists():
             if not self._replace:
                 raise BagError(f"{self._path} was made meanwhile by another program, and stays")
             shutil.rmtree(self._path)
         self._part.rename(self._path)
 
-    def _worded(self, failure: BaseException) -> BaseException:
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
         """What SQLite says of a full disk is no OSError."""
-        return (
-            BagError(f"{self._path}: cannot be written: {failure}") if isinstance(failure, sqlite3.Error) else failure
-        )
+        try:
+            yield
+        except sqlite3.Error as failure:
+            raise BagError(f"{self._path}: cannot be written: {failure}") from None
 
     def add_topic(self, topic: str, kind: str) -> None:
         """Have a topic in the bag, of a kind `package/Name`, even when nothing is written to it."""
         name = kind.replace("/", "/msg/")
         self.types.make(kind)  # defines the type
-        self._connections[topic] = self._writer.add_connection(topic, name, typestore=self.types.store)
+        with self._worded():
+            self._connections[topic] = self._writer.add_connection(topic, name, typestore=self.types.store)
 
     def write(self, topic: str, time_ns: int, message: Any) -> None:
         """Write a message of `types`."""
@@ -207,10 +209,8 @@ class BagWriter:
 
     def write_bytes(self, topic: str, time_ns: int, data: bytes | memoryview) -> None:
         """Write the bytes of a message."""
-        try:
+        with self._worded():
             self._writer.write(self._connections[topic], time_ns, data)
-        except sqlite3.Error as failure:
-            raise self._worded(failure) from None
 
 
 def _in_order(bag: Reader) -> Reader:

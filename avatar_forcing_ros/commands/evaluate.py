@@ -14,18 +14,28 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.commands import render
-from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.commands.arguments import input_file, is_same
 from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
 from avatar_forcing_ros.evaluation.reaction_pictures import draw_reaction, draw_real_clip, draw_strip
 from avatar_forcing_ros.evaluation.real_clip import RealClip, RealClipResult, evaluate_real_clip
 from avatar_forcing_ros.evaluation.table import as_json, format_table
+from avatar_forcing_ros.media import replacing
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
 from avatar_forcing_ros.train.pictures import require_drawing
 
 CURVES = 3
 """Conversations of which curves are drawn."""
+_WRITTEN = (
+    "evaluation.json",
+    "table.txt",
+    "strip.png",
+    "recording.png",
+    "recording/said.wav",
+    "recording/avatar.mp4",
+    "recording/motion.npz",
+)
 HOW_TO_GET_STAGE_1 = (
     "No column without stage 2: give the bundle of stage 1 as --without-stage-2 FOLDER; "
     "`avatar-forcing train` leaves it in stage_1/bundle of its work folder."
@@ -68,7 +78,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         result |= _on_conversations(args)
     if args.speech or args.clip:
         result["recordings"] = _on_recordings(args)
-    (args.output / "evaluation.json").write_text(json.dumps(result, indent=1) + "\n")
+    _write_text(args.output / "evaluation.json", json.dumps(result, indent=1))
     return result
 
 
@@ -84,6 +94,20 @@ def _check(args: argparse.Namespace) -> None:
     if args.clip_audio and not args.clip:
         raise ValueError("--clip-audio is the voice of the user in --clip, which is missing")
 
+    for name in (*_WRITTEN, *_curves()):
+        for source in (args.speech, args.clip, args.clip_audio, args.portrait):
+            if source is not None and is_same(args.output / name, source):
+                raise ValueError(f"{source}: would be lost, for that name is written to; give another --output")
+
+
+def _curves() -> list[str]:
+    return [f"curves_{number}.png" for number in range(CURVES)]
+
+
+def _write_text(path: Path, text: str) -> None:
+    with replacing(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
 
 def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
     """The table, on simulated conversations."""
@@ -96,7 +120,7 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
     columns = compare(data, model, stage_1, config, progress=lambda name: tqdm.write(f"generating: {name}"))
     table = "\n".join([format_table(columns), LEGEND, *([] if stage_1 else [HOW_TO_GET_STAGE_1])])
     tqdm.write(f"\n{table}\n")
-    (args.output / "table.txt").write_text(table + "\n")
+    _write_text(args.output / "table.txt", table)
     return {
         "conversations": args.conversations,
         "seed": args.seed,
@@ -110,11 +134,13 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
 def _draw(folder: Path, model: ModelBundle, data: HeldOut, columns: list[Column]) -> list[Path]:
     """Curves of the first conversations, and a strip of the one with most smiles; their paths."""
     motion = next(column.motion for column in columns if column.name == "model")
-    paths = [folder / f"curves_{number}.png" for number in range(min(CURVES, len(motion)))]
+    paths = [folder / name for name in _curves()[: len(motion)]]
     for number, path in enumerate(paths):
-        draw_reaction(data.conversations[number], motion[number], path)
+        with replacing(path) as part:
+            draw_reaction(data.conversations[number], motion[number], part)
     chosen = int(np.argmax([len(conversation.user_smiles) for conversation in data.conversations]))
-    draw_strip(model.space, data.conversations[chosen], motion[chosen], folder / "strip.png")
+    with replacing(folder / "strip.png") as part:
+        draw_strip(model.space, data.conversations[chosen], motion[chosen], part)
     return [*paths, folder / "strip.png"]
 
 
@@ -139,13 +165,9 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
     """Mouth against speech and smile against smile, as a face mesh sees them in the rendered video."""
     clip = RealClip(args.speech, args.clip, args.clip_audio, args.portrait)
     found = evaluate_real_clip(str(args.model), clip, args.output / "recording", render_clip)
-    draw_real_clip(
-        found.energy,
-        found.watched.gap,
-        None if found.user is None else found.user.smile,
-        found.watched.smile,
-        args.output / "recording.png",
-    )
+    smile = None if found.user is None else found.user.smile
+    with replacing(args.output / "recording.png") as part:
+        draw_real_clip(found.energy, found.watched.gap, smile, found.watched.smile, part)
     for line in _sentences(found):
         tqdm.write(line)
     return {

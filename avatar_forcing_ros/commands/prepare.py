@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
+from avatar_forcing_ros.commands.arguments import is_same
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.clip import ClipRules
 from avatar_forcing_ros.recordings.prepare import prepare
@@ -43,6 +44,11 @@ def least_piece_frames(network: NetworkConfig) -> int:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Prepare; returns the counts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if args.output.exists() and not args.output.is_dir():
+        raise ValueError(f"{args.output}: expected --output to be a folder, got a file, which stays")
+    for name in (MANIFEST, "dataset.json"):
+        if is_same(args.output / name, args.recordings):
+            raise ValueError(f"{args.recordings}: would be lost, for that name is written to; give another --output")
     rules = ClipRules(longest_s=args.longest, piece_frames=round(args.piece * FPS), least_face_px=args.least_face)
     counts = prepare(args.recordings, args.output, args.model, rules, least_piece_frames, args.workers)
     skipped = [entry for entry in Dataset(args.output).entries().values() if not entry.is_kept]

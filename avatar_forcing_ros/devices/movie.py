@@ -2,7 +2,7 @@
 
 Pictures are compressed as they come, in the fastest setting, into `<name>.part.mkv`, which stays readable if the
 process is killed. Sound goes into plain files of samples beside it. `finish` joins all into the mp4; the pictures are
-copied as they are.
+copied as they are. Where a part of another recording lies already, be it running or killed, the name is counted up.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import insort
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import to_int16, to_mono
+from avatar_forcing_ros.media import replacing
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 
 TICKS = 1000
@@ -60,11 +62,20 @@ class Recorder:
     """
 
     def __init__(self, path: Path, config: RecordingConfig | None = None) -> None:
+        """Begin.
+
+        Raises:
+            ValueError: the name does not end in .mp4, or something other than a file is there.
+            OSError: nothing can be written there.
+        """
         self._path, self._config = path, config or RecordingConfig()
+        if path.suffix.lower() != ".mp4" or (path.exists() and not path.is_file()):
+            raise ValueError(f"{path}: expected the name of an mp4 file to write")
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._video = VideoPart(path.with_suffix(".part.mkv"), 2 * self._config.side, self._config)
-        self._user_voice = SoundTrack(path.with_suffix(".user.part"), self._config.sample_rate)
-        self._avatar_voice = SoundTrack(path.with_suffix(".avatar.part"), self._config.sample_rate)
+        part = _unused(path)
+        self._video = VideoPart(part.with_suffix(".part.mkv"), 2 * self._config.side, self._config)
+        self._user_voice = SoundTrack(part.with_suffix(".user.part"), self._config.sample_rate)
+        self._avatar_voice = SoundTrack(part.with_suffix(".avatar.part"), self._config.sample_rate)
         self._waiting: list[tuple[int, NDArray[np.uint8]]] = []
         self._user: list[tuple[int, NDArray[np.uint8]]] = []
         self._canvas = np.full((self._config.side, 2 * self._config.side, 3), EMPTY_GREY, np.uint8)
@@ -98,18 +109,31 @@ class Recorder:
         self._avatar_voice.add(chunk)
 
     def finish(self) -> Path | None:
-        """Write what still waits, join pictures and sound and clean up; None when there was no picture."""
-        self._write(until_ns=None)
-        self._video.close()
+        """Write what still waits, join pictures and sound and clean up; None when there was no picture.
+
+        Raises:
+            OSError: it cannot be written; the pictures stay in the part.
+        """
+        try:
+            self._write(until_ns=None)
+            self._video.close()
+            self._join()
+        except OSError as error:
+            raise OSError(f"{self._path}: cannot be written: {error}; {self._video.path} has the pictures") from error
+        finally:
+            self._user_voice.remove()
+            self._avatar_voice.remove()
+        self._video.remove()
+        return self._path if self._start_ns is not None else None
+
+    def _join(self) -> None:
         if self._start_ns is not None:
             length_s = (self._newest_ns - self._start_ns) / NANOSECONDS + 0.04
             user = self._user_voice.between(self._start_ns, length_s)
             avatar = self._avatar_voice.between(self._start_ns, length_s)
             sound = pan(user, avatar, self._config.balance)
-            join(self._video.path, sound, self._config.sample_rate, self._path)
-        for part in (self._video, self._user_voice, self._avatar_voice):
-            part.remove()
-        return self._path if self._start_ns is not None else None
+            with replacing(self._path) as whole:
+                join(self._video.path, sound, self._config.sample_rate, whole)
 
     def _write(self, until_ns: int | None) -> None:
         while self._waiting and (until_ns is None or self._waiting[0][0] <= until_ns):
@@ -228,6 +252,18 @@ class SoundTrack:
         frame.sample_rate = chunk.sample_rate
         pieces = [piece.to_ndarray()[0] for piece in self._resampler.resample(frame)] if len(chunk.samples) else []
         return np.concatenate([np.zeros(0, np.float32), *pieces])
+
+
+def _unused(path: Path) -> Path:
+    """The path, its name counted up while parts of that name are there; the free one is claimed."""
+    for number in count(1):
+        name = path if number == 1 else path.with_stem(f"{path.stem}.{number}")
+        try:
+            name.with_suffix(".part.mkv").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return name
+    raise AssertionError
 
 
 def fit_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

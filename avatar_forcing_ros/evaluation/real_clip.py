@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from avatar_forcing_ros.evaluation.observed import LEAST_SMILE, SMILE_LAGS
-from avatar_forcing_ros.media import FPS, AudioClip, read_audio, read_video
+from avatar_forcing_ros.media import FPS, AudioClip, read_audio, read_video, replacing
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
 from avatar_forcing_ros.metrics.speech_motion import log_energy, opening_against_energy
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
@@ -100,7 +100,8 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render)
     folder.mkdir(parents=True, exist_ok=True)
     user = watch(clip.user_video) if clip.user_video else None
     said = _said(clip.speech, 0 if user is None else len(user.gap))
-    wavfile.write(folder / "said.wav", said.sample_rate, said.samples)
+    with replacing(folder / "said.wav") as part:
+        wavfile.write(part, said.sample_rate, said.samples)
     video = folder / "avatar.mp4"
     render(model, replace(clip, speech=folder / "said.wav"), video, folder / "motion.npz")
     watched = watch(video)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -31,6 +32,8 @@ from avatar_forcing_ros.nodes.ros_logging import forward_logging
 from avatar_forcing_ros.session.worker import Faults, Worker, describe, one_line
 
 Config = TypeVar("Config")
+_EXPECTED = (ValueError, OSError, TypeError, InvalidParameterTypeException, InvalidParameterValueException)
+"""What a wrong parameter or file raises."""
 _AUTOSTART = "autostart"
 _SIGNAL_PATIENCE_S = 0.5  # Python sees a signal only when the middleware lets go of the thread
 
@@ -232,15 +235,25 @@ def run(
 
 
 def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
-    # Our own handlers: rclpy's would invalidate the context at once, under the hands of threads that still publish.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    forward_logging()
+    """Whatever goes wrong is said in one line; with `--debug` on the command line also where it arose."""
     try:
-        node = node_type()
-    except (ValueError, TypeError, InvalidParameterTypeException, InvalidParameterValueException) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        rclpy.try_shutdown()
+        # Our own handlers: rclpy's would invalidate the context at once, under the hands of threads that still publish.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        forward_logging()
+        return _run_node(node_type())
+    except Exception as error:  # the net under everything
+        debug = "--debug" in (sys.argv if args is None else args)
+        if debug:
+            traceback.print_exc()
+        expected = isinstance(error, _EXPECTED)
+        what = one_line(error) if expected else f"unexpected {type(error).__name__}: {one_line(error)}"
+        print(f"error: {what}{'' if expected or debug else ' (--debug shows where in the program)'}", file=sys.stderr)
         return 1
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run_node(node: ManagedNode) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: node.finish())  # a second one changes nothing
     status = 1
@@ -248,7 +261,6 @@ def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
         status = _spin(node)
     finally:
         status = status if node.close() else 1
-        rclpy.try_shutdown()
     return status
 
 
