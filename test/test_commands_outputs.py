@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -183,3 +184,34 @@ def test_samples_are_not_taken_for_coded_sound() -> None:
             assert not any(coding_of(row.tobytes(), size) for row in samples)
     assert not coding_of(b"\xff" * 640, 640)
     assert not coding_of((speech_like(0.02) * 32767).astype("<i2").tobytes(), 640)
+
+
+# --- the handed cases -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_the_split_bag_without_metadata_plays_like_the_one_with_it(shared: Path, tmp_path: Path) -> None:
+    cases = shared / "cases"
+    whole = tmp_path / "whole"
+    shutil.copytree(cases / "bag_split_without_metadata", whole)
+    whole.chmod(0o755)
+    shutil.copy(cases / "bag_split_metadata.yaml", whole / "metadata.yaml")
+    with BagReader(cases / "bag_split_without_metadata") as without, BagReader(whole) as reader:
+        assert without.topics == reader.topics
+        topics = set(reader.topics)
+        told = [(m.topic, m.time_ns, m.data) for m in without.messages(topics)]
+        assert told == [(m.topic, m.time_ns, m.data) for m in reader.messages(topics)]
+        assert without.damage.startswith("metadata.yaml is missing") and not reader.damage
+    times = [time_ns for _, time_ns, _ in told]
+    assert times == sorted(times)
+    assert sum("image" in topic for topic, _, _ in told) == 120
+
+
+@pytest.mark.shared
+def test_the_bag_with_mp3_in_its_samples_is_refused_with_what_mends_it(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = shared / "cases" / "bag_mp3_in_audiodata"
+    assert cli.main(["replay", str(bag), str(tmp_path / "out"), "--size", "64", "--pictures", "none"]) == 1
+    told = capsys.readouterr().out
+    assert "refused user_audio: 119 messages" in told and "got MP3" in told and "format:=wave" in told

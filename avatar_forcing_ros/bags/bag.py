@@ -106,6 +106,8 @@ class BagReader:
             return [_in_order(self._stack.enter_context(Reader(self.path)))]
         except Exception as error:  # rosbags lets through what its parts raise at a broken place
             self.damage = _line(error)
+        if self.path.is_dir() and not (self.path / "metadata.yaml").exists():
+            self.damage = "metadata.yaml is missing (a recorder that died?)"
         return self._open_files()
 
     def _open_files(self) -> list[Reader]:
