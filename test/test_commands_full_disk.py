@@ -10,10 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from avatar_forcing_ros import cli, testing_bags
 from avatar_forcing_ros.bags.bag import BagError
-from avatar_forcing_ros.commands import replay
+from avatar_forcing_ros.commands import render, replay
 from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig
 from avatar_forcing_ros.media import MovieWriter, read_video
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
@@ -71,7 +72,7 @@ def test_nothing_stays_wherever_the_room_ends(write: Callable[[Path], None], nam
 def test_replay_on_a_full_disk_is_one_line_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(replay, "load_bundle", lambda _name: tiny_bundle())
+    monkeypatch.setattr(replay, "load_bundle", lambda *_: tiny_bundle())
     bag = testing_bags.write_bag(tmp_path / "in", list(testing_bags.user_motion(0.4)))
     cv2.imwrite(str(tmp_path / "portrait.png"), noise(0))
     options = ["--portrait", str(tmp_path / "portrait.png"), "--size", "64"]
@@ -81,6 +82,27 @@ def test_replay_on_a_full_disk_is_one_line_and_leaves_nothing(
         told = capsys.readouterr().err.strip().splitlines()
         assert len(told) == 1 and "out" in told[0] and "cannot be written" in told[0], told
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "portrait.png"]
+
+
+def test_render_on_a_full_disk_leaves_neither_film_nor_motion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(render, "load_bundle", lambda *_: tiny_bundle())
+    wavfile.write(tmp_path / "speech.wav", 16_000, speech_like(1.0))
+    cv2.imwrite(str(tmp_path / "portrait.png"), noise(0))
+    given = ["--speech", str(tmp_path / "speech.wav"), "--portrait", str(tmp_path / "portrait.png"), "--size", "64"]
+
+    def write(folder: Path) -> int:
+        return cli.main(["render", *given, "--output", str(folder / "a.mp4"), "--motion", str(folder / "m.npz")])
+
+    assert write(tmp_path / "whole") == 0
+    sizes = [file.stat().st_size for file in (tmp_path / "whole").iterdir()]
+    capsys.readouterr()
+    for size in {0, 100, *(size - 1 for size in sizes)}:
+        with room_for(size):
+            assert write(tmp_path / "full") == 1
+        assert "avatar-forcing render: " in capsys.readouterr().err
+        assert not (tmp_path / "full").exists()
 
 
 def test_a_recording_that_cannot_be_joined_leaves_no_film_and_names_its_pictures(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -126,14 +127,16 @@ def _user_motion(path: Path, bundle: ModelBundle, duration_ns: int) -> Iterator[
 
 def _write(avatar: Avatar, inputs: Inputs, args: argparse.Namespace) -> list[AvatarFrame]:
     frames = []
-    with MovieWriter(args.output, args.size, args.size, SAMPLE_RATE) as movie:
+    with ExitStack() as stack:
+        motion = stack.enter_context(replacing(args.motion)) if args.motion else None  # gets its name after the film
+        movie = stack.enter_context(MovieWriter(args.output, args.size, args.size, SAMPLE_RATE))
         total = inputs.duration_ns // FRAME_NS
         for frame in _progress(presented_frames(avatar, inputs), "rendering", total):
             movie.write_image(avatar.render(frame))
             movie.write_sound(frame.speech)
             frames.append(frame)
-        if args.motion:
-            save_motion(args.motion, frames, avatar.bundle)
+        if motion is not None:
+            save_motion(motion, frames, avatar.bundle)
     return frames
 
 
