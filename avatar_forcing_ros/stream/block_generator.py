@@ -220,10 +220,16 @@ class BlockGenerator:
     ) -> BlockPrograms | None:
         """Programs for this network; None, for ever, where they do not give on this card what its steps give."""
         wanted = self._advance(state.snapshot(), conditions, noise, silent)
-        self._passes = _with_few_kernels(self.network.transformer)
         programs = BlockPrograms(self._advance, self._parameter)
-        found = programs.run(state.snapshot(), conditions, noise, silent)
-        error = float((found - wanted).norm() / wanted.norm().clamp(min=1e-6))
+        try:
+            self._passes = _with_few_kernels(self.network.transformer)
+            found = programs.run(state.snapshot(), conditions, noise, silent)
+            error = float((found - wanted).norm() / wanted.norm().clamp(min=1e-6))
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as reason:  # no compiler for our kernels, a card that it does not know
+            logger.warning("motion cannot be recorded on this card: %s", reason)
+            error = float("inf")
         if error <= _MOST_ERROR:
             return programs
         logger.warning("recorded motion differs from that of its steps by %.1e: going on step by step", error)

@@ -94,12 +94,15 @@ class AutoencoderRuntime:
             return None
         try:
             from avatar_forcing_ros.motion.autoencoder.captured import CapturedAutoencoder
-        except ImportError:
-            logger.warning("no Triton beside this torch: pictures are drawn step by step, several times slower")
+
+            programs = CapturedAutoencoder(self._model)
+            with torch.inference_mode():
+                error = self._error_of(programs)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as reason:  # no Triton, no compiler for it, a card that it does not know
+            logger.warning("pictures are drawn step by step, several times slower: %s", reason)
             return None
-        programs = CapturedAutoencoder(self._model)
-        with torch.inference_mode():
-            error = self._error_of(programs)
         if error <= MOST_ERROR:
             return programs
         logger.warning("recorded pictures differ from those of their steps by %.1e: going on step by step", error)
