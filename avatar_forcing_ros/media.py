@@ -403,7 +403,8 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
     if not Path(path).stat().st_size:
         raise MediaError(f"{path}: expected a video or sound file, got an empty file")
     try:
-        return av.open(os.fspath(path) if part is None else part)
+        # tags of a song may be in any alphabet's own encoding; nothing here reads them
+        return av.open(os.fspath(path) if part is None else part, metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(f"{path}: expected a video or sound file: {error.strerror}") from None
 

@@ -69,7 +69,12 @@ def to_rgb(message: Any) -> NDArray[np.uint8]:
     values = _values(message, encoding)
     if encoding.dtype is np.uint16:
         values = np.rint(values * (255 / 65535)).astype(np.uint8)
-    return values if encoding.to_rgb is None else cv2.cvtColor(values, encoding.to_rgb)
+    try:
+        return values if encoding.to_rgb is None else cv2.cvtColor(values, encoding.to_rgb)
+    except cv2.error:  # some encodings share colours between pixels or rows
+        raise ValueError(
+            f"{message.encoding} pictures must have even sides, got {message.width}x{message.height}"
+        ) from None
 
 
 def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
@@ -146,7 +151,7 @@ def _values(message: Any, encoding: _Encoding) -> NDArray:
     row_bytes = message.width * encoding.channels * np.dtype(encoding.dtype).itemsize
     expected = rows * message.step
     # drivers hand on the whole of a buffer that is longer than the picture
-    if message.step < row_bytes or len(message.data) < expected or not expected:
+    if message.step < row_bytes or len(message.data) < expected or not expected or not message.width:
         raise ValueError(
             f"image of {message.width}x{message.height} {message.encoding} must have {rows} rows of at least "
             f"{row_bytes} bytes, got step {message.step} and {len(message.data)} bytes"

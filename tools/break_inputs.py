@@ -1,0 +1,55 @@
+"""Breaks good files and messages at random and reads them, for as long as it is told; ends with status 1 at a fault.
+
+    python tools/break_inputs.py [--inputs 20000] [--seed 0]
+
+Prints for each kind how many were read and how many refused; a fault names the seed that shows it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from avatar_forcing_ros.testing_inputs import readers, try_image_message, try_one
+
+SHARES = {"picture": 0.4, "sound": 0.2, "video": 0.1, "bag": 0.05}
+"""Of all inputs; the rest are messages."""
+
+
+def main() -> int:
+    """Break and read."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--inputs", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    logging.disable(logging.WARNING)  # what is said of damaged packets
+    faults: list[str] = []
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "good").mkdir()
+        (Path(folder) / "broken").mkdir()
+        every = readers(Path(folder) / "good")
+        counts = {kind: round(share * args.inputs) for kind, share in SHARES.items()}
+        for kind in (*counts, "message"):
+            came: Counter[str] = Counter()
+            for number in range(counts.get(kind, args.inputs - sum(counts.values()))):
+                seed = args.seed * args.inputs + number
+                try:
+                    broken = Path(folder) / "broken"
+                    what = try_one(every[kind], broken, seed) if kind in every else try_image_message(seed)
+                    came[what] += 1
+                except AssertionError as fault:
+                    came["fault"] += 1
+                    faults.append(f"{kind}: {fault}")
+            print(f"{kind:<8}" + ", ".join(f"{count} {what}" for what, count in sorted(came.items())), flush=True)
+    print(f"{args.inputs} inputs in {time.perf_counter() - began:.0f} s, {len(faults)} faults")
+    print("\n".join(faults[:50]))
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
