@@ -276,7 +276,13 @@ def _sounds(path: str | Path, rate: int | None, moment_s: float | None = None) -
                     made_for = kind
                     resampler = AudioResampler(format="fltp", layout=frame.layout.name, rate=rate)
                 frame.pts = None
-                for made in resampler.resample(frame):
+                try:
+                    resampled = resampler.resample(frame)
+                except (av.FFmpegError, ValueError) as error:
+                    raise MediaError(
+                        f"{path}: expected sound at a rate that can be played, got {frame.sample_rate} Hz: {error}"
+                    ) from None
+                for made in resampled:
                     samples = np.asarray(made.to_ndarray(), np.float32)
                     yield _Piece(now_s, rate, samples)
                     now_s += samples.shape[1] / rate

@@ -16,10 +16,14 @@ MAY = {
     "commands/doctor.py": "measures how fast this machine is",
     "commands/render.py": "says how many times faster than real time it was",
     "commands/replay.py": "says how many times faster than real time it was",
+    "graph/keeping.py": "waits for processes, which do not live in ROS time",
+    "graph/processes.py": "waits for processes, which do not live in ROS time",
     "nodes/bag_player_node.py": "makes the ROS time of a replay, at the asked share of real time",
     "nodes/demo.py": "waits for processes, which do not live in ROS time",
     "session/session.py": "measures how long a block took, for diagnostics",
     "nodes/replay.py": "waits for processes, which do not live in ROS time",
+    "nodes/understudy_node.py": "sees whether another process lives, also when ROS time stands still",
+    "session/stage.py": "sees whether another process lives, also when ROS time stands still",
     "nodes/testing.py": "a test must end, also when the clock that it moves stands still",
 }
 ROOMS_WITHOUT_TIME = ("simulation", "recordings", "train", "evaluation")  # no part of what runs
