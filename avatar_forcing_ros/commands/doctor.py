@@ -99,7 +99,7 @@ def _messages() -> str:
     try:
         return _imported("avatar_forcing_ros.msg")
     except ImportError:
-        raise RuntimeError("not built: run `make build`, or colcon build and source its setup file") from None
+        raise RuntimeError("not built: run `make setup`, or colcon build and source its setup file") from None
 
 
 def _sound_devices() -> str:

@@ -169,7 +169,7 @@ class Trainer:
         """
         path = folder / "checkpoint.pt"
         if path.exists():
-            self.load_state_dict(torch.load(path, weights_only=False))
+            self.load_state_dict(torch.load(path, weights_only=True))
             journal.rewind(self.step)
             _log.info("continuing at step %d", self.step)
         began, first = time.monotonic(), self.step
