@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The package for pip: the core, the command line and training, on any machine, without ROS and without messages.
 
 `colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml.

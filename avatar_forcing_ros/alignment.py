@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How old the user's face and voice are at a place of the network's input: said once, read by all.
 
     frame presented   n

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The avatar: signals with stamps go in, motion on the frame grid comes out. No ROS, no clock, no files.
 
     avatar = Avatar(load_bundle(), portrait_image)

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Model bundles: a folder with `model.yaml` and safetensors files. Nothing else decides what runs."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The `avatar-forcing` command. Each subcommand is a module with `add_arguments(parser)` and `run(args) -> dict`.
 
 The exit status is 0 only when the job was done, 1 when it could not be, 2 when it was not understood. With --json the

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How much of an avatar's motion is shown: factors on named channels, around the portrait's own face."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Reading and writing of video and sound files, through PyAV: one wheel that brings FFmpeg's libraries along.
 
 **A file's own clock.** A container may begin anywhere (a transport stream at an hour), its sound and its pictures may

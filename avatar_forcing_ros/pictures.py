@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Reading of picture files as people have them, through Pillow: upright, in the screen's colours, and whole."""
 
 from __future__ import annotations

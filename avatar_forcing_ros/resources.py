@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where the files that belong to the package lie: models, configuration, examples."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What an avatar hears and sees, on the frame grid: the user's voice and face, and its own voice.
 
 It turns timelines of stamped input into the conditions of the network, position by position.

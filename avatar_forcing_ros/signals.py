@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Timed values that the rooms of this package exchange: arrays with stamps, checked once.
 
 Every stamp is an integer number of nanoseconds of ROS time. The core never asks what time it is.

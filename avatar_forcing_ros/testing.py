@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Tiny models and synthetic signals: for our tests and benches, and for those who test their own nodes against ours."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Bags of a short conversation, for our tests and others': with and without a camera, in order and shuffled."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Broken inputs of every kind, made of good ones: for tests, for long runs, and for who writes a reader of their own.
 
 Each reader either gives what it promises, or refuses with the one error of its room, in one line.

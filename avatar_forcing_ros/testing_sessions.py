@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """An avatar on a machine whose speed is a number: the real session, in virtual time. For tests and benches."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Published weights as plain tensors by name: checked strictly before anything is built from them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What hearing costs and how well it tells voice from noise: `python bench/audio.py`; the last line is JSON.
 
 Times are CPU milliseconds of one core per 40 ms of sound. Activity is the share of frames called speech: near 1 for

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How long the motion latent auto-encoder and wav2vec2 take at the published size.
 
     python bench/autoencoder.py [--threads 1 2] [--repeats 5] [--device cpu|cuda] [--bfloat16]

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How promptly the avatar stops when it is interrupted, and begins when it is given speech.
 
     python bench/barge_in.py [--model NAME] [--interrupts 50]

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Does the avatar's own echo interrupt it, and do people? Rates over echo level, delay and reverberation.
 
     python bench/echo.py [--minutes 2] [--seed 0]

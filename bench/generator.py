@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How long one block of motion takes: every step, guidance and the pass that fills the cache.
 
     python bench/generator.py [--size bundled|published] [--repeats 60] [--threads 1] [--profile]

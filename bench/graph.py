@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The whole graph on the demo conversation in real time: rate held, latencies, processor time and memory by process.
 
     python bench/graph.py [--model NAME] [--repeats 1]

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Kills and stops real processes at random moments while the avatar speaks, and measures what a viewer notices.
 
     python bench/never_off.py --rounds 20            # each fault so often; prints a table, with --json a last JSON line

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What ROS costs per frame: from a picture and a piece of speech as arrays to messages that the middleware has taken.
 
     python bench/overhead.py [--size 512] [--frames 500] [--rate 25]

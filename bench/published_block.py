@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Everything for a block of the published network: ten pictures of the user read, ten frames generated and drawn.
 
     python bench/published_block.py [--device cuda] [--conversations 1 4 16 32] [--repeats 20] [--plain-repeats 3]

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How fast the avatar reacts: the user's face changes -> the first changed frame is presented.
 
     python bench/reaction.py [--model NAME] [--phases 200] [--transport-ms 30]

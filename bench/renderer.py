@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Time of one rendered frame and of setting a portrait up: `python bench/renderer.py [--portrait P] [--frames N]`.
 
 One core; the table gives CPU time, which other work on the machine disturbs less than the clock. Last line JSON.

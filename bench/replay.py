@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How fast a bag is replayed without ROS: `python bench/replay.py [--seconds 20] [--runs 3]`; the last line is JSON.
 
 The bag is a conversation of the demo's clips: a camera of 640x480, a microphone, and speech that an interrupt cuts off.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What reading a face costs and how still it is: `python bench/user_motion.py [VIDEO]`; the last line is JSON.
 
 Times are CPU milliseconds of one core per frame at 640x480 (tracker threads included). Without a video, the clip of the

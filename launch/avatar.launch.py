@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros avatar.launch.py: the live avatar.
 
 Camera and microphone are topics (camera/image_raw, user_audio) of the robot's drivers; with webcam:=0 microphone:=true

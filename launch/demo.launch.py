@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros demo.launch.py: the nodes on a recorded conversation, recorded to a video.
 
 `make demo` does the same where there is no `ros2 launch`, and adds a latency table.

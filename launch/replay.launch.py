@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros replay.launch.py bag:=FOLDER record:=FOLDER: the avatar on a bag's time.
 
 The clock waits for the nodes, so that the pictures are those of `avatar-forcing replay`. A bag with user_motion needs

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # Installs the torch of torch.txt, built for one backend, into an environment:
 #
 #   requirements/install_torch.sh .venv/bin/python cpu

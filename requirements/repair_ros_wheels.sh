@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # The ROS wheels' CMake exports name the Python and NumPy headers of the machine that built them, and CMake refuses include
 # paths that do not exist. Names this environment's instead:
 #

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # Whether everything that is asked of pip can be had for each promised Python and processor; installs nothing.
 #
 #   requirements/resolves.sh .venv/bin/uv

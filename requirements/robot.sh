@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # What rosdep does not know, for a machine with a ROS distribution: torch and the Python packages of the core.
 #
 #   requirements/robot.sh [PYTHON] [TORCH_BACKEND]      default: python3 cpu; installed: the torch that is there, as on a Jetson

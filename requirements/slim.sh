@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # Removes from an environment what nothing here runs, about 600 MB of 2 GB:
 #
 #   requirements/slim.sh .venv/bin/python

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # Checks what must come from the system, before anything long starts. As root on Debian or Ubuntu what is missing is
 # installed; anyone else is told the exact command.
 #

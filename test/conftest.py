@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What every test finds: a ROS graph of its own, checked message fields, a reason when something it needs is absent."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The same conversation, played to the live avatar and cut for training, gives the network the same conditions."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Barge-in: a voice of some length wants to interrupt, nothing else does."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The echo gate: what the avatar did not say passes, what it said does not, and it learns the room from that alone."""
 
 from __future__ import annotations

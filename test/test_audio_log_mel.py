@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Log-mel features: causal, independent of chunking, flat for white noise, and quiet for what is not speech."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Resampling: right in time and amplitude, free of aliases, independent of chunking, and close behind its input."""
 
 from __future__ import annotations

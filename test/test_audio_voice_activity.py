@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Voice activity: yes to speech, no to everything else, the same for any chunking."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """wav2vec2 features: frame rate, order of layers, windows of a stream, and silence that stays silent."""
 
 from __future__ import annotations

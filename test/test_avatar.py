@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The Avatar's promises: equal stamps give equal frames, interrupts cut, nothing grows, faults do not stop it."""
 
 import random

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The user's voice as barge-in, in the core: decided on stamps, ended in time, and only while the avatar speaks."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A block that cannot be generated holds the face still: frames and speech go on, and the error is told."""
 
 import numpy as np

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Items made ahead come in order, a few at a time, with errors in place; the thread ends when they are given up."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The live nodes make of a bag what the replay without ROS makes of it, at any rate: same pictures, same stamps."""
 
 from __future__ import annotations

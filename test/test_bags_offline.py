@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A bag in, a bag out, without ROS: only stamps decide, bad bags end in one clear line, nothing readable is lost."""
 
 from __future__ import annotations

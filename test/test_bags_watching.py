@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pictures become the user's motion: what cannot be read is counted; an encoder that fails leaves no bag behind."""
 
 from __future__ import annotations

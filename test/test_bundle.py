@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Model bundles: the shipped one is whole; a damaged, incomplete or foreign one is refused in one line."""
 
 import shutil

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The command line: what it answers, and that a user's mistake ends in one line and a status, never in a traceback."""
 
 import json

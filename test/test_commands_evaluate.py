@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing evaluate` from its arguments to its pictures, in small."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A disk that is full at any moment: an error in one line, the status says so, and nothing of the attempt stays."""
 
 from __future__ import annotations

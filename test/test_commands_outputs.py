@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What a command writes: never over an input, whole or not at all, and its status says which."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The train command from nothing to a bundle that opens, in small; replay of conversations as live."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A recording places pictures and sound by their stamps: what was presented together is together in the file."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A recorded conversation as events: each thing when a device would have sent it, with the stamp it would have had."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Expressiveness and guidance change with the next block, and lips stay right."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Evaluation: the truth scores what the simulation says of itself; a face without regard to the user scores nothing."""
 
 from __future__ import annotations

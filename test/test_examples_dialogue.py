@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The dialogue manager example with the real avatar: it is spoken to, answers, and is interrupted by voice."""
 
 from __future__ import annotations

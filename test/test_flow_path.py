@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The path runs from clean motion (t = 0) to noise (t = 1000), and the velocity points towards noise."""
 
 import pytest

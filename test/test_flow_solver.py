@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The solver removes noise: with the true velocity it lands on the clean motion, and its table is the published one."""
 
 import numpy as np

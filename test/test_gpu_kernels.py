@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Our kernels against the layers they stand in for: on a GPU, or interpreted on a CPU where Triton is there."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Whatever is brought is right, or refused in one line: broken files and messages of every kind."""
 
 from __future__ import annotations

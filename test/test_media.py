@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A file's own clock, its channels and its damages: sound and pictures where a player would present them."""
 
 from __future__ import annotations

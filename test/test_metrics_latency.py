@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """FrameInfo tells the truth: its parts are all of the time that a frame took, and what it says was used was used."""
 
 from __future__ import annotations

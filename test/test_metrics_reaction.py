@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Answers and nods: times that are known by construction, and faces that move without regard to anybody."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Metrics against closed forms, and against signals whose answer is known by construction."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Filters, modulated convolutions and warping of the auto-encoder, each against its definition."""
 
 from __future__ import annotations

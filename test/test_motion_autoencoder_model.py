@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The auto-encoder as a whole: published names and sizes, folding, batches, types of number."""
 
 from __future__ import annotations

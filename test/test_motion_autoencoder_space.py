@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The `autoencoder` motion space on pictures: which square it cuts, what it refuses, what it draws. Tiny weights."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The neutral face: learnt in a second, not fooled by a held smile, and followed slowly; and the filter after it."""
 
 from __future__ import annotations

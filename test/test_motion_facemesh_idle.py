@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A face that idles blinks, looks about and never jumps; its motion follows from the frame's number alone."""
 
 from __future__ import annotations

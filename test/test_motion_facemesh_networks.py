@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The networks that find and read faces: whole files, MediaPipe's points, faces that turn with the picture."""
 
 from __future__ import annotations

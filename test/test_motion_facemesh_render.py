@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What every rendered frame keeps, whatever the portrait: checked on the plain one, which needs no detector."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Round trip on real pictures: the face mesh reads back what is rendered, with right sign, little cross-talk.
 
 The photographs are those of installed packages, the drawn character is the project's own.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Streaming with a cache is the same computation as a pass over everything at once."""
 
 from dataclasses import replace

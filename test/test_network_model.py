@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The network as a function of a clip: sizes, conditions, causality, gradients and errors."""
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where the network runs, in which numbers, and how streaming makes it quicker without changing what it says."""
 
 from __future__ import annotations

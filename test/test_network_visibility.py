@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The visibility rules, against their written forms, and rotations that only know differences of positions."""
 
 import pytest

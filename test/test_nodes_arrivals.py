@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What had come when a block was due counts for it, whatever the machine was doing; a burst is taken in as a whole."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Every kind of audio message becomes the same mono sound; what cannot be read is refused in one line."""
 
 from __future__ import annotations

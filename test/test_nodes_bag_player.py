@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The bag player as a process sees it: it ends when it is told to, whatever it waits for."""
 
 from __future__ import annotations

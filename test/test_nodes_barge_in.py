@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Barge-in through the real nodes: fifty interrupts at random times, each ending told once, the next utterance right.
 
 Simulated time moves frame by frame, so that a busy machine changes nothing; `bench/barge_in.py` has the same figures

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Image messages <-> arrays: every encoding of a picture whose values are known, padding, byte order, bad input."""
 
 from __future__ import annotations

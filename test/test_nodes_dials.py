@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A dial turned while the avatar runs reaches it within a block; one out of range is refused with the reason."""
 
 from __future__ import annotations

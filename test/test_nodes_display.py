@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the avatar shows and says ends in a file, at its stamps."""
 
 from __future__ import annotations

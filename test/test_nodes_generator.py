@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The generator as other nodes see it: frames on the grid with their companions, speech, barge-in, bad input.
 
 All of it runs on simulated time that the test moves one frame at a time, so that a busy machine changes nothing.

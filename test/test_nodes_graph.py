@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The graphs as data, and the demo as a user runs it: processes, a video with sound, figures."""
 
 from __future__ import annotations

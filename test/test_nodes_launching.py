@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Launch files do what their arguments say. Where `launch` is missing, what they use of it is stood in for here."""
 
 from __future__ import annotations

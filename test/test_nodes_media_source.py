@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Files -> the standard topics, with honest stamps, on the node's clock."""
 
 from __future__ import annotations

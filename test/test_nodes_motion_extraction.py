@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """camera/image_raw in -> user_motion out, with real messages between two nodes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What nobody expected ends a node in one line and status 1; --debug shows where it arose."""
 
 from __future__ import annotations

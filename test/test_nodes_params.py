@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A config becomes parameters and comes back; what is wrong is refused with its name."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Waiting on a node's clock, and doing things when it reaches their time."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The action `speak`: what its client is told agrees with what was presented, and cancelling is barge-in."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A real generator and its understudy in one graph: who is on stage, and what becomes of speech."""
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the package says of itself agrees with itself: version, dependencies, messages, installed files."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -141,3 +144,18 @@ def test_messages_are_built_from_these_files() -> None:
         lines = [line.split("#")[0].split() for line in file.read_text(encoding="utf-8").splitlines()]
         fields = [words[1] for words in lines if len(words) == 2 and "=" not in words[1]]
         assert list(getattr(messages, file.stem).get_fields_and_field_types()) == fields
+
+
+def test_every_program_file_says_its_licence() -> None:
+    """As SPDX lines, within the first three: what licence scanners and REUSE read."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    programs = [name for name in tracked.stdout.split("\0") if name.endswith((".py", ".sh", ".js", ".css", ".html"))]
+    texts = {name: read(name) for name in programs if (REPOSITORY / name).is_file()}
+    without = [
+        name
+        for name, text in texts.items()
+        if text.strip() and "SPDX-License-Identifier: Apache-2.0" not in "".join(text.splitlines()[:4])
+    ]
+    assert without == [] and len(texts) > 300

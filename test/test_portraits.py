@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The portraits that ship: the face mesh reads each one as a frontal, symmetric, neutral face with open eyes."""
 
 from __future__ import annotations

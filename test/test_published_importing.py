@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Import of the authors' weight files, good and bad. Sizes are tiny, names and layout are the published ones."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A bundle of the published architecture, small and with random weights, imported and run live through real nodes."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Lists of recordings, and pictures and sound on the frame grid."""
 
 from __future__ import annotations

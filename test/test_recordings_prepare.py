@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Recordings of pairs, from video files to a trained bundle: faces, voices, broken files, a kill, either space."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Imports between rooms point one way: the table in CONTRIBUTING.md, held against every import that is written."""
 
 from __future__ import annotations

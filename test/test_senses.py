@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the network is told of the user at each place: how old it is, and how far back it is remembered."""
 
 from __future__ import annotations

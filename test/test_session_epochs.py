@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One rule: where a new epoch begins, whatever is older is dropped, from its presentation time on; arrival decides."""
 
 from __future__ import annotations

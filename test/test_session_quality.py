@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The quality ladder: a machine that cannot keep up shows less instead of nothing, says so, and comes back."""
 
 from __future__ import annotations

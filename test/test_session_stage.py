@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Generator and understudy on one stage, in virtual time: never two faces, never none, one ending per utterance."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Mailbox and worker: the newest wins, an error ends nothing and floods nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Eyes, head and responses: statistics that were asked for come out, and nothing is known before it happens."""
 
 from __future__ import annotations

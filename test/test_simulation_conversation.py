@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Simulated conversations: the same from the same seed, within limits, with still mouths in silence."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Filmed users: what is read of drawn pictures follows the truth, and follows from the seed alone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Shared laughter: hearty laughs are answered in time and without a sound, chuckles and coughs are not."""
 
 from __future__ import annotations

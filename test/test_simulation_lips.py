@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Lips from phoneme times: closures close, rounding spreads, silence is still."""
 
 from __future__ import annotations

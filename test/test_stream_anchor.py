@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The pull toward the portrait's motion, on closed forms and on a random walk."""
 
 from __future__ import annotations

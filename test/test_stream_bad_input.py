@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the timelines do with stamps and sequence numbers as they should not be: the table of docs/replay.md."""
 
 from __future__ import annotations

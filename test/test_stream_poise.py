@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Composure: off it changes nothing, blocks and a whole course agree, steps lose their kinks, drifts are taken back."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Blocks are smoothed within and across their border, number by number."""
 
 from __future__ import annotations

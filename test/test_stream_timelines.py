@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The timelines place signals by stamp alone: order of arrival, chunking and jitter do not matter, faults count."""
 
 import random

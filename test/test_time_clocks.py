@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Nobody looks at a wall clock but those who must: what is shown depends on stamps and on the node's clock alone."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What doctor says of the playout delay: the smallest lead on the grid that leaves no picture late, in words."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Sound card, microphone and camera never run as fast as the ROS clock: lips and voice stay together all the same."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """use_sim_time: the clock of a bag stands still, goes on, loops and leaps, and the generator goes with it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Objective and loop on a tiny network: noise, dropout and weights as said; learning; continuing bit for bit."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Preference optimisation on a tiny network: pairs, the loss in closed form, and which way it pulls."""
 
 from __future__ import annotations

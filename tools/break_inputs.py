@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Breaks good files and messages at random and reads them, for as long as it is told; ends with status 1 at a fault.
 
     python tools/break_inputs.py [--inputs 20000] [--seed 0]

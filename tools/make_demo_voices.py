@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Makes the two voices of the demo conversation, examples/demo/user.flac and avatar.flac, with flite.
 
     python tools/make_demo_voices.py        (needs the program flite; Debian: apt-get install flite)

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Writes models/face/*.onnx: Google's face networks, as MediaPipe 0.10.21 carries them, for ONNX Runtime.
 
     pip install tflite==2.18.0 onnx==1.23.2

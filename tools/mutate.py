@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Changes the code a little, again and again, and says which changes no test notices.
 
     python tools/mutate.py flow/path.py flow/solver.py        # these files

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Does the user want to speak while the avatar does? Decided on frames of the user's sound: a replay decides alike."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Takes the avatar's own voice out of the user's microphone.
 
 The avatar knows exactly what it says and when. Its echo is subtracted (`echo_path.py`), and what may be left of it is

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The way from the loudspeaker to the microphone, learnt while the avatar speaks, and how far it can be trusted.
 
 A partitioned frequency-domain Kalman filter: the echo path is a long filter, cut into partitions of one block; each

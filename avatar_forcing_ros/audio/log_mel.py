@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Log-mel features of speech, causal, one row per video frame; the same numbers for one array or for any chunks.
 
 Frame n covers samples [640 n, 640 (n + 1)) and depends on nothing after them, so features never wait for the future.

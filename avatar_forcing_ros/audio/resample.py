@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Any sample rate to the core's 16 kHz, as a stream: the same bits for any chunking, 4 ms behind its input.
 
 A polyphase filter on scipy rather than soxr's stream, because of latency: measured with chunks of 10 ms, soxr holds

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Forward pass of the Silero voice activity network (version 6, 16 kHz) in numpy, with its state as an argument.
 
 The weights come from the installed `silero-vad` wheel (MIT); its own runtimes are not used: ONNX Runtime would add

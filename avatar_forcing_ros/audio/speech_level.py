@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How loud a speaker is, followed slowly, to bring speech to unit level without ever raising silence.
 
 wav2vec2 was trained on utterances scaled to zero mean and unit variance. In a stream the utterance is not known yet,

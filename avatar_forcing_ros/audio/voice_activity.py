@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Is somebody speaking? A probability and a steady yes or no per video frame, from a stream of samples.
 
 The Silero network was chosen over a detector of energy and periodicity by measuring both on recorded and synthetic

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """wav2vec2 features at the rate of video frames: all hidden layers of the speech transformer, 25 times a second.
 
 The CNN runs at about 50 Hz; its output is interpolated to one row per video frame *before* the transformer, which then

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Work that does not depend on what is made of it is done ahead, in a thread of its own."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Bags of rosbag2, sqlite3 and mcap, without ROS: read as far as they can be read, written whole or not at all."""
 
 from __future__ import annotations

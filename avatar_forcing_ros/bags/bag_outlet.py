@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Draws and records what an avatar presents, in a thread of its own: the next block is generated meanwhile."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Message classes without ROS: those of the distribution, ours, and what a bag defines; bytes <-> messages."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The SHA-256 of what an avatar showed: equal when every picture and every stamp is equal, and only then."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What of a bag goes into the avatar: which topic is what, when the conversation opens and closes."""
 
 from __future__ import annotations

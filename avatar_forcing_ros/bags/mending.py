@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Files of bags whose recorder was killed or whose disk was full: a copy that can be read, up to where they end.
 
 Source: https://mcap.dev/spec (records are an opcode, a length of eight bytes and that many bytes), and

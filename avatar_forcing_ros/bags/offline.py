@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A bag through the avatar without ROS, as fast as the machine can: the same pictures as the live nodes make of it."""
 
 from __future__ import annotations

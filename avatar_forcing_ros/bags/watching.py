@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Reads the user's motion from the pictures of a bag, as the motion extraction node does live."""
 
 from __future__ import annotations

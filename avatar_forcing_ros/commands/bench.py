@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing bench`: runs the programs in bench/, one after the other, and puts their figures together.
 
 Each of them prints a table for people and, as its last line, one JSON object; each runs on its own:

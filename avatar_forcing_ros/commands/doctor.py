@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing doctor`: what works on this machine and what does not, each line with what to do about it."""
 
 from __future__ import annotations

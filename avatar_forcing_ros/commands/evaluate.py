@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing evaluate`: what a model does on conversations that no training has seen, and on real recordings."""
 
 from __future__ import annotations

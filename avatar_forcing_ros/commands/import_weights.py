@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing import-weights`: the authors' weight files -> a model bundle that every command and node can run."""
 
 from __future__ import annotations

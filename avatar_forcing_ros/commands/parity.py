@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing parity`: a table of errors against recorded values of the published network, last line JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing prepare`: recordings of pairs of people -> a folder that `train --data` takes."""
 
 from __future__ import annotations

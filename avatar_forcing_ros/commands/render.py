@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing render`: the avatar of the nodes, run in virtual time on files, faster than real time."""
 
 from __future__ import annotations

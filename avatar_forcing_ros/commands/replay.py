@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing replay`: a bag in, a bag out, without ROS, faster than real time; the nodes make the same of it."""
 
 from __future__ import annotations

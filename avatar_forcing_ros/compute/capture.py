@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Programs of a GPU: what many small steps do, recorded once and started as one.
 
 The recording keeps the addresses of what it reads and writes. A program therefore owns its inputs and outputs, and who

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How the networks of a model are computed; one setting for nodes, commands and benches."""
 
 from __future__ import annotations

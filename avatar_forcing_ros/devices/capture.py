@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Webcam, microphone and speaker of this machine, each opened when it is asked for and named when it is not there."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A video file as an endless or a single row of pictures with times. No ROS."""
 
 from __future__ import annotations

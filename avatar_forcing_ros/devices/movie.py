@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Writes one video of a conversation, the user beside the avatar with both voices, placed by their stamps. No ROS.
 
 Pictures are compressed as they come, in the fastest setting, into `<name>.part.mkv`, which stays readable if the

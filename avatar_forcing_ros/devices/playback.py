@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Keeps a loudspeaker on the presentation clock. No ROS, no sound card: times and samples in, samples out.
 
 The avatar's voice has stamps; a sound card asks for samples at its own crystal's rate and says when they will be heard.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A recorded conversation as events in time: pictures, microphone chunks and speech chunks. No ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where pictures and sound go on this machine: a window where there is a screen, a loudspeaker where there is one."""
 
 from __future__ import annotations

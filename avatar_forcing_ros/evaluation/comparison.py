@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The columns of `avatar-forcing evaluate`: the truth, a model, and what is left of it without this or that."""
 
 from __future__ import annotations

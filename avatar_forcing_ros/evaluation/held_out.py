@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Held-out conversations, generated as live, and what every measure says about them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Every measure of `avatar-forcing evaluate` with its name, unit and direction, as a figure of any conversations."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Sounds that are no speech: the avatar's mouth must not move to them."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What one held-out conversation shows: each figure that the measures are made of, computed once."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of how the avatar reacts: curves of both people over time, and a strip of frames of a smile."""
 
 from __future__ import annotations

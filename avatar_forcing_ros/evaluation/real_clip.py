@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Real recordings through `avatar-forcing render` and the face mesh on its pictures: does the avatar follow them?"""
 
 from __future__ import annotations

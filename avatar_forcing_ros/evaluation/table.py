@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The columns of a comparison as a table for people, and as JSON."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Noise levels for training by diffusion forcing: every block of a clip gets one of its own.
 
 Source: Chen et al. 2024 (arXiv 2407.01392) for independent levels; one level per block, uniform over the scheduler

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The straight path between a clean motion and noise, and what the network learns along it.
 
 Which end is noise, said once for the whole project: flow time t counts from 1000, pure noise, down to 0, clean motion.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Euler steps from noise to motion, on the published scheduler table.
 
 The published scheduler keeps 1000 noise shares, linspace(1, 0, 1000), whose spacing is 1/999 and not 1/1000. The

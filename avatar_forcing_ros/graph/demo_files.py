@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The recorded conversation of a demo: the files that were given, or ours. No ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the middleware reads from the environment, said once for the launch files, the demo and the tests."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Keeps processes alive: when one ends that should not, another takes its place, later and later if it keeps ending.
 
 `Restarts` says when; `keep` forks, so that what a process has imported and compiled serves its successors, too: a

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Starts the nodes of a graph as processes, measures them, and ends them: the part of ROS launch that a demo needs."""
 
 from __future__ import annotations

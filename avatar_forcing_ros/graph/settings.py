@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Which nodes, with which parameters, make up the live avatar, the demo and a replay. Launch files and demo read it.
 
 A parameter stands in one of three places and only there: its default in the dataclass of its node, what a setting

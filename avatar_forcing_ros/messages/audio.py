@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Every kind of audio message -> `AudioChunk` of mono float32, and back to our own message.
 
 Two incompatible packages are called audio_common_msgs. The one released in ROS distributions has AudioData (no stamp)

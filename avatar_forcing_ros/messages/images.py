@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Image messages <-> arrays, with the same results as cv_bridge, which replays and machines without it do without."""
 
 from __future__ import annotations

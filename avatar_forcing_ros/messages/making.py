@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Making and reading messages without saying whose classes they are: rclpy's, or those of a bag's definitions.
 
 Conversions are written once, against the names of fields. What a message is made of is said as keywords; numbers in a

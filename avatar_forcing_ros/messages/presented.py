@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the avatar tells beside its pictures: where a frame came from, and what was played of an utterance."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How two motions go together: Pearson correlation, its residual against the truth, and the lag of the best match."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How sure a figure is: a bootstrap interval over conversations."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """From the times of presented frames to figures: is the rate held, how late, how old is what they react to. No ROS."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Laughs in a face that makes no sound, and smiles that last as long as the other's."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Nods: quick dips of the head, told from posture, which is slower, and from tremor, which is smaller and quicker."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Does one face answer the other: rate, delay and false alarms of events such as smiles and nods."""
 
 from __future__ import annotations

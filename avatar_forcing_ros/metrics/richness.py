@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How varied motion is: variance, and Shannon index over clusters of poses or expressions."""
 
 from __future__ import annotations

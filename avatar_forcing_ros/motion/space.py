@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What a motion space is: it reads a user's face into numbers and renders a portrait from numbers.
 
 Two implement it: `facemesh` (any CPU, 18 named channels) and `autoencoder` (the published networks, 512 numbers).

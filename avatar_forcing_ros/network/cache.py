@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the generator remembers of the past: keys and values of the last C frames, and the conditions next to them.
 
 One conversation holds one `KVCache` and hands it to the network; nothing of it lives in a module. Denoising only reads

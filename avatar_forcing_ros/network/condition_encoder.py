@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Dual motion encoder and audio projection: what the generator is conditioned on.
 
 Neither has positions or masks: within the window it is given, every frame attends to every frame. The length of the

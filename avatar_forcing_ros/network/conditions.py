@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the avatar's motion depends on, frame by frame: its own speech, and the user's voice and face."""
 
 from __future__ import annotations

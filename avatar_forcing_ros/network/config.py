@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Sizes of the network. One implementation serves the published size and the small bundled one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The generator's streaming passes with as few kernels as they can be, for a GPU.
 
 A pass has few rows, so that on a GPU the number of kernels decides what it takes: here it is eleven for each layer,

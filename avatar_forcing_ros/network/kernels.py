@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Self-attention of a streaming pass as one kernel for a GPU: rotation, the past, the mask, softmax and the sum.
 
 Needs Triton, which comes with torch for CUDA; with TRITON_INTERPRET=1 it runs on a CPU, slowly, for tests.

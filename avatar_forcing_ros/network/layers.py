@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The generator's building blocks: causal self-attention, cross-attention to conditions, and the layer of both.
 
 Every function here is per frame but the two attentions; what they may see comes in as additive masks, what they

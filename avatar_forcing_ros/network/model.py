@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The whole network: audio projection, dual motion encoder and motion generator, at any size.
 
 One implementation serves the published weights and the small bundled ones; `NetworkConfig` tells them apart. A network

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Flow time as the generator feels it: an embedding per frame, turned into shifts, scales and gates for its layers.
 
 All layers share one modulation (as in PixArt-alpha, without a table per layer), and it depends on the time alone: a

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Weights in the order in which the processor's matrix kernel reads them, for a network that only runs.
 
 A streaming pass has few rows (36 at the published size), so a plain product spends a part of its time rearranging the

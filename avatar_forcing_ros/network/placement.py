@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where the network runs and in which type of number.
 
 A network of the published size goes to a GPU when there is one, in bfloat16; its latents, solver and rotations stay in

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Published parameter names of the generator, and a strict way in for tensors that carry them.
 
 The published file holds `flow_transformer.*`, where the dual motion encoder is called `c_embedder`, and

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Rotary position embedding on positions relative to the block being generated.
 
 Attention only feels differences of rotated positions, so keys are kept unrotated and turned when a block begins, to

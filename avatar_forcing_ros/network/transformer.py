@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The motion generator: a causal transformer that predicts the velocity of noisy motion latents.
 
 A pass needs a `Window`, opened once per block (or per clip): what the frames may look at, with keys and values of the

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Who sees whom: one rule for training, for priming and for streaming, on frame positions.
 
 A position is a frame's place relative to the first frame of the block being generated (or, in a clip, of the clip's

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Nodes listen to sound, in whatever kind of message; `messages.audio` reads it.
 
 Whichever audio_common_msgs is installed is imported here, when it is needed and nowhere else; none is necessary.

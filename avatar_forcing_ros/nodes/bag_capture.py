@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Records what the avatar presents into a bag, byte for byte as it was published."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A bag -> /clock and the avatar's inputs; what the avatar makes of it is recorded into another bag.
 
 Step by step the clock stands still until the nodes have done what is due: then not even a busy machine changes a bit,

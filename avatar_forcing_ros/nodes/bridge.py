@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """cv_bridge for the encodings that our own `messages.images` does not read; most machines never come here.
 
 A cv_bridge that was built against another NumPy does not fail with an error: it ends the process. So it is tried once

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Image messages of rclpy <-> arrays; `messages.images` says how."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """`make demo`: the nodes on a recorded conversation -> a video with sound and a latency table.
 
     python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4

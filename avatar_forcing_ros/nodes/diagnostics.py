@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What a node says about its health on /diagnostics, once a second."""
 
 from __future__ import annotations

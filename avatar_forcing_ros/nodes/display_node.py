@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Shows the avatar: in a window where there is a screen, or as a video of the whole conversation with both voices."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """User motion, user audio and speech -> the avatar's pictures and voice, on one presentation clock."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What our launch files share: graphs as launch actions. Needs launch and launch_ros of a ROS installation."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What our nodes have in common: a lifecycle that starts itself, parameters from a dataclass, errors in one line.
 
 A subclass says what to do in `setup` and `begin` and registers there how it is undone. An exception from either refuses

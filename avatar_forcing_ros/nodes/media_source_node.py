@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Video and sound, from files or devices -> the standard topics, with honest stamps.
 
 A file's pictures and sound are stamped as if they were heard and seen now: a picture with its moment of exposure, a

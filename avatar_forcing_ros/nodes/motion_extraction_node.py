@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """camera/image_raw -> user_motion: reads the user's face into a motion latent. The newest picture wins."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """MotionLatents messages of rclpy <-> the core's values; `messages.motion` says how."""
 
 from __future__ import annotations

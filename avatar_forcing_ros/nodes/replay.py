@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The live nodes on a bag, without ROS launch: what they present is recorded into another bag.
 
     python -m avatar_forcing_ros.nodes.replay BAG_IN BAG_OUT --rate 2

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Sends the core's `logging` records to ROS, so that they reach the console in one form."""
 
 from __future__ import annotations

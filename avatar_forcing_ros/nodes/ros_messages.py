@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """rclpy's messages for the conversions in `messages`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """ROS time in nanoseconds, and waiting for it: wall clock and simulated clock look the same from here."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The action `speak`: an utterance with an end that its sender is told of, and that it can cancel."""
 
 from __future__ import annotations

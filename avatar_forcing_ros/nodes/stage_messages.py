@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The words of generator and understudy as messages; `stage` says what they mean."""
 
 from __future__ import annotations

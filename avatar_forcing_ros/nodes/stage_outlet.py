@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Between a generator and its outlet, where an understudy shares the stage."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A ROS graph inside a test: own context, one executor, a clock that the test moves. For our tests and for others'.
 
 A test says what is there, what is sent and what must come:

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The understudy's faces: at once a picture that breathes, a second later the portrait that idles. Nothing loads torch.
 
 Each draws a frame from a motion and its number. A portrait of the `facemesh` space is drawn by the same renderer as the

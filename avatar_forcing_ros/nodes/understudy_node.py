@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The understudy: a small process that knows the portrait and idles on avatar/image_raw while the generator is silent.
 
 It says who is on stage (`stage`), goes on from the motion that the generator showed last, eases into the generator's

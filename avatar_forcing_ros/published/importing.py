@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The authors' weight files -> a model bundle that every command and node can run.
 
 The files are read as plain tensors, checked key by key against the published network, and written as safetensors beside

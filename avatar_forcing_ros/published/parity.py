@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Holds this project's networks against values recorded from the published code, stage by stage.
 
 A fixture is an .npz of inputs and outputs. Its weights are not in it: anyone makes them again, each from its published

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stage of `parity` that holds wav2vec2 features and their projection against the published ones."""
 
 from __future__ import annotations

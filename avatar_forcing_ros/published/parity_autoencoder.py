@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stages of `parity` that hold the motion latent auto-encoder against the published one."""
 
 from __future__ import annotations

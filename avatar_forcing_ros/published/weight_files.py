@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Reads weight files of any origin as plain tensors by name; nothing in a file is ever executed."""
 
 from __future__ import annotations

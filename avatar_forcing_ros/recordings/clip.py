@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One clip of a recorded pair, from its files to arrays: both faces, both voices, checked for use."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The list of recorded pairs of people: which files show and hear whom, and from when to when.
 
 CSV with a header, YAML (a list of mappings) or JSON lines; the file's ending says which. One entry is one recording:

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Follows one face through a clip and says over which stretches it was one face in one take."""
 
 from __future__ import annotations

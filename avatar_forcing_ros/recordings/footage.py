@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One person's pictures and sound on the frame grid, from files of any frame rate and sample rate."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What is kept about prepared recordings: settings once, and what became of every clip, line by line."""
 
 from __future__ import annotations

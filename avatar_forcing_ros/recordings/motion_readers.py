@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Reads one person's motion out of a clip: as the live avatar would see this user, and as an avatar should have moved.
 
 The two differ. What the user's camera shows is read frame by frame by the encoder of the live avatar: it fades in,

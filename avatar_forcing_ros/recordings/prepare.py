@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Recordings of pairs of people -> shards to train on.
 
 A clip that cannot be used is skipped, with the reason in the manifest. A run that was interrupted, by whatever, goes on

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Prepared recordings on disk: one shard per clip, a manifest of what became of every clip, settings once.
 
     dataset.json      settings, sizes, counts

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Shares out one sound of two people: who speaks is who moves the mouth while a voice is heard.
 
 It is a makeshift. Where both speak at once the whole sound goes to one of them, a short "mhm" of the other is lost,

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The clock that a session lives on: it asks for the time and waits for it, and never knows whose time it is."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What comes in from outside and when: is the camera there, is the microphone there, who has stopped."""
 
 from __future__ import annotations

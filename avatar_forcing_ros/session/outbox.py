@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What an avatar will present, until the time of each thing comes. Where a new epoch begins, what is older goes."""
 
 from __future__ import annotations

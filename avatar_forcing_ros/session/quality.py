@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How much work goes into a block: less as soon as blocks come late again and again, more again after a calm while.
 
 Replays keep one level, since what a level draws must not depend on how fast the machine is.

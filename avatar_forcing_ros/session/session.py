@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One avatar on a clock: what comes in is taken up in order of arrival, what goes out is presented when its time comes.
 
 Whoever holds a `Session` brings the clock, the outlets and the threads. On a robot these are a node's clock, publishers

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Who is on stage: the rule by which a generator and its understudy share avatar/image_raw. No ROS here.
 
 The generator leads. It shows a frame only while it holds a lease, which it renews with every frame and which ends by

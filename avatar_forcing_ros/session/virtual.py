@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A session in virtual time, in one thread: the clock goes on to whatever is due next. An hour takes no hour.
 
 A replay lives on this, and so do tests and benches, where deciding and drawing may be said to cost time: a slow machine

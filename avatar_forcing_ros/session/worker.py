@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A thread that works on the newest items and never dies quietly.
 
 Callbacks put into a `Mailbox` and return at once; a `Worker` takes from it. When work is slower than input the oldest

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What a microphone or a speech engine really delivers: level, colour, room, noise and echo, drawn at random."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The user's motion as a camera and a face tracker deliver it: noisy, scaled, late, held, and at times missing."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One simulated conversation between the avatar and a user: what both say, how both move, what the avatar gets to know.
 
 Everything follows from (seed, index), but for details of the sound: espeak-ng keeps some state from what it said

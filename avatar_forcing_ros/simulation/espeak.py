@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Speech with phoneme times from espeak-ng, through its C library.
 
 `espeak-ng --pho` prints nothing for formant voices, so the synthesis callback of the library is the only source of

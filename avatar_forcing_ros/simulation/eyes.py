@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Eyes: when people blink and where they look while they speak and listen."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A user who is really filmed: the motion is drawn from a portrait, passed through a webcam and read as live.
 
 The statistical tracker of `camera` has the size of MediaPipe's faults but not their nature: what a yaw does to a smile,

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Speech with phoneme times from flite, whose voices are cut from recordings and sound closer to a person's.
 
 Optional: without the program the simulation uses espeak-ng alone.

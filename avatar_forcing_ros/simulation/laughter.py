@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Laughter: how a laughing face moves, which laughs are answered, and what looks or sounds like a laugh and is none.
 
 Whether a laugh is shared is for the most part decided by the laugh: hearty ones are, chuckles are not. A network can

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Lips from phoneme times: targets per sound, blended into each other, sampled at video frames.
 
 Neighbouring sounds share the mouth in proportion to how much each of them cares about a channel, so that a `t` between

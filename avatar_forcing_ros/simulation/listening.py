@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What a listener does in response to the other: nods, returned smiles, raised brows, mirrored posture.
 
 All responses come late enough that they can be known from what was seen and heard before, and each of them is missing

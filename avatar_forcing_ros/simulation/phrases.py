@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A spoken phrase with the times of its phonemes: what speech synthesis hands to the simulation."""
 
 from __future__ import annotations

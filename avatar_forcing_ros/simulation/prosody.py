@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Loudness of speech: people speak some phrases louder than others and trail off; speech engines hardly do."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Smooth pulses on the frame grid: what a smile, a raised brow, a blink or a nod looks like over time."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Texts to speak: random everyday words of several languages, drawn from our own lists.
 
 The simulation needs the sounds and rhythm of a language, not sense, so a phrase is a string of words.

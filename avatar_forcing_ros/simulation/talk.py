@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Who says what when: the phrases of one person on the clock of the conversation."""
 
 from __future__ import annotations

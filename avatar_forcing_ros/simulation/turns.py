@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Turn-taking: two people speak in turns, with gaps, overlaps, pauses, silences and backchannels."""
 
 from __future__ import annotations

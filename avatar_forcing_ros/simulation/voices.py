@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Voices: who speaks, with which engine, how fast and how high."""
 
 from __future__ import annotations

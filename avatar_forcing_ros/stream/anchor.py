@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A pull of the avatar's motion toward the portrait's own, against the slow drift of identity.
 
 The published generator works in all 512 numbers of a latent, of which a face only uses few; over minutes the mean

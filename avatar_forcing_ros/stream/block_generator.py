@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Block by block from noise to the avatar's motion, for ever, with everything it remembers in one state.
 
 A block is denoised in a window: the last l frames already emitted, held clean (the offset frames), then B frames of

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A block of motion as one captured program of a GPU; one program for each number of conversations drawn together."""
 
 from __future__ import annotations

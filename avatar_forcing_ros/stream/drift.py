@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Sound cards count their samples with a crystal of their own: 100 millionths off is three seconds in eight hours.
 
 Whoever has a stamp for a piece of sound compares it with where the count of samples has got to. Single stamps wander by

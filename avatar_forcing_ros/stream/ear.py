@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How the avatar hears the user: without its own voice, and aware of a user who wants to interrupt it."""
 
 from __future__ import annotations

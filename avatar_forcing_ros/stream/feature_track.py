@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Audio features on the frame grid: sound goes in by grid frame, feature frames come out by grid frame."""
 
 from __future__ import annotations

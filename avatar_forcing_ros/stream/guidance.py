@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Classifier-free guidance, in two forms.
 
 Separate, as published: nothing, the avatar's speech alone, the user alone.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Noise that a replay draws again: keyed by seed, epoch and block, the same on every machine."""
 
 from __future__ import annotations

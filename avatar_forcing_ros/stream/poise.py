@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Composure of drawn motion: a head that has wandered off settles, and nothing kinks where blocks meet.
 
 Two things happen to each number of a latent, after its block has been drawn and remembered, so that the network goes on

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A whole recording at once, the way the published code runs: a cold start of N frames, then block after block."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A block drawn in few steps keeps a little of its noise; here it is taken out, without delay and across the border.
 
 A block y becomes the x with the least |x - y|^2 + s |second differences of (past, x)|^2, for the last two frames of the

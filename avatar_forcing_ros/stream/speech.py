@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The avatar's own speech: utterances come in chunks of unknown total length and leave as samples on the frame grid."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The user's sound on the frame grid: chunks come with stamps in any order and leave as frames of 640 samples."""
 
 from __future__ import annotations

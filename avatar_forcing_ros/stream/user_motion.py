@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The user's motion on the frame grid: samples come with stamps in any order, grid points read the newest one."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Clips for training: pieces of conversations with every signal at the place where streaming will put it.
 
 Position i of a clip carries the avatar's own speech of frame i, the user's motion sampled `motion_delay` frames before

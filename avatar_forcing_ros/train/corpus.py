@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Simulated conversations kept as arrays: made once in shards on disk, then held in memory for training.
 
 Equal configurations give equal shards.

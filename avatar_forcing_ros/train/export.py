@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Write a trained network as a model bundle: `model.safetensors` and the `model.yaml` that says what it is."""
 
 from __future__ import annotations

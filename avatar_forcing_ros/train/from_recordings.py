@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Both stages on prepared recordings, in the motion space that they were prepared in."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Numbers of a run: a CSV file, and TensorBoard where it is installed."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Arrays (C, T, X) too large to hold: pieces of files, and latents that are computed from coefficients when asked for.
 
 They answer what training asks of an array: `x[pieces, frames]` with arrays of numbers, `x[a:b]` and `x[:, :n]`,

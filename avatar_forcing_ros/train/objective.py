@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Diffusion forcing: what the network is asked in training, and how far its answer is off."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stage 1 on a GPU: conversations held there, and a step recorded once and played back.
 
 A step of so small a network is some thousand kernels of a few microseconds, and starting them from Python takes

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pairs for preference optimisation: what the avatar did, and what the model does when it ignores the user."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of a run: generated motion against the truth, with what both people say above it."""
 
 from __future__ import annotations

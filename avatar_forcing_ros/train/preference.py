@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Stage 2: preference optimisation. What really happened is preferred to what the model does without the user.
 
     e(v, m)  = mean over channels of the error of velocity v on motion m, per frame

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What `train` does from the first simulated conversation to the bundle: every setting of it, for the bundled model."""
 
 from __future__ import annotations

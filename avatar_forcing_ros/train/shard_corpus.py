@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Prepared recordings as a corpus: every pair of people gives two conversations, each person once the avatar."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Whole conversations through the streaming generator, many side by side: what evaluation and preference pairs need."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The training loop, and stage 1: diffusion forcing on simulated conversations.
 
     while step < steps:  draw clips -> noise -> predict velocity -> weighted error -> Adam -> moving average

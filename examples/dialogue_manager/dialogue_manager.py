@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """A dialogue manager in one file: it listens, answers in chunks of speech, and knows how much of it was heard.
 
     ros2 run avatar_forcing_ros dialogue_manager       # beside the avatar; docs/dialogue.md says how to start both

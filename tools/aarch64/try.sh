@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 # The package on an emulated aarch64 Debian: installs it as requirements/robot.sh does on a robot, makes two seconds of
 # the avatar and holds them against this machine's. As root, on Debian or Ubuntu x86-64; about 20 minutes and 3 GB.
 #

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Two seconds of the shipped avatar in numbers, to hold one machine against another.
 
 python tools/aarch64/two_seconds.py OUTPUT.npz               on each machine

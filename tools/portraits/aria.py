@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Aria: fair, freckled, with a chestnut bob and a teal jumper."""
 
 from __future__ import annotations

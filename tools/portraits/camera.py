@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Camera and ray marching: from the scene to what each pixel sees, and how open it lies to light."""
 
 from __future__ import annotations

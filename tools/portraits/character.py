@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What makes one portrait different from another, and the parts that all of them share."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How long hair lies: a flow over the hair's volume, away from the parting and around the face."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Short, tightly curled hair: small coils that stand off the hair's volume."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The curves that make a face: where the eyelids open and where the lips meet, drawn as seen from the front."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The studio: a large key light, a fill, two rims and a bright room, and what of them reaches each pixel."""
 
 from __future__ import annotations

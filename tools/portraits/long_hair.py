@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Combed hair: locks of strands that lie like roof tiles over the hair's volume."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Milo: dark skin, cropped curls, broad nose and jaw, and a mustard jumper."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The colours of one character, given as the sRGB hex codes that any paint program shows, used as linear RGB."""
 
 from __future__ import annotations

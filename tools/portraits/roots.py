@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where hair grows: points spread over the surface of the hair's volume and along the parting."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The scene as one distance function: skin, eyeballs, jumper and the volume of the hair."""
 
 from __future__ import annotations

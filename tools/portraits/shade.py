@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Light on surfaces: soft skin that scatters, wet eyes with catch lights, woollen sheen, and the backdrop."""
 
 from __future__ import annotations

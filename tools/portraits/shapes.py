@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Signed distances of ellipsoids, their smooth union, and soft sculpting brushes, as tables that numba can walk."""
 
 from __future__ import annotations

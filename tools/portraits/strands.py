@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Hair as what it is: tens of thousands of thin curves, shaded along their length and drawn with a depth test."""
 
 from __future__ import annotations

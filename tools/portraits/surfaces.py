@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Colour and gloss of each material: skin with lips, blush and freckles, eyes, knitwear and the hair's inside."""
 
 from __future__ import annotations

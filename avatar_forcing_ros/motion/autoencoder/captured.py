@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The fused auto-encoder as captured programs: one for each direction and number of pictures."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Sizes of the motion latent auto-encoder: how many levels a picture has and how wide each is."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Which square of a picture the auto-encoder sees: the head with a margin, and the same while the user stays in it.
 
 The square does not follow the face. If it did, the motion of the head would be cropped away before it is read.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Identity plus motion -> picture: the portrait's features are warped by flows that a styled network draws.
 
 Flow fields and sampling grids stay in float32 or better whatever the type of the network: at 512 px, bfloat16 would

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Picture -> identity latent, skip features and motion coefficients.
 
 All constant factors of the published layers (equalised learning rate, sqrt(2) after activations, 1/sqrt(2) after sums)

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The auto-encoder as few kernels as can be: the library's convolutions, and one kernel of ours between two of them.
 
 The same numbers as `MotionAutoencoder`, whose weights it shares; made for a GPU, where a program of it is captured. No

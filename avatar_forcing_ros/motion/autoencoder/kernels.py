@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What lies between the convolutions of the auto-encoder, as a few kernels for a GPU: a map is read and written once.
 
 All maps are (B, H, W, C) in memory, "channels last". Sums are float32 whatever the type of the maps. Needs Triton,

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Encoder, motion directions and decoder in one module: the motion latent auto-encoder.
 
 Source: arXiv 2601.00664, equation 3; the architecture is that of LIA (arXiv 2203.09043) at 512 px.

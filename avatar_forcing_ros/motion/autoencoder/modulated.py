@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Convolution whose input channels are scaled by a style and whose output channels are scaled back to unit variance.
 
     y_o = d_o * sum_i W_oi * (s_i x_i),   d_o = 1 / sqrt(sum_i s_i^2 |W_oi|^2 + eps)

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The published weights of the auto-encoder: their names, shapes and constant buffers, and how they become ours.
 
 Names and shapes are facts about the published file. Folding is exact in real arithmetic and done in float64: constant

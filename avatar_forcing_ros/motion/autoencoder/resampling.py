@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The one smoothing filter of the auto-encoder: outer product of [1, 3, 3, 1], before halving and after doubling.
 
 Source: arXiv 1912.04958 (StyleGAN2), appendix B; paddings as in the published network.

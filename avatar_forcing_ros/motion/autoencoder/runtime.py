@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where the auto-encoder runs and in which type of number; pictures go in and come out as uint8.
 
 Convolutions are bfloat16 on a GPU and on CPUs that compute in it; on others torch emulates it ten times slower, so

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The `autoencoder` motion space: 20 coefficients read from a camera, 512x512 pictures drawn from 512 numbers."""
 
 from __future__ import annotations

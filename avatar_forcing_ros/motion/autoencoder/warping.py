@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Reads feature maps at positions that a flow field names: bilinear, zero outside, masked; for frames of one portrait.
 
 Each result is a weighted sum of four pixels, and a pixel is a row of channels: the same job as looking up bags of

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The expression basis: how far every vertex moves, in head space, when an expression channel is one.
 
 Lips move as a curve from corner to corner; the skin around follows them and loses the motion over a reach. `press` is

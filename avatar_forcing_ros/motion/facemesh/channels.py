@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The 18 named numbers of the `facemesh` motion space: their order, units and limits, said once.
 
 Zero is the neutral face looking straight at the camera with closed mouth and open eyes. Signs are those of the picture

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How far a face moves when an expression channel is one: the renderer multiplies by it, the encoder divides by it.
 
 Head space, in interocular distances. With both sides reading the same numbers, a user's face and the avatar that copies

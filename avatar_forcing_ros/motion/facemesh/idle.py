@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """How a face idles that nothing moves: it blinks, looks about and sways a little. Numbers follow from the frame alone.
 
 Each frame of the grid has its motion, computed from nothing but its number and a seed, so any two processes agree and

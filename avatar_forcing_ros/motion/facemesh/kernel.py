@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Compiling of numba kernels: cached on disk where some place can be written to, in memory otherwise."""
 
 from __future__ import annotations

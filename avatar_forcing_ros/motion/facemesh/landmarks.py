@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """What the 478 points of MediaPipe's face mesh are called, and the head space in which both encoder and renderer think.
 
 *Head space*: origin between the eyes, unit the interocular distance (between the eye centres), x to the viewer's right,

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The networks that find and read faces: files in models/face, run by ONNX Runtime on one core.
 
 They are Google's, brought from TFLite to ONNX by `tools/make_face_models.py`, which says what goes in and comes out.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The `facemesh` motion space: 18 named numbers, read off a face mesh, rendered from one portrait on a CPU."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Lids and gaze, painted into the portrait's texture before it is bent: a lid that closes, an iris that moves.
 
 A frame shows the photograph where nothing moves, and the three pictures that were prepared of each eye where something

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Folds of the skin that a bent photograph lacks: from nose to mouth with a smile, between the brows with a furrow.
 
 They are painted into the texture as light and shade before it is bent.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Soft limits: however large a motion latent, the renderer never leaves what a portrait bears."""
 
 from __future__ import annotations

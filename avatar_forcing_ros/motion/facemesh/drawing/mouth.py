@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The inside of the mouth: teeth, tongue and dark, painted into the finished frame where the lips part.
 
 Upper teeth stand still in the skull, lower teeth and tongue move with the jaw; lips hide what they hide in life, so

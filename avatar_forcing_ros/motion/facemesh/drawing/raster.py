@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Numba kernels that touch every pixel: the backward map of a triangle mesh, and laying the person over the plate."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """One frame: latent -> bent mesh -> backward map -> picture; eyes are painted before bending, the mouth after."""
 
 from __future__ import annotations

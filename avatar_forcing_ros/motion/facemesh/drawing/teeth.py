@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Draws a row of teeth, tooth by tooth, as a small picture that a frame samples from."""
 
 from __future__ import annotations

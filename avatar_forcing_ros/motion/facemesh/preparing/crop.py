@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Cuts the square around head and shoulders out of a picture."""
 
 from __future__ import annotations

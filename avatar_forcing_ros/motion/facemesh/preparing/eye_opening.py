@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Finds where an eye is open in a portrait, and paints the picture of that eye shut."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Takes the open eye of a portrait apart: a white without iris, and an iris completed where lids hid it."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Prepares three pictures of each eye: shut, filled with skin; the white without iris; the iris as if no lid hid it."""
 
 from __future__ import annotations

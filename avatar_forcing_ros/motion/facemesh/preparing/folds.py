@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Prepares the light and shade of folds: from nose to mouth, and between the brows."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Says whether a face wears glasses, from the bridge over the nose: bare skin there is smooth, a bridge is a step."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Takes a portrait apart into the person and what stands behind: matte, foreground colours, background plate.
 
 The parts obey `image = matte * foreground + (1 - matte) * plate` wherever colours allow, so an unmoved portrait is the

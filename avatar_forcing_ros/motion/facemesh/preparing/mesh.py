@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The mesh that carries a portrait: the face in depth, hair and shoulders around it, and how much it all follows.
 
 Vertices 0..467 are MediaPipe's; those after them lie outside the face and reach to the edge of the picture, where

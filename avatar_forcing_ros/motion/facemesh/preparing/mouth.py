@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Chooses the inside of a mouth to suit a portrait: the colours of teeth, tongue and dark."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Undoes the expression of a photograph: where the vertices would be with a neutral, closed mouth."""
 
 from __future__ import annotations

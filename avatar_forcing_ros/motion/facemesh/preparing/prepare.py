@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Joins all that a portrait needs before its first frame: layers, mesh, neutral face, folds, eyes and mouth."""
 
 from __future__ import annotations

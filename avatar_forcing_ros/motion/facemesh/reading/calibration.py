@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Learns a person's neutral face while watching it: quickly in the first second, then slowly and for ever.
 
 A short look cannot tell a broad mouth from a smile. So each measure has a prior: its mean over people, how much people

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Landmarks of the one face of a still picture: thorough rather than fast."""
 
 from __future__ import annotations

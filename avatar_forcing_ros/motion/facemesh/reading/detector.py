@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Where faces are: picture -> boxes with six key points each.
 
 Source: BlazeFace (Bazarevsky et al., 2019) as MediaPipe's face detection runs it: the picture is laid on a square with

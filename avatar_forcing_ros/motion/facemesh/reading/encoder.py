@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Reads one user's face out of a video: tracker -> measures -> neutral -> channels -> smoothing."""
 
 from __future__ import annotations

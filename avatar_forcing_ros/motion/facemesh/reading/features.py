@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Measures of a face and of its neutral -> the 18 channels, in the units that the renderer draws.
 
 The tables say what a channel of 1 does to each measure; inverting them tells channels apart that move the same points.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Are lips where lips were found? They are redder than cheeks in whatever skin; hands, masks and foreheads are not."""
 
 from __future__ import annotations

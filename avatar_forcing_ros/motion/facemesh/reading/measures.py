@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Landmarks -> 17 raw measures of one face: pose, and distances on the face with its pose taken out.
 
 Nothing here knows what is neutral for a person: `calibration.py` learns it, `features.py` turns both into channels.

@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Takes the jitter out of a face at rest and lets a moving one through: a filter whose gain grows with the surprise."""
 
 from __future__ import annotations

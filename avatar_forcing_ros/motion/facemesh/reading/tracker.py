@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """Follows one face, the largest, through a video: frame -> 478 landmarks.
 
 The mesh of a frame is sought where the last frame's mesh was, which needs no detector. A detector finds the first face,

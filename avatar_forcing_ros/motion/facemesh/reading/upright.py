@@ -1,3 +1,5 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
 """The face of a still picture, turned upright where it lies on its side or stands on its head."""
 
 from __future__ import annotations
