@@ -4,8 +4,8 @@
 
 `colcon build` uses CMakeLists.txt instead. The version and the description stand once, in package.xml.
 
-Two things are not asked for, because pip would bring gigabytes that nothing calls: torch (requirements/install_torch.sh
-installs it) and the voice detector (`pip install --no-deps -r requirements/bare.txt`).
+On Linux x86-64 a plain torch from PyPI is the CUDA build, several gigabytes. Where the CPU build is wanted, install it
+before this package (requirements/install_torch.sh PYTHON cpu); pip is content with it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ setup(
     packages=find_packages(include=["avatar_forcing_ros*"], exclude=["avatar_forcing_ros.nodes*"]),
     package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", "py.typed"]},
     data_files=data_files("config", "examples", "models", "msg"),
-    install_requires=requirements("runtime.txt"),
+    install_requires=[*requirements("runtime.txt"), "torch>=2.6"],
     extras_require={
         "published": requirements("published.txt"),
         "pictures": requirements("pictures.txt"),

@@ -21,9 +21,6 @@ find "$packages"/transformers/models -mindepth 1 -maxdepth 1 -type d ! -name wav
   -exec rm -rf {} + 2>/dev/null || true
 rm -rf "$packages"/hf_xet "$packages"/hf_xet-*
 
-# The voice detector in forms for other runtimes.
-rm -f "$packages"/silero_vad/data/*.{onnx,jit}
-
 # CMake's packer and its manual.
 rm -rf "$packages"/cmake/data/bin/cpack "$packages"/cmake/data/share/cmake-*/Help
 

@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
+from avatar_forcing_ros import onnx_models
 from avatar_forcing_ros.motion.facemesh import networks
-from avatar_forcing_ros.motion.facemesh.networks import SHA256, FaceModelError
+from avatar_forcing_ros.motion.facemesh.networks import SHA256
 from avatar_forcing_ros.motion.facemesh.reading.detector import FAR, NEAR, Range, detect
 from avatar_forcing_ros.motion.facemesh.reading.mesh import Region, read_mesh
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
+from avatar_forcing_ros.onnx_models import ModelFileError
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait, resource
 
@@ -103,10 +105,10 @@ def test_a_damaged_network_is_named_with_what_mends_it(
             raise FileNotFoundError(f"{'/'.join(parts)} not found")
         return path
 
-    monkeypatch.setattr(networks, "resource", elsewhere)
-    networks._load.cache_clear()
+    monkeypatch.setattr(onnx_models, "resource", elsewhere)
+    onnx_models.open_model.cache_clear()
     try:
-        with pytest.raises(FaceModelError, match=r"landmarks\.onnx.*git checkout models/face"):
+        with pytest.raises(ModelFileError, match=r"landmarks\.onnx.*git checkout models/face"):
             networks.run("landmarks", np.zeros((192, 192, 3), np.uint8))
     finally:
-        networks._load.cache_clear()
+        onnx_models.open_model.cache_clear()
