@@ -4,6 +4,7 @@
 #   make test    every test, ROS nodes included
 #   make check   style, types, spelling
 #   make resolve whether each promised Python and processor can have what is required (asks the package index; minutes)
+#   make dist    wheel and sdist in out/dist, tried in an empty environment
 #   make bench   the figures of the README; the last line is JSON
 #   make train   the bundled model from nothing
 #   make setup   only the environment: .venv, which is also the ROS prefix, with this package built into it
@@ -48,7 +49,7 @@ build := $(VENV)/stamps/build-$(build_key)
 # Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
 is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]
 
-.PHONY: help setup demo test check resolve bench train clean
+.PHONY: help setup demo test check resolve dist bench train clean
 
 help:
 	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
@@ -72,6 +73,9 @@ check: setup
 resolve: setup
 	@$(pip_install) 'uv>=0.8,<1'
 	requirements/resolves.sh $(BIN)/uv
+
+dist: setup
+	tools/dist.sh $(abspath $(BIN)/python)
 
 bench: setup
 	$(BIN)/avatar-forcing bench --json $(ARGS)
