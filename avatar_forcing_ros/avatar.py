@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.dials import Dials
+from avatar_forcing_ros.directing.director import Director
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
-from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, MotionSample
+from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, Expression, LookAt, MotionSample
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.noise import block_noise
@@ -60,6 +61,7 @@ class _Conversation:
 
     senses: Senses
     movement: Movement
+    director: Director
     speech: SpeechTimeline
     epoch: int
     first_frame: int
@@ -165,6 +167,27 @@ class Avatar:
     def push_speech(self, chunk: AudioChunk, received_ns: int) -> None:
         """What the avatar shall say; `received_ns` matters where it has no stamp or is later than `reorder_ms`."""
         self._running.speech.push(chunk, received_ns)
+
+    def express(self, wanted: Expression, received_ns: int) -> None:
+        """Have an expression, until another one is asked for or the conversation begins anew.
+
+        Raises:
+            ValueError: there is no such expression, or this model's motion has no named channels.
+        """
+        self._running.director.express(wanted, received_ns)
+
+    def look_at(self, wanted: LookAt, received_ns: int) -> None:
+        """Look at a place, until told otherwise or the conversation begins anew.
+
+        Raises:
+            ValueError: the place is none, or this model's motion has no named channels.
+        """
+        self._running.director.look_at(wanted, received_ns)
+
+    @property
+    def directed(self) -> tuple[Expression | None, LookAt | None]:
+        """The newest expression and look that were asked for in this conversation."""
+        return self._running.director.expression, self._running.director.look
 
     def interrupt(self, now_ns: int) -> int:
         """Stop speaking and drop what was decided but is not presented yet.
@@ -334,7 +357,9 @@ class Avatar:
         c.events += events
         c.senses.say(frames, spoken)  # the avatar hears itself
         c.senses.attend(frames)
-        latents, seen, heard_until_ns = self._move(frames), c.senses.seen(frames), c.senses.heard_until_ns(frames)
+        said = np.array([bool(frame.utterance_id or frame.samples.any()) for frame in spoken])
+        latents = c.director.show(frames, self._move(frames), said, c.next_decision_ns)
+        seen, heard_until_ns = c.senses.seen(frames), c.senses.heard_until_ns(frames)
         made = [
             AvatarFrame(
                 stamp_ns=stamp_of(n),
@@ -342,13 +367,13 @@ class Avatar:
                 block=c.block,
                 epoch=c.epoch,
                 latent=latent,
-                speech=said.samples,
-                utterance_id=said.utterance_id,
+                speech=words.samples,
+                utterance_id=words.utterance_id,
                 user_present=bool(seen.valid.any()),
                 user_motion_until_ns=seen.newest_ns,
                 user_audio_until_ns=heard_until_ns,
             )
-            for n, latent, said in zip(frames, latents, spoken, strict=True)
+            for n, latent, words in zip(frames, latents, spoken, strict=True)
         ]
         c.block += 1
         c.next_frame = frames.stop
@@ -388,6 +413,7 @@ class Avatar:
         return _Conversation(
             senses=senses,
             movement=Movement(self.bundle, senses),
+            director=Director(self.bundle.space.names, self.config.reorder_ms * MILLISECOND),
             speech=SpeechTimeline(
                 self.config.patience_ms * MILLISECOND,
                 reorder_ns=self.config.reorder_ms * MILLISECOND,
@@ -403,6 +429,7 @@ class Avatar:
         """Begin a new epoch at a frame, with what was presented before it as past."""
         c = self._running
         c.movement.resume(first_frame)
+        c.director.resume(first_frame)
         c.senses.unsay(first_frame)
         c.epoch += 1
         c.block = 0

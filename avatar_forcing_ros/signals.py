@@ -93,6 +93,50 @@ class MotionSample:
 
 
 @dataclass(frozen=True)
+class Expression:
+    """What the avatar's face shall express, until another one is asked for.
+
+    Attributes:
+        stamp_ns: when it shall be seen; None, or what is past: as soon as possible.
+        name: one that hri_msgs/Expression lists; empty means that valence and arousal say it.
+        valence: -1 (ill) to 1 (well).
+        arousal: -1 (drowsy) to 1 (excited).
+        confidence: 0 to 1: how much of it is shown; 0, which an unset field has, means all of it.
+    """
+
+    stamp_ns: int | None
+    name: str = ""
+    valence: float = 0.0
+    arousal: float = 0.0
+    confidence: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field_name, low in (("valence", -1), ("arousal", -1), ("confidence", 0)):
+            value = getattr(self, field_name)
+            if not low <= value <= 1:
+                raise ValueError(f"{field_name} of an expression must be within {low} and 1, got {value}")
+
+    @property
+    def intensity(self) -> float:
+        """How much of it is shown, 0 to 1."""
+        return self.confidence or 1.0
+
+
+@dataclass(frozen=True)
+class LookAt:
+    """Where the avatar shall look, until it is told otherwise.
+
+    Attributes:
+        stamp_ns: when; None, or what is past: as soon as possible.
+        place: in the face's frame, metres: x out of the picture, y to the viewer's right, z up; None: at the user, as
+            the network does by itself.
+    """
+
+    stamp_ns: int | None
+    place: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
 class AvatarFrame:
     """One frame of the avatar before rendering; `Avatar.render(frame)` makes the picture.
 

@@ -15,6 +15,7 @@ import numpy as np
 from avatar_forcing_ros.bags.bag import BagWriter, Storage
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.messages import audio, images, motion
+from avatar_forcing_ros.messages.making import header
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.testing import smiling, speech_like
 
@@ -29,6 +30,8 @@ KINDS = {
     "/speech/interrupt": "std_msgs/Empty",
     "/camera/image_raw": "sensor_msgs/Image",
     "/tf": "geometry_msgs/TransformStamped",
+    "/robot_face/expression": "avatar_forcing_ros/Expression",
+    "/robot_face/look_at": "geometry_msgs/PointStamped",
 }
 
 
@@ -95,6 +98,32 @@ def interrupt(at_ns: int) -> Sent:
     )
 
 
+def expression(at_ns: int, name: str, confidence: float = 1.0, stamped: bool = True) -> Sent:
+    """An expression that is asked for."""
+    stamp = header(make, BEGIN_NS + at_ns if stamped else None)
+    message = make(KINDS["/robot_face/expression"], header=stamp, expression=name, confidence=confidence)
+    return Sent("/robot_face/expression", BEGIN_NS + at_ns, BEGIN_NS + at_ns + 3 * MS, message)
+
+
+def look_at(at_ns: int, place: tuple[float, float, float], frame: str = "avatar") -> Sent:
+    """A place to look at; an empty frame is the user."""
+    point = make("geometry_msgs/Point", x=place[0], y=place[1], z=place[2])
+    message = make(KINDS["/robot_face/look_at"], header=header(make, BEGIN_NS + at_ns, frame), point=point)
+    return Sent("/robot_face/look_at", BEGIN_NS + at_ns, BEGIN_NS + at_ns + 3 * MS, message)
+
+
+def directions() -> list[Sent]:
+    """A smile that is asked for with and without a stamp, a look aside and back, and two that are refused."""
+    return [
+        expression(300 * MS, "happy", 0.6),
+        expression(1700 * MS, "sad", stamped=False),
+        expression(1900 * MS, "gleeful"),
+        look_at(600 * MS, (1.0, 0.3, -0.1)),
+        look_at(1000 * MS, (1.0, 2.0, 0.0), "kitchen"),
+        look_at(1500 * MS, (0.0, 0.0, 0.0), ""),
+    ]
+
+
 def conversation(with_camera: bool = False) -> list[Sent]:
     """Three seconds: one utterance is interrupted, the next is stamped ahead, the last has no stamps."""
     ahead = [
@@ -107,6 +136,7 @@ def conversation(with_camera: bool = False) -> list[Sent]:
         *sound("/user_audio", cut(speech_like(3.0, seed=7), BEGIN_NS - 40 * MS, 40 * MS, 640)),
         *sound("/speech", utterance("interrupted", 400 * MS, 1.5)),
         interrupt(1203 * MS),
+        *directions(),
         *(Sent("/speech", received, received, audio.from_chunk(make, chunk)) for chunk, received in ahead),
         *(
             Sent("/speech", t, t, audio.from_chunk(make, chunk))

@@ -20,6 +20,7 @@ _AUDIO_COMMON = {
     "AudioInfo": "uint8 channels\nuint32 sample_rate\nstring sample_format\nuint32 bitrate\nstring coding_format",
 }
 """Of the audio_common_msgs that is released with ROS; recorders of old keep no definitions."""
+_HRI = "hri_msgs/msg/Expression"
 _DTYPES = {"byte": "uint8", "octet": "uint8", "char": "uint8"}
 _ZEROS: dict[str, Any] = {"string": "", "bool": False, "float32": 0.0, "float64": 0.0}
 
@@ -50,6 +51,9 @@ class BagTypes:
             self._define_ours(name)
             if not text and name not in self._store.types:
                 self._define_audio_common(name)
+            if name == _HRI and name not in self._store.types:  # field for field ours
+                text = self._ours[f"{PACKAGE}/msg/Expression"].read_text(encoding="utf-8")
+                self._store.register(get_types_from_msg(text, name))
         except TypesysError:
             return False
         return name in self._store.types

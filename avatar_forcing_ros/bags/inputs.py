@@ -17,6 +17,7 @@ from avatar_forcing_ros.stream.grid import FRAME_NS
 
 CAMERA, COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
 MOTION, USER_AUDIO, SPEECH, INTERRUPT = "user_motion", "user_audio", "speech", "speech/interrupt"
+EXPRESSION, LOOK_AT = "robot_face/expression", "robot_face/look_at"
 _SOUND = frozenset(f"audio_common_msgs/msg/{kind}" for kind in get_args(AudioKind)) | {
     "avatar_forcing_ros/msg/AudioChunk"
 }
@@ -28,10 +29,15 @@ INPUTS: dict[str, frozenset[str]] = {
     USER_AUDIO: _SOUND,
     SPEECH: _SOUND,
     INTERRUPT: frozenset({"std_msgs/msg/Empty"}),
+    EXPRESSION: frozenset({"hri_msgs/msg/Expression", "avatar_forcing_ros/msg/Expression"}),
+    LOOK_AT: frozenset({"geometry_msgs/msg/PointStamped"}),
     f"{USER_AUDIO}_info": _INFO,
     f"{SPEECH}_info": _INFO,
 }
 """Topics that the avatar listens to, and the types that they may have."""
+
+DIRECTIONS = {EXPRESSION: "avatar_forcing_ros/Expression", LOOK_AT: "geometry_msgs/PointStamped"}
+"""What is asked of the face, which a replay records, too; of both names of an expression's type, our own."""
 
 _OPENING_NS = NANOSECONDS  # what is stamped in the first second says when the conversation opens
 _TRUST_NS = NANOSECONDS  # a stamp further than this from the bag's own time says nothing about when the bag begins
@@ -85,6 +91,11 @@ class Survey:
     def sees_camera(self) -> bool:
         """The user's motion is read from pictures; otherwise it is in the bag."""
         return CAMERA in self.types or COMPRESSED in self.types
+
+    @property
+    def directions(self) -> list[str]:
+        """What is asked of the face in this bag."""
+        return [name for name in DIRECTIONS if name in self.types]
 
 
 @dataclass

@@ -18,8 +18,9 @@ from avatar_forcing_ros.bags.bag import BagReader, BagWriter
 from avatar_forcing_ros.bags.bag_outlet import BagOutlet, Pictures
 from avatar_forcing_ros.bags.inputs import Input, Survey
 from avatar_forcing_ros.bags.watching import watch
-from avatar_forcing_ros.messages import motion
+from avatar_forcing_ros.messages import directions, motion
 from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.session.outlet import OutputConfig
 from avatar_forcing_ros.session.session import Session, SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
 
@@ -76,12 +77,14 @@ def replay(
     run = VirtualRun(avatar, found.opens_ns, outlet, result.refuse, portrait_sha256, SessionConfig(draws_ahead=False))
     if found.sees_camera:
         outlet.add_topic(inputs.MOTION, "avatar_forcing_ros/MotionLatents")
+    for name in found.directions:
+        outlet.add_topic(name, inputs.DIRECTIONS[name])
     with outlet, closing(ahead(_messages(source, found, space, result), _AHEAD, "reading")) as coming:
         feeder = Feeder(source, found, run.session, space)
         for message in coming:
             run.run_until(message.time_ns)
-            if found.sees_camera and message.name == inputs.MOTION:
-                outlet.copy(inputs.MOTION, message.time_ns, message.data)
+            if message.name in inputs.DIRECTIONS or (found.sees_camera and message.name == inputs.MOTION):
+                outlet.copy(message.name, message.time_ns, message.data)
             feeder.feed(message, result)
         run.run_until(found.closes_ns)
     result.sha256, result.frames = outlet.digest.hexdigest(), outlet.digest.frames
@@ -115,6 +118,8 @@ class Feeder:
             inputs.SPEECH: lambda m: session.say(self._sound(inputs.SPEECH, m)),
             inputs.INTERRUPT: lambda _m: session.interrupt(),
             inputs.MOTION: lambda m: session.see(motion.to_sample(m, space.name)),
+            inputs.EXPRESSION: lambda m: session.express(directions.to_expression(m)),
+            inputs.LOOK_AT: lambda m: session.look_at(directions.to_look_at(m, OutputConfig.frame_id)),
             f"{inputs.USER_AUDIO}_info": lambda m: self._readers[inputs.USER_AUDIO].learn(m),
             f"{inputs.SPEECH}_info": lambda m: self._readers[inputs.SPEECH].learn(m),
         }

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.messages.making import Make, header, stamp_ns
+from avatar_forcing_ros.motion.facemesh.arkit import ARKIT, ARKIT_NAMES, to_arkit
 from avatar_forcing_ros.signals import AvatarFrame, MotionSample
 
 
@@ -24,6 +26,11 @@ def from_frame(make: Make, frame: AvatarFrame, space: str, names: Sequence[str])
     """What the avatar's face does, as a message."""
     said = {"confidence": 1.0, "valid": True, "epoch": frame.epoch}
     return _message(make, frame.stamp_ns, frame.latent, space, names, **said)
+
+
+def blendshapes(make: Make, frame: AvatarFrame) -> Any:
+    """The same under the names of ARKit, of a frame of the facemesh channels."""
+    return from_frame(make, replace(frame, latent=to_arkit(frame.latent)), ARKIT, ARKIT_NAMES)
 
 
 def to_sample(message: Any, space: str) -> MotionSample:

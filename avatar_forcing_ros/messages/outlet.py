@@ -10,22 +10,25 @@ from typing import Any
 
 from avatar_forcing_ros.messages import audio, images, motion, presented
 from avatar_forcing_ros.messages.making import Make, header, time
+from avatar_forcing_ros.motion.facemesh.channels import NAMES
 from avatar_forcing_ros.session.outlet import Mood, OutputConfig, Shown
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
 from avatar_forcing_ros.stream.speech import PlaybackEvent
 
 IMAGE, COMPRESSED = "avatar/image_raw", "avatar/image_raw/compressed"
 FRAME_INFO, MOTION, SPEECH = "avatar/frame_info", "avatar/motion", "avatar/speech"
+BLENDSHAPES = "avatar/blendshapes"
 PLAYBACK, STATE = "avatar/playback", "avatar/state"
 KINDS_OF_PICTURES = {IMAGE: "sensor_msgs/Image", COMPRESSED: "sensor_msgs/CompressedImage"}
 OUTPUTS = {
     FRAME_INFO: "avatar_forcing_ros/FrameInfo",
     MOTION: "avatar_forcing_ros/MotionLatents",
+    BLENDSHAPES: "avatar_forcing_ros/MotionLatents",
     SPEECH: "avatar_forcing_ros/AudioChunk",
     PLAYBACK: "avatar_forcing_ros/PlaybackEvent",
     STATE: "avatar_forcing_ros/AvatarState",
 }
-"""What there is besides pictures, and its kinds."""
+"""What there is besides pictures, and its kinds; blendshapes only of motion whose numbers have names."""
 
 Emit = Callable[[str, int, Callable[[], Any]], None]
 """Sends a message: its topic, its stamp, and what makes it, now or in another thread."""
@@ -70,6 +73,8 @@ class MessageOutlet:
         info.lateness_ms = (published_ns - stamp_ns) / MILLISECOND
         self._emit(FRAME_INFO, stamp_ns, lambda: info)
         self._emit(MOTION, stamp_ns, lambda: motion.from_frame(make, frame, self._space_name, self._space_names))
+        if self._space_names == NAMES:
+            self._emit(BLENDSHAPES, stamp_ns, lambda: motion.blendshapes(make, frame))
 
     def said(self, chunk: AudioChunk) -> None:
         """Send a piece of speech."""

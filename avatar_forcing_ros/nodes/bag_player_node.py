@@ -25,6 +25,7 @@ from avatar_forcing_ros.bags.inputs import Input, Survey
 from avatar_forcing_ros.messages.outlet import IMAGE
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.bag_capture import BagRecorder
+from avatar_forcing_ros.nodes.directions import expression_type
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import message_type
 from avatar_forcing_ros.nodes.ros_time import to_stamp
@@ -82,8 +83,7 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
         self._stopped = threading.Event()
         self._clock_out = self.advertise(Clock, "/clock", qos.STREAM)
         self._senders: dict[str, Publisher] = {
-            name: self.advertise(message_type(kind.replace("/msg/", "/")), name, qos.SPEECH)
-            for name, kind in self._found.types.items()
+            name: self.advertise(_type_of(name, kind), name, qos.SPEECH) for name, kind in self._found.types.items()
         }
         self._settle = self.create_client(Trigger, "generator/settle")
         undo.callback(self.destroy_client, self._settle)
@@ -107,6 +107,8 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
                 path = Path(self.config.output).expanduser()
                 writer = stack.enter_context(BagWriter(path, self.config.storage, self.config.force))
                 self.recorder.begin(writer)
+                for name in self._found.directions:
+                    writer.add_topic(f"/{name}", inputs.DIRECTIONS[name])
             self._wait_for_readers()
             Playing(self, self._found, writer).run(self._bag)
         digest = self.recorder.digest
@@ -217,6 +219,8 @@ class Playing:
         if unstamped:
             self._node.settle()
         self._node.send(message)
+        if self._writer is not None and message.name in inputs.DIRECTIONS:
+            self._writer.write_bytes(f"/{message.name}", message.time_ns, message.data)
         self._unsettled = True
         if unstamped:
             self._settle_inputs()
@@ -259,6 +263,11 @@ class Playing:
                 return False
             self._node.rest(0)
         return True
+
+
+def _type_of(name: str, kind: str) -> type:
+    """As which type a message is sent; that of an expression has two names, of which the nodes know one."""
+    return expression_type() if name == inputs.EXPRESSION else message_type(kind.replace("/msg/", "/"))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -24,6 +24,7 @@ from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
 from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.directions import Directions
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import to_sample
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
@@ -134,6 +135,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.work("presentation", outbox.turn, presenting.close)
         self.work("generation", self._session.turn, deciding.close)
         self._listen()
+        self._directions = Directions(self, self._session, self._bundle.space, output.frame_id, undo)
         speak = SpeakAction(self, self._session)
         speak.open()
         undo.callback(speak.close)
@@ -194,6 +196,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             return Health(Level.ERROR, "no frame in the last second", values)
         session = self._session
         complaint = session.complaint() or session.clock_complaint() or session.speech_complaint()
+        complaint = complaint or self._directions.complaint
         return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values)
 
 

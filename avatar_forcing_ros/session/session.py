@@ -34,7 +34,15 @@ from avatar_forcing_ros.session.outlet import Mood, Outlet, OutputConfig, Pictur
 from avatar_forcing_ros.session.quality import QualityLadder
 from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.session.worker import Mailbox, one_line
-from avatar_forcing_ros.signals import FOR_EVER_NS, MILLISECOND, AudioChunk, AvatarFrame, MotionSample
+from avatar_forcing_ros.signals import (
+    FOR_EVER_NS,
+    MILLISECOND,
+    AudioChunk,
+    AvatarFrame,
+    Expression,
+    LookAt,
+    MotionSample,
+)
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.stream.speech import PlaybackEvent
 
@@ -183,6 +191,14 @@ class Session:
         """Guidance and expressiveness of this configuration, from the next block on."""
         self._take("dials", lambda _: self._avatar.use_dials(config))
 
+    def express(self, wanted: Expression) -> None:
+        """What the face shall express."""
+        self._take("expression", lambda received_ns: self._avatar.express(wanted, received_ns))
+
+    def look_at(self, wanted: LookAt) -> None:
+        """Where the avatar shall look."""
+        self._take("look_at", lambda received_ns: self._avatar.look_at(wanted, received_ns))
+
     def settle(self) -> None:
         """Return when what came before is taken in and what is due by now is made and presented: a step of a replay.
 
@@ -234,6 +250,7 @@ class Session:
             "user_motion_age_ms_least": _milliseconds(self.camera.least_age_ns),
             "user_audio_age_ms_least": _milliseconds(self.microphone.least_age_ns),
             "epoch": self._avatar.epoch if started else 0,
+            **(_directed(*self._avatar.directed) if started else {}),
             **(self._avatar.counters() if started else {}),
         }
 
@@ -469,6 +486,15 @@ class Session:
 
 def _milliseconds(duration_ns: int | None) -> float | str:
     return "" if duration_ns is None else duration_ns / MILLISECOND
+
+
+def _directed(expression: Expression | None, look: LookAt | None) -> dict[str, object]:
+    feeling = "" if expression is None else f"valence {expression.valence:.2f}, arousal {expression.arousal:.2f}"
+    place = None if look is None else look.place
+    return {
+        "expression": (expression and expression.name) or feeling,
+        "look_at": "the user" if place is None else " ".join(f"{value:.2f}" for value in place),
+    }
 
 
 def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
