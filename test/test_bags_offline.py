@@ -337,3 +337,37 @@ def test_the_command_replays_a_damaged_bag_and_says_so_in_its_status(
     assert cli.main(tiny(bag, tmp_path / "out")) == 1
     assert "the bag is damaged" in capsys.readouterr().out
     assert len(messages(tmp_path / "out", "/avatar/image_raw")) > 20
+
+
+def test_what_is_asked_of_the_face_is_seen_refused_by_name_and_copied(reference: Path, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "plain", [item for item in conversation() if "robot_face" not in item.topic])
+    played(bag, tmp_path / "out")
+    assert shown(tmp_path / "out") != shown(reference / "out")
+    assert played(reference / "in", tmp_path / "again").refused == {"expression": 1, "robot_face/look_at": 1}
+    asked = messages(reference / "out", "/robot_face/expression")
+    assert [message.expression for message in asked] == ["happy", "sad", "gleeful"]
+    assert len(messages(reference / "out", "/robot_face/look_at")) == 3
+
+
+def test_an_expression_of_hri_msgs_is_the_same_as_ours_with_and_without_its_definition(
+    reference: Path, tmp_path: Path
+) -> None:
+    for name, defined in (("with", True), ("without", False)):
+        bag = write_bag(tmp_path / name, conversation())
+        with closing(sqlite3.connect(next(bag.glob("*.db3")))) as database:
+            database.execute(
+                "UPDATE topics SET type = replace(type, 'avatar_forcing_ros/msg/Expr', 'hri_msgs/msg/Expr')"
+            )
+            database.execute(
+                "UPDATE message_definitions SET topic_type = replace(topic_type, 'avatar_forcing_ros/msg/Expr', "
+                "'hri_msgs/msg/Expr')"
+            )
+            if not defined:
+                database.execute("DELETE FROM message_definitions WHERE topic_type LIKE 'hri_msgs%'")
+            database.commit()
+        for file in bag.glob("metadata.yaml"):
+            file.write_text(file.read_text().replace("avatar_forcing_ros/msg/Expression", "hri_msgs/msg/Expression"))
+        with BagReader(bag) as reader:
+            assert reader.topics["/robot_face/expression"] == "hri_msgs/msg/Expression"
+        played(bag, tmp_path / f"{name}_out")
+        assert shown(tmp_path / f"{name}_out") == shown(reference / "out")
