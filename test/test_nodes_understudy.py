@@ -28,7 +28,7 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with TestGraph() as graph:
-        graph.add(UnderstudyNode, image_size=64)
+        understudy = graph.add(UnderstudyNode, image_size=64)
         infos = graph.listen(FrameInfo, "avatar/frame_info")
         states = graph.listen(AvatarState, "avatar/state", latched=False)
         events = graph.listen(PlaybackEvent, "avatar/playback")
@@ -36,6 +36,8 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
         assert infos[0].on_stage == FrameInfo.UNDERSTUDY
         assert infos[0].ai_generated
 
+        found = understudy._shows.readers
+        understudy._shows.readers = lambda: tuple(1 + count for count in found())  # somebody sees the understudy only
         generator = graph.add(
             GeneratorNode,
             {"open_model": lambda *_: tiny_bundle()},
@@ -43,6 +45,10 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
             user_audio__kind="AudioChunk",
             understudy=True,
         )
+        graph.spin_until(lambda: understudy._role is not None)
+        graph.spin(1.0)
+        assert infos[-1].on_stage == FrameInfo.UNDERSTUDY
+        understudy._shows.readers = found
         graph.spin_until(lambda: infos[-1].on_stage == FrameInfo.LEADER)
         chunk = signals.AudioChunk(None, speech_like(20.0), 16_000, "long", 0, True)
         graph.send(AudioChunk, "speech", from_chunk(chunk))

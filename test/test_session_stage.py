@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.session.stage import GONE_S, LEADER, UNDERSTUDY, Lease, Ledger, Report, Watch, Word
+from avatar_forcing_ros.session.stage import GONE_S, LEADER, UNDERSTUDY, Lease, Ledger, Report, Watch, Word, is_found
 from avatar_forcing_ros.stream.grid import FRAME_NS
 
 FRAME_S = FRAME_NS / 1e9
@@ -17,10 +17,12 @@ FRAME_S = FRAME_NS / 1e9
 
 @dataclass
 class Theatre:
-    """Both sides, with words and reports that take a frame at most; `running` says whether the generator runs."""
+    """Both sides, with words and reports that take a frame at most; `running` says whether the generator runs, `ready`
+    whether it has the portrait and the readers."""
 
     now_s: float = 1000.0
     running: bool = True
+    ready: bool = True
     watch: Watch = field(default_factory=Watch)
     shown: list[tuple[int, int]] = field(default_factory=list)
     letters: list[Word] = field(default_factory=list)
@@ -44,7 +46,7 @@ class Theatre:
             if on_stage:
                 self.shown.append((stamp, LEADER))
             self.watch.hear(Report(stamp, self.lease.term, on_stage, 0), self.now_s)
-        cue = self.watch.tick(stamp, self.now_s)
+        cue = self.watch.tick(stamp, self.now_s, self.ready)
         if cue.plays:
             self.shown.append((stamp, UNDERSTUDY))
         if cue.says:
@@ -130,6 +132,44 @@ def test_a_generator_that_was_not_granted_the_stage_shows_nothing_whatever_old_w
     lease.hear(Word(9, LEADER, 6 * FRAME_NS))
     assert not lease.may_show(5 * FRAME_NS, 5 * FRAME_NS)
     assert lease.may_show(6 * FRAME_NS, 6 * FRAME_NS)
+
+
+def test_a_generator_comes_on_stage_only_when_everybody_will_see_it_and_then_for_certain() -> None:
+    theatre = Theatre()
+    theatre.ready = False
+    theatre.play(5)
+    assert theatre.shown[-1][1] == UNDERSTUDY
+    theatre.ready = True
+    while theatre.letters[-1:] == [] or theatre.letters[-1].on_stage == UNDERSTUDY:
+        theatre.frame()
+    theatre.ready = False  # somebody has joined since the word was given
+    theatre.play(1)
+    assert theatre.shown[-1][1] == LEADER
+    assert theatre.gap_ms <= 80
+    assert theatre.doubles == 0
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "found"),
+    [
+        ((0, 0), (0, 0), True),
+        ((0, 1), (1, 1), False),
+        ((2, 1), (1, 1), True),
+        ((2, 0), (1, 1), False),
+        ((-1, 1), (1, 1), True),
+        ((), (1, 1), True),
+    ],
+    ids=[
+        "nobody listens",
+        "one is missing",
+        "more than ours",
+        "another topic does not make up",
+        "no such topic",
+        "old",
+    ],
+)
+def test_who_is_found(theirs: tuple[int, ...], ours: tuple[int, ...], found: bool) -> None:
+    assert is_found(theirs, ours) == found
 
 
 def test_without_an_understudy_everything_is_shown() -> None:

@@ -26,8 +26,9 @@ from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.directions import Directions
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.motion_messages import to_sample
-from avatar_forcing_ros.nodes.ros_outlet import publish_from
+from avatar_forcing_ros.nodes.ros_outlet import RosOutlet, publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_word
@@ -122,14 +123,9 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             SessionConfig(speech_ahead_ms=output.speech_ahead_ms, every_frame=on_simulated_time),
             lease,
         )
-        outlet: Outlet = publish_from(self, self._bundle.space, output)
-        self._stage: StageOutlet | None = None
-        if lease.shared:
-            reports = self.advertise(LeadingRole, "stage/leader", qos.STREAM)
-            now_ns = lambda: self.get_clock().now().nanoseconds  # noqa: E731
-            outlet = self._stage = StageOutlet(outlet, lease, reports, now_ns, self._portrait_path)
-            undo.callback(self._stage.leave)
-            self.listen(Stage, "stage", lambda message: lease.hear(to_word(message)), qos.LATCHED)
+        publishing = publish_from(self, self._bundle.space, output)
+        self._stage = self._shared_stage(publishing, lease, undo) if lease.shared else None
+        outlet: Outlet = self._stage or publishing
         outlet.changed(self._session.mood, deciding.now_ns())
         self._session.outlets.append(outlet)
         self.work("presentation", outbox.turn, presenting.close)
@@ -143,6 +139,16 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         undo.callback(self.remove_post_set_parameters_callback, self._turn_dials)
         self._asked_ns, self._shown_before = deciding.now_ns(), 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    def _shared_stage(self, publishing: RosOutlet, lease: Lease, undo: ExitStack) -> StageOutlet:
+        reports = self.advertise(LeadingRole, "stage/leader", qos.STREAM)
+        farewell = undo.enter_context(ExitStack())  # once the messenger has ended, so that nothing follows
+        messenger = Messenger(self, "reports")
+        now_ns = lambda: self.get_clock().now().nanoseconds  # noqa: E731
+        stage = StageOutlet(publishing, lease, reports, messenger, now_ns, self._portrait_path)
+        farewell.callback(stage.leave)
+        self.listen(Stage, "stage", lambda message: lease.hear(to_word(message)), qos.LATCHED)
+        return stage
 
     @property
     def inputs(self) -> dict[str, InputWatch]:

@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from rclpy.qos import QoSProfile
 
 from avatar_forcing_ros.messages.outlet import (
     COMPRESSED,
+    FRAME_INFO,
     IMAGE,
     KINDS_OF_PICTURES,
+    MOTION,
     OUTPUTS,
+    PLAYBACK,
+    SPEECH,
     STATE,
     MessageOutlet,
 )
@@ -50,7 +54,22 @@ class Named(Protocol):
         ...
 
 
-def publish_from(node: Publishes, space: Named, config: OutputConfig) -> MessageOutlet:
+class RosOutlet(MessageOutlet):
+    """Publishes; `publish_from` makes it."""
+
+    publishers: Mapping[str, Any]
+
+    def readers(self) -> tuple[int, ...]:
+        """Subscriptions found so far by each publisher of pictures and what goes with them; -1 where there is none."""
+        found = (self.publishers.get(topic) for topic in _FLEETING)
+        return tuple(-1 if publisher is None else publisher.get_subscription_count() for publisher in found)
+
+
+_FLEETING = (IMAGE, COMPRESSED, FRAME_INFO, MOTION, SPEECH, PLAYBACK)
+"""What is lost for who has not been found when it is published; the state is latched."""
+
+
+def publish_from(node: Publishes, space: Named, config: OutputConfig) -> RosOutlet:
     """Advertise what an avatar presents; the outlet publishes it until the node is deactivated."""
     pictures = [topic for topic, wanted in ((IMAGE, config.raw), (COMPRESSED, config.compressed)) if wanted]
     kinds = OUTPUTS | {topic: KINDS_OF_PICTURES[topic] for topic in pictures}
@@ -63,4 +82,6 @@ def publish_from(node: Publishes, space: Named, config: OutputConfig) -> Message
         if topic != COMPRESSED or publisher.get_subscription_count():  # compressing is dear
             publisher.publish(build())
 
-    return MessageOutlet(make, emit, lambda: node.get_clock().now().nanoseconds, space.name, tuple(space.names), config)
+    outlet = RosOutlet(make, emit, lambda: node.get_clock().now().nanoseconds, space.name, tuple(space.names), config)
+    outlet.publishers = publishers
+    return outlet

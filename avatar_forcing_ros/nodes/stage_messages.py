@@ -40,4 +40,5 @@ def to_report(message: LeadingRole) -> Report:
         utterances=tuple(message.utterances),
         portrait_sha256=message.portrait_sha256,
         leaving=message.leaving,
+        readers=tuple(message.readers),
     )

@@ -9,13 +9,16 @@ import platform
 from array import array
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from avatar_forcing_ros.msg import LeadingRole
+from avatar_forcing_ros.nodes.messenger import Messenger
+from avatar_forcing_ros.nodes.ros_outlet import RosOutlet
 from avatar_forcing_ros.nodes.ros_time import to_stamp
-from avatar_forcing_ros.session.outlet import Mood, Outlet, Shown
+from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
 from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent
@@ -31,6 +34,7 @@ class StageOutlet:
         inner: publishes.
         lease: says whether the generator is on stage.
         reports: publisher of LeadingRole messages.
+        messenger: publishes them.
         now_ns: the node's clock.
         portrait: file of the portrait.
 
@@ -38,8 +42,17 @@ class StageOutlet:
         portrait: as given; another one when the portrait is changed.
     """
 
-    def __init__(self, inner: Outlet, lease: Lease, reports: Any, now_ns: Callable[[], int], portrait: str) -> None:
+    def __init__(
+        self,
+        inner: RosOutlet,
+        lease: Lease,
+        reports: Any,
+        messenger: Messenger,
+        now_ns: Callable[[], int],
+        portrait: str,
+    ) -> None:
         self._inner, self._lease, self._reports, self._now_ns = inner, lease, reports, now_ns
+        self._messenger = messenger
         self.portrait = portrait
         self._held: deque[PlaybackEvent] = deque(maxlen=_HELD)
         self._mood: Mood | None = None
@@ -101,6 +114,7 @@ class StageOutlet:
             term=self._lease.term,
             on_stage=on_stage,
             epoch=frame.epoch,
+            readers=[] if on_stage else list(self._inner.readers()),
             latent=array("f", frame.latent.astype(np.float32)),
             utterances=self._lease.utterances,
             portrait=self.portrait,
@@ -110,4 +124,4 @@ class StageOutlet:
         )
         report.header.stamp = to_stamp(frame.stamp_ns)
         self._newest = report
-        self._reports.publish(report)
+        self._messenger.send(partial(self._reports.publish, report))

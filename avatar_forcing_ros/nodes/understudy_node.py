@@ -17,6 +17,7 @@ import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,14 @@ from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, Playbac
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
 from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
 from avatar_forcing_ros.nodes.understudy_face import FACEMESH, Face, first_face, load_face, motion_space_of
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
-from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch
+from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch, is_found
 from avatar_forcing_ros.signals import NANOSECONDS, AvatarFrame
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, stamp_of
@@ -49,6 +51,8 @@ _LISTENS_LONGER_S = 3.0
 _SETTLES_FRAMES = 30
 _MOUTH_SETTLES_FRAMES = 7
 _PORTRAIT_PATIENCE_S = 8.0
+_READERS_PATIENCE_S = 6.0
+"""A subscription whose process was killed is counted for up to 20 s, and a new generator will never find it."""
 _SILENT_S = 3.5
 _OFTEN, _OFTEN_S = 3, 600.0
 _FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
@@ -102,6 +106,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._role: LeadingRole | None = None
         self._wanted: tuple[str, str] | None = None
         self._asked_pid, self._asked_s = 0, 0.0
+        self._unseen_since_s: float | None = None
         self._stopped_pid = 0
         self._stopped = 0
         self._entries_s: deque[float] = deque(maxlen=100)
@@ -114,6 +119,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._mood: Mood | None = None
         self._say = self.advertise(Stage, "stage", qos.LATCHED)
         self._playback = self.advertise(PlaybackEvent, "avatar/playback", qos.STREAM)
+        self._messenger = Messenger(self, "messages")
         self._set_portrait = self.create_client(SetPortrait, "generator/set_portrait")
         undo.callback(self.destroy_client, self._set_portrait)
         self.listen(LeadingRole, "stage/leader", self._hear_leader, qos.STREAM)
@@ -190,16 +196,15 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         if now_s - self._begun_s < listens_s and self._role is None:
             return
         with self._lock:
-            cue = self._watch.tick(stamp, now_s, self._portrait_fits(now_s))
+            cue = self._watch.tick(stamp, now_s, self._portrait_fits(now_s) and self._readers_are_found(now_s))
             self._end_what_is_over(now_s)
-            word = self._watch.word(tuple(self._ledger.ended)) if cue.says else None
-        if word is not None:
-            self._say.publish(from_word(word))
+            if cue.says:
+                self._say_word()
         if cue.plays:
             self._show(cue, stamp)
-        if not self._watch.on_stage:
+        if not self._watch.on_stage and self._mood is not None:
             self._mood = None
-            self._outlet.forget_state()
+            self._messenger.send(self._outlet.forget_state)
         self._note_entry(cue, now_s)
         self._stop_who_hangs(now_s)
 
@@ -216,13 +221,13 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         mood = Mood(DEGRADED, self._watch.epoch, detail=f"the understudy: {self._watch.why}", on_stage=UNDERSTUDY)
         if mood != self._mood:
             self._mood = mood
-            self._shows.changed(mood, stamp)
+            self._messenger.send(partial(self._shows.changed, mood, stamp))
 
     def _move(self, cue: Cue, number: int) -> NDArray[np.float32]:
         """The motion to draw: idling, into which the generator's newest motion fades out, or which fades into it."""
         if self._space != FACEMESH:
             return np.zeros(0, np.float32)
-        idle = self._idle.at(number)
+        idle: NDArray[Any] = self._idle.at(number)
         with self._lock:
             lead = None if self._role is None else np.array(self._role.latent, np.float32)
         if cue.steps_in and len(self._motion) == len(idle):
@@ -250,10 +255,14 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
                 utterance_id=utterance_id, event=PlaybackEvent.INTERRUPTED, position=to_duration(position_ns)
             )
             event.header.stamp = to_stamp(self._waiter.now_ns())
-            self._playback.publish(event)
+            self._messenger.send(partial(self._playback.publish, event))
             self.get_logger().warning(f"{utterance_id} was cut off after {position_ns / NANOSECONDS:.2f} s")
         if ends:
-            self._say.publish(from_word(self._watch.word(tuple(self._ledger.ended))))
+            self._say_word()
+
+    def _say_word(self) -> None:
+        word = from_word(self._watch.word(tuple(self._ledger.ended)))
+        self._messenger.send(partial(self._say.publish, word))
 
     def _stop_who_hangs(self, now_s: float) -> None:
         role, patience_s = self._role, self.config.stop_silent_after_s
@@ -299,6 +308,15 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             if self._set_portrait.service_is_ready():
                 self._set_portrait.call_async(SetPortrait.Request(path=path))
         return now_s - self._asked_s > _PORTRAIT_PATIENCE_S
+
+    def _readers_are_found(self, now_s: float) -> bool:
+        """Whether a generator that waits will be seen by everybody who sees us; for the dead it need not wait long."""
+        role = self._role
+        if role is None or not self._watch.on_stage or is_found(role.readers, self._shows.readers()):
+            self._unseen_since_s = None
+            return True
+        self._unseen_since_s = now_s if self._unseen_since_s is None else self._unseen_since_s
+        return now_s - self._unseen_since_s > _READERS_PATIENCE_S
 
     # --- health ----------------------------------------------------------------------------------------------------
 

@@ -51,7 +51,10 @@ class Word:
 
 @dataclass(frozen=True)
 class Report:
-    """What the generator says with each frame; see msg/LeadingRole.msg."""
+    """What the generator says with each frame; see msg/LeadingRole.msg.
+
+    `readers` are the subscriptions that each of its publishers has found, always in the same order of topics.
+    """
 
     stamp_ns: int
     term: int
@@ -60,6 +63,7 @@ class Report:
     utterances: Sequence[str] = ()
     portrait_sha256: str = ""
     leaving: bool = False
+    readers: Sequence[int] = ()
 
 
 class Lease:
@@ -173,6 +177,19 @@ class Lease:
         return self.shared and self._clock_s() - self._shown_s > LEASE_S
 
 
+def is_found(readers: Sequence[int], by_us: Sequence[int]) -> bool:
+    """Whether who comes on stage is seen by everybody who sees us.
+
+    The middleware takes from a tenth of a second to many to bring a new publisher and each subscription together, and
+    what is published before is lost without a word.
+
+    Args:
+        readers: of a report.
+        by_us: the same of our own publishers.
+    """
+    return all(theirs < 0 or theirs >= ours for theirs, ours in zip(readers, by_us, strict=False))
+
+
 @dataclass(frozen=True)
 class Cue:
     """What the understudy does at one moment of the frame grid.
@@ -242,7 +259,7 @@ class Watch:
         Args:
             stamp_ns: its presentation time.
             now_s: monotonic time.
-            ready: the generator may come on stage as far as the rest is concerned: it has the right portrait.
+            ready: the generator may come on stage as far as the rest goes: it has the right portrait and its readers.
         """
         if self._tick_s is None or now_s - self._tick_s > _ASLEEP_S:
             self._wake(now_s, None if self._tick_s is None else now_s - self._tick_s)
@@ -289,6 +306,7 @@ class Watch:
         if self._granted_ns is not None and (stamp_ns >= self._granted_ns or self._granted_ns - stamp_ns > NANOSECONDS):
             self.on_stage, self.from_ns, self._shown_s = False, self._granted_ns, now_s
             return Cue(plays=False, says=True)
+        ready = ready or self._granted_ns is not None  # a word that was given holds
         if not (ready and self._keeps_time(stamp_ns, now_s)):
             lost, self._faded, self._granted_ns = self._faded > 0, 0, None
             return Cue(plays=True, steps_in=lost, says=regular or lost)
