@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, close_lips, expression_basis, parted
+from avatar_forcing_ros.motion.facemesh.basis import (
+    EXPRESSIONS,
+    JOINT,
+    close_lips,
+    expression_basis,
+    joint_shares,
+    parted,
+)
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
 from avatar_forcing_ros.motion.facemesh.drawing.limits import soft_limit
 from avatar_forcing_ros.motion.facemesh.drawing.raster import draw_triangles, lay_over
@@ -178,7 +185,7 @@ def test_canonical_face_is_symmetric_closed_and_whole() -> None:
 
 def test_expressions_move_what_gains_say() -> None:
     points = canonical_face().points[:468]
-    basis = dict(zip(EXPRESSIONS, expression_basis(points), strict=True))
+    basis = dict(zip(EXPRESSIONS + JOINT, expression_basis(points), strict=True))
     left, right = MOUTH_CORNERS
     gap = basis["jaw_open"][LOWER_LIP[3, 5], 1] - basis["jaw_open"][UPPER_LIP[3, 5], 1]
     assert gap == pytest.approx(GAINS.jaw_gap, rel=0.05)
@@ -186,9 +193,35 @@ def test_expressions_move_what_gains_say() -> None:
     assert basis["smile"][right, 1] < -0.08
     assert basis["pucker"][right, 0] == pytest.approx(-GAINS.pucker_in, rel=0.1)
     assert basis["brow_raise"][RIGHT_EYE.brow, 1] == pytest.approx(-GAINS.brow_up)
-    assert np.allclose(basis["brow_raise"][RIGHT_EYE.outline], 0)
+    assert np.allclose(basis["brow_raise"][RIGHT_EYE.lower_lid], 0)
+    assert -0.03 < basis["brow_raise"][RIGHT_EYE.upper_lid, 1].min() < 0, "raised brows widen the eyes a little"
+    inner, outer = basis["oblique"][[107, 46], 1]
+    assert inner < -0.05 < 0 < outer, "the inner ends rise, the outer ones fall"
+    assert basis["cheeks"][RIGHT_EYE.lower_lid, 1].max() < 0 and np.allclose(basis["cheeks"][RIGHT_EYE.upper_lid], 0)
     for name, motion in basis.items():
         assert np.allclose(motion[canonical_face().mirror[:468]] * [-1, 1, 1], motion, atol=2e-3), name
+
+
+def test_what_needs_several_channels_comes_with_all_of_them_and_grows() -> None:
+    assert joint_shares(0.3, 0.8, 0.0) == joint_shares(-0.5, -0.2, 0.9) == (0, 0)
+    assert joint_shares(1.0, 0.5, 0.6) == (1, 1)
+    broad = [joint_shares(smile, 0, 0)[0] for smile in np.linspace(0, 1, 21)]
+    assert (np.diff(broad) >= 0).all() and max(np.diff(broad)) < 0.13
+
+
+def test_a_smile_narrows_the_eye_from_below(portrait: FaceMeshPortrait) -> None:
+    """Of the rows of the eyeball that a half shut eye still shows, a smiling one shows higher ones, and as many."""
+    eye = portrait._renderer.model.eyes[0]
+    column = int(np.argmax(eye.lower - eye.upper))
+
+    def rows(smile: float) -> NDArray:
+        texture = np.zeros((256, 256, 4), np.uint8)
+        eye.paint(texture, 0.4, 0.0, 0.0, smile)
+        patch = texture[eye.top : eye.top + len(eye.socket), eye.left + column, :3].astype(int)
+        return np.flatnonzero(np.abs(patch - eye.shut[:, column].astype(int)).sum(1) > 40)
+
+    plain, smiling = rows(0.0), rows(1.0)
+    assert smiling.mean() < plain.mean() - 1.0 and abs(len(smiling) - len(plain)) <= 1
 
 
 def test_press_closes_open_lips() -> None:

@@ -31,6 +31,9 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
 
 EXPRESSIONS = ("jaw_open", "smile", "stretch", "pucker", "press", "upper_lip", "brow_raise", "brow_furrow")
 """Channels that move vertices; lids and gaze are painted (see `eyes.py`)."""
+JOINT = ("cheeks", "oblique")
+"""What only comes with several channels, or with much of one: cheeks that rise under a broad smile, brows whose inner
+ends rise when they are raised and furrowed at once, as in grief and fear."""
 
 ROLL_IN = 0.28
 """Share of a lip's height that `press` rolls inwards."""
@@ -67,6 +70,27 @@ distance does too. Parted so, a small opening is seen, and MediaPipe reads back 
 """
 
 
+LID_RAISED = 0.018
+"""How far raised brows pull the upper lids up: wide eyes."""
+
+BROAD_FROM = 0.35
+"""The smile from which cheeks rise and lines show beside the eyes."""
+
+
+def broad(smile: float) -> float:
+    """How much of a broad smile a `smile` is, 0 to 1.
+
+    Source: in broad smiles cheeks rise whether they are felt or not, Krumhuber and Manstead, "Can Duchenne smiles be
+    feigned?", 2009.
+    """
+    return float(_smooth_step(BROAD_FROM, 1.0, np.asarray(smile)))
+
+
+def joint_shares(smile: float, brow_raise: float, brow_furrow: float) -> tuple[float, float]:
+    """Shares of `JOINT`."""
+    return broad(smile), float(np.clip(2 * min(brow_raise, brow_furrow), 0, 1))
+
+
 def parted(jaw_open: float) -> float:
     """The opening that is drawn for a `jaw_open` within 0 and 1: the same at both ends, more in between."""
     return jaw_open + PARTING * (1 - jaw_open) * float(1 - np.exp(-jaw_open / PARTED_FROM))
@@ -97,7 +121,7 @@ class LipCurve:
 
 
 def expression_basis(points: NDArray, gains: ExpressionGains = GAINS, brow_share: float = 1.0) -> NDArray[np.float32]:
-    """(len(EXPRESSIONS), V, 3) displacements at channel value 1.
+    """(len(EXPRESSIONS) + len(JOINT), V, 3) displacements at channel value 1, and those of `JOINT`.
 
     Args:
         points: (V, 3) head-space vertices of the neutral face, the first 468 MediaPipe's.
@@ -105,7 +129,7 @@ def expression_basis(points: NDArray, gains: ExpressionGains = GAINS, brow_share
         brow_share: share of brow motion that is shown; less than 1 keeps glasses from bending.
     """
     curve = _lip_curve(points)
-    basis = np.zeros((len(EXPRESSIONS), len(points), 3))
+    basis = np.zeros((len(EXPRESSIONS) + len(JOINT), len(points), 3))
     basis[0] = _jaw_open(points, curve, gains)
     basis[1] = _smile(points, curve, gains)
     basis[2] = _stretch(points, curve, gains)
@@ -114,6 +138,8 @@ def expression_basis(points: NDArray, gains: ExpressionGains = GAINS, brow_share
     basis[5] = _upper_lip(points, curve, gains)
     basis[6] = _brow_raise(points, gains) * brow_share
     basis[7] = _brow_furrow(points, gains) * brow_share
+    basis[8] = _cheeks(points)
+    basis[9] = _oblique(points) * brow_share
     basis[1:, SKIN_LANDMARKS:] = 0.0
     return basis.astype(np.float32)
 
@@ -199,6 +225,17 @@ def _smile(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[
     return motion
 
 
+def _cheeks(points: NDArray) -> NDArray[np.float64]:
+    """Cheeks further up, out and forward, and the lower lids with them."""
+    bump = _bump(points, MOUTH_CORNERS, (0.20, -0.50), (0.30, 0.24))
+    motion = bump[:, None] * np.array([0.0, -0.05, -0.05])
+    motion[:, 0] += bump * 0.025 * np.sign(points[:, 0])
+    for eye in EYES:
+        motion[eye.lower_lid] = [0, -0.012, 0]
+        motion[np.concatenate([eye.upper_lid, eye.corners])] = 0
+    return motion
+
+
 def _bump(points: NDArray, centres: NDArray, shift: tuple[float, float], reach: tuple[float, float]) -> NDArray:
     """(V,) two mirrored bumps of height 1 beside the landmarks `centres`."""
     total = np.zeros(len(points))
@@ -273,7 +310,16 @@ def _brow_height(points: NDArray) -> NDArray[np.float64]:
 
 
 def _brow_raise(points: NDArray, gains: ExpressionGains) -> NDArray[np.float64]:
-    return np.outer(_brow_height(points), [0, -gains.brow_up, 0])
+    motion = np.outer(_brow_height(points), [0, -gains.brow_up, 0])
+    for eye in EYES:
+        motion[eye.upper_lid[1:-1]] = [0, -LID_RAISED, 0]
+    return motion
+
+
+def _oblique(points: NDArray) -> NDArray[np.float64]:
+    """Inner ends of the brows up, outer ends a little down."""
+    outer = np.clip((np.abs(points[:, 0]) - 0.12) / 0.55, 0, 1)
+    return np.outer(_brow_height(points) * (0.10 * (1 - outer) - 0.035 * outer), [0, -1, 0])
 
 
 def _brow_furrow(points: NDArray, gains: ExpressionGains) -> NDArray[np.float64]:

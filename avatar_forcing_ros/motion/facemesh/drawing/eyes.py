@@ -17,6 +17,8 @@ from avatar_forcing_ros.motion.facemesh.kernel import kernel, single
 
 LOWER_LID_SHARE = 0.12
 """Part of the opening that the lower lid closes; the upper lid does the rest."""
+SMILE_LOWER_LID = 0.55
+"""What it closes more in a full smile, whose cheeks push it up: lids that only came down would look sleepy."""
 LID_FOLLOWS_GAZE = 0.22
 """Closure of the upper lid when the eyes look fully down."""
 SOFT_EDGE = 1.4
@@ -64,14 +66,15 @@ class EyePatch:
     gaze_side: float
     gaze_down: float
 
-    def paint(self, texture: NDArray[np.uint8], blink: float, gaze_x: float, gaze_y: float) -> None:
+    def paint(self, texture: NDArray[np.uint8], blink: float, gaze_x: float, gaze_y: float, smile: float = 0.0) -> None:
         """Paint the eye into `texture` (S, S, 4); values as in `channels.py`."""
         closure = min(1.0, blink + LID_FOLLOWS_GAZE * max(gaze_y, 0.0) * (1 - blink))
+        lower_share = LOWER_LID_SHARE + SMILE_LOWER_LID * max(smile, 0.0)
         height, width = self.socket.shape
         paint_eye(
             texture[self.top : self.top + height, self.left : self.left + width],
             self.open, self.shut, self.socket, self.white, self.iris, self.lashes, self.upper, self.lower,
-            single(self.lash), single(closure),
+            single(self.lash), single(closure), single(lower_share),
             single(gaze_x * self.gaze_side), single(gaze_y * self.gaze_down),
         )  # fmt: skip
 
@@ -79,7 +82,7 @@ class EyePatch:
 @kernel
 def paint_eye(
     target: NDArray, opened: NDArray, shut: NDArray, socket: NDArray, white: NDArray, iris: NDArray, lashes: NDArray,
-    upper: NDArray, lower: NDArray, lash: float, closure: float, side: float, down: float,
+    upper: NDArray, lower: NDArray, lash: float, closure: float, lower_share: float, side: float, down: float,
 ) -> None:  # fmt: skip
     """Paint one eye into `target` (H, W, 4) uint8; the other arrays are those of `EyePatch`, motions in pixels."""
     height, width = socket.shape
@@ -88,8 +91,8 @@ def paint_eye(
     for column in range(width):
         gap = lower[column] - upper[column]
         between = min(1.0, max(0.0, gap / (1.5 * lash)))  # 0 beside the eye
-        low_edge = lower[column] - LOWER_LID_SHARE * closure * gap
-        edge = upper[column] + closure * (low_edge - upper[column])
+        low_edge = lower[column] - lower_share * closure * gap
+        edge = low_edge - (1.0 - closure) * (1.0 - LOWER_LID_SHARE * closure) * gap  # as open, whichever lid moves
         edge_row = min(height - 1, max(0, int(edge)))
         for row in range(height):
             ball = min(1.0, max(0.0, 0.5 + (row - edge) / SOFT_EDGE)) * min(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Folds of the skin that a bent photograph lacks: from nose to mouth with a smile, between the brows with a furrow.
+"""Folds of the skin that a bent photograph lacks, with a smile and a furrow: beside the mouth, the eyes, the brows.
 
 They are painted into the texture as light and shade before it is bent.
 """
@@ -44,6 +44,7 @@ class Folds:
 
     smile: FoldPatch
     furrow: FoldPatch
+    eyes: tuple[FoldPatch, FoldPatch]
 
 
 @kernel

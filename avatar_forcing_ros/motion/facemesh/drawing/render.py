@@ -10,7 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.basis import EXPRESSIONS, LOWER_SHARE, close_lips, jaw_under_press, parted
+from avatar_forcing_ros.motion.facemesh.basis import (
+    EXPRESSIONS,
+    LOWER_SHARE,
+    broad,
+    close_lips,
+    jaw_under_press,
+    joint_shares,
+    parted,
+)
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.drawing.limits import soft_limit
 from avatar_forcing_ros.motion.facemesh.drawing.model import PortraitMesh, PortraitModel
@@ -124,6 +132,8 @@ class FrameRenderer:
         """(V, 3) head-space vertices with this expression."""
         press = shares[EXPRESSIONS.index("press")]
         shares[EXPRESSIONS.index("jaw_open")] = jaw_under_press(shares[EXPRESSIONS.index("jaw_open")], press)
+        joint = joint_shares(*(shares[EXPRESSIONS.index(name)] for name in ("smile", "brow_raise", "brow_furrow")))
+        shares = np.append(shares, joint)
         points = self.model.neutral + (shares.astype(np.float32) @ self._flat_basis).reshape(-1, 3)
         if press > 0:
             close_lips(points, press)
@@ -153,12 +163,15 @@ class FrameRenderer:
 
     def _paint_texture(self, motion: NDArray) -> None:
         folds = self.model.folds
-        folds.smile.paint(self._texture, max(0.0, motion[INDEX["smile"]]))
+        smile = max(0.0, motion[INDEX["smile"]])
+        folds.smile.paint(self._texture, smile)
+        for lines in folds.eyes:
+            lines.paint(self._texture, broad(smile))
         folds.furrow.paint(self._texture, motion[INDEX["brow_furrow"]])
         gaze_x, gaze_y = motion[INDEX["gaze_x"]], motion[INDEX["gaze_y"]]
         right, left = self.model.eyes
-        right.paint(self._texture, motion[INDEX["blink_right"]], gaze_x, gaze_y)
-        left.paint(self._texture, motion[INDEX["blink_left"]], gaze_x, gaze_y)
+        right.paint(self._texture, motion[INDEX["blink_right"]], gaze_x, gaze_y, smile)
+        left.paint(self._texture, motion[INDEX["blink_left"]], gaze_x, gaze_y, smile)
 
     def _warp(self, picture: NDArray[np.float32], posed: NDArray) -> None:
         """Bend the texture: what lies outside the face first, then the face from back to front."""

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepares the light and shade of folds: from nose to mouth, and between the brows."""
+"""Prepares the light and shade of folds: from nose to mouth, between the brows, and around the eyes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.drawing.folds import FoldPatch, Folds
+from avatar_forcing_ros.motion.facemesh.landmarks import LEFT_EYE, RIGHT_EYE, EyeLandmarks
 
 NOSE_WINGS = np.array([129, 358])
 MOUTH_ENDS = np.array([61, 291])
@@ -26,12 +27,14 @@ class FoldConfig:
         smile_shade: darkest of the fold beside the mouth at a full smile.
         cheek_light: lightening of the cheek beside it.
         furrow_shade: darkest of the two lines between the brows.
+        eye_shade: darkest of the lines beside the eyes and above the cheeks at a full smile.
     """
 
     width: float = 0.034
     smile_shade: float = 0.11
     cheek_light: float = 0.045
     furrow_shade: float = 0.16
+    eye_shade: float = 0.065
 
 
 def cut_folds(image: NDArray[np.uint8], landmarks: NDArray, scale: float, config: FoldConfig | None = None) -> Folds:
@@ -48,7 +51,50 @@ def cut_folds(image: NDArray[np.uint8], landmarks: NDArray, scale: float, config
     return Folds(
         smile=_patch(image, beside_mouth, scale, config.width, -config.smile_shade, config.cheek_light),
         furrow=_patch(image, furrows, scale, 0.7 * config.width, -config.furrow_shade, 0.03),
+        eyes=(_eye_lines(image, marks, RIGHT_EYE, scale, config), _eye_lines(image, marks, LEFT_EYE, scale, config)),
     )
+
+
+def _eye_lines(
+    image: NDArray[np.uint8], marks: NDArray, eye: EyeLandmarks, scale: float, config: FoldConfig
+) -> FoldPatch:
+    """Three short lines that fan out beside the eye, and the crease that a cheek pushes up below it."""
+    middle = marks[eye.corners].mean(0)
+    outer = max(marks[eye.corners], key=lambda corner: abs(corner[0] - marks[NOSE_WINGS, 0].mean()))
+    outwards = np.sign(outer[0] - middle[0])
+    t = np.linspace(0, 1, 10)[:, None]
+    curves = []
+    for slope in (-0.45, 0.05, 0.5):
+        begin = outer + scale * np.array([0.14 * outwards, 0.14 * slope])
+        curves.append(begin + t * scale * np.array([0.10 * outwards, 0.10 * slope]))
+    across = np.linspace(-0.17, 0.22, 24)
+    below = marks[eye.lower_lid, 1].max() + scale * (0.17 + 0.05 * (1 - (across / 0.22) ** 2))
+    curves.append(np.column_stack([middle[0] + outwards * across * scale, below]))
+    return _lines(image, curves, scale, (0.012, 0.012, 0.012, 0.045), -config.eye_shade)
+
+
+def _lines(
+    image: NDArray[np.uint8], curves: list[NDArray], scale: float, widths: tuple[float, ...], dark: float
+) -> FoldPatch:
+    """Shade on the curves alone, fading to their ends."""
+    rows, columns, low, high = _window(image, np.vstack(curves), 0.08 * scale)
+    shade = np.zeros(rows.shape, np.float32)
+    for curve, width in zip(curves, widths, strict=True):
+        gap = np.hypot(columns[..., None] - curve[:, 0], rows[..., None] - curve[:, 1]) / scale
+        taper = np.sin(np.pi * (gap.argmin(-1) + 0.5) / len(curve))
+        shade += dark * taper * np.exp(-((gap.min(-1) / width) ** 2))
+    skin = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    return FoldPatch(int(low[0]), int(low[1]), skin, _fade_rim(shade))
+
+
+def _window(
+    image: NDArray[np.uint8], points: NDArray, margin: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
+    """Rows and columns of the pixels around some points, and their first and last corner."""
+    low = np.floor(points.min(0) - margin).astype(int).clip(0)
+    high = np.ceil(points.max(0) + margin).astype(int).clip(None, np.array(image.shape[1::-1]))
+    rows, columns = np.mgrid[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    return rows, columns, low, high
 
 
 def _curve(wing: NDArray, end: NDArray, outwards: float) -> NDArray[np.float64]:
@@ -66,9 +112,7 @@ def _patch(
 ) -> FoldPatch:
     """Shade around the curves: dark on them, light on the side away from the picture's middle, fading to their ends."""
     points = np.vstack(curves)
-    low = np.floor(points.min(0) - 0.2 * scale).astype(int).clip(0)
-    high = np.ceil(points.max(0) + 0.2 * scale).astype(int).clip(None, np.array(image.shape[1::-1]))
-    rows, columns = np.mgrid[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    rows, columns, low, high = _window(image, points, 0.2 * scale)
     shade = np.zeros(rows.shape, np.float32)
     for curve in curves:
         gap = np.hypot(columns[..., None] - curve[:, 0], rows[..., None] - curve[:, 1]) / scale
