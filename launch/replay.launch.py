@@ -23,6 +23,8 @@ from avatar_forcing_ros.nodes.launching import (
     flag,
     node_action,
     number,
+    standard,
+    standard_arguments,
     value,
 )
 
@@ -32,6 +34,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *avatar_arguments(),
+            *standard_arguments("true"),
             argument("bag", None, "folder of the bag"),
             argument("record", "", "folder of a bag to record what the avatar presents into; empty records nothing"),
             argument("rate", "1.0", "seconds of the bag in a second, at most"),
@@ -47,6 +50,9 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    common = standard(context)
+    if not common.use_sim_time:
+        raise ValueError("use_sim_time must be true, for a replay lives in the bag's time, got false")
     played = graph.PlayedBag(
         value(context, "bag"),
         value(context, "record"),
@@ -60,12 +66,14 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     player = value(context, "player")
     if player not in ("ours", "rosbag2"):
         raise ValueError(f"player must be ours or rosbag2, got {player!r}")
+    if player == "rosbag2" and common.namespace:
+        raise ValueError(f"player must be ours in a namespace, for rosbag2 plays into the root, got {player!r}")
     if player == "ours":
-        actions = {node.executable: node_action(node) for node in nodes}
+        actions = {node.executable: node_action(node, common) for node in nodes}
         return [*actions.values(), _end_with(actions["bag_player_node"])]
     play = ["ros2", "bag", "play", played.bag, "--clock", "100", "--rate", str(played.rate)]
     playing = ExecuteProcess(cmd=play, output="screen")
-    others = [node_action(node) for node in nodes if node.executable != "bag_player_node"]
+    others = [node_action(node, common) for node in nodes if node.executable != "bag_player_node"]
     return [*others, TimerAction(period=number(context, "delay_s", float), actions=[playing]), _end_with(playing)]
 
 

@@ -94,7 +94,7 @@ def launched(module: ModuleType, **given: str) -> list[Any]:
 def parameters(actions: list[Any]) -> dict[str, dict[str, Any]]:
     """Node -> what the launch file sets on it."""
     nodes = [action for action in actions if type(action).__name__ == "Node"]
-    return {node.named["executable"]: node.named["parameters"][1] for node in nodes}
+    return {node.named["executable"]: node.named["parameters"][-1] for node in nodes}
 
 
 def test_the_live_launch_file_hands_on_all_it_is_given(load) -> None:
@@ -115,13 +115,46 @@ def test_without_devices_the_live_launch_file_leaves_them_to_drivers(load) -> No
     found = parameters(launched(load("avatar")))
 
     assert "media_source_node" not in found
-    assert found["display_node"] == {"speaker": False}
+    assert found["display_node"] == {}
     assert not {"model", "portrait"} & set(found["generator_node"])
 
 
 def test_every_launch_file_sets_what_the_middleware_reads(load) -> None:
     for name in ("avatar", "demo", "replay"):
         assert {"FASTRTPS_DEFAULT_PROFILES_FILE", "OMP_NUM_THREADS"} <= described(load(name)).variables
+
+
+@pytest.fixture(params=["avatar", "demo", "replay"])
+def every_file(request: pytest.FixtureRequest, load, tmp_path: Path):
+    """Launches any of the files, with what it cannot do without."""
+    needed = {"bag": str(write_bag(tmp_path / "in", conversation()))} if request.param == "replay" else {}
+    return lambda **given: [
+        action for action in launched(load(request.param), **needed, **given) if type(action).__name__ == "Node"
+    ]
+
+
+def test_every_launch_file_hands_the_standard_arguments_to_every_node(every_file, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("/**:\n  ros__parameters:\n    avatar.seed: 3\n")
+    nodes = every_file(
+        namespace="left", params_file=str(mine), use_sim_time="true", log_level="WARN", autostart="false"
+    )
+
+    assert len(nodes) >= 3
+    for node in nodes:
+        settings, given, said = node.named["parameters"]
+        assert node.named["namespace"] == "left"
+        assert node.named["ros_arguments"] == ["--log-level", "warn"]
+        assert (Path(settings).suffix, given) == (".yaml", str(mine))
+        assert said["autostart"] is False
+        assert said["use_sim_time"] is (node.named["executable"] != "bag_player_node")
+
+
+def test_what_no_argument_says_is_left_to_the_parameter_files(every_file) -> None:
+    for node in every_file():
+        assert len(node.named["parameters"]) == 2
+        assert "autostart" not in node.named["parameters"][-1]
+        assert node.named["namespace"] == ""
 
 
 def test_the_demo_ends_with_its_source(load) -> None:
@@ -159,11 +192,21 @@ def test_ros2_bag_play_takes_the_place_of_our_player(load, tmp_path: Path) -> No
     [
         ({"microphone": "yes"}, "microphone must be true or false, got 'yes'"),
         ({"webcam": "/dev/video0"}, r"webcam must be a number \(int\), got '/dev/video0'"),
+        ({"log_level": "loud"}, "log_level must be one of debug, info, warn, error, fatal, got 'loud'"),
+        ({"params_file": "/no/such.yaml"}, "params_file must be a file, got '/no/such.yaml'"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(load, given: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         launched(load("avatar"), **given)
+
+
+def test_a_replay_is_not_played_on_another_clock_nor_into_another_namespace(load, tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / "in", conversation())
+    with pytest.raises(ValueError, match="use_sim_time must be true"):
+        launched(load("replay"), bag=str(bag), use_sim_time="false")
+    with pytest.raises(ValueError, match="player must be ours in a namespace"):
+        launched(load("replay"), bag=str(bag), player="rosbag2", namespace="left")
 
 
 def test_an_unknown_player_is_refused(load, tmp_path: Path) -> None:

@@ -101,11 +101,12 @@ def live(
         replace(_node("understudy_node", "live", **vars(avatar)), respawns=True),
         replace(motion, respawns=True),
         replace(generator, kept=True, respawns=True),
-        _node("display_node", "live", speaker=speaker, **own),
+        _node("display_node", "live", **({"speaker": True} if speaker else {}), **own),
     ]
-    if webcam < 0 and not microphone:
-        return listeners
-    return [*listeners, _node("media_source_node", "live", webcam=webcam, microphone=microphone)]
+    # what was not asked for is not said, so that a parameter file may say it
+    devices: dict[str, Value] = {"webcam": webcam} if webcam >= 0 else {}
+    devices |= {"microphone": True} if microphone else {}
+    return [*listeners, _node("media_source_node", "live", **devices)] if devices else listeners
 
 
 def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:

@@ -1,14 +1,19 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a node says about its health on /diagnostics, once a second."""
+"""What a node says about its health on /diagnostics, once a second.
+
+Its first status, `<node>: health`, is the whole; then comes one of its own for each thing that can go wrong by itself,
+such as `<node>: camera`. A node in a namespace is `<namespace>/<node>` there, and its full name is the hardware_id.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
 
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 
@@ -25,39 +30,66 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Health:
-    """One report: a level, a line for a person, and figures by name."""
+    """One report.
+
+    Attributes:
+        level: how bad it is.
+        message: a line for a person.
+        values: figures by name.
+        parts: name of a thing that can go wrong by itself -> what is wrong with it, in one line, or empty.
+    """
 
     level: Level = Level.OK
     message: str = "running"
     values: Mapping[str, object] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 class DiagnosticsPublisher:
-    """Asks a node for its health once a second of the node's clock and publishes the answer."""
+    """Asks a node for its health once a second of the node's clock and publishes the answer.
+
+    While that clock has not begun (`use_sim_time` without /clock) it says so, once a second of the machine's.
+    """
 
     def __init__(self, node: ManagedNode, report: Callable[[], Health]) -> None:
         self._node, self._report = node, report
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = node.create_timer(PERIOD_S, node.guard("diagnostics", self.publish))
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._substitute = node.create_timer(PERIOD_S, node.guard("diagnostics", self._stand_in), clock=steady)
 
     def publish(self) -> None:
         """Publish now."""
-        health = self._report()
-        status = DiagnosticStatus(
-            level=health.level.value,
-            name=f"{self._node.get_name()}: health",
-            message=health.message,
-            hardware_id=self._node.get_fully_qualified_name(),
-            values=[KeyValue(key=key, value=_text(value)) for key, value in health.values.items()],
-        )
-        message = DiagnosticArray(status=[status])
+        links = self._node.links.complaints()
+        health = Health(Level.DEGRADED, links["clock"]) if links["clock"] else self._report()
+        if health.level is Level.OK and links["qos"]:
+            health = replace(health, level=Level.DEGRADED, message=links["qos"])
+        whole = self._status("health", health.level, health.message)
+        whole.values = [KeyValue(key=key, value=_text(value)) for key, value in health.values.items()]
+        parts = {**health.parts, **links}
+        message = DiagnosticArray(status=[whole, *(self._part(name, line) for name, line in parts.items())])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
     def close(self) -> None:
         """Stop reporting."""
-        self._node.destroy_timer(self._timer)
+        for timer in (self._timer, self._substitute):
+            self._node.destroy_timer(timer)
         self._node.destroy_publisher(self._publisher)
+
+    def _stand_in(self) -> None:
+        if self._node.links.clock_complaint:
+            self.publish()
+
+    def _part(self, name: str, complaint: str) -> DiagnosticStatus:
+        return self._status(name, Level.DEGRADED if complaint else Level.OK, complaint or "fine")
+
+    def _status(self, what: str, level: Level, message: str) -> DiagnosticStatus:
+        name = self._node.get_fully_qualified_name()
+        # without the first slash, since aggregators and their viewers make levels of a tree of slashes
+        return DiagnosticStatus(
+            level=level.value, name=f"{name.lstrip('/')}: {what}", message=message, hardware_id=name
+        )
 
 
 def _text(value: object) -> str:

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from launch import LaunchContext
@@ -17,20 +19,80 @@ from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice,
 from avatar_forcing_ros.resources import PACKAGE
 
 Number = TypeVar("Number", int, float)
+_SEVERITIES = ("debug", "info", "warn", "error", "fatal")
 
 
-def node_action(node: NodeProcess) -> Node:
+@dataclass(frozen=True)
+class Standard:
+    """What the launch arguments that every ROS launch file has say.
+
+    Attributes:
+        namespace: of every node and its topics; empty is the root.
+        params_file: parameters of the integrator, above our own; empty is none.
+        use_sim_time: the nodes live on /clock.
+        log_level: from which severity on the nodes say what they have to say.
+        autostart: nodes configure and activate themselves; otherwise a lifecycle manager does it.
+    """
+
+    namespace: str = ""
+    params_file: str = ""
+    use_sim_time: bool = False
+    log_level: str = "info"
+    autostart: bool = True
+
+    @property
+    def parameters(self) -> dict[str, bool]:
+        """Of every node; what is as the nodes have it anyway is left to the parameter files."""
+        differing = {"use_sim_time": self.use_sim_time, "autostart": self.autostart}
+        return {name: value for name, value in differing.items() if value != (name == "autostart")}
+
+
+def node_action(node: NodeProcess, standard: Standard) -> Node:
     """A node of a graph as a launch action."""
+    files = [str(node.settings), *([standard.params_file] if standard.params_file else [])]
     return Node(
         package=PACKAGE,
         executable=node.executable,
+        namespace=standard.namespace,
         arguments=node.own_arguments,
+        ros_arguments=["--log-level", standard.log_level],
         respawn=node.respawns,
         respawn_delay=2.0,
-        parameters=[str(node.settings), dict(node.parameters)],
+        parameters=[*files, {**standard.parameters, **node.parameters}],  # the last one counts
         remappings=list(node.remappings.items()),
         output="screen",
         sigterm_timeout="15",  # after Ctrl-C a recording is finished first; the default is 5 s
+    )
+
+
+def standard_arguments(use_sim_time: str = "false") -> list[DeclareLaunchArgument]:
+    """The arguments that every ROS launch file has."""
+    return [
+        argument("namespace", "", "of all nodes and topics, for a second avatar on the same robot"),
+        argument("params_file", "", "YAML file of parameters, above those of this package (docs/parameters.md)"),
+        argument("use_sim_time", use_sim_time, "live on /clock instead of this machine's clock"),
+        argument("log_level", "info", "debug, info, warn, error or fatal"),
+        argument("autostart", "true", "configure and activate the nodes; false leaves it to a lifecycle manager"),
+    ]
+
+
+def standard(context: LaunchContext) -> Standard:
+    """What those arguments say.
+
+    Raises:
+        ValueError: one of them says what it must not.
+    """
+    log_level, params_file = value(context, "log_level"), value(context, "params_file")
+    if log_level.lower() not in _SEVERITIES:
+        raise ValueError(f"log_level must be one of {', '.join(_SEVERITIES)}, got {log_level!r}")
+    if params_file and not Path(params_file).expanduser().is_file():
+        raise ValueError(f"params_file must be a file, got {params_file!r}")
+    return Standard(
+        namespace=value(context, "namespace"),
+        params_file=str(Path(params_file).expanduser()) if params_file else "",
+        use_sim_time=flag(context, "use_sim_time"),
+        log_level=log_level.lower(),
+        autostart=flag(context, "autostart"),
     )
 
 

@@ -30,6 +30,7 @@ from rclpy.task import Future
 
 from avatar_forcing_ros.graph.keeping import KEEP, keep
 from avatar_forcing_ros.nodes import params
+from avatar_forcing_ros.nodes.links import Links
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
 from avatar_forcing_ros.session.worker import Faults, Worker, describe, one_line
 
@@ -46,6 +47,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     Attributes:
         config: the parameters as they were when the node was configured.
         faults: errors so far, of callbacks and workers.
+        links: what keeps it apart from other nodes.
         finished: done, with the exit status, when the node has nothing more to do.
     """
 
@@ -57,6 +59,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self._configured, self._active = ExitStack(), ExitStack()
         self._subscriptions_active: list[Subscription] = []
         self.faults = Faults(self.get_logger())
+        self.links = Links(self, self.guard)
         self.finished: Future = Future()
         self.declare_parameter(_AUTOSTART, True, ParameterDescriptor(description="configure and activate at once"))
         params.declare(self, defaults)
@@ -91,7 +94,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher:
         """A publisher that lives until the node is deactivated."""
-        publisher = self.create_publisher(message_type, topic, qos)
+        profile, options = self.links.options(topic, qos, publishes=True)
+        publisher = self.create_publisher(message_type, topic, profile, **options)
         self._active.callback(self.destroy_publisher, publisher)
         return publisher
 
@@ -102,7 +106,9 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
         A raw subscription gets the message's bytes.
         """
-        subscription = self.create_subscription(message_type, topic, self.guard(topic, accept), qos, raw=raw)
+        profile, options = self.links.options(topic, qos, publishes=False)
+        guarded = self.guard(topic, accept)
+        subscription = self.create_subscription(message_type, topic, guarded, profile, raw=raw, **options)
         self._subscriptions_active.append(subscription)
         self._active.callback(self._unlisten, subscription)
 
@@ -185,7 +191,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin."""
-        return self._attempt(lambda: self.begin(self._active), undo=self._active)
+        return self._attempt(self._look_around_and_begin, undo=self._active)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """End."""
@@ -203,6 +209,11 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     def _read_and_setup(self) -> None:
         self.config = params.read(self, self._config_type)
         self.setup(self._configured)
+
+    def _look_around_and_begin(self) -> None:
+        self.links.open()
+        self._active.callback(self.links.close)
+        self.begin(self._active)
 
     def _attempt(self, action: Callable[[], None], undo: ExitStack | None = None) -> TransitionCallbackReturn:
         try:

@@ -27,10 +27,13 @@ def severity_of(level: int) -> LoggingSeverity:
     return LoggingSeverity.DEBUG
 
 
-def forward_logging(level: int = logging.INFO) -> None:
-    """Forward everything this package logs; calling it twice changes nothing."""
+def forward_logging() -> None:
+    """Forward what this package logs, from the severity on that ROS shows (`--log-level`).
+
+    Calling it twice changes nothing.
+    """
     logger = logging.getLogger(PACKAGE_LOGGER)
-    logger.setLevel(level)
+    logger.setLevel(int(get_logger(PACKAGE_LOGGER).get_effective_level()))  # both systems count alike
     if not any(isinstance(handler, RosLogHandler) for handler in logger.handlers):
         logger.addHandler(RosLogHandler())
         logger.propagate = False  # else a configured root logger says everything twice

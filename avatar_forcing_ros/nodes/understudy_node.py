@@ -177,8 +177,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
 
     def _hear_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.hardware_id.startswith(self.get_namespace()) and status.name.endswith(": health"):
-                self._others_s[status.name.removesuffix(": health")] = time.monotonic()
+            namespace, _, name = status.hardware_id.rpartition("/")
+            if (namespace or "/") == self.get_namespace() and status.name.endswith(": health"):
+                self._others_s[name] = time.monotonic()
 
     # --- the tick --------------------------------------------------------------------------------------------------
 
