@@ -22,6 +22,7 @@ MAY = {
     "graph/processes.py": "waits for processes, which do not live in ROS time",
     "nodes/bag_player_node.py": "makes the ROS time of a replay, at the asked share of real time",
     "nodes/demo.py": "waits for processes, which do not live in ROS time",
+    "nodes/links.py": "sees that ROS time stands still",
     "session/session.py": "measures how long a block took, for diagnostics",
     "nodes/replay.py": "waits for processes, which do not live in ROS time",
     "nodes/understudy_node.py": "sees whether another process lives, also when ROS time stands still",

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.clock import Clock, ClockType
 
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 
@@ -55,8 +54,7 @@ class DiagnosticsPublisher:
         self._node, self._report = node, report
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = node.create_timer(PERIOD_S, node.guard("diagnostics", self.publish))
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._substitute = node.create_timer(PERIOD_S, node.guard("diagnostics", self._stand_in), clock=steady)
+        node.links.while_time_stands_still = self.publish  # which the timer does not
 
     def publish(self) -> None:
         """Publish now."""
@@ -73,13 +71,9 @@ class DiagnosticsPublisher:
 
     def close(self) -> None:
         """Stop reporting."""
-        for timer in (self._timer, self._substitute):
-            self._node.destroy_timer(timer)
+        self._node.links.while_time_stands_still = None
+        self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
-
-    def _stand_in(self) -> None:
-        if self._node.links.clock_complaint:
-            self.publish()
 
     def _part(self, name: str, complaint: str) -> DiagnosticStatus:
         return self._status(name, Level.DEGRADED if complaint else Level.OK, complaint or "fine")

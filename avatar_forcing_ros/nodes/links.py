@@ -45,6 +45,7 @@ class Links:
 
     Attributes:
         clock_complaint: why the node's time stands still, in one line, or empty.
+        while_time_stands_still: called once a second while it does.
     """
 
     def __init__(self, node: Node, guard: Callable[[str, Callable[..., None]], Callable[..., None]]) -> None:
@@ -55,6 +56,7 @@ class Links:
         self._opened_s = time.monotonic()
         self._timer: Any = None
         self.clock_complaint = ""
+        self.while_time_stands_still: Callable[[], None] | None = None
 
     def open(self) -> None:
         """Begin to look around."""
@@ -114,6 +116,8 @@ class Links:
         elif waited_s > _SILENT_CLOCK_PATIENCE_S:
             self.clock_complaint = "use_sim_time is true, but nothing has come on /clock, so time stands still here"
         self._say(self.clock_complaint)
+        if self.clock_complaint and self.while_time_stands_still is not None:
+            self.while_time_stands_still()
 
     def _say(self, line: str) -> None:
         if line and line not in self._said:
@@ -135,7 +139,7 @@ def _misfit(node: Node, end: _End) -> str:
 
 
 def _in_words(reason: str) -> str:
-    """The reason that rclpy gives, such as `ERROR: Best effort publisher and reliable subscription;`, for a sentence."""
+    """A reason of rclpy, such as `ERROR: Best effort publisher and reliable subscription;`, for a sentence."""
     parts = re.split(r"(ERROR|WARNING): ", reason)
     errors = [text.strip(" ;") for kind, text in zip(parts[1::2], parts[2::2], strict=True) if kind == "ERROR"]
     return "; ".join(text[:1].lower() + text[1:] for text in errors) or reason
