@@ -60,17 +60,17 @@ class AvatarConfig:
         barge_in: lets the user's voice interrupt the avatar.
     """
 
-    seed: int = 0
-    image_size: int = 512
-    lead_ms: int = 80
-    reorder_ms: int = 40
-    interrupt_lead_ms: int = 40
-    input_timeout_ms: int = 500
-    patience_ms: int = 160
-    behind_ms: int = 1000
-    steps: int = 0
-    guidance_avatar: float = -1.0
-    guidance_user: float = -1.0
+    seed: int = field(default=0, metadata={"range": (0, 2**63 - 1)})
+    image_size: int = field(default=512, metadata={"range": (16, 2048)})
+    lead_ms: int = field(default=80, metadata={"range": (0, 10_000)})
+    reorder_ms: int = field(default=40, metadata={"range": (0, 10_000)})
+    interrupt_lead_ms: int = field(default=40, metadata={"range": (1, 10_000)})
+    input_timeout_ms: int = field(default=500, metadata={"range": (40, 60_000)})
+    patience_ms: int = field(default=160, metadata={"range": (0, 10_000)})
+    behind_ms: int = field(default=1000, metadata={"range": (200, 86_400_000)})
+    steps: int = field(default=0, metadata={"range": (0, 1000)})
+    guidance_avatar: float = field(default=-1.0, metadata={"range": (-1.0, 100.0)})
+    guidance_user: float = field(default=-1.0, metadata={"range": (-1.0, 100.0)})
     expressiveness: Expressiveness = field(default_factory=Expressiveness)
     echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
     barge_in: BargeInConfig = field(default_factory=BargeInConfig)

@@ -30,8 +30,8 @@ class BargeInConfig:
     enabled: bool = False
     voice_frames: int = field(default=4, metadata={"range": (1, 50)})
     window_frames: int = field(default=6, metadata={"range": (1, 50)})
-    probability: float = 0.5
-    level_dbfs: float = -50.0
+    probability: float = field(default=0.5, metadata={"range": (0.0, 1.0)})
+    level_dbfs: float = field(default=-50.0, metadata={"range": (-120.0, 0.0)})
 
     def __post_init__(self) -> None:
         if not 1 <= self.voice_frames <= self.window_frames:

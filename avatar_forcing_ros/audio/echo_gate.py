@@ -33,7 +33,7 @@ class EchoGateConfig:
 
     enabled: bool = True
     early_frames: int = field(default=2, metadata={"range": (0, 2)})
-    caution: float = 8.0
+    caution: float = field(default=8.0, metadata={"range": (0.0, 1000.0)})
     path: EchoPathConfig = field(default_factory=EchoPathConfig)
 
     def __post_init__(self) -> None:

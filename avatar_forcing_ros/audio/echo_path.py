@@ -18,7 +18,7 @@ controller", ICASSP 2014.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +43,12 @@ class EchoPathConfig:
         memory: share of the old value in the level of all that is no echo, per step.
     """
 
-    block_samples: int = 320
-    reach_ms: int = 600
-    assumed_db: float = -5.0
-    certainty: float = 0.25
-    persistence: float = 0.997
-    memory: float = 0.8
+    block_samples: int = field(default=320, metadata={"range": (16, 640)})
+    reach_ms: int = field(default=600, metadata={"range": (1, 5000)})
+    assumed_db: float = field(default=-5.0, metadata={"range": (-60.0, 40.0)})
+    certainty: float = field(default=0.25, metadata={"range": (0.0, 1.0)})
+    persistence: float = field(default=0.997, metadata={"range": (0.0, 1.0)})
+    memory: float = field(default=0.8, metadata={"range": (0.0, 1.0)})
 
     def __post_init__(self) -> None:
         if self.reach_ms * 16 < self.block_samples:

@@ -45,7 +45,7 @@ class RecordingConfig:
 
     side: int = field(default=512, metadata={"range": (64, 2048)})
     quality: int = field(default=21, metadata={"range": (0, 51)})
-    sample_rate: int = 48_000
+    sample_rate: int = field(default=48_000, metadata={"range": (8_000, 192_000)})
     balance: float = field(default=0.6, metadata={"range": (0.0, 1.0)})
     reorder_ms: int = field(default=200, metadata={"range": (0, 2000)})
     wait_for_user: bool = False

@@ -9,7 +9,7 @@ and AudioDataStamped, with the layout in a separate AudioInfo; the other has Aud
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -53,8 +53,8 @@ class AudioLayout:
         sample_format: S8, U8, S16LE, S16BE, S32LE, S32BE, F32LE, F32BE, F64LE or F64BE.
     """
 
-    sample_rate: int = 16_000
-    channels: int = 1
+    sample_rate: int = field(default=16_000, metadata={"range": (1_000, 384_000)})
+    channels: int = field(default=1, metadata={"range": (1, 64)})
     sample_format: str = "S16LE"
 
 

@@ -67,7 +67,7 @@ class MediaSourceConfig:
     repeat: Repeat = "no"
     audio: str = ""
     speech: str = ""
-    webcam: int = -1
+    webcam: int = field(default=-1, metadata={"range": (-1, 255)})
     microphone: bool = False
     width: int = field(default=0, metadata={"range": (0, 4096)})
     height: int = field(default=0, metadata={"range": (0, 4096)})

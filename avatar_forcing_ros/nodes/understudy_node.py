@@ -75,9 +75,9 @@ class UnderstudyConfig:
     model: str = FACEMESH
     portrait: str = ""
     image_size: int = field(default=512, metadata={"range": (64, 2048)})
-    seed: int = 0
+    seed: int = field(default=0, metadata={"range": (0, 2**63 - 1)})
     fade_ms: int = field(default=240, metadata={"range": (40, 2000)})
-    stop_silent_after_s: float = 2.0
+    stop_silent_after_s: float = field(default=2.0, metadata={"range": (0.0, 3600.0)})
     output: OutputConfig = field(default_factory=OutputConfig)
 
 

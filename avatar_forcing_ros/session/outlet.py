@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -34,8 +34,8 @@ class OutputConfig:
 
     raw: bool = True
     compressed: bool = False
-    jpeg_quality: int = 85
-    speech_ahead_ms: int = 40
+    jpeg_quality: int = field(default=85, metadata={"range": (1, 100)})
+    speech_ahead_ms: int = field(default=40, metadata={"range": (0, 1000)})
     frame_id: str = "avatar"
 
 

@@ -59,11 +59,11 @@ class QualityConfig:
     """
 
     fixed: int = field(default=-1, metadata={"range": (-1, len(LEVELS) - 1)})
-    tolerance_ms: float = 10.0
+    tolerance_ms: float = field(default=10.0, metadata={"range": (0.0, 1000.0)})
     late_blocks: int = field(default=3, metadata={"range": (1, 100)})
     watched_blocks: int = field(default=5, metadata={"range": (1, 100)})
-    calm_s: float = 5.0
-    longest_calm_s: float = 80.0
+    calm_s: float = field(default=5.0, metadata={"range": (0.0, 3600.0)})
+    longest_calm_s: float = field(default=80.0, metadata={"range": (0.0, 86_400.0)})
 
     def __post_init__(self) -> None:
         if self.late_blocks > self.watched_blocks:
