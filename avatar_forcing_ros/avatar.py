@@ -27,6 +27,7 @@ from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.dials import Dials
 from avatar_forcing_ros.directing.director import Director
+from avatar_forcing_ros.disclosure.label import Label, LabelConfig
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
@@ -72,6 +73,10 @@ class _Conversation:
     failure: Exception | None = None
 
 
+def _picture(portrait: Portrait, label: Label, frame: AvatarFrame) -> NDArray[np.uint8]:
+    return label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS))
+
+
 class Avatar:
     """One avatar in one conversation.
 
@@ -79,14 +84,25 @@ class Avatar:
         bundle: the model; several avatars may share it.
         portrait: (H, W, 3) uint8 RGB picture of the face to animate.
         config: behaviour in time.
+        label: what its pictures say of themselves; there is one unless it is told not to be shown.
 
     Raises:
         PortraitError: the picture cannot be animated.
+        ValueError: the label cannot be written.
     """
 
-    def __init__(self, bundle: ModelBundle, portrait: NDArray[np.uint8], config: AvatarConfig | None = None) -> None:
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        portrait: NDArray[np.uint8],
+        config: AvatarConfig | None = None,
+        label: LabelConfig | None = None,
+    ) -> None:
         self.bundle = bundle
         self.config = config or AvatarConfig()
+        self.label = Label(label or LabelConfig(), self.config.image_size)
+        if self.label.remark:
+            _log.warning("%s", self.label.remark)
         self._portrait: Portrait = bundle.space.load_portrait(portrait, self.config.image_size)
         self._tell_remarks()
         self._generators: dict[SamplerConfig, BlockGenerator] = {}
@@ -308,12 +324,12 @@ class Avatar:
                 self._conversation.movement.begin_anew()
 
     def render(self, frame: AvatarFrame) -> NDArray[np.uint8]:
-        """Picture of a frame, (S, S, 3) uint8 RGB."""
+        """Picture of a frame with its label, (S, S, 3) uint8 RGB."""
         return self.drawing(frame)()
 
     def drawing(self, frame: AvatarFrame) -> Callable[[], NDArray[np.uint8]]:
         """Draws a frame when it is called, later too, and in another thread: with the portrait as it is now."""
-        return partial(self._portrait.render, frame.latent, frame.stamp_ns // FRAME_NS)
+        return partial(_picture, self._portrait, self.label, frame)
 
     def take_events(self, until_ns: int) -> list[PlaybackEvent]:
         """What happened to utterances by this presentation time; each event is given once."""

@@ -14,8 +14,10 @@ import logging
 import mmap
 import os
 import re
+import struct
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -41,6 +43,8 @@ OPPOSITE = -0.9
 _CUT_S = 0.5  # a file that ends so much before its declared end was cut
 # What a second recording begins with, where files were joined end to end.
 _HEADS = {b"RIFF": re.compile(rb"RIFF....WAVE", re.DOTALL), b"fLaC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")}
+
+_XMP_BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 
 _log = logging.getLogger(__name__)
 
@@ -460,6 +464,15 @@ def _umask() -> int:
     return mask
 
 
+def append_xmp(path: Path, xmp: bytes) -> None:
+    """Put a packet of XMP at the end of an mp4 file, in the box that is meant for it.
+
+    Source: Adobe, XMP Specification Part 3 (2020), 1.2.3 "MPEG-4".
+    """
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4s", 24 + len(xmp), b"uuid") + _XMP_BOX.bytes + xmp)
+
+
 class MovieWriter:
     """Writes an mp4 (H.264 and AAC, plays everywhere) at 25 fps; pictures and sound each go on where they ended.
 
@@ -474,6 +487,8 @@ class MovieWriter:
         channels: 1 or 2.
         preset: of x264; the cheaper, the larger the file.
         quality: constant rate factor of x264; lower is better.
+        tags: of the container, for players to show.
+        xmp: a packet of metadata, for archives.
     """
 
     def __init__(
@@ -485,6 +500,8 @@ class MovieWriter:
         channels: int = 1,
         preset: str = "veryfast",
         quality: int = 20,
+        tags: Mapping[str, str] | None = None,
+        xmp: bytes = b"",
     ) -> None:
         if width % 2 or height % 2:
             raise ValueError(f"width and height must be even, got {width}x{height}")
@@ -493,6 +510,8 @@ class MovieWriter:
         self._stack = ExitStack()
         self._partial = self._stack.enter_context(replacing(Path(path), ".mp4"))
         self._container = av.open(os.fspath(self._partial), "w", options={"movflags": "+faststart"})
+        self._container.metadata.update(tags or {})
+        self._xmp = xmp
         self._video = self._container.add_stream("libx264", rate=FPS)
         self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
         self._video.options = {"preset": preset, "crf": str(quality)}
@@ -528,6 +547,8 @@ class MovieWriter:
                 self._container.mux(self._audio.encode(None))
             finally:
                 self._container.close()
+            if self._xmp:
+                append_xmp(self._partial, self._xmp)
 
     def __enter__(self) -> MovieWriter:
         return self

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import get_args
+
+from avatar_forcing_ros.disclosure.label import LabelConfig, Place
 
 
 def input_file(text: str) -> Path:
@@ -26,6 +30,20 @@ def input_file(text: str) -> Path:
     with path.open("rb") as pipe, kept.open("wb") as file:
         shutil.copyfileobj(pipe, file)
     return kept
+
+
+def add_label_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the pictures say of themselves."""
+    default, places = LabelConfig(), get_args(Place)
+    parser.add_argument("--label", default=default.text, help=f"visible on every picture (default: {default.text})")
+    parser.add_argument("--label-place", choices=places, default=default.place, help="where")
+    parser.add_argument("--label-font", default=default.font, help="file of a font that has the letters of --label")
+    parser.add_argument("--no-label", action="store_true", help="only where whoever sees it is told in another way")
+
+
+def label_config(args: argparse.Namespace) -> LabelConfig:
+    """What those options say."""
+    return LabelConfig(shown=not args.no_label, text=args.label, place=args.label_place, font=args.label_font)
 
 
 def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None:

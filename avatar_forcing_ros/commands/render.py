@@ -19,8 +19,9 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.commands.arguments import check_output, input_file
+from avatar_forcing_ros.commands.arguments import add_label_arguments, check_output, input_file, label_config
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.disclosure.metadata import AVATAR
 from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video, replacing
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=defaults.steps, help="solver steps per block (0: the model's)")
     parser.add_argument("--guidance-avatar", type=float, default=defaults.guidance_avatar, help="negative: the model's")
     parser.add_argument("--guidance-user", type=float, default=defaults.guidance_user, help="negative: the model's")
+    add_label_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         guidance_user=args.guidance_user,
     )
     portrait = read_image(args.portrait or default_portrait())
-    avatar = Avatar(bundle, portrait, config)
+    avatar = Avatar(bundle, portrait, config, label_config(args))
     inputs = _read_inputs(args, bundle)
     began = time.perf_counter()
     frames = _write(avatar, inputs, args)
@@ -131,7 +133,9 @@ def _write(avatar: Avatar, inputs: Inputs, args: argparse.Namespace) -> list[Ava
     frames = []
     with ExitStack() as stack:
         motion = stack.enter_context(replacing(args.motion)) if args.motion else None  # gets its name after the film
-        movie = stack.enter_context(MovieWriter(args.output, args.size, args.size, SAMPLE_RATE))
+        movie = stack.enter_context(
+            MovieWriter(args.output, args.size, args.size, SAMPLE_RATE, tags=AVATAR.tags, xmp=AVATAR.xmp)
+        )
         total = inputs.duration_ns // FRAME_NS
         for frame in _progress(presented_frames(avatar, inputs), "rendering", total):
             movie.write_image(avatar.render(frame))

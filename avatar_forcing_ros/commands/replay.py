@@ -21,7 +21,7 @@ from avatar_forcing_ros.bags.bag import BagReader, BagWriter
 from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
-from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
     parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="of all noise")
+    add_label_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -67,7 +68,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         found = survey(source, dict(_remapping(text) for text in args.remap), args.camera)
         writer = BagWriter(args.bag_out, args.storage, args.force)
         portrait = read_image(args.portrait or default_portrait())
-        avatar = Avatar(load_bundle(args.model), portrait, AvatarConfig(seed=args.seed, image_size=args.size))
+        config = AvatarConfig(seed=args.seed, image_size=args.size)
+        avatar = Avatar(load_bundle(args.model), portrait, config, label_config(args))
         pixels = hashlib.sha256(np.ascontiguousarray(portrait).data).hexdigest()
         began = time.perf_counter()
         result = replay(source, found, writer, avatar, pixels, args.pictures)

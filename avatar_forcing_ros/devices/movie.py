@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import to_int16, to_mono
-from avatar_forcing_ros.media import replacing
+from avatar_forcing_ros.disclosure.metadata import CONVERSATION
+from avatar_forcing_ros.media import append_xmp, replacing
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 
 TICKS = 1000
@@ -136,6 +137,7 @@ class Recorder:
             sound = pan(user, avatar, self._config.balance)
             with replacing(self._path) as whole:
                 join(self._video.path, sound, self._config.sample_rate, whole)
+                append_xmp(whole, CONVERSATION.xmp)
 
     def _write(self, until_ns: int | None) -> None:
         while self._waiting and (until_ns is None or self._waiting[0][0] <= until_ns):
@@ -162,6 +164,7 @@ class VideoPart:
         self.path = path
         # a cluster is written when it is complete; without B-frames nothing in it waits for later pictures
         self._container = av.open(str(path), "w", options={"cluster_time_limit": "500", "flush_packets": "1"})
+        self._container.metadata.update(CONVERSATION.tags)
         self._stream = self._container.add_stream("libx264", rate=25)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, config.side, "yuv420p"
         self._stream.time_base = Fraction(1, TICKS)
@@ -288,6 +291,7 @@ def pan(user: NDArray[np.float32], avatar: NDArray[np.float32], balance: float) 
 def join(video: Path, sound: NDArray[np.float32], sample_rate: int, output: Path) -> None:
     """An mp4 with the pictures of `video`, copied, and a stereo sound, (2, N) float32, coded as AAC."""
     with av.open(str(video)) as source, av.open(str(output), "w", options={"movflags": "+faststart"}) as target:
+        target.metadata.update(CONVERSATION.tags)
         pictures = target.add_stream_from_template(source.streams.video[0])
         voice = target.add_stream("aac", rate=sample_rate, layout="stereo")
         voice.bit_rate = 128_000

@@ -105,7 +105,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._bundle = self._open_model(self.config.model, self.config.compute)
         path = Path(self.config.portrait or default_portrait()).expanduser()
         self._portrait, self._portrait_path = read_image(path), str(path.resolve())
-        self._avatar = Avatar(self._bundle, self._portrait, self.config.avatar)
+        self._avatar = Avatar(self._bundle, self._portrait, self.config.avatar, self.config.output.label)
 
     def begin(self, undo: ExitStack) -> None:
         """Start the session, then listen."""
@@ -197,7 +197,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         elapsed_s = (now_ns - self._asked_ns) / NANOSECONDS  # a second, if nobody keeps the timer waiting
         fps = (shown - self._shown_before) / elapsed_s if elapsed_s > 0 else 0.0
         self._asked_ns, self._shown_before = now_ns, shown
-        values = {"fps": fps, **self._session.figures(), "faults": self.faults.count, "last_fault": self.faults.last}
+        values = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
+        values |= {"faults": self.faults.count, "last_fault": self.faults.last}
         if not fps:
             return Health(Level.ERROR, "no frame in the last second", values)
         session = self._session

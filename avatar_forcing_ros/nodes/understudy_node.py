@@ -26,6 +26,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.disclosure.label import Label
 from avatar_forcing_ros.graph.keeping import RESTARTS
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
@@ -93,6 +94,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._space = motion_space_of(self.config.model)
         self._path = Path(self.config.portrait or default_portrait()).expanduser().resolve()
         self._face: Face = first_face(self._path, self.config.image_size)
+        self._label = Label(self.config.output.label, self.config.image_size)
         self._loaded = ""
 
     def begin(self, undo: ExitStack) -> None:
@@ -214,7 +216,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         began_ns = self._waiter.now_ns()
         latent = self._move(cue, number)
         face = self._face
-        picture = face.render(latent, number)
+        picture = self._label.lay_over(face.render(latent, number))
         frame = AvatarFrame(stamp, self._frames, 0, self._watch.epoch, latent)
         self._frames += 1
         made = Provenance(None, began_ns, self._waiter.now_ns(), face.sha256, on_stage=UNDERSTUDY)

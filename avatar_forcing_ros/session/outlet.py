@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.disclosure.label import LabelConfig
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
 from avatar_forcing_ros.stream.speech import PlaybackEvent
 
@@ -30,6 +31,7 @@ class OutputConfig:
         jpeg_quality: of the compressed pictures.
         speech_ahead_ms: avatar/speech is published this long before its stamp, so that a speaker can play it in time.
         frame_id: of pictures and motion.
+        label: what the pictures say of themselves.
     """
 
     raw: bool = True
@@ -37,6 +39,7 @@ class OutputConfig:
     jpeg_quality: int = field(default=85, metadata={"range": (1, 100)})
     speech_ahead_ms: int = field(default=40, metadata={"range": (0, 1000)})
     frame_id: str = "avatar"
+    label: LabelConfig = field(default_factory=LabelConfig)
 
 
 @dataclass(frozen=True)
