@@ -2,254 +2,344 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything for a block of the published network: ten pictures of the user read, ten frames generated and drawn.
 
-    python bench/published_block.py [--device cuda] [--conversations 1 4 16 32] [--repeats 20] [--plain-repeats 3]
+    python bench/published_block.py [--device cuda] [--conversations 16 32] [--repeats 20] [--variants] [--seconds 540]
 
-Runs from a checkout, with torch, NumPy and safetensors alone. Without --device a GPU is taken when there is one, else
-the CPU, where a block is far from real time: then one conversation and one repeat are the default. Pictures are read as
-they come from a camera, one by one; of a block the first frame is drawn alone, so that it is not late, and the rest
-together. Several conversations share network and programs: what is due together is done together. Prints a table, and
-as its last line one JSON object. Weights are random: time does not depend on them.
+Runs from a checkout, with torch, NumPy and safetensors alone (transformers too for what the avatar hears). Without
+--device a GPU is taken when there is one, else the CPU, where a block is far from real time; --tiny is a small network,
+to see whether the bench works. Pictures are read as they come from a camera, one by one; of a block the first frame is
+drawn alone, so that it is not late, and the rest together. Several conversations share network and programs: what is
+due together is done together. Weights are random: time does not depend on them.
+
+Two starts come first, each in a process of its own: with nothing compiled, and with what the first one kept. --variants
+adds what else could be done, beside what is done (bench/published_variants.py). Each part is printed as it is measured;
+one that fails costs its own figures alone, and makes the exit status 1. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
+import os
 import platform
-import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from autoencoder import random_weights
-from numpy.typing import NDArray
-from safetensors.torch import save_file
+from published_parts import (
+    SIZES,
+    Hall,
+    Report,
+    error_of,
+    gpu_gb,
+    load_network,
+    make_hall,
+    median_ms,
+    percentile,
+    primed,
+    random_conditions,
+    wall_ms,
+    write_weights,
+)
+from safetensors.torch import load_file
 
 from avatar_forcing_ros.compute.config import ComputeConfig
-from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
 from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
-from avatar_forcing_ros.network.conditions import Conditions
-from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.state import GeneratorState
 
 FPS = 25
 BLOCKS_COMPARED = 10
-LARGEST_BATCH = 16
-"""Pictures of several conversations that are read or drawn in one program."""
+PLAIN = ComputeConfig(captured=False)
+_CACHES = {"TRITON_CACHE_DIR": "triton", "TORCHINDUCTOR_CACHE_DIR": "inductor"}
 
 
-def random_network() -> AvatarForcingNetwork:
-    """The published size, with weights that make it say something: the last layer begins as zeros."""
-    torch.manual_seed(0)
-    network = AvatarForcingNetwork(NetworkConfig())
-    for parameter in network.parameters():
-        if parameter.dim() > 1:
-            torch.nn.init.normal_(parameter, std=0.02)
-    return network
+class Bench:
+    """One run over networks whose files are in a folder."""
+
+    def __init__(self, folder: Path, sizes: str, device: torch.device, repeats: int, report: Report) -> None:
+        self.folder, self.sizes, self.device, self.repeats, self.report = folder, sizes, device, repeats, report
+        self.on_gpu = device.type == "cuda"
+        self._hall: Hall | None = None
+
+    @property
+    def hall(self) -> Hall:
+        """One conversation, all programs recorded."""
+        if self._hall is None:
+            self._hall = make_hall(self.folder, self.sizes, self.device, ComputeConfig())
+            self._hall.block()
+        return self._hall
+
+    def ms(self, job: Callable[[], Any], repeats: int | None = None) -> float:
+        """Median wall time."""
+        return median_ms(job, repeats or self.repeats, self.device)
+
+    def start(self, name: str) -> dict[str, float]:
+        """Seconds from the start of a fresh process until its first block is drawn, and where they went."""
+        command = [sys.executable, __file__, "--start", str(self.folder), "--device", str(self.device)]
+        began = time.time()
+        done = subprocess.run(
+            [*command, *(["--tiny"] if self.sizes == "tiny" else [])], capture_output=True, text=True, timeout=180
+        )
+        print(done.stderr[-2000:], end="", flush=True)
+        if done.returncode:
+            raise RuntimeError(f"the process ended with {done.returncode}: {done.stderr[-300:]}")
+        times = {"process": began} | json.loads(done.stdout.splitlines()[-1])
+        return {f"{name} s": round(times["live"] - began, 1)} | {
+            f"{name}: {what} s": round(times[what] - times[before], 2)
+            for before, what in zip(list(times), list(times)[1:], strict=False)
+        }
+
+    def recorded(self) -> dict[str, float]:
+        """Whether programs are what runs, or the card was left to the steps; bfloat16 against float32 on the way."""
+        runtime, generator = self.hall.runtime, self.hall.generator
+        if not self.on_gpu:
+            return {}
+        used = {"pictures are recorded": runtime._programs, "motion is recorded": generator._programs}
+        missing = [name for name, programs in used.items() if programs is None]
+        if missing:
+            raise RuntimeError(f"not so on this card: {', '.join(missing)}; the figures below are of single steps")
+        return dict.fromkeys(used, 1.0)
+
+    def parts(self) -> dict[str, float]:
+        """Every part of a block of one conversation, in milliseconds."""
+        hall = self.hall
+        jobs = {
+            "encode one": hall.read_one,
+            "encode ten, one by one": hall.read,
+            "encode ten together": hall.read_together,
+            "motion of a block": hall.generate,
+            "decode one": hall.draw_one,
+            "decode ten together": hall.draw_together,
+            "decode 1 + 9": hall.draw,
+            "whole block": hall.block,
+        }
+        return {f"{name} ms": self.ms(job) for name, job in jobs.items()}
+
+    def memory(self) -> dict[str, float]:
+        """GPU memory of one conversation, and of each of three more, each with a portrait and programs of its batch."""
+        hall = self.hall
+        torch.cuda.empty_cache()
+        one = gpu_gb()
+        more = Hall(hall.runtime, hall.generator, 4)
+        more.block()
+        torch.cuda.empty_cache()
+        return {"GPU GB, one conversation": one, "GPU GB, each further one": round((gpu_gb() - one) / 3, 3)}
+
+    def conversations(self, count: int) -> dict[str, float]:
+        """Twenty blocks of several conversations that are due together."""
+        hall = Hall(self.hall.runtime, self.hall.generator, count)
+        repeats = 20 if self.on_gpu else 1
+        times = wall_ms(hall.block, repeats, self.device)
+        return {
+            f"{count} conversations, median ms": percentile(times, 0.5),
+            f"{count} conversations, p99 ms": percentile(times, 0.99),
+            f"{count} conversations: encode ms": self.ms(hall.read, 3),
+            f"{count} conversations: motion ms": self.ms(hall.generate, 3),
+            f"{count} conversations: decode ms": self.ms(hall.draw, 3),
+            f"{count} conversations: GPU GB": gpu_gb() if self.on_gpu else 0.0,
+        }
+
+    def accuracy_of_motion(self) -> dict[str, float]:
+        """Relative difference of ten blocks from float32, step by step, on the same device."""
+        network = self.hall.generator.network
+        exact = AvatarForcingNetwork(network.config)
+        exact.load_state_dict(load_file(self.folder / "network.safetensors"))
+        found = []
+        for one, how in ((network, ComputeConfig()), (exact.to(self.device).freeze(), PLAIN)):
+            torch.manual_seed(1)
+            generator = BlockGenerator(one, compute=how)
+            state, made = primed(generator, 1), []
+            for _ in range(BLOCKS_COMPARED):
+                conditions = random_conditions(one.config, 1, one.config.window_frames)
+                noise = torch.randn(1, one.config.block_frames, one.config.motion_size)
+                made.append(generator.generate(state, conditions, noise))
+            found.append(torch.cat(made, 1).cpu())
+        return {"motion against float32, relative": error_of(*found)}
+
+    def accuracy_of_pictures(self) -> dict[str, float]:
+        """Coefficients and drawn pictures against float32, step by step; ten together against one by one."""
+        runtime = self.hall.runtime
+        config, state = check_autoencoder(load_file(self.folder / "motion_autoencoder.safetensors"))
+        exact = build_autoencoder(state, config, torch.float32).to(self.device)
+        side, figures = config.image_size, {}
+        random, line = np.random.default_rng(0), np.linspace(0, 2 * np.pi, config.image_size)
+        waves = np.stack([np.sin(line * k)[:, None] * np.cos(line * (4 - k))[None] for k in (1, 2, 3)], -1)
+        smooth = np.round(127.5 + 127.5 * waves).astype(np.uint8)
+        noise = random.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        for name, picture in {"a smooth picture": smooth, "a picture of noise": noise}.items():
+            portrait = runtime.prepare(picture)
+            motions = portrait.reference + 0.1 * random.standard_normal((10, config.latent_size)).astype(np.float32)
+            together = runtime.draw(portrait, motions)
+            singly = np.concatenate([runtime.draw(portrait, motion[None]) for motion in motions])
+            with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+                pixels = torch.from_numpy(picture[None]).to(self.device).movedim(-1, 1).float() / 127.5 - 1
+                encoding = exact.encode(pixels)
+                drawn = exact.decode(
+                    encoding.identity, feature_tables(encoding.features), torch.from_numpy(motions).to(self.device)
+                )
+                wanted = ((drawn.clamp(-1, 1) + 1) * 127.5).round().movedim(1, -1).cpu().numpy()
+            read = torch.from_numpy(runtime.read(picture[None]))
+            figures |= {
+                f"{name}: coefficients, relative": error_of(read, encoding.coefficients.cpu()),
+                f"{name}: PSNR of one dB": psnr_db(singly, wanted),
+                f"{name}: PSNR of ten together dB": psnr_db(together, wanted),
+                f"{name}: largest difference of ten from one": float(np.abs(together.astype(int) - singly).max()),
+            }
+        many = np.stack([smooth, noise] * 5)
+        apart = np.concatenate([runtime.read(one[None]) for one in many])
+        figures["coefficients of ten against one, relative"] = error_of(
+            torch.from_numpy(runtime.read(many)), torch.from_numpy(apart)
+        )
+        return figures
+
+    def hearing(self) -> dict[str, float]:
+        """wav2vec2 of two seconds and a block, once for each of user and avatar; and of 64 together."""
+        from avatar_forcing_ros.audio.wav2vec2 import Wav2Vec2Encoder, Wav2Vec2Sizes
+
+        encoder = Wav2Vec2Encoder(Wav2Vec2Sizes()).eval().requires_grad_(False).to(self.device)
+        one, many = (torch.randn(count, 60 * 640, device=self.device) for count in (1, 64))
+        with torch.inference_mode():
+            figures = {"hear two voices ms": 2 * self.ms(lambda: encoder(one).cpu(), 5)}
+            if self.on_gpu:
+                figures["hear 64 voices together ms"] = self.ms(lambda: encoder(many).cpu(), 5)
+        return figures
+
+    def plainly(self) -> dict[str, float]:
+        """The same step by step."""
+        hall = make_hall(self.folder, self.sizes, self.device, PLAIN)
+        jobs = {"encode one": hall.read_one, "motion of a block": hall.generate, "decode one": hall.draw_one,
+                "whole block": hall.block}  # fmt: skip
+        return {f"step by step: {name} ms": self.ms(job, 3) for name, job in jobs.items()}
+
+    def profile(self) -> dict[str, float]:
+        """Kernels of each job, longest first: how often, and microseconds in all."""
+        hall = self.hall
+        jobs = {
+            "encode one": hall.read_one,
+            "encode ten": hall.read_together,
+            "decode one": hall.draw_one,
+            "decode ten": hall.draw_together,
+            "motion": hall.generate,
+        }
+        figures = {}
+        for name, job in jobs.items():
+            figures[f"kernels of {name} ms"] = print_kernels(name, job)
+        return figures
 
 
-def random_conditions(config: NetworkConfig, batch: int, frames: int) -> Conditions:
-    """Random conditions of so many frames."""
-    sizes = (config.condition_size, config.user_audio_size, config.user_motion_size)
-    return Conditions(*(torch.randn(batch, frames, size) for size in sizes))
-
-
-def primed(generator: BlockGenerator, batch: int) -> GeneratorState:
-    """A state with a random past."""
-    config = generator.network.config
-    frames = -(-(config.cache_frames + config.lookahead_frames) // config.block_frames) * config.block_frames
-    history = torch.randn(batch, frames, config.motion_size)
-    return generator.prime(history, random_conditions(config, batch, frames), torch.randn(batch, config.motion_size))
-
-
-@dataclass
-class Hall:
-    """So many conversations whose blocks are due together, on one device."""
-
-    runtime: AutoencoderRuntime
-    generator: BlockGenerator
-    count: int
-
-    def __post_init__(self) -> None:
-        config, side = self.generator.network.config, self.runtime.config.image_size
-        random = np.random.default_rng(0)
-        self._frames = config.block_frames
-        self._pictures = random.integers(0, 256, (self._frames, self.count, side, side, 3), dtype=np.uint8)
-        self._portraits = [self.runtime.prepare(picture) for picture in self._pictures[0]]
-        self._conditions = random_conditions(config, self.count, config.window_frames)
-        self._noise = torch.randn(self.count, config.block_frames, config.motion_size)
-        self._state = primed(self.generator, self.count)
-        self._motion: NDArray[np.float32] = np.zeros((self.count, self._frames, config.motion_size), np.float32)
-        self._motion += np.stack([portrait.reference for portrait in self._portraits])[:, None]
-
-    def read(self) -> None:
-        """The users' pictures of a block, as they come."""
-        for pictures in self._pictures:
-            for start in range(0, self.count, LARGEST_BATCH):
-                self.runtime.read(pictures[start : start + LARGEST_BATCH])
-
-    def read_together(self) -> None:
-        """The same, all of a conversation's in one batch."""
-        for one in range(self.count):
-            self.runtime.read(np.ascontiguousarray(self._pictures[:, one]))
-
-    def generate(self) -> None:
-        """The avatars' motion of a block."""
-        self.generator.generate(self._state, self._conditions, self._noise).cpu()
-
-    def draw(self) -> None:
-        """The avatars' pictures of a block, one by one."""
-        for portrait, motions in zip(self._portraits, self._motion, strict=True):
-            for motion in motions:
-                self.runtime.draw(portrait, motion[None])
-
-    def draw_block(self) -> None:
-        """The first frame of each alone, then the rest of each together."""
-        for portrait, motions in zip(self._portraits, self._motion, strict=True):
-            self.runtime.draw(portrait, motions[:1])
-        for portrait, motions in zip(self._portraits, self._motion, strict=True):
-            self.runtime.draw(portrait, motions[1:])
-
-    def draw_together(self) -> None:
-        """All of each together."""
-        for portrait, motions in zip(self._portraits, self._motion, strict=True):
-            self.runtime.draw(portrait, motions)
-
-    def block(self) -> None:
-        """Everything."""
-        self.read()
-        self.generate()
-        self.draw_block()
-
-
-def make_runtime(device: torch.device, compute: ComputeConfig) -> AutoencoderRuntime:
-    """The auto-encoder with random weights."""
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "motion_autoencoder.safetensors"
-        save_file(random_weights(AutoencoderConfig()), weights)
-        return AutoencoderRuntime(weights, device, compute)
-
-
-def wall_ms(job: Callable[[], None], repeats: int, device: torch.device) -> list[float]:
-    """Wall times in milliseconds, after two that are not counted; a GPU is waited for."""
-    times = []
-    for _ in range(repeats + 2):
-        start = time.perf_counter()
+def print_kernels(name: str, job: Callable[[], Any], rows: int = 16) -> float:
+    """Print the longest kernels of a job on the GPU; all of them in milliseconds."""
+    job()
+    torch.cuda.synchronize()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
         job()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        times.append((time.perf_counter() - start) * 1e3)
-    return times[2:]
+        torch.cuda.synchronize()
+    found: dict[str, list[float]] = {}
+    for event in profiler.events():
+        if event.device_type == torch.autograd.DeviceType.CUDA:
+            found.setdefault(event.name, []).append(event.time_range.elapsed_us())
+    total = sum(map(sum, found.values()))
+    print(f"   kernels of {name}: {sum(map(len, found.values()))} in {total / 1e3:.3f} ms")
+    for kernel, times in sorted(found.items(), key=lambda item: -sum(item[1]))[:rows]:
+        print(f"     {sum(times):9.1f} us {len(times):5} x  longest {max(times):8.1f}  {kernel[:110]}")
+    return round(total / 1e3, 3)
 
 
-def parts(hall: Hall, repeats: int, device: torch.device) -> dict[str, float]:
-    """Median of each part of a block of one conversation, in milliseconds."""
-    jobs = {
-        "pictures read": hall.read,
-        "read together": hall.read_together,
-        "motion generated": hall.generate,
-        "pictures drawn": hall.draw,
-        "drawn together": hall.draw_together,
-        "whole block": hall.block,
-    }
-    return {name: round(statistics.median(wall_ms(job, repeats, device)), 2) for name, job in jobs.items()}
+def psnr_db(found: np.ndarray, wanted: np.ndarray) -> float:
+    """Peak signal to noise ratio of pictures."""
+    rms = np.sqrt(((found.astype(np.float64) - wanted) ** 2).mean())
+    return round(float(20 * np.log10(255 / max(1e-9, rms))), 1)
 
 
-def motion_error(network: AvatarForcingNetwork, device: torch.device, compute: ComputeConfig) -> float:
-    """Relative difference of ten blocks from those of float32, step by step, on the same device."""
-    exact = AvatarForcingNetwork(network.config)
-    exact.load_state_dict({name: x.float() for name, x in network.state_dict().items()})
-    found = []
-    for one, how in ((network, compute), (exact.to(device).freeze(), ComputeConfig(captured=False))):
-        torch.manual_seed(1)
-        generator = BlockGenerator(one, compute=how)
-        state, made = primed(generator, 1), []
-        for _ in range(BLOCKS_COMPARED):
-            conditions = random_conditions(one.config, 1, one.config.window_frames)
-            noise = torch.randn(1, one.config.block_frames, one.config.motion_size)
-            made.append(generator.generate(state, conditions, noise))
-        found.append(torch.cat(made, 1).cpu())
-    return float((found[0] - found[1]).norm() / found[1].norm())
+def live(folder: Path, sizes: str, device: torch.device) -> dict[str, float]:
+    """When a fresh process was where, in seconds of the clock, until its first block is drawn."""
+    times = {"torch imported": time.time()}
+    if device.type == "cuda":
+        torch.zeros(1, device=device)
+        times["device opened"] = time.time()
+    runtime = AutoencoderRuntime(folder / "motion_autoencoder.safetensors", device)
+    times["pictures ready"] = time.time()
+    generator = BlockGenerator(load_network(folder, sizes, device))
+    times["motion network loaded"] = time.time()
+    hall = Hall(runtime, generator, 1)
+    times["portrait prepared, past made up"] = time.time()
+    hall.generate()
+    times["motion recorded"] = time.time()
+    hall.block()
+    times["live"] = time.time()
+    return times
 
 
-def picture_psnr_db(runtime: AutoencoderRuntime, device: torch.device) -> float:
-    """Peak signal to noise ratio of a drawn picture against float32, step by step, on the same device."""
-    config, state = check_autoencoder(random_weights(AutoencoderConfig()))
-    exact = build_autoencoder(state, config, torch.float32).to(device)
-    picture = np.random.default_rng(0).integers(0, 256, (1, config.image_size, config.image_size, 3), dtype=np.uint8)
-    portrait = runtime.prepare(picture[0])
-    drawn = runtime.draw(portrait, portrait.reference[None])[0].astype(np.float64)
-    with torch.inference_mode():
-        pixels = torch.from_numpy(picture).to(device).movedim(-1, 1).float() / 127.5 - 1
-        encoding = exact.encode(pixels)
-        motion = torch.from_numpy(portrait.reference[None]).to(device)
-        wanted = exact.decode(encoding.identity, feature_tables(encoding.features), motion)
-        wanted = ((wanted.clamp(-1, 1) + 1) * 127.5).round()[0].movedim(0, -1).cpu().numpy()
-    return round(float(20 * np.log10(255 / max(1e-9, np.sqrt(((drawn - wanted) ** 2).mean())))), 1)
-
-
-def gpu_gb() -> float:
-    """Memory that torch holds on the GPU, in 10^9 bytes."""
-    return round(torch.cuda.memory_reserved() / 1e9, 2)
-
-
-def main() -> None:
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--conversations", type=int, nargs="*", help="blocks due together (4, 16 and 32 on a GPU)")
+    parser.add_argument("--conversations", type=int, nargs="*", help="blocks due together (16, 32 and 48 on a GPU)")
     parser.add_argument("--repeats", type=int, help="blocks measured (20, 1 on a CPU)")
-    parser.add_argument("--plain-repeats", type=int, default=3, help="the same step by step, on a GPU; 0 leaves it out")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tiny", action="store_true", help="a small network, to try the bench")
+    parser.add_argument("--variants", action="store_true", help="and what else could be done, beside what is done")
+    parser.add_argument("--seconds", type=float, default=540, help="after so long no further part begins")
+    parser.add_argument("--start", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="   %(name)s: %(message)s")
     torch.set_num_threads(args.threads)
-    device = torch.device(args.device)
+    device, sizes = torch.device(args.device), "tiny" if args.tiny else "published"
+    if args.start:
+        print(json.dumps(live(args.start, sizes, device)))
+        return 0
     on_gpu = device.type == "cuda"
-    repeats = args.repeats or (20 if on_gpu else 1)
-    several = args.conversations if args.conversations is not None else [4, 16, 32] if on_gpu else []
-    compute = ComputeConfig()
-    network = settle(random_network(), device)
-    block_ms = 1000 * network.config.block_frames / FPS
-    figures: dict[str, float] = {}
-
-    began = time.perf_counter()
-    runtime, generator = make_runtime(device, compute), BlockGenerator(network, compute=compute)
-    one = Hall(runtime, generator, 1)
-    one.block()
-    figures["first block s"] = round(time.perf_counter() - began, 1)
-    figures |= parts(one, repeats, device)
-    print(f"published network, a block of {block_ms:.0f} ms on {device}, {args.threads} thread(s)", flush=True)
-    if on_gpu:
-        figures["GPU GB, one conversation"] = gpu_gb()
-        figures["bf16 motion error"] = motion_error(network, device, compute)
-        figures["bf16 pictures PSNR dB"] = picture_psnr_db(runtime, device)
-    for count in several:
-        before = gpu_gb() if on_gpu else 0.0
-        hall = Hall(runtime, generator, count)
-        times = wall_ms(hall.block, max(3, repeats // 2), device)
-        figures[f"{count} conversations"] = round(statistics.median(times), 1)
-        figures[f"{count} conversations, slowest"] = round(max(times), 1)
-        if on_gpu:
-            figures[f"GPU GB, {count} conversations"] = max(before, gpu_gb())
-        del hall
-    if on_gpu and args.plain_repeats:
-        plain = ComputeConfig(captured=False)
-        hall = Hall(make_runtime(device, plain), BlockGenerator(network, compute=plain), 1)
-        figures |= {f"step by step: {name}": x for name, x in parts(hall, args.plain_repeats, device).items()}
-    for name, figure in figures.items():
-        print(f"{name:<32}{figure:>12.4g}")
+    report = Report(deadline=time.perf_counter() + args.seconds)
+    block_ms = 1000 * SIZES[sizes][0].block_frames / FPS
     chip = torch.cuda.get_device_name() if on_gpu else platform.processor() or platform.machine()
-    print(json.dumps({"device": str(device), "chip": chip, "threads": args.threads, "block_ms": block_ms, **figures}))
+    print(f"{sizes} network, a block of {block_ms:.0f} ms, {chip}, torch {torch.__version__}, {args.threads} thread(s)")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.environ |= {variable: str(folder / place) for variable, place in _CACHES.items()}
+        torch.set_num_threads(os.cpu_count() or 1)
+        report.part("files of random weights", lambda: write_weights(folder, sizes))
+        torch.set_num_threads(args.threads)
+        bench = Bench(folder, sizes, device, args.repeats or (20 if on_gpu else 1), report)
+        if on_gpu:
+            report.part("a first start", lambda: bench.start("first start until live"))
+            report.part("a second start", lambda: bench.start("second start until live"))
+        report.part("programs", bench.recorded)
+        report.part("parts of a block", bench.parts)
+        if on_gpu:
+            report.part("memory", bench.memory)
+        report.part("motion against float32", bench.accuracy_of_motion)
+        report.part("pictures against float32", bench.accuracy_of_pictures)
+        several = args.conversations if args.conversations is not None else [16, 32, 48] if on_gpu else []
+        for count in several:
+            report.part(f"{count} conversations", lambda count=count: bench.conversations(count))
+        if on_gpu:
+            kept = [n for n in several if report.figures.get(f"{n} conversations, p99 ms", block_ms + 1) <= block_ms]
+            report.figures["conversations live"] = float(max(kept, default=1))
+            report.part("kernels", bench.profile)
+            report.part("hearing", bench.hearing)
+            report.part("step by step", bench.plainly)
+        if args.variants:
+            from published_variants import compare
+
+            compare(report, folder, sizes, device)
+    print(f"\n{'figure':<56}{'':>12}")
+    for name, figure in report.figures.items():
+        print(f"{name:<56}{figure:>12.4g}")
+    for name, reason in report.failed.items():
+        print(f"FAILED {name}: {reason}")
+    told = {"device": str(device), "chip": chip, "torch": torch.__version__, "threads": args.threads, "sizes": sizes}
+    print(json.dumps(told | {"block_ms": block_ms, **report.figures, "failed": report.failed}))
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -80,9 +80,9 @@ class CapturedAutoencoder:
             return drawn[0].numpy() if len(drawn) == 1 else np.concatenate([part.numpy() for part in drawn])
 
     def _parts(self, rows: NDArray[Number]) -> list[NDArray[Number]]:
-        """Rows in parts that fit the largest program."""
-        largest = self._sizes[-1]
-        return [rows[start : start + largest] for start in range(0, len(rows), largest)]
+        """Rows in the parts that programs take."""
+        ends = np.cumsum(parts_of(len(rows), self._sizes))
+        return np.split(rows, ends[:-1])
 
     def _size(self, count: int) -> int:
         return next(size for size in self._sizes if size >= count)
@@ -122,6 +122,20 @@ class CapturedAutoencoder:
         some = torch.from_numpy(_padded(latents, size)).to(device)
         addresses = torch.from_numpy(np.ascontiguousarray(_padded(portraits, size).T)).to(device)
         return _Drawing(some, addresses, self._recorder.record(lambda: self._decoder(some, addresses)))
+
+
+def parts_of(count: int, sizes: tuple[int, ...]) -> list[int]:
+    """How many rows go to each run of programs for so many: whole programs, largest first, while they are half full.
+
+    A program of ten takes about six times as long as one of one; so one that would be less than half full is left to
+    smaller ones.
+    """
+    parts = []
+    for size in reversed(sizes):
+        while count and (2 * count >= size or size == sizes[0]):
+            parts.append(min(count, size))
+            count -= parts[-1]
+    return parts
 
 
 def _padded(rows: NDArray[Number], size: int) -> NDArray[Number]:

@@ -8,13 +8,12 @@ step makes a tensor on the host or looks at a value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from avatar_forcing_ros.motion.autoencoder import kernels
+from avatar_forcing_ros.motion.autoencoder.config import COARSEST
 from avatar_forcing_ros.motion.autoencoder.decoder import Decoder, Level
 from avatar_forcing_ros.motion.autoencoder.encoder import Encoder, Encoding, HalvingBlock
 from avatar_forcing_ros.motion.autoencoder.modulated import ACTIVATION_GAIN, DEMODULATION_EPS, StyledConv
@@ -49,21 +48,34 @@ def _halve(block: HalvingBlock, x: Tensor) -> Tensor:
 
 
 class FusedDecoder:
-    """Draws pictures (B, S, S, 3) uint8."""
+    """Draws pictures (B, S, S, 3) uint8.
+
+    Styles of all convolutions are one product, padded to the widest; so are the scales that they lead to. What stands
+    before the first convolution's scale depends on the latent linearly: that is one product, too.
+    """
 
     def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
         levels = [level for level in decoder.levels if isinstance(level, Level)]
         self._levels = levels
         self._convs: list[StyledConv] = [decoder.first, *(conv for level in levels for conv in (level.up, level.draw))]
         styles = [conv.style for conv in self._convs] + [level.flow.style for level in levels]
-        self._sizes = [len(style.bias) for style in styles]
-        self._style_weight = torch.cat([style.weight for style in styles])
-        self._style_bias = torch.cat([style.bias for style in styles])
+        self._widest = widest = max(max(conv.energy.shape) for conv in self._convs)
+        self._style_weight = torch.cat([_padded(style.weight, widest) for style in styles])
+        self._style_bias = torch.cat([_padded(style.bias, widest) for style in styles])
+        halved = [functional.pad(_padded(conv.energy, widest).T, (0, 0, 0, widest - conv.energy.shape[1]))
+                  for conv in self._convs]  # fmt: skip
+        self._energy = torch.stack(halved) / ACTIVATION_GAIN**2
+        self._least = self._energy.new_full((1,), DEMODULATION_EPS / ACTIVATION_GAIN**2)
+        self._kind = decoder.start.dtype
+        self._begin_weight, self._begin_bias = _beginning(decoder)
         self._up_weights = [_channels_last(level.up.weight.transpose(0, 1)) for level in levels]
         self._paints = [
             kernels.LevelWeights(
-                level.flow.bias, level.paint.color.weight.contiguous(), level.paint.color.bias, level.paint.bias
+                level.flow.weight,
+                level.flow.bias,
+                level.paint.color.weight.contiguous(),
+                level.paint.color.bias,
+                level.paint.bias,
             )
             for level in levels
         ]
@@ -75,31 +87,40 @@ class FusedDecoder:
             latent: (B, M) float32, identity plus motion.
             portraits: (levels, B) int64, addresses of the features (s, s, C) that each picture reads, coarse to fine.
         """
-        styles = functional.linear(latent, self._style_weight, self._style_bias).split(self._sizes, 1)
-        convs, last = len(self._convs), len(self._levels) - 1
-        after = [self._style(i, styles) for i in range(convs)]
-        x = self._decoder.start * styles[0][:, :, None, None].to(self._decoder.start.dtype)
-        x = _channels_last(functional.conv2d(_channels_last(x), self._convs[0].weight, padding=1))
-        x = kernels.styled(x, after[0])
+        count, convs, last = len(latent), len(self._convs), len(self._levels) - 1
+        styles = functional.linear(latent, self._style_weight, self._style_bias).view(count, -1, self._widest)
+        scales = torch.baddbmm(self._least, styles[:, :convs].square().transpose(0, 1), self._energy).rsqrt_()
+        after = [
+            kernels.Style(scales[i], conv.bias, styles[:, min(i + 1, convs - 1)]) for i, conv in enumerate(self._convs)
+        ]
+        x = functional.linear(latent, self._begin_weight, self._begin_bias).to(self._kind)
+        x = kernels.styled(x.view(count, COARSEST, COARSEST, -1).movedim(-1, 1), after[0])
         drawn: kernels.Drawn | None = None
         for i, level in enumerate(self._levels):
             y = _channels_last(functional.conv_transpose2d(x, self._up_weights[i], stride=2))
             y = kernels.smooth(y, 1, gain=DOUBLING_GAIN, style=after[1 + 2 * i])
             y = _channels_last(functional.conv2d(y, level.draw.weight, padding=1))
-            flow_weight = styles[convs + i][:, None, :] * level.flow.weight
             drawn = kernels.draw_level(
-                y, after[2 + 2 * i], flow_weight, self._paints[i], portraits[i], drawn, last=i == last
+                y, after[2 + 2 * i], styles[:, convs + i], self._paints[i], portraits[i], drawn, last=i == last
             )
             x = drawn.x
         assert drawn is not None
         return drawn.pixels
 
-    def _style(self, i: int, styles: Sequence[Tensor]) -> kernels.Style:
-        """What follows convolution i, and the style of the one after it."""
-        conv = self._convs[i]
-        scale = ACTIVATION_GAIN * torch.rsqrt(functional.linear(styles[i] ** 2, conv.energy) + DEMODULATION_EPS)
-        after = styles[min(i + 1, len(self._convs) - 1)].contiguous()
-        return kernels.Style(scale, conv.bias, after)
+
+def _padded(rows: Tensor, count: int) -> Tensor:
+    """With rows of zeros."""
+    return torch.cat((rows, rows.new_zeros(count - len(rows), *rows.shape[1:])))
+
+
+def _beginning(decoder: Decoder) -> tuple[Tensor, Tensor]:
+    """Weight (16 C, M) and bias of the map, channels last, that the first convolution makes of its styled start."""
+    conv = decoder.first
+    exact = conv.energy.dtype
+    start = decoder.start.to(exact).transpose(0, 1)  # (I, 1, s, s)
+    taps = functional.unfold(start, 3, padding=1)  # (I, 9, s s)
+    of_style = torch.einsum("oit,itp->poi", conv.weight.to(exact).flatten(2), taps).flatten(0, 1)
+    return of_style @ conv.style.weight, of_style @ conv.style.bias
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from torch import Tensor
 
 _TILE = 2048
 """Numbers of one map that a program holds at once: pixels times channels."""
+_WARPS = 4
+"""Groups of 32 threads that share a tile."""
 
 
 @triton.jit
@@ -49,7 +51,7 @@ def _stem_kernel(pixels, weight, bias, out, count, C: tl.constexpr, P: tl.conste
 
 @triton.jit
 def _smooth_kernel(
-    x, out, before, scale, bias, style, H, W, HO, WO, GAIN,
+    x, out, before, scale, bias, style, scale_stride, style_stride, H, W, HO, WO, GAIN,
     C: tl.constexpr, P: tl.constexpr, PAD: tl.constexpr, STRIDE: tl.constexpr, SMOOTHS: tl.constexpr,
     ACTIVATED: tl.constexpr, STYLED: tl.constexpr,
 ):  # fmt: skip
@@ -80,8 +82,8 @@ def _smooth_kernel(
     else:
         total = tl.load(x + n[:, None] * C + c[None, :], inside[:, None], 0).to(tl.float32)
     if STYLED:
-        total = total * tl.load(scale + b * C + c)[None, :] + tl.load(bias + c).to(tl.float32)[None, :]
-        total = _leaky(total) * tl.load(style + b * C + c)[None, :]
+        total = total * tl.load(scale + b * scale_stride + c)[None, :] + tl.load(bias + c).to(tl.float32)[None, :]
+        total = _leaky(total) * tl.load(style + b * style_stride + c)[None, :]
     tl.store(out + b * HO * WO * C + n[:, None] * C + c[None, :], total, inside[:, None])
 
 
@@ -111,8 +113,8 @@ def _doubled(coarse, row, column, S, inside):
 
 @triton.jit
 def _level_kernel(
-    x, scale, bias, portraits, flow_weight, flow_bias, color, color_bias, paint_bias,
-    coarse_flow, coarse_picture, style, next_x, flow, picture, bytes_out, S,
+    x, scale, bias, portraits, flow_style, flow_weight, flow_bias, color, color_bias, paint_bias,
+    coarse_flow, coarse_picture, style, next_x, flow, picture, bytes_out, scale_stride, flow_stride, style_stride, S,
     C: tl.constexpr, P: tl.constexpr, COARSER: tl.constexpr, LAST: tl.constexpr,
 ):  # fmt: skip
     """Everything of one level after its second convolution; see `Level` and `Decoder.forward`."""
@@ -124,12 +126,12 @@ def _level_kernel(
     row, column = n // S, n % S
     at = b * size * C + n[:, None] * C + c[None, :]
     drawn = tl.load(x + at, inside[:, None], 0).to(tl.float32)
-    drawn = _leaky(drawn * tl.load(scale + b * C + c)[None, :] + tl.load(bias + c).to(tl.float32)[None, :])
+    drawn = _leaky(drawn * tl.load(scale + b * scale_stride + c)[None, :] + tl.load(bias + c).to(tl.float32)[None, :])
 
-    weight = flow_weight + b * 3 * C + c
-    f0 = tl.sum(drawn * tl.load(weight)[None, :], 1) + tl.load(flow_bias)
-    f1 = tl.sum(drawn * tl.load(weight + C)[None, :], 1) + tl.load(flow_bias + 1)
-    f2 = tl.sum(drawn * tl.load(weight + 2 * C)[None, :], 1) + tl.load(flow_bias + 2)
+    of_flow = tl.load(flow_style + b * flow_stride + c)
+    f0 = tl.sum(drawn * (of_flow * tl.load(flow_weight + c))[None, :], 1) + tl.load(flow_bias)
+    f1 = tl.sum(drawn * (of_flow * tl.load(flow_weight + C + c))[None, :], 1) + tl.load(flow_bias + 1)
+    f2 = tl.sum(drawn * (of_flow * tl.load(flow_weight + 2 * C + c))[None, :], 1) + tl.load(flow_bias + 2)
     if COARSER:
         coarse_flow += b * 3 * (size // 4)
         f0 += _doubled(coarse_flow, row, column, S, inside)
@@ -173,7 +175,7 @@ def _level_kernel(
         else:
             tl.store(picture + b * 3 * size + k * size + n, painted, inside)
     if not LAST:
-        mixed = (drawn * (1 - seen)[:, None] + warped) * tl.load(style + b * C + c)[None, :]
+        mixed = (drawn * (1 - seen)[:, None] + warped) * tl.load(style + b * style_stride + c)[None, :]
         tl.store(next_x + at, mixed, inside[:, None])
 
 
@@ -187,13 +189,16 @@ def stem(pixels: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     channels = len(weight)
     out = _map(b, channels, s, s, weight)
     p, count = _pixels(channels), b * s * s
-    _stem_kernel[(triton.cdiv(count, p),)](pixels, weight, bias, out, count, C=channels, P=p)
+    _stem_kernel[(triton.cdiv(count, p),)](pixels, weight, bias, out, count, C=channels, P=p, num_warps=_WARPS)
     return out
 
 
 @dataclass(frozen=True)
 class Style:
-    """What follows a modulated convolution, and the style of the one after it: (B, C), (C,), (B, C), float32."""
+    """What follows a modulated convolution, and the style of the one after it: (B, C), (C,), (B, C).
+
+    Two are float32, whose rows may lie apart; the bias is in the type of the convolution.
+    """
 
     scale: Tensor
     bias: Tensor
@@ -227,9 +232,11 @@ def _smoothed(
     out = _map(b, c, ho, wo, x)
     p = _pixels(c)
     after = (style.scale, style.bias, style.after) if style else (x, x, x)
+    strides = (style.scale.stride(0), style.after.stride(0)) if style else (0, 0)
     _smooth_kernel[(triton.cdiv(ho * wo, p), b)](
-        x, out, x if before is None else before, *after, h, w, ho, wo, gain,
+        x, out, x if before is None else before, *after, *strides, h, w, ho, wo, gain,
         C=c, P=p, PAD=padding, STRIDE=stride, SMOOTHS=smooths, ACTIVATED=before is not None, STYLED=style is not None,
+        num_warps=_WARPS,
     )  # fmt: skip
     return out
 
@@ -239,14 +246,15 @@ def join(x: Tensor, bias: Tensor, other: Tensor) -> Tensor:
     b, c, h, w = x.shape
     out = _map(b, c, h, w, x)
     p, count = _pixels(c), b * h * w
-    _join_kernel[(triton.cdiv(count, p),)](x, bias, other, out, count, C=c, P=p)
+    _join_kernel[(triton.cdiv(count, p),)](x, bias, other, out, count, C=c, P=p, num_warps=_WARPS)
     return out
 
 
 @dataclass(frozen=True)
 class LevelWeights:
-    """Of one level: flow_bias (3,), color (3, C), color_bias (3,), paint_bias (3,)."""
+    """Of one level: flow (3, C), flow_bias (3,), color (3, C), color_bias (3,), paint_bias (3,)."""
 
+    flow: Tensor
     flow_bias: Tensor
     color: Tensor
     color_bias: Tensor
@@ -269,7 +277,7 @@ class Drawn:
 def draw_level(
     x: Tensor,
     style: Style,
-    flow_weight: Tensor,
+    flow_style: Tensor,
     weights: LevelWeights,
     portraits: Tensor,
     coarser: Drawn | None,
@@ -280,7 +288,7 @@ def draw_level(
     Args:
         x: (B, C, s, s) what that convolution gave, without bias; channels last.
         style: what follows it, and the style of the next level (anything when `last`).
-        flow_weight: (B, 3, C) float32, styled.
+        flow_style: (B, C) float32, whose rows may lie apart: what scales the flow's weights.
         weights: of the level.
         portraits: (B,) int64, addresses of the features (s, s, C) that each picture reads; in the type of x.
         coarser: the level before.
@@ -297,9 +305,10 @@ def draw_level(
     p = _pixels(c)
     before = (x, x) if coarser is None else (coarser.flow, coarser.picture)
     _level_kernel[(triton.cdiv(s * s, p), b)](
-        x, style.scale, style.bias, portraits, flow_weight, weights.flow_bias, weights.color,
+        x, style.scale, style.bias, portraits, flow_style, weights.flow, weights.flow_bias, weights.color,
         weights.color_bias, weights.paint_bias, *before, style.after, drawn.x, drawn.flow, drawn.picture, drawn.pixels,
-        s, C=c, P=p, COARSER=coarser is not None, LAST=last,
+        style.scale.stride(0), flow_style.stride(0), style.after.stride(0), s,
+        C=c, P=p, COARSER=coarser is not None, LAST=last, num_warps=_WARPS,
     )  # fmt: skip
     return drawn
 

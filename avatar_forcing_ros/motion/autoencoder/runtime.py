@@ -9,8 +9,9 @@ there they are float32. When a GPU runs out of memory, everything goes on on the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -56,6 +57,16 @@ class PreparedPortrait:
     identity: Tensor
     features: tuple[FeatureTable, ...] | tuple[Tensor, ...]
     reference: NDArray[np.float32]
+
+    @cached_property
+    def latent(self) -> NDArray[np.float32]:
+        """(1, M) identity, in memory."""
+        return self.identity.float().cpu().numpy()
+
+    @cached_property
+    def addresses(self) -> NDArray[np.int64]:
+        """(levels,) where maps lie that programs read."""
+        return np.array([map_.data_ptr() for map_ in self.features if isinstance(map_, Tensor)], np.int64)
 
     def tables(self, device: torch.device) -> tuple[FeatureTable, ...]:
         """What is warped as tables."""
@@ -137,7 +148,11 @@ class AutoencoderRuntime:
 
     def draw(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Pictures (B, S, S, 3) of a portrait in motions (B, M); -1 is black and 1 white, whatever the picture."""
-        return self._guarded(lambda: self._draw(portrait, motions))
+        return self.draw_several([(portrait, motions)])[0]
+
+    def draw_several(self, jobs: Sequence[tuple[PreparedPortrait, NDArray[np.float32]]]) -> list[NDArray[np.uint8]]:
+        """Pictures (B, S, S, 3) of several portraits, each in its motions (B, M); a GPU draws them together."""
+        return self._guarded(lambda: self._draw(jobs))
 
     def _read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         if self._programs is not None:
@@ -155,15 +170,18 @@ class AutoencoderRuntime:
             return PreparedPortrait(encoding.identity, feature_tables(encoding.features), reference)
         return PreparedPortrait(encoding.identity, _maps(encoding), reference)
 
-    def _draw(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
-        if self._programs is not None:
-            addresses = np.array([map_.data_ptr() for map_ in portrait.features if isinstance(map_, Tensor)], np.int64)
-            latents = portrait.identity.float().cpu().numpy() + motions
-            return self._programs.draw(latents, np.broadcast_to(addresses, (len(motions), len(addresses))))
+    def _draw(self, jobs: Sequence[tuple[PreparedPortrait, NDArray[np.float32]]]) -> list[NDArray[np.uint8]]:
+        if self._programs is None:
+            return [self._draw_one(portrait, motions) for portrait, motions in jobs]
+        latents = np.concatenate([portrait.latent + motions for portrait, motions in jobs])
+        addresses = np.concatenate([np.tile(portrait.addresses, (len(motions), 1)) for portrait, motions in jobs])
+        ends = np.cumsum([len(motions) for _, motions in jobs])
+        return np.split(self._programs.draw(latents, addresses), ends[:-1])
+
+    def _draw_one(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
         motion = torch.from_numpy(motions).to(self.device)
-        return self._pictures(
-            self._model.decode(portrait.identity.to(self.device), portrait.tables(self.device), motion)
-        )
+        drawn = self._model.decode(portrait.identity.to(self.device), portrait.tables(self.device), motion)
+        return self._pictures(drawn)
 
     @staticmethod
     def _pictures(drawn: Tensor) -> NDArray[np.uint8]:
