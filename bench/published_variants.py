@@ -143,9 +143,7 @@ def of_layers(config: AutoencoderConfig, device: torch.device, count: int) -> di
     """Each convolution: as done, chosen by heuristics, channels first, and doubling ones as four phases."""
     found: dict[str, float] = {}
     kind = torch.bfloat16 if device.type == "cuda" else torch.float32
-    print(
-        f"     {'layer':<34}{'GFLOP':>8}{'done':>9}{'heuristic':>11}{'first':>9}{'+filter':>9}{'phases':>9}  ms"
-    )
+    print(f"     {'layer':<34}{'GFLOP':>8}{'done':>9}{'heuristic':>11}{'first':>9}{'+filter':>9}{'phases':>9}  ms")
 
     def random(*shape: int, last: bool = True) -> Tensor:
         x = torch.randn(shape, device=device, dtype=kind)
