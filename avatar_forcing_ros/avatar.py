@@ -35,7 +35,8 @@ from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, Exp
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.noise import block_noise
-from avatar_forcing_ros.stream.speech import PlaybackEvent, SpeechTimeline
+from avatar_forcing_ros.stream.playback import PlaybackEvent
+from avatar_forcing_ros.stream.speech import SpeechTimeline
 
 _KEPT_FRAMES = 50
 """What was said is kept for two seconds at least: a microphone's gap of one second may be filled, and echo is late."""

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
-from avatar_forcing_ros.audio.resample import Resampler, to_mono
+from avatar_forcing_ros.audio.pcm import to_mono
+from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.audio.voice_activity import VoiceActivity
 
 RATE = 16_000

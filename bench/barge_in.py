@@ -42,7 +42,7 @@ from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.speech import Playback
+from avatar_forcing_ros.stream.playback import Playback
 from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
 
 MS = 1_000_000

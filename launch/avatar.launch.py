@@ -16,7 +16,7 @@ from avatar_forcing_ros.nodes.launching import (
     avatar_choice,
     environment,
     flag,
-    node_action,
+    node_actions,
     number,
     standard,
     standard_arguments,
@@ -47,4 +47,5 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         speaker=flag(context, "speaker"),
         barge_in=flag(context, "barge_in"),
     )
-    return [node_action(node, standard(context)) for node in nodes]
+    common = standard(context)
+    return [action for node in nodes for action in node_actions(node, common)]

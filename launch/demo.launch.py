@@ -16,7 +16,7 @@ from avatar_forcing_ros.nodes.launching import (
     avatar_arguments,
     avatar_choice,
     environment,
-    node_action,
+    node_actions,
     standard,
     standard_arguments,
     value,
@@ -42,6 +42,8 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     recorded = recorded_conversation(*(value(context, name) for name in ("user_video", "user_audio", "speech")))
     nodes, common = graph.demo(avatar_choice(context), recorded, value(context, "output")), standard(context)
-    actions = [node_action(node, common) for node in nodes]
+    actions = {node.executable: node_actions(node, common) for node in nodes}
     # the media source ends with the conversation, and the others with it
-    return [*actions, RegisterEventHandler(OnProcessExit(target_action=actions[-1], on_exit=[Shutdown()]))]
+    source = actions["media_source_node"][0]
+    end = RegisterEventHandler(OnProcessExit(target_action=source, on_exit=[Shutdown()]))
+    return [*(action for of_node in actions.values() for action in of_node), end]

@@ -21,7 +21,7 @@ from avatar_forcing_ros.nodes.launching import (
     avatar_choice,
     environment,
     flag,
-    node_action,
+    node_actions,
     number,
     standard,
     standard_arguments,
@@ -69,11 +69,12 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if player == "rosbag2" and common.namespace:
         raise ValueError(f"player must be ours in a namespace, for rosbag2 plays into the root, got {player!r}")
     if player == "ours":
-        actions = {node.executable: node_action(node, common) for node in nodes}
-        return [*actions.values(), _end_with(actions["bag_player_node"])]
+        by_node = {node.executable: node_actions(node, common) for node in nodes}
+        actions = [action for of_node in by_node.values() for action in of_node]
+        return [*actions, _end_with(by_node["bag_player_node"][0])]
     play = ["ros2", "bag", "play", played.bag, "--clock", "100", "--rate", str(played.rate)]
     playing = ExecuteProcess(cmd=play, output="screen")
-    others = [node_action(node, common) for node in nodes if node.executable != "bag_player_node"]
+    others = [action for node in nodes if node.executable != "bag_player_node" for action in node_actions(node, common)]
     return [*others, TimerAction(period=number(context, "delay_s", float), actions=[playing]), _end_with(playing)]
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.audio.resample import Resampler, to_mono
+from avatar_forcing_ros.audio.pcm import to_mono
+from avatar_forcing_ros.audio.resample import Resampler
 
 LATENCY_S = 0.0081
 """Half of the longest filter: 32 periods at 4 kHz."""

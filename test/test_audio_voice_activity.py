@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from avatar_forcing_ros.audio.resample import Resampler, to_mono
+from avatar_forcing_ros.audio.pcm import to_mono
+from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.audio.silero import SileroNetwork
 from avatar_forcing_ros.audio.voice_activity import VoiceActivity, VoiceActivityConfig, VoiceFrames
 

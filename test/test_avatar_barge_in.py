@@ -15,7 +15,7 @@ from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.speech import Playback, PlaybackEvent
+from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 from avatar_forcing_ros.testing import tiny_bundle
 
 MS = 1_000_000

@@ -22,7 +22,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 
 from avatar_forcing_ros import cli, testing_bags
-from avatar_forcing_ros.audio.resample import to_int16
+from avatar_forcing_ros.audio.pcm import to_int16
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter, Storage
 from avatar_forcing_ros.bags.bag_types import BagTypes

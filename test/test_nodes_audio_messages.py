@@ -15,7 +15,7 @@ from avatar_forcing_ros.msg import AudioChunk
 from builtin_interfaces.msg import Time
 
 from avatar_forcing_ros import signals
-from avatar_forcing_ros.audio.resample import to_int16
+from avatar_forcing_ros.audio.pcm import to_int16
 from avatar_forcing_ros.nodes.audio_messages import (
     AudioKind,
     AudioLayout,

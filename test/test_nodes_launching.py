@@ -40,7 +40,7 @@ STOOD_IN: dict[str, dict[str, type]] = {
         name: type(name, (Recording,), {})
         for name in (
             *("DeclareLaunchArgument", "SetEnvironmentVariable", "OpaqueFunction", "RegisterEventHandler"),
-            *("Shutdown", "ExecuteProcess", "TimerAction"),
+            *("Shutdown", "ExecuteProcess", "TimerAction", "LogInfo"),
         )
     },
     "launch.event_handlers": {"OnProcessExit": type("OnProcessExit", (Recording,), {})},
@@ -160,8 +160,50 @@ def test_what_no_argument_says_is_left_to_the_parameter_files(every_file) -> Non
 def test_the_demo_ends_with_its_source(load) -> None:
     *nodes, end = launched(load("demo"), output="o.mp4")
 
+    assert end.positional[0].named["on_exit"]
     assert parameters(nodes)["display_node"]["output"] == "o.mp4"
     assert end.positional[0].named["target_action"].named["executable"] == "media_source_node"
+
+
+def watched(actions: list[Any]) -> dict[str, Any]:
+    """Node -> what happens when it ends, given (event, context)."""
+    handlers = [action.positional[0].named for action in actions if type(action).__name__ == "RegisterEventHandler"]
+    return {named["target_action"].named["executable"]: named["on_exit"] for named in handlers}
+
+
+def ended(status: int) -> SimpleNamespace:
+    return SimpleNamespace(returncode=status)
+
+
+def test_a_live_node_that_fails_is_started_anew_later_and_later(load) -> None:
+    runs, shuts_down = SimpleNamespace(is_shutdown=False), SimpleNamespace(is_shutdown=True)
+    actions = launched(load("avatar"), webcam="0")
+    assert set(watched(actions)) == {
+        f"{name}_node" for name in ("understudy", "generator", "motion_extraction", "display", "media_source")
+    }
+    again = watched(actions)["generator_node"]
+    assert not again(ended(0), runs)
+    assert not again(ended(-9), shuts_down)
+
+    delays = []
+    for number in range(1, 5):
+        said, timer = again(ended(-9), runs)
+        delays.append(timer.named["period"])
+        actions = timer.named["actions"][0].named["function"](runs)
+        again = watched(actions)["generator_node"]
+        assert "was killed by signal 9" in said.named["msg"]
+        (variable,) = actions[0].named["additional_env"].values()
+        assert variable.startswith(f"{number} ") and variable.endswith("was killed by signal 9")
+    assert delays == [0.0, 0.5, 1.0, 2.0]
+
+
+def test_a_recording_whose_node_fails_is_no_success(load) -> None:
+    runs = SimpleNamespace(is_shutdown=False)
+    on_exit = watched(launched(load("demo"))[:-1])["generator_node"]
+
+    on_exit(ended(0), runs)
+    with pytest.raises(RuntimeError, match="generator_node ended with status -9"):
+        on_exit(ended(-9), runs)
 
 
 @pytest.mark.parametrize("with_camera", [True, False])

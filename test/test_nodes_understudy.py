@@ -4,8 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
@@ -15,8 +21,10 @@ from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, PlaybackE
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
+from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
+from avatar_forcing_ros.nodes.understudy_painter import PaintedFace
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 
 pytestmark = pytest.mark.ros
@@ -64,3 +72,35 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
         assert 0 <= endings[0].position.sec < 20
         assert "understudy" in states[-1].detail
         assert states[-1].on_stage == AvatarState.UNDERSTUDY
+        assert understudy.faults.count == 0, understudy.faults.last
+
+
+def test_a_painter_that_hangs_leaves_its_last_picture_and_another_one_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with TestGraph() as graph:
+        understudy = graph.add(UnderstudyNode, image_size=64)
+        infos = graph.listen(FrameInfo, "avatar/frame_info")
+        graph.spin_until(lambda: isinstance(understudy._face, PaintedFace))
+        painter, came = understudy._face, len(infos)
+        os.kill(painter._process.pid, signal.SIGSTOP)
+        graph.spin_until(lambda: understudy._face is not painter)
+        graph.spin_until(lambda: isinstance(understudy._face, PaintedFace))
+        stamps = [stamp_ns(info.header.stamp) for info in infos[came:]]
+        assert max(np.diff(stamps)) <= 200_000_000
+        assert "the understudy's painter hangs and is killed" in understudy.faults.last
+
+
+def test_a_portrait_that_cannot_be_animated_stays_a_picture_that_breathes(tmp_path: Path) -> None:
+    path = tmp_path / "wall.png"
+    cv2.imwrite(str(path), np.full((96, 96, 3), 200, np.uint8))
+    face = PaintedFace(path, 64)
+    with pytest.raises(ValueError, match="no face found"):
+        face.load()
+
+
+def test_the_understudy_is_there_before_anything_heavy_is_loaded() -> None:
+    heavy = ("torch", "scipy", "numba", "onnxruntime")
+    look = f"import sys, avatar_forcing_ros.nodes.understudy_node; print(*[n for n in {heavy} if n in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout.split() == []

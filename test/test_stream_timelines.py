@@ -16,7 +16,8 @@ from avatar_forcing_ros.stream.grid import (
     sample_of,
     stamp_of,
 )
-from avatar_forcing_ros.stream.speech import Playback, SpeechTimeline
+from avatar_forcing_ros.stream.playback import Playback
+from avatar_forcing_ros.stream.speech import SpeechTimeline
 from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
 from avatar_forcing_ros.stream.user_motion import KEPT_NS, UserMotionTimeline
 

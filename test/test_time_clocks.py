@@ -26,6 +26,7 @@ MAY = {
     "session/session.py": "measures how long a block took, for diagnostics",
     "nodes/replay.py": "waits for processes, which do not live in ROS time",
     "nodes/understudy_node.py": "sees whether another process lives, also when ROS time stands still",
+    "nodes/understudy_painter.py": "waits for another process, no longer than a frame",
     "session/stage.py": "sees whether another process lives, also when ROS time stands still",
     "nodes/testing.py": "a test must end, also when the clock that it moves stands still",
 }

@@ -12,12 +12,12 @@ from typing import Any, get_args
 
 from avatar_forcing_ros.bags.bag import BagError, BagMessage, BagReader
 from avatar_forcing_ros.messages.audio import AudioKind, AudioReader
+from avatar_forcing_ros.messages.directions import EXPRESSION, LOOK_AT
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.stream.grid import FRAME_NS
 
 CAMERA, COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
 MOTION, USER_AUDIO, SPEECH, INTERRUPT = "user_motion", "user_audio", "speech", "speech/interrupt"
-EXPRESSION, LOOK_AT = "robot_face/expression", "robot_face/look_at"
 _SOUND = frozenset(f"audio_common_msgs/msg/{kind}" for kind in get_args(AudioKind)) | {
     "avatar_forcing_ros/msg/AudioChunk"
 }

@@ -19,6 +19,7 @@ from avatar_forcing_ros.bags.bag_outlet import BagOutlet, Pictures
 from avatar_forcing_ros.bags.inputs import Input, Survey
 from avatar_forcing_ros.bags.watching import watch
 from avatar_forcing_ros.messages import directions, motion
+from avatar_forcing_ros.messages.directions import EXPRESSION, LOOK_AT
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.session.outlet import OutputConfig
 from avatar_forcing_ros.session.session import Session, SessionConfig
@@ -118,8 +119,8 @@ class Feeder:
             inputs.SPEECH: lambda m: session.say(self._sound(inputs.SPEECH, m)),
             inputs.INTERRUPT: lambda _m: session.interrupt(),
             inputs.MOTION: lambda m: session.see(motion.to_sample(m, space.name)),
-            inputs.EXPRESSION: lambda m: session.express(directions.to_expression(m)),
-            inputs.LOOK_AT: lambda m: session.look_at(directions.to_look_at(m, OutputConfig.frame_id)),
+            EXPRESSION: lambda m: session.express(directions.to_expression(m)),
+            LOOK_AT: lambda m: session.look_at(directions.to_look_at(m, OutputConfig.frame_id)),
             f"{inputs.USER_AUDIO}_info": lambda m: self._readers[inputs.USER_AUDIO].learn(m),
             f"{inputs.SPEECH}_info": lambda m: self._readers[inputs.SPEECH].learn(m),
         }

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.audio.resample import to_int16, to_mono
+from avatar_forcing_ros.audio.pcm import to_int16, to_mono
 from avatar_forcing_ros.disclosure.metadata import CONVERSATION
 from avatar_forcing_ros.media import append_xmp, replacing
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk

@@ -14,15 +14,53 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 KEEP = "--keep"
 """Word of a node's command line that has it kept alive."""
-RESTARTS = "AVATAR_FORCING_RESTARTS"
-"""Variable in which a process finds how often its like has ended before."""
+AFTER = "--after"
+"""Word of a node's command line, with seconds: it begins to load after so long, for others are wanted sooner."""
+CALM_S = 60.0
+"""A process that has lived for this long counts as mended."""
+_RESTARTED = "AVATAR_FORCING_RESTARTED"
 _PR_SET_PDEATHSIG = 1
 _SLICE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Restarted:
+    """What a process knows of its like before it.
+
+    Attributes:
+        count: how many of them have ended.
+        reason: how the last one did, as the end of a sentence.
+        at_s: when this one began, on the machine's monotonic clock.
+    """
+
+    count: int = 0
+    reason: str = ""
+    at_s: float = 0.0
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """That tell a process."""
+        return {_RESTARTED: f"{self.count} {self.at_s:.3f} {self.reason}"}
+
+    @classmethod
+    def of_this_process(cls) -> Restarted:
+        """What this process was told."""
+        try:
+            count, at_s, reason = os.environ.get(_RESTARTED, "").split(" ", 2)
+            return cls(int(count), reason, float(at_s))
+        except ValueError:
+            return cls()
+
+    def complaint(self) -> str:
+        """In one line that it has been restarted, until it has lived for `CALM_S`; then empty."""
+        if not self.count or time.monotonic() - self.at_s > CALM_S:
+            return ""
+        return f"restarted, {self.count} times so far: the process before {self.reason}"
 
 
 @dataclass
@@ -33,18 +71,37 @@ class Restarts:
         delays_s: before the first restart, the second ...; the last one stays.
         calm_s: a process that has lived for this long begins anew with the first delay.
         count: restarts so far.
+        reason: how the newest process ended.
     """
 
     delays_s: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-    calm_s: float = 60.0
+    calm_s: float = CALM_S
     count: int = 0
+    reason: str = ""
     _in_a_row: int = 0
+    _began_s: float = 0.0
+
+    def begin(self) -> dict[str, str]:
+        """A process begins now; the variables that tell it of those before."""
+        self._began_s = time.monotonic()
+        return Restarted(self.count, self.reason, self._began_s).variables
+
+    def ended(self, status: int) -> float:
+        """The process that began last has ended, a signal's number counts negative; how long to wait, in s."""
+        self.reason = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        return self.after(time.monotonic() - self._began_s)
 
     def after(self, lived_s: float) -> float:
         """A process has ended after so long; how long to wait before the next."""
         self._in_a_row = 1 if lived_s >= self.calm_s else self._in_a_row + 1
         self.count += 1
         return self.delays_s[min(self._in_a_row, len(self.delays_s)) - 1]
+
+
+def wait_for_turn(arguments: Sequence[str]) -> None:
+    """Wait as `AFTER` says, unless the process takes the place of one that was there."""
+    if AFTER in arguments[:-1] and not Restarted.of_this_process().count:
+        time.sleep(float(arguments[arguments.index(AFTER) + 1]))
 
 
 def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callable[[str], None] | None = None) -> int:
@@ -61,7 +118,9 @@ def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callabl
     Returns:
         Exit status of the last child.
     """
-    restarts, say = restarts or Restarts(), say or (lambda line: print(line, file=sys.stderr, flush=True))
+    before = Restarted.of_this_process()
+    restarts = restarts or Restarts(count=before.count, reason=before.reason)
+    say = say or (lambda line: print(line, file=sys.stderr, flush=True))
     stopping: list[int] = []
     child = 0
 
@@ -74,15 +133,13 @@ def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callabl
         signal.signal(number, hand_on)
     gc.freeze()  # what is shared with the children stays shared
     while True:
-        began = time.monotonic()
-        child = _fork(play, restarts.count)
+        child = _fork(play, restarts.begin())
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         child = 0
-        if stopping or status == 0 or (status == 1 and not restarts.count):
+        if stopping or status == 0 or (status == 1 and restarts.count == before.count):
             return max(status, 0) if not stopping or status >= 0 else 1
-        delay_s = restarts.after(time.monotonic() - began)
-        how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-        say(f"the process {how}; restart {restarts.count} in {delay_s:g} s")
+        delay_s = restarts.ended(status)
+        say(f"the process {restarts.reason}; restart {restarts.count} in {delay_s:g} s")
         wake_s = time.monotonic() + delay_s
         while time.monotonic() < wake_s and not stopping:
             time.sleep(min(_SLICE_S, delay_s))
@@ -90,7 +147,7 @@ def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callabl
             return 0
 
 
-def _fork(play: Callable[[], int], restarts: int) -> int:
+def _fork(play: Callable[[], int], variables: Mapping[str, str]) -> int:
     """The child's number; the child itself never comes back."""
     parent = os.getpid()
     sys.stdout.flush()
@@ -103,7 +160,7 @@ def _fork(play: Callable[[], int], restarts: int) -> int:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        os.environ[RESTARTS] = str(restarts)
+        os.environ |= variables
         if os.getppid() == parent:
             status = play()
     except BaseException as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from avatar_forcing_ros.graph.keeping import RESTARTS, Restarts
+from avatar_forcing_ros.graph.keeping import Restarts
 from avatar_forcing_ros.graph.settings import NodeProcess
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -38,7 +38,6 @@ class ProcessGroup:
 
     def __init__(self, nodes: Sequence[NodeProcess], environment: Mapping[str, str]) -> None:
         self._restarts = {node.executable: Restarts() for node in nodes}
-        self._began_s: dict[str, float] = {}
         self._due_s: dict[str, float] = {}
         self._nodes, self._environment = nodes, {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -59,11 +58,10 @@ class ProcessGroup:
 
     def _start(self, node: NodeProcess) -> None:
         self._logs[node.executable] = Path(self._folder.name) / f"{node.executable}.log"
-        self._began_s[node.executable] = time.monotonic()
         with self._logs[node.executable].open("ab") as log:
             self._running[node.executable] = subprocess.Popen(
                 [sys.executable, "-m", node.module, *node.ros_arguments()],
-                env=self._environment | {RESTARTS: str(self._restarts[node.executable].count)},
+                env=self._environment | self._restarts[node.executable].begin(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -82,7 +80,7 @@ class ProcessGroup:
             if not self.ended(name):
                 continue
             if name not in self._due_s:
-                delay_s = self._restarts[name].after(now_s - self._began_s[name])
+                delay_s = self._restarts[name].ended(self._running[name].returncode)
                 self._due_s[name] = now_s + delay_s
                 say(f"{name} ended: {self.last_lines(name)}; restart {self._restarts[name].count} in {delay_s:g} s")
             elif now_s >= self._due_s[name]:

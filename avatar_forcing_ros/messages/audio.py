@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros import signals
-from avatar_forcing_ros.audio.resample import to_int16, to_mono
+from avatar_forcing_ros.audio.pcm import to_int16, to_mono
 from avatar_forcing_ros.messages.making import Make, header, stamp_ns
 
 AudioKind = Literal["auto", "AudioChunk", "AudioData", "AudioDataStamped", "AudioStamped"]

@@ -9,6 +9,9 @@ from typing import Any
 from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.signals import Expression, LookAt
 
+EXPRESSION, LOOK_AT = "robot_face/expression", "robot_face/look_at"
+"""Topics of them."""
+
 
 def to_expression(message: Any) -> Expression:
     """An expression.

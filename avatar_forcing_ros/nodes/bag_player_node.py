@@ -22,6 +22,7 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.bags import inputs
 from avatar_forcing_ros.bags.bag import BagReader, BagWriter, Storage
 from avatar_forcing_ros.bags.inputs import Input, Survey
+from avatar_forcing_ros.messages.directions import EXPRESSION
 from avatar_forcing_ros.messages.outlet import IMAGE
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.bag_capture import BagRecorder
@@ -267,7 +268,7 @@ class Playing:
 
 def _type_of(name: str, kind: str) -> type:
     """As which type a message is sent; that of an expression has two names, of which the nodes know one."""
-    return expression_type() if name == inputs.EXPRESSION else message_type(kind.replace("/msg/", "/"))
+    return expression_type() if name == EXPRESSION else message_type(kind.replace("/msg/", "/"))
 
 
 def main(args: list[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from avatar_forcing_ros.graph.keeping import Restarted
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 
 PERIOD_S = 1.0
@@ -52,19 +53,21 @@ class DiagnosticsPublisher:
 
     def __init__(self, node: ManagedNode, report: Callable[[], Health]) -> None:
         self._node, self._report = node, report
+        self._restarted = Restarted.of_this_process()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._timer = node.create_timer(PERIOD_S, node.guard("diagnostics", self.publish))
+        self._timer = node.create_timer(PERIOD_S, node.guard("diagnostics", self.publish), clock=node.links.timer_clock)
         node.links.while_time_stands_still = self.publish  # which the timer does not
 
     def publish(self) -> None:
         """Publish now."""
         links = self._node.links.complaints()
-        health = Health(Level.DEGRADED, links["clock"]) if links["clock"] else self._report()
-        if health.level is Level.OK and links["qos"]:
-            health = replace(health, level=Level.DEGRADED, message=links["qos"])
+        stands_still = links["clock"] and self._node.get_clock().ros_time_is_active
+        health = Health(Level.DEGRADED, links["clock"]) if stands_still else self._report()
+        if health.level is Level.OK and any(links.values()):
+            health = replace(health, level=Level.DEGRADED, message="; ".join(filter(None, links.values())))
         whole = self._status("health", health.level, health.message)
         whole.values = [KeyValue(key=key, value=_text(value)) for key, value in health.values.items()]
-        parts = {**health.parts, **links}
+        parts = {**health.parts, **links, "restarts": self._restarted.complaint()}
         message = DiagnosticArray(status=[whole, *(self._part(name, line) for name, line in parts.items())])
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)

@@ -17,8 +17,7 @@ from geometry_msgs.msg import PointStamped, TransformStamped
 from numpy.typing import NDArray
 from rclpy.time import Time
 
-from avatar_forcing_ros.bags.inputs import EXPRESSION, LOOK_AT
-from avatar_forcing_ros.messages.directions import frame_of, to_expression, to_look_at
+from avatar_forcing_ros.messages.directions import EXPRESSION, LOOK_AT, frame_of, to_expression, to_look_at
 from avatar_forcing_ros.motion.facemesh.channels import NAMES
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.msg import Expression

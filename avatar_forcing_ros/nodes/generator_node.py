@@ -111,7 +111,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         """Start the session, then listen."""
         presenting, deciding = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
         outbox = Outbox(presenting)
-        lease = Lease(self.config.understudy)
+        lease = self._lease = Lease(self.config.understudy)
         output, on_simulated_time = self.config.output, bool(self.get_parameter("use_sim_time").value)
         self._session = Session(
             self._avatar,
@@ -199,12 +199,12 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._asked_ns, self._shown_before = now_ns, shown
         values = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
         values |= {"faults": self.faults.count, "last_fault": self.faults.last}
+        alone = "nothing is heard of the understudy: nobody steps in when this node dies" * self._lease.is_alone
+        parts = {**self._session.complaints(), "directions": self._directions.complaint, "understudy": alone}
         if not fps:
-            return Health(Level.ERROR, "no frame in the last second", values)
-        session = self._session
-        complaint = session.complaint() or session.clock_complaint() or session.speech_complaint()
-        complaint = complaint or self._directions.complaint
-        return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values)
+            return Health(Level.ERROR, "no frame in the last second", values, parts)
+        complaint = "; ".join(filter(None, parts.values()))
+        return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values, parts)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,14 +7,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from launch import LaunchContext
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch import LaunchContext, LaunchDescriptionEntity
+from launch.actions import (
+    DeclareLaunchArgument,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    SetEnvironmentVariable,
+    TimerAction,
+)
+from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from avatar_forcing_ros.graph.environment import shared_memory_profile
+from avatar_forcing_ros.graph.keeping import Restarts
 from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess
 from avatar_forcing_ros.resources import PACKAGE
 
@@ -47,8 +56,46 @@ class Standard:
         return {name: value for name, value in differing.items() if value != (name == "autostart")}
 
 
-def node_action(node: NodeProcess, standard: Standard) -> Node:
-    """A node of a graph as a launch action."""
+def node_actions(node: NodeProcess, standard: Standard) -> list[LaunchDescriptionEntity]:
+    """A node of a graph, and what happens when it fails: another takes its place, or everything ends.
+
+    Launch's own `respawn` waits equally long each time, and starts anew what has ended because it was done.
+    """
+    if not node.respawns:
+        action = node_action(node, standard)
+        return [action, _on_exit(action, lambda event, context: _end_all(node, event, context))]
+    return _kept_alive(node, standard, Restarts())
+
+
+def _kept_alive(node: NodeProcess, standard: Standard, restarts: Restarts) -> list[LaunchDescriptionEntity]:
+    def again(event: Any, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if context.is_shutdown or event.returncode == 0:
+            return []
+        delay_s = restarts.ended(event.returncode)
+        said = LogInfo(msg=f"{node.executable} {restarts.reason}; restart {restarts.count} in {delay_s:g} s")
+        begin = OpaqueFunction(function=lambda _context: _kept_alive(node, standard, restarts))
+        return [said, TimerAction(period=delay_s, actions=[begin])]
+
+    action = node_action(node, standard, restarts)
+    return [action, _on_exit(action, again)]
+
+
+def _end_all(node: NodeProcess, event: Any, context: LaunchContext) -> None:
+    """A job such as a recording is not done when a node has failed on the way.
+
+    Raises:
+        RuntimeError: so that launch ends everything, with an exit status that is not 0.
+    """
+    if event.returncode and not context.is_shutdown:
+        raise RuntimeError(f"{node.executable} ended with status {event.returncode}: the job is not done")
+
+
+def _on_exit(action: Node, act: Callable[[Any, LaunchContext], Any]) -> RegisterEventHandler:
+    return RegisterEventHandler(OnProcessExit(target_action=action, on_exit=act, handle_once=True))
+
+
+def node_action(node: NodeProcess, standard: Standard, restarts: Restarts | None = None) -> Node:
+    """A node of a graph as a launch action; it is told of the processes before it."""
     files = [str(node.settings), *([standard.params_file] if standard.params_file else [])]
     return Node(
         package=PACKAGE,
@@ -56,8 +103,7 @@ def node_action(node: NodeProcess, standard: Standard) -> Node:
         namespace=standard.namespace,
         arguments=node.own_arguments,
         ros_arguments=["--log-level", standard.log_level],
-        respawn=node.respawns,
-        respawn_delay=2.0,
+        additional_env=(restarts or Restarts()).begin(),
         parameters=[*files, {**standard.parameters, **node.parameters}],  # the last one counts
         remappings=list(node.remappings.items()),
         output="screen",

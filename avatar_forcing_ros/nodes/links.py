@@ -20,7 +20,10 @@ from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSPolicyKind, QoSProfile, qos_check_compatible
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS
+
 _LOOK_S = 1.0
+_STEP_NS = 100 * MILLISECOND
 _CLOCK_PATIENCE_S = 2.0
 _SILENT_CLOCK_PATIENCE_S = 20.0
 """Whoever publishes /clock may wait for nodes that load their models."""
@@ -50,6 +53,7 @@ class Links:
 
     def __init__(self, node: Node, guard: Callable[[str, Callable[..., None]], Callable[..., None]]) -> None:
         self._node, self._guard = node, guard
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # the node's own may stand still, or be set
         self._suspects: dict[str, _End] = {}
         self._misfits: dict[str, str] = {}
         self._said: set[str] = set()
@@ -57,12 +61,13 @@ class Links:
         self._timer: Any = None
         self.clock_complaint = ""
         self.while_time_stands_still: Callable[[], None] | None = None
+        self._looked: tuple[int, int] | None = None
 
     def open(self) -> None:
         """Begin to look around."""
         self._opened_s = time.monotonic()
-        steady = Clock(clock_type=ClockType.STEADY_TIME)  # the node's own may be what stands still
-        self._timer = self._node.create_timer(_LOOK_S, self._guard("links", self.look), clock=steady)
+        self._looked = None
+        self._timer = self._node.create_timer(_LOOK_S, self._guard("links", self.look), clock=self._steady)
 
     def close(self) -> None:
         """End it."""
@@ -87,6 +92,11 @@ class Links:
         """What is wrong, by kind; empty where all is well."""
         return {"qos": "; ".join(self._misfits.values()), "clock": self.clock_complaint}
 
+    @property
+    def timer_clock(self) -> Any:
+        """What a timer of the node is to be wound by: a clock that is set back by an hour would stop it for an hour."""
+        return self._node.get_clock() if self._node.get_parameter("use_sim_time").value else self._steady
+
     def look(self) -> None:
         """Look again at what did not fit, and at the clock."""
         for topic, end in list(self._suspects.items()):
@@ -108,7 +118,7 @@ class Links:
 
     def _look_at_clock(self) -> None:
         clock, waited_s = self._node.get_clock(), time.monotonic() - self._opened_s
-        self.clock_complaint = ""
+        self.clock_complaint = "" if clock.ros_time_is_active else self._step_of(clock.now().nanoseconds)
         if not clock.ros_time_is_active or clock.now().nanoseconds:
             return
         if waited_s > _CLOCK_PATIENCE_S and not self._node.count_publishers("/clock"):
@@ -118,6 +128,18 @@ class Links:
         self._say(self.clock_complaint)
         if self.clock_complaint and self.while_time_stands_still is not None:
             self.while_time_stands_still()
+
+    def _step_of(self, now_ns: int) -> str:
+        """By how much the clock has been set since the last look, in one line, or empty."""
+        before, self._looked = self._looked, (now_ns, self._steady.now().nanoseconds)
+        if before is None:
+            return ""
+        step_ns = (now_ns - before[0]) - (self._looked[1] - before[1])
+        if abs(step_ns) < _STEP_NS:
+            return ""
+        line = f"the clock was set {'forward' if step_ns > 0 else 'back'} by {abs(step_ns) / NANOSECONDS:.2f} s"
+        self._node.get_logger().warning(line)
+        return line
 
     def _say(self, line: str) -> None:
         if line and line not in self._said:

@@ -28,7 +28,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 
-from avatar_forcing_ros.graph.keeping import KEEP, keep
+from avatar_forcing_ros.graph.keeping import KEEP, keep, wait_for_turn
 from avatar_forcing_ros.nodes import params
 from avatar_forcing_ros.nodes.links import Links
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
@@ -240,7 +240,11 @@ def run(
     Returns:
         Exit status: 0 when it did its work, 1 when it could not start.
     """
-    if KEEP in (sys.argv if args is None else args):
+    said = sys.argv if args is None else args
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: sys.exit(0))  # nothing is there yet that would have to be ended
+    wait_for_turn(said)
+    if KEEP in said:
         if prepare is not None:
             prepare()
         return keep(lambda: _run(node_type, args))

@@ -110,7 +110,12 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(MotionExtractionNode, args)
+    return run(MotionExtractionNode, args, prepare=_prepare)
+
+
+def _prepare() -> None:
+    """What the reader of most models imports serves every successor of a process that is killed."""
+    from avatar_forcing_ros.motion.facemesh import space  # noqa: F401
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 """The understudy's faces: at once a picture that breathes, a second later the portrait that idles. Nothing loads torch.
 
 Each draws a frame from a motion and its number. A portrait of the `facemesh` space is drawn by the same renderer as the
-generator's, so equal motion gives equal pixels. Of other spaces, whose networks are too heavy to be loaded twice, the
-picture itself is held and breathes.
+generator's, so equal motion gives equal pixels, and in a process of its own (`understudy_painter.py`). Of other spaces,
+whose networks are too heavy to be loaded twice, the picture itself is held and breathes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class Face(Protocol):
         """(S, S, 3) uint8 RGB."""
         ...
 
+    def close(self) -> None:
+        """It is drawn no more."""
+        ...
+
 
 class HeldFace:
     """A still picture with a breath: it grows and shrinks by half a per cent and sways by a pixel or two.
@@ -60,6 +64,9 @@ class HeldFace:
         sway = 0.002 * side * np.sin(2 * np.pi * (frame_index % 275) / 275)
         placed = np.array([[grown, 0, shift / 2 + sway], [0, grown, shift]])
         return cv2.warpAffine(self._picture, placed, (side, side), borderMode=cv2.BORDER_REPLICATE)
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 class MeshFace:
@@ -86,6 +93,11 @@ class MeshFace:
         """The portrait in this motion."""
         return self._portrait.render(latent, frame_index)
 
+    @property
+    def reference(self) -> NDArray[np.float32]:
+        """Its motion at rest."""
+        return self._portrait.reference
+
     def at_rest(self) -> NDArray[np.uint8]:
         """The picture that `HeldFace` begins with the next time."""
         return self._portrait.render(self._portrait.reference, 0)
@@ -106,19 +118,6 @@ def first_face(path: Path, size: int) -> HeldFace:
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = image[top : top + side, left : left + side]
     return HeldFace(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA), sha256)
-
-
-def load_face(path: Path, size: int, space: str) -> Face:
-    """The face that idles; takes about a second for a mesh, and keeps its picture at rest for the next start.
-
-    Raises:
-        OSError, ValueError: the picture cannot be read or animated.
-    """
-    if space != FACEMESH:
-        return first_face(path, size)
-    face = MeshFace(read_image(path), size)
-    _keep(face.at_rest(), face.sha256, size)
-    return face
 
 
 def motion_space_of(model: str) -> str:
@@ -145,8 +144,8 @@ def _kept(sha256: str, size: int) -> Path:
     return _pictures() / f"{sha256[:32]}-{size}.png"
 
 
-def _keep(picture: NDArray[np.uint8], sha256: str, size: int) -> None:
-    """Keep a picture for the next start; a machine that has no place for it starts with a plainer one."""
+def keep(picture: NDArray[np.uint8], sha256: str, size: int) -> None:
+    """Keep a portrait's picture at rest for the next start, if there is a place for it; else that has a plainer one."""
     try:
         _pictures().mkdir(mode=0o700, parents=True, exist_ok=True)
         written = _kept(sha256, size).with_suffix(f".{os.getpid()}.png")

@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.disclosure.label import Label
-from avatar_forcing_ros.graph.keeping import RESTARTS
+from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import qos
@@ -37,7 +37,8 @@ from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
 from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
-from avatar_forcing_ros.nodes.understudy_face import FACEMESH, Face, first_face, load_face, motion_space_of
+from avatar_forcing_ros.nodes.understudy_face import FACEMESH, Face, HeldFace, first_face, motion_space_of
+from avatar_forcing_ros.nodes.understudy_painter import PaintedFace, PainterGoneError
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch, is_found
@@ -55,7 +56,10 @@ _PORTRAIT_PATIENCE_S = 8.0
 _READERS_PATIENCE_S = 6.0
 """A subscription whose process was killed is counted for up to 20 s, and a new generator will never find it."""
 _SILENT_S = 3.5
+_COMES_S = 15.0
+"""Nodes that are expected have this long to start."""
 _OFTEN, _OFTEN_S = 3, 600.0
+_NICE = -10
 _FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
 
 
@@ -69,6 +73,8 @@ class UnderstudyConfig:
         image_size: side of the pictures in pixels, as the generator's `avatar.image_size`.
         seed: how it idles.
         fade_ms: the face takes this long into the generator's motion before that one goes on stage.
+        expects: names of nodes, with spaces between, that are missed when nothing is heard of them on /diagnostics, as
+            is whoever was heard of once.
         stop_silent_after_s: a generator of this machine that has been silent for this long is killed; 0 never does it.
         output: how the avatar is published, as the generator's.
     """
@@ -78,6 +84,7 @@ class UnderstudyConfig:
     image_size: int = field(default=512, metadata={"range": (64, 2048)})
     seed: int = field(default=0, metadata={"range": (0, 2**63 - 1)})
     fade_ms: int = field(default=240, metadata={"range": (40, 2000)})
+    expects: str = ""
     stop_silent_after_s: float = field(default=2.0, metadata={"range": (0.0, 3600.0)})
     output: OutputConfig = field(default_factory=OutputConfig)
 
@@ -113,7 +120,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._stopped = 0
         self._entries_s: deque[float] = deque(maxlen=100)
         self._on_stage_since_s = time.monotonic()
-        self._others_s: dict[str, float] = {}
+        comes_s = time.monotonic() + _COMES_S - _SILENT_S
+        self._others_s = dict.fromkeys(self.config.expects.split(), comes_s)
         self._frames = 0
         self._begun_s = time.monotonic()
         self._outlet = _StageOutlet(self, undo)
@@ -132,9 +140,12 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         clock = ClockWaiter(self.get_clock())
         self._waiter = clock
         self._ticked_ns = 0
-        loading = threading.Event()
-        self._load_now, self._closing = loading, False
+        self._load_now, self._closing = threading.Event(), False
         self._load_now.set()
+        self._coming: PaintedFace | None = None
+        self._retired: deque[Face] = deque()
+        self._painters, self._paints_again_s = Restarts(), 0.0
+        undo.callback(self._close_faces)
         self.work("portrait", self._load, self._end_loading)
         self.work("understudy", self._turn, clock.close)
         undo.callback(DiagnosticsPublisher(self, self._health).close)
@@ -195,7 +206,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         stamp = stamp_of(self._waiter.now_ns() // FRAME_NS)
         self._ticked_ns = stamp
         now_s = time.monotonic()
-        listens_s = _LISTENS_LONGER_S if int(os.environ.get(RESTARTS, "0")) else _LISTENS_FIRST_S
+        listens_s = _LISTENS_LONGER_S if Restarted.of_this_process().count else _LISTENS_FIRST_S
         if now_s - self._begun_s < listens_s and self._role is None:
             return
         with self._lock:
@@ -210,13 +221,16 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._messenger.send(self._outlet.forget_state)
         self._note_entry(cue, now_s)
         self._stop_who_hangs(now_s)
+        if self._paints_again_s and now_s >= self._paints_again_s:
+            self._paints_again_s = 0.0
+            self._load_now.set()
 
     def _show(self, cue: Cue, stamp: int) -> None:
         number = stamp // FRAME_NS
         began_ns = self._waiter.now_ns()
         latent = self._move(cue, number)
-        face = self._face
-        picture = self._label.lay_over(face.render(latent, number))
+        face, drawn = self._draw(latent, number)
+        picture = self._label.lay_over(drawn)
         frame = AvatarFrame(stamp, self._frames, 0, self._watch.epoch, latent)
         self._frames += 1
         made = Provenance(None, began_ns, self._waiter.now_ns(), face.sha256, on_stage=UNDERSTUDY)
@@ -225,6 +239,21 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         if mood != self._mood:
             self._mood = mood
             self._messenger.send(partial(self._shows.changed, mood, stamp))
+
+    def _draw(self, latent: NDArray[np.float32], number: int) -> tuple[Face, NDArray[np.uint8]]:
+        """Who is drawn, and the picture; when the painter is gone its last picture breathes until there is another."""
+        face = self._face
+        while self._retired and self._retired[0] is not face:
+            self._retired.popleft().close()
+        try:
+            return face, face.render(latent, number)
+        except PainterGoneError as error:
+            self.faults.report("drawing", error)
+            assert isinstance(face, PaintedFace)
+            self._face = HeldFace(face.picture, face.sha256)
+            self._loaded = ""
+            self._paints_again_s = time.monotonic() + self._painters.ended(1)
+        return self._face, self._face.render(latent, number)
 
     def _move(self, cue: Cue, number: int) -> NDArray[np.float32]:
         """The motion to draw: idling, into which the generator's newest motion fades out, or which fades into it."""
@@ -291,12 +320,34 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         if sha256 and sha256 == self._loaded:
             return
         self._loaded = sha256 or "?"  # a picture that cannot be read is not tried again and again
-        face = load_face(Path(path), self.config.image_size, self._space)
+        if self._space != FACEMESH:
+            held = first_face(Path(path), self.config.image_size)
+            self._face, self._loaded = held, held.sha256
+            return
+        self._painters.begin()
+        self._coming = face = PaintedFace(Path(path), self.config.image_size)
+        try:
+            face.load()
+        except PainterGoneError:
+            if self._closing:
+                return
+            self._loaded, self._paints_again_s = "", time.monotonic() + self._painters.ended(1)
+            raise
+        self._retired.append(self._face)
         self._face, self._loaded = face, face.sha256
 
     def _end_loading(self) -> None:
         self._closing = True
         self._load_now.set()
+        if self._coming is not None:
+            self._coming.stop()
+
+    def _close_faces(self) -> None:
+        while self._retired:
+            self._retired.popleft().close()
+        if isinstance(self._face, PaintedFace):
+            self._face.close()
+            self._face, self._loaded = HeldFace(self._face.picture, self._face.sha256), ""
 
     def _portrait_fits(self, now_s: float) -> bool:
         """Whether a generator that waits has the portrait that was shown last; if not it is told, once."""
@@ -343,16 +394,17 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             "faults": self.faults.count,
             "last_fault": self.faults.last,
         }
-        complaints = []
-        if self._watch.on_stage:
-            complaints.append(f"on stage for {now_s - self._on_stage_since_s:.0f} s: {self._watch.why}")
-        if often >= _OFTEN:
-            complaints.append(f"the generator has fallen silent {often} times in 10 minutes")
-        if silent:
-            complaints.append(f"nothing is heard of {', '.join(silent)}")
-        bad = often >= _OFTEN or (self._watch.on_stage and now_s - self._on_stage_since_s > 30)
-        level = Level.ERROR if bad else Level.DEGRADED if complaints else Level.OK
-        return Health(level, "; ".join(complaints) or "the generator leads", values)
+        on_stage_s = now_s - self._on_stage_since_s if self._watch.on_stage else 0.0
+        stage = f"on stage for {on_stage_s:.0f} s: {self._watch.why}" if self._watch.on_stage else ""
+        falls = f"the generator has fallen silent {often} times in 10 minutes" if often >= _OFTEN else ""
+        nodes = f"nothing is heard of {', '.join(silent)}" if silent else ""
+        still = self._painters.count and isinstance(self._face, HeldFace) and self._space == FACEMESH
+        face = f"the face is a still picture that breathes: {self.faults.last}" if still else ""
+        parts = {"stage": "; ".join(filter(None, (stage, falls))), "nodes": nodes, "face": face}
+        complaint = "; ".join(filter(None, parts.values()))
+        bad = falls or on_stage_s > 30
+        level = Level.ERROR if bad else Level.DEGRADED if complaint else Level.OK
+        return Health(level, complaint or "the generator leads", values, parts)
 
 
 class _StageOutlet:
@@ -433,7 +485,9 @@ def _with_stopped_parent(pid: int) -> list[int]:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node."""
+    """Run the node, before others where that is allowed: on a busy machine its face is the one that must not stand."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     return run(UnderstudyNode, args)
 
 

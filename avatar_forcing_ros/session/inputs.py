@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 
-from avatar_forcing_ros.signals import MILLISECOND
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 
 _AHEAD_NS = 20 * MILLISECOND
 _JUDGED = 64  # ages of items: some seconds
@@ -58,6 +61,70 @@ class InputWatch:
     def stopped(self, now_ns: int) -> bool:
         """It was there once and has been silent for longer than the timeout."""
         return self._last_ns is not None and now_ns - self._last_ns > self._timeout_ns
+
+
+class SoundWatch:
+    """Whether a microphone gives sound that can be used: one that is off gives a constant, one too loud clips.
+
+    No room is so quiet that a microphone gives the same number for a second; whoever mutes one sends zeros.
+    """
+
+    SILENT_S = 1.0
+    CLIPS, CLIPS_NO_MORE = 0.01, 0.002
+    """Share of clipped samples in the newest second from which it is said, and below which it is over."""
+    _FULL_SCALE, _PLATEAU = 0.999, 0.5
+    _WINDOW_S = 1.0
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing has come yet."""
+        self._constant_s = 0.0
+        self._value: float | None = None
+        self._newest: deque[tuple[float, float]] = deque()
+        self._clips = False
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """The next chunk."""
+        samples = chunk.samples
+        if not len(samples):
+            return
+        duration_s = chunk.duration_ns / NANOSECONDS
+        value = float(samples[0])
+        constant = bool((samples == value).all())
+        if not constant:
+            self._constant_s = 0.0
+        else:
+            self._constant_s = duration_s + (self._constant_s if value == self._value else 0.0)
+        self._value = float(samples[-1])
+        clipped = 0.0 if constant else self._share_clipped(np.abs(samples))
+        self._newest.append((duration_s, clipped * duration_s))
+        while self._heard_s() - self._newest[0][0] >= self._WINDOW_S:
+            self._newest.popleft()
+        self._clips = self._share > (self.CLIPS_NO_MORE if self._clips else self.CLIPS)
+
+    def _heard_s(self) -> float:
+        return sum(length_s for length_s, _ in self._newest)
+
+    @property
+    def _share(self) -> float:
+        return sum(clipped_s for _, clipped_s in self._newest) / max(self._WINDOW_S, self._heard_s())
+
+    def _share_clipped(self, loudness: NDArray[np.float32]) -> float:
+        """Of samples at full scale, or on a plateau: some converters clip below it."""
+        full = loudness >= self._FULL_SCALE
+        flat = (np.diff(loudness) == 0) & (loudness[1:] >= self._PLATEAU)
+        plateau = flat[1:] & flat[:-1]  # three equal ones
+        return float(max(full.mean(), plateau.sum() / len(loudness)))
+
+    def complaint(self) -> str:
+        """What is wrong with it, in one line, or empty."""
+        if self._constant_s >= self.SILENT_S:
+            return "the microphone gives no sound, the same number for a second: is it muted?"
+        if self._clips:
+            return f"the microphone clips, {self._share:.0%} of its samples: turn its gain down"
+        return ""
 
 
 class ArrivalTimes:

@@ -28,7 +28,7 @@ from avatar_forcing_ros.avatar import Avatar, GenerationError
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.session.clock import Clock
-from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch
+from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch, SoundWatch
 from avatar_forcing_ros.session.outbox import Epoch, Outbox
 from avatar_forcing_ros.session.outlet import Mood, Outlet, OutputConfig, Picture, Provenance, Shown, mood_of
 from avatar_forcing_ros.session.quality import QualityLadder
@@ -44,7 +44,7 @@ from avatar_forcing_ros.signals import (
     MotionSample,
 )
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
-from avatar_forcing_ros.stream.speech import PlaybackEvent
+from avatar_forcing_ros.stream.playback import PlaybackEvent
 
 _INBOX = 10_000  # minutes of everything; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
@@ -101,6 +101,7 @@ class Session:
         outlets: are told what is presented.
         camera: when user motion came.
         microphone: when user audio came.
+        sound: whether it can be used.
         speech: when something to say came.
         mood: as it was told last.
         block_ms: how long the newest blocks took, generation and drawing together.
@@ -130,6 +131,7 @@ class Session:
         timeout_ns = avatar.config.input_timeout_ms * MILLISECOND
         self.camera = InputWatch("camera", timeout_ns)
         self.microphone = InputWatch("microphone", timeout_ns)
+        self.sound = SoundWatch()
         self.speech = InputWatch("speech", timeout_ns)  # nobody has to speak: its silence is no complaint
         self.outlets: list[Outlet] = []
         self.mood = Mood()
@@ -148,6 +150,7 @@ class Session:
     def hear(self, chunk: AudioChunk) -> None:
         """The user's voice."""
         received_ns = self._take("user_audio", lambda _: self._avatar.push_user_audio(chunk))
+        self.sound.hear(chunk)
         self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + chunk.duration_ns)
 
     def see(self, sample: MotionSample) -> None:
@@ -258,19 +261,24 @@ class Session:
         """What is not as it should be at a time, by default now, in one line, or empty."""
         now_ns = self._clock.now_ns() if now_ns is None else now_ns
         complaints = [f"the {i.name} has stopped" for i in (self.camera, self.microphone) if i.stopped(now_ns)]
-        if self._quality.level:
-            complaints.append(f"quality level {self._quality.level}: {self._quality.effort.words}")
-        if self._failure:
-            complaints.append(self._failure)
+        complaints += filter(None, (self._quality_complaint(), self._failure))
         return "; ".join(complaints)
 
-    def clock_complaint(self) -> str:
-        """Which inputs live in another time, in one line, or empty."""
-        return "; ".join(filter(None, (self.camera.clock_complaint(), self.microphone.clock_complaint())))
+    def complaints(self) -> dict[str, str]:
+        """What is not as it should be now, by what can go wrong by itself; empty where all is well."""
+        now_ns = self._clock.now_ns()
+        stopped = {i.name: i.stopped(now_ns) * f"the {i.name} has stopped" for i in (self.camera, self.microphone)}
+        return {
+            "camera": stopped["camera"] or self.camera.clock_complaint(),
+            "microphone": stopped["microphone"] or self.microphone.clock_complaint() or self.sound.complaint(),
+            "quality": self._quality_complaint(),
+            "generation": self._failure,
+            "speech": "" if self._now_ns is None else self._avatar.speech_complaint(),
+        }
 
-    def speech_complaint(self) -> str:
-        """What the publisher of speech gets wrong, in one line, or empty."""
-        return "" if self._now_ns is None else self._avatar.speech_complaint()
+    def _quality_complaint(self) -> str:
+        level = self._quality.level
+        return f"quality level {level}: {self._quality.effort.words}" if level else ""
 
     # --- in the thread that decides --------------------------------------------------------------------------------
 
@@ -338,6 +346,7 @@ class Session:
         if jumps:
             self.camera.forget()
             self.microphone.forget()
+            self.sound.forget()
             with self._outbox.lock:
                 self._asked += 1
                 self._epoch = Epoch(self._asked, self._avatar.epoch)

@@ -98,6 +98,11 @@ class Lease:
         return self.shared and self.epoch is None and self._clock_s() - self._heard_s < FIRST_WORD_S
 
     @property
+    def is_alone(self) -> bool:
+        """Whether there should be an understudy that has not been heard of for long."""
+        return self.shared and self._clock_s() - self._heard_s > FIRST_WORD_S
+
+    @property
     def may_speak(self) -> bool:
         """Whether what is being said is still wanted, as far as is known; after a long sleep that must be told."""
         return self.on_stage or self._clock_s() - self._heard_s < GONE_S / 2

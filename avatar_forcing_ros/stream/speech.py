@@ -15,27 +15,9 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 
 _log = logging.getLogger(__name__)
-
-
-class Playback(Enum):
-    """What happened to an utterance."""
-
-    STARTED = "started"
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-    STALLED = "stalled"
-
-
-@dataclass(frozen=True)
-class PlaybackEvent:
-    """Something happened to an utterance at `stamp_ns` (presentation time), after `position_ns` of it was presented."""
-
-    stamp_ns: int
-    utterance_id: str
-    kind: Playback
-    position_ns: int
 
 
 @dataclass(frozen=True)

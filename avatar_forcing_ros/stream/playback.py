@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What happens to utterances while they are presented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Playback(Enum):
+    """What happened to an utterance."""
+
+    STARTED = "started"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    STALLED = "stalled"
+
+
+@dataclass(frozen=True)
+class PlaybackEvent:
+    """Something happened to an utterance at `stamp_ns` (presentation time), after `position_ns` of it was presented."""
+
+    stamp_ns: int
+    utterance_id: str
+    kind: Playback
+    position_ns: int
