@@ -42,7 +42,8 @@ sources := avatar_forcing_ros config examples launch models
 identity := $(strip $(shell $(PYTHON) -c 'import sys; print(*sys.version_info[:3], sys.base_prefix)' 2>/dev/null) $(CURDIR) \
   $(filter-out jazzy,$(ROS)))
 environment_key := $(call digest,cat requirements/*; echo $(identity) $(TORCH_BACKEND))
-build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* action/* scripts/*; \
+build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.xml msg/* srv/* action/* scripts/* \
+  avatar_forcing_ros/motion/facemesh/drawing/kernels.*; \
   find $(sources) -type f ! -name '*.pyc' | sort)
 environment := $(VENV)/stamps/environment-$(environment_key)
 build := $(VENV)/stamps/build-$(build_key)
@@ -100,7 +101,7 @@ $(environment):
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python
-	@$(BIN)/python -c 'import av, cv2, numba, onnxruntime, rclpy, scipy.signal, torch'  # fails here if at all; writes byte code
+	@$(BIN)/python -c 'import av, cv2, onnxruntime, rclpy, scipy.signal, torch'  # fails here if at all; writes byte code
 	@mkdir -p $(@D) && rm -f $(@D)/environment-*
 	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo $(ROS) > $(@D)/ros && echo '$(identity)' > $(@D)/identity && touch $@
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 ROOT = Path(__file__).parent
 SHARE = "share/avatar_forcing_ros"
+DRAWING = "avatar_forcing_ros/motion/facemesh/drawing"
 
 
 def requirements(name: str) -> list[str]:
@@ -42,6 +43,14 @@ setup(
     license=manifest.findtext("license"),
     python_requires=">=3.10,<3.15",
     packages=find_packages(include=["avatar_forcing_ros*"], exclude=["avatar_forcing_ros.nodes*"]),
+    ext_modules=[
+        Extension(
+            "avatar_forcing_ros._drawing",
+            [f"{DRAWING}/kernels.c"],
+            extra_compile_args=[f"@{ROOT / DRAWING}/kernels.flags"],
+            depends=[f"{DRAWING}/kernels.flags"],
+        )
+    ],
     package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", "py.typed"]},
     data_files=data_files("config", "examples", "models", "msg"),
     install_requires=[*requirements("runtime.txt"), "torch>=2.6"],

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
-from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait, plain_portrait, warm_up
+from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait, plain_portrait
 
 SIZES = (256, 512)
 DEFAULT_PORTRAIT = Path(__file__).parents[1] / "models/portraits/aria.png"
@@ -73,7 +73,6 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=300)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    warm_up()
     load(arguments.portrait, SIZES[0])  # imports and models, paid once per process
     rows = [measure(arguments.portrait, size, arguments.frames) for size in SIZES]
     print("size  set-up s  least ms  median ms  p95 ms")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from avatar_forcing_ros import _drawing
 from avatar_forcing_ros.motion.facemesh.basis import (
     EXPRESSIONS,
     JOINT,
@@ -19,7 +20,6 @@ from avatar_forcing_ros.motion.facemesh.basis import (
 )
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
 from avatar_forcing_ros.motion.facemesh.drawing.limits import soft_limit
-from avatar_forcing_ros.motion.facemesh.drawing.raster import draw_triangles, lay_over
 from avatar_forcing_ros.motion.facemesh.drawing.render import FrameRenderer
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
 from avatar_forcing_ros.motion.facemesh.landmarks import (
@@ -107,7 +107,8 @@ def test_no_holes_and_still_edges(filling: FrameRenderer, wanted: NDArray[np.flo
     assert (filling._warped[..., 3] == 255).all()
     filling.render(0.4 * wanted, 48)
     rows, columns = np.mgrid[0:256, 0:256]
-    aside = np.maximum(np.abs((filling._whole & 0xFFFF) - columns), np.abs((filling._whole >> 16) - rows))
+    map_u, map_v = (filling._map & 0xFFFF) >> 5, filling._map >> 21
+    aside = np.maximum(np.abs(map_u.astype(int) - columns), np.abs(map_v.astype(int) - rows))
     assert max(aside[edge].max() for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1])) <= 2
 
 
@@ -266,28 +267,72 @@ def test_gaze_moves_the_dark_of_the_eye(portrait: FaceMeshPortrait) -> None:
     assert columns[0] + 2 < columns[1] < columns[2] - 2
 
 
-def test_draw_triangles_interpolates_and_covers() -> None:
+def draw(triangles: NDArray, vertices: NDArray, size: int, depths: NDArray | None = None) -> NDArray[np.uint32]:
+    """The map of a face alone."""
+    drawn, none = np.zeros((size, size), np.uint32), np.zeros((0, 3), np.int32)
+    depths = np.zeros(len(vertices), np.float32) if depths is None else depths
+    _drawing.draw_map(none, triangles.astype(np.int32), vertices.astype(np.float32), depths, 0xFFFFFFFF, drawn, size)
+    return drawn
+
+
+def test_the_map_interpolates_and_covers() -> None:
     """Two triangles that scale the texture by two leave no pixel out."""
     size = 32
     corners = np.array([[-0.5, -0.5], [31.5, -0.5], [-0.5, 31.5], [31.5, 31.5]], np.float32)
-    whole, fraction = np.full((size, size), -1, np.int32), np.zeros((size, size), np.uint16)
-    x, y = np.ascontiguousarray(corners.T)
-    draw_triangles(np.array([[0, 1, 2], [1, 3, 2]], np.int32), x, y, (x + 0.5) / 2, (y + 0.5) / 2, whole, fraction)
-    columns = (whole & 0xFFFF) + (fraction & 31) / 32
-    rows = (whole >> 16) + (fraction >> 5) / 32
+    drawn = draw(np.array([[0, 1, 2], [1, 3, 2]]), np.hstack([corners, (corners + 0.5) / 2]), size)
     wanted = (np.arange(size) + 0.5) / 2
-    assert np.abs(columns - wanted).max() <= 1 / 32
-    assert np.abs(rows - wanted[:, None]).max() <= 1 / 32
+    assert np.abs((drawn & 0xFFFF) / 32 - wanted).max() <= 1 / 32
+    assert np.abs((drawn >> 16) / 32 - wanted[:, None]).max() <= 1 / 32
+
+
+def test_what_is_nearer_hides_what_lies_behind() -> None:
+    corners = np.array([[0, 0], [30, 0], [0, 30]], np.float32)
+    both = np.vstack([np.hstack([corners, np.full((3, 2), place)]) for place in (3, 7)])
+    for near, depths in ((7, [0, 0, 0, -1, -1, -1]), (3, [-0.5, -0.5, -0.5, 2, 2, 2]), (7, [0, 0, 0, 0, 0, 0])):
+        drawn = draw(np.arange(6).reshape(2, 3), both, 32, np.array(depths, np.float32))
+        assert drawn[4, 4] == near << 21 | near << 5
+
+
+def test_bend_weighs_the_four_pixels_around_a_position_and_rounds() -> None:
+    size, random = 64, np.random.default_rng(3)
+    texture = random.integers(0, 256, (size, size, 4), np.uint8)
+    where = random.integers(0, (size - 1) * 32 + 1, (2, size, size)).astype(np.uint32)
+    where[:, 0], where[:, 1] = 0, (size - 1) * 32  # both corners; the last has no neighbours
+    spans = np.sort(random.integers(0, size + 1, (size, 2)), axis=1).astype(np.int32)
+    bent = np.full_like(texture, 9)
+    _drawing.bend(texture, where[0] << 16 | where[1], spans, bent, size)
+    (row, column), (down, right) = where >> 5, (where & 31)[..., None]
+    below, beside = np.minimum(row + 1, size - 1), np.minimum(column + 1, size - 1)
+    above = texture[row, column] * (32 - right) + texture[row, beside] * right
+    under = texture[below, column] * (32 - right) + texture[below, beside] * right
+    wanted = (above * (32 - down) + under * down + 512) >> 10
+    outside = (np.arange(size) < spans[:, :1]) | (np.arange(size) >= spans[:, 1:])
+    assert np.array_equal(bent, np.where(outside[..., None], 0, wanted))
 
 
 def test_lay_over_is_exact_at_both_ends_and_mixes_between() -> None:
-    person = np.array([[10, 20, 30, 255], [10, 20, 30, 0], [200, 0, 100, 128]], np.uint8)
-    plate = np.array([[1, 2, 3, 255], [1, 2, 3, 255], [100, 100, 0, 255]], np.uint8)
-    out = np.zeros_like(plate)
-    lay_over(*(array.view(np.uint32).reshape(-1) for array in (person, plate, out)))
-    assert out[0, :3].tolist() == [10, 20, 30]
-    assert out[1, :3].tolist() == [1, 2, 3]
-    assert np.abs(out[2, :3].astype(int) - [150, 50, 50]).max() <= 1
+    size = 16
+    person, plate = np.zeros((size, size, 4), np.uint8), np.zeros((size, size, 4), np.uint8)
+    person[0, :3] = [[10, 20, 30, 255], [10, 20, 30, 0], [200, 0, 100, 128]]
+    plate[0, :3, :3] = [[1, 2, 3], [1, 2, 3], [100, 100, 0]]
+    bare = np.arange(3 * size * size, dtype=np.uint8).reshape(size, size, 3)
+    out, spans = np.zeros_like(bare), np.zeros((size, 2), np.int32)
+    spans[0] = [0, 3]
+    _drawing.lay_over(person, plate, bare, spans, out, size)
+    assert out[0, 0].tolist() == [10, 20, 30]
+    assert out[0, 1].tolist() == [1, 2, 3]
+    assert np.abs(out[0, 2].astype(int) - [150, 50, 50]).max() <= 1
+    assert np.array_equal(out[0, 3:], bare[0, 3:]) and np.array_equal(out[1:], bare[1:])
+
+
+def test_arrays_of_a_wrong_length_are_refused_by_name() -> None:
+    texture, spans = np.zeros((8, 8, 4), np.uint8), np.zeros((8, 2), np.int32)
+    with pytest.raises(ValueError, match="map must have 256 bytes, got 128"):
+        _drawing.bend(texture, np.zeros((8, 4), np.uint32), spans, texture.copy(), 8)
+    with pytest.raises(ValueError, match="first and last columns"):
+        _drawing.bend(texture, np.zeros((8, 8), np.uint32), spans + np.array([3, 9], np.int32), texture.copy(), 8)
+    with pytest.raises(ValueError, match="triangles must name vertices 0 to 2, got 3"):
+        draw(np.array([[0, 1, 3]]), np.zeros((3, 4)), 8)
 
 
 def test_fill_smoothly_keeps_what_is_known_and_extends_a_constant() -> None:

@@ -19,7 +19,6 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
-from avatar_forcing_ros.motion.facemesh.portrait import warm_up
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
 from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
@@ -209,13 +208,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(GeneratorNode, args, prepare=_prepare)
-
-
-def _prepare() -> None:
-    """What the renderer compiles serves every successor of a process that is killed."""
-    cv2.setNumThreads(1)
-    warm_up()
+    return run(GeneratorNode, args)
 
 
 if __name__ == "__main__":

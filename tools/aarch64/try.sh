@@ -24,7 +24,7 @@ update-binfmts --enable qemu-aarch64
 
 if [ ! -e "$root/made" ]; then
   mkdir -p "$root"
-  debootstrap --arch=arm64 --foreign --variant=minbase --include=python3,python3-pip,python3-venv,python3-dev,ca-certificates \
+  debootstrap --arch=arm64 --foreign --variant=minbase --include=python3,python3-pip,python3-venv,python3-dev,gcc,libc6-dev,ca-certificates \
     bookworm "$root" "$mirror"
   cp "$(command -v qemu-aarch64-static)" "$root/usr/bin/"
   chroot "$root" /debootstrap/debootstrap --second-stage
@@ -40,13 +40,14 @@ git -C "$here" ls-files -z | tar -C "$here" --null -T - -cf - | tar -C "$root/pa
 
 backend=cpu
 enter() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/venv/bin:/usr/bin:/bin PIP_CERT=/etc/ssl/certs/ca-certificates.crt \
-  PIP_DEFAULT_TIMEOUT=180 NUMBA_CACHE_DIR=/tmp "$@"; }
+  PIP_DEFAULT_TIMEOUT=180 "$@"; }
 [ -x "$root/venv/bin/python" ] || enter python3 -m venv /venv
 if [ -n "$wheel" ]; then
   backend=installed
   cp "$wheel" "$root/tmp/" && enter python -m pip install -q "/tmp/$(basename "$wheel")"
 fi
 enter bash /package/requirements/robot.sh python "$backend"
-enter env PYTHONPATH=/package python /package/tools/aarch64/two_seconds.py /tmp/two_seconds.npz
+enter python -m pip install -q --no-deps /package
+enter python /package/tools/aarch64/two_seconds.py /tmp/two_seconds.npz
 PYTHONPATH="$here" "$here/.venv/bin/python" "$here/tools/aarch64/two_seconds.py" "$directory/here.npz"
 PYTHONPATH="$here" "$here/.venv/bin/python" "$here/tools/aarch64/two_seconds.py" --compare "$directory/here.npz" "$root/tmp/two_seconds.npz"

@@ -83,12 +83,13 @@ def broad(smile: float) -> float:
     Source: in broad smiles cheeks rise whether they are felt or not, Krumhuber and Manstead, "Can Duchenne smiles be
     feigned?", 2009.
     """
-    return float(_smooth_step(BROAD_FROM, 1.0, np.asarray(smile)))
+    t = min(max((float(smile) - BROAD_FROM) / (1.0 - BROAD_FROM), 0.0), 1.0)
+    return t * t * (3 - 2 * t)
 
 
 def joint_shares(smile: float, brow_raise: float, brow_furrow: float) -> tuple[float, float]:
     """Shares of `JOINT`."""
-    return broad(smile), float(np.clip(2 * min(brow_raise, brow_furrow), 0, 1))
+    return broad(smile), min(max(2 * float(min(brow_raise, brow_furrow)), 0.0), 1.0)
 
 
 def parted(jaw_open: float) -> float:

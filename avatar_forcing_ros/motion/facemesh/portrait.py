@@ -155,9 +155,3 @@ def plain_portrait(size: int = 512) -> FaceMeshPortrait:
     plate = np.full((size, size, 3), (90, 110, 130), np.uint8)
     crop = Crop(image, landmarks, 1.0)
     return FaceMeshPortrait(prepare(crop, Layers(np.dstack([image, head]), plate)), crop)
-
-
-def warm_up() -> None:
-    """Compile every kernel before the first frame is due: seconds where nothing is cached, else a fraction of one."""
-    latent = np.full(SIZE, 0.2)
-    plain_portrait(128).render(latent)

@@ -4,12 +4,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import NAMES, SIZE
-from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
 from avatar_forcing_ros.motion.space import MotionEncoder
+
+if TYPE_CHECKING:
+    from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait
 
 
 class FaceMeshSpace:
@@ -36,4 +40,6 @@ class FaceMeshSpace:
         Raises:
             PortraitError: no face, a face too small, or a picture that cannot be used.
         """
+        from avatar_forcing_ros.motion.facemesh.portrait import load_portrait  # who only reads faces does without
+
         return load_portrait(image, size)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.kernel import kernel, single
+from avatar_forcing_ros import _drawing
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,7 @@ class FoldPatch:
     def paint(self, texture: NDArray[np.uint8], strength: float) -> None:
         """Paint the fold into `texture` (S, S, 4), 0 restores the picture."""
         height, width = self.shade.shape
-        target = texture[self.top : self.top + height, self.left : self.left + width]
-        _shade(target, self.skin, self.shade, single(strength))
+        _drawing.shade_fold(texture, len(texture), self.left, self.top, self.skin, self.shade, height, width, strength)
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,3 @@ class Folds:
     smile: FoldPatch
     furrow: FoldPatch
     eyes: tuple[FoldPatch, FoldPatch]
-
-
-@kernel
-def _shade(target: NDArray, skin: NDArray, shade: NDArray, strength: float) -> None:
-    height, width = shade.shape
-    for row in range(height):
-        for column in range(width):
-            factor = np.float32(1.0) + strength * shade[row, column]
-            for c in range(3):
-                value = skin[row, column, c] * factor + np.float32(0.5)
-                target[row, column, c] = np.uint8(min(np.float32(255.0), value))

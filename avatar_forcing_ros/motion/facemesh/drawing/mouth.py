@@ -15,8 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
-from avatar_forcing_ros.motion.facemesh.drawing.teeth import SPRITE_EDGE, SPRITE_HEIGHT, tooth_colour
-from avatar_forcing_ros.motion.facemesh.kernel import kernel, single
+from avatar_forcing_ros import _drawing
+from avatar_forcing_ros.motion.facemesh.drawing.teeth import (
+    SPRITE_EDGE,
+    SPRITE_HALF_WIDTH,
+    SPRITE_HEIGHT,
+    SPRITE_SCALE,
+)
 
 CURVE_POINTS = 32
 """Points per lip of the smooth outline."""
@@ -93,7 +98,8 @@ class MouthFrame:
 def paint_mouth(target: NDArray[np.uint8], frame: MouthFrame, look: MouthLook, config: MouthConfig) -> None:
     """Paint the inside of the mouth into `target` (S, S, 4), within the inner edges of the lips."""
     upper, lower = _SPLINE @ frame.upper, _SPLINE @ frame.lower
-    unit = float(np.sqrt(abs(np.linalg.det(frame.axes))))
+    (a, b), (c, d) = frame.axes.tolist()
+    unit = abs(a * d - b * c) ** 0.5
     gap = float((lower[:, 1] - upper[:, 1]).max())
     presence = min(1.0, max(0.0, (gap - 0.75) / 2.0))
     if look.seam * (1 - presence) > 0:
@@ -112,16 +118,15 @@ def paint_mouth(target: NDArray[np.uint8], frame: MouthFrame, look: MouthLook, c
     columns = np.arange(low[0], high[0], dtype=np.float32)
     top = np.interp(columns, upper[:, 0], upper[:, 1]).astype(np.float32) - np.float32(low[1])
     bottom = np.interp(columns, lower[:, 0], lower[:, 1]).astype(np.float32) - np.float32(low[1])
-    inverse = np.linalg.inv(frame.axes)
+    inverse = np.array([[d, -b], [-c, a]]) / (a * d - b * c)
     shift = inverse @ (low - frame.origin)
-    teeth = float(np.clip((gap / unit - config.teeth_from) / (config.teeth_full - config.teeth_from), 0, 1))
-    _fill_mouth(
-        target[low[1] : high[1], low[0] : high[0]], mask, top, bottom,
-        inverse.astype(np.float32), shift.astype(np.float32),
-        look.upper, look.lower, look.cavity, look.tongue, look.lip,
-        single(config.upper_edge), single(frame.drop - config.lower_edge),
-        single(teeth * (1 - config.pucker_hides * frame.pucker)), single(presence), single(unit),
-        single(look.width),
+    teeth = min(max((gap / unit - config.teeth_from) / (config.teeth_full - config.teeth_from), 0.0), 1.0)
+    _drawing.fill_mouth(
+        target, len(target), int(low[0]), int(low[1]), mask, top, bottom, int(height), int(width),
+        inverse.astype(np.float32), shift.astype(np.float32), look.cavity, look.tongue, look.lip,
+        look.upper, look.upper.shape[0], look.upper.shape[1], look.lower, look.lower.shape[0], look.lower.shape[1],
+        config.upper_edge, frame.drop - config.lower_edge, teeth * (1 - config.pucker_hides * frame.pucker),
+        presence, unit, look.width, SPRITE_SCALE, SPRITE_HALF_WIDTH, SPRITE_HEIGHT, SPRITE_EDGE,
     )  # fmt: skip
 
 
@@ -137,46 +142,3 @@ def _draw_seam(target: NDArray[np.uint8], line: NDArray, look: MouthLook, unit: 
     share = cv2.GaussianBlur(mask, (0, 0), max(0.5, 0.006 * unit))[..., None] * np.float32(look.seam * strength / 255)
     patch = target[low[1] : high[1], low[0] : high[0], :3]
     patch[:] = patch + share * (0.75 * look.lip - patch)
-
-
-@kernel
-def _fill_mouth(
-    target: NDArray, mask: NDArray, top: NDArray, bottom: NDArray, inverse: NDArray, shift: NDArray,
-    upper: NDArray, lower: NDArray, cavity: NDArray, tongue: NDArray, lip: NDArray,
-    upper_edge: float, lower_edge: float, teeth: float, presence: float, unit: float, tooth_width: float,
-) -> None:  # fmt: skip
-    """Per-pixel part of `paint_mouth`: dark, tongue, lower teeth, upper teeth, then the shadow of the lips."""
-    height, width = mask.shape
-    centre = 0.5 * (width - 1)
-    for row in range(height):
-        for column in range(width):
-            alpha = presence * mask[row, column] / 255.0
-            if alpha <= 0.0:
-                continue
-            u = (shift[0] + inverse[0, 0] * column + inverse[0, 1] * row) / tooth_width
-            v = shift[1] + inverse[1, 0] * column + inverse[1, 1] * row
-            under_lip = max(0.0, (row - top[column]) / unit)
-            over_lip = max(0.0, (bottom[column] - row) / unit)
-            side = (column - centre) / centre
-            inner_lip = 0.85 * max(0.0, 1.0 - min(under_lip, 1.3 * over_lip) / 0.022)
-            shadow = (0.72 + 0.28 * min(1.0, under_lip / 0.06)) * (0.80 + 0.20 * min(1.0, over_lip / 0.04))
-            shadow *= 1.0 - 0.35 * side * side * side * side
-            deep = 1.0 - 0.50 * min(1.0, under_lip / 0.30)
-            # the tongue lies behind the lower teeth: a back that falls off to the sides and rises as the jaw opens
-            back = lower_edge - 0.04 - 0.11 * min(1.0, max(0.0, lower_edge / 0.3)) + 1.6 * u * u
-            on_tongue = min(1.0, max(0.0, (v - back) / 0.05)) * min(1.0, max(0.0, (lower_edge - 0.03) / 0.10))
-            groove = 1.0 - 0.14 * max(0.0, 1.0 - abs(u) / 0.05)
-            relief = (0.60 + 0.40 * min(1.0, max(0.0, v - back) / 0.12)) * groove
-            low = tooth_colour(lower, u, v - lower_edge + SPRITE_HEIGHT - SPRITE_EDGE)
-            up = tooth_colour(upper, u, v - upper_edge + SPRITE_EDGE)
-            light_low = 0.70 + 0.25 * min(1.0, under_lip / 0.25)
-            for c in range(3):
-                value = cavity[c] * deep
-                value += on_tongue * (tongue[c] * relief - value)
-                value += 0.95 * teeth * low[3] * (low[c] * light_low - value)
-                value += teeth * up[3] * (up[c] - value)
-                value *= shadow if c else 1.0 - 0.85 * (1.0 - shadow)  # light that went through skin is red
-                value += inner_lip * (lip[c] - value)
-                value = min(255.0, max(0.0, value))
-                before = target[row, column, c]
-                target[row, column, c] = np.uint8(before + alpha * (value - before) + 0.5)

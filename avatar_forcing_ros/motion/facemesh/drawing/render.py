@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros import _drawing
 from avatar_forcing_ros.motion.facemesh.basis import (
     EXPRESSIONS,
     LOWER_SHARE,
@@ -23,7 +23,6 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.drawing.limits import soft_limit
 from avatar_forcing_ros.motion.facemesh.drawing.model import PortraitMesh, PortraitModel
 from avatar_forcing_ros.motion.facemesh.drawing.mouth import MouthConfig, MouthFrame, paint_mouth
-from avatar_forcing_ros.motion.facemesh.drawing.raster import draw_triangles, lay_over, soften_depth_edges
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
 from avatar_forcing_ros.motion.facemesh.landmarks import (
     LOWER_LIP,
@@ -33,6 +32,8 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
     rotation_matrix,
 )
 
+_TEETH_ARM = 0.3
+"""Length over which the skull's axes are measured in the picture, interocular distances."""
 _EXPRESSION_CHANNELS = np.array([INDEX[name] for name in EXPRESSIONS])
 
 
@@ -63,27 +64,56 @@ def _triangles_with_person(mesh: PortraitMesh, matte: NDArray[np.uint8]) -> NDAr
 
 
 class PersonRows:
-    """Where a person can be in the picture, so that empty background is not sampled."""
+    """Where a person can be in the picture, so that empty background is not drawn."""
 
-    BANDS = 8
+    STEP = 8
+    """Motion is rounded up to so many pixels, so that few answers serve all frames."""
 
     def __init__(self, matte: NDArray[np.uint8]) -> None:
-        columns = np.arange(matte.shape[1])
-        self._size = len(matte)
+        columns, self._size = np.arange(matte.shape[1]), len(matte)
         self._first = np.where(matte > 0, columns, self._size).min(1)
-        self._last = np.where(matte > 0, columns, -1).max(1)
+        self._last = np.where(matte > 0, columns + 1, 0).max(1)
+        self._known: dict[int, NDArray[np.int32]] = {}
 
-    def bands(self, motion: float) -> list[tuple[slice, slice]]:
-        """Blocks of rows and columns that hold everyone who has moved by at most `motion` pixels."""
-        reach = int(np.ceil(motion)) + 2
-        blocks = []
-        for top in range(0, self._size, -(-self._size // self.BANDS)):
-            bottom = min(self._size, top - (-self._size // self.BANDS))
-            rows = slice(max(0, top - reach), bottom + reach)
-            first, last = max(0, self._first[rows].min() - reach), min(self._size, self._last[rows].max() + 1 + reach)
-            if first < last:
-                blocks.append((slice(top, bottom), slice(first, last)))
-        return blocks
+    def spans(self, motion: float) -> NDArray[np.int32]:
+        """(S, 2) first column of each row, and the one after the last, of who has moved by at most so many pixels."""
+        reach = min(self._size, -(-(int(motion) + 3) // self.STEP) * self.STEP)
+        if reach not in self._known:
+            self._known[reach] = self._reached(reach)
+        return self._known[reach]
+
+    def _reached(self, reach: int) -> NDArray[np.int32]:
+        rows = [slice(max(0, row - reach), row + reach + 1) for row in range(self._size)]
+        first = np.array([self._first[near].min() for near in rows]) - reach
+        last = np.array([self._last[near].max() for near in rows]) + reach
+        spans = np.stack([first.clip(0), last.clip(None, self._size)], 1)
+        spans[last <= reach] = 0  # nobody comes there
+        return spans.astype(np.int32)
+
+
+class _Placed:
+    """Points of a head, and where they lie in the picture.
+
+    Attributes:
+        vertices: (N, 4) float32: column and row in the picture, column and row in the texture.
+        depths: (N,) float32 distances, in head space.
+    """
+
+    def __init__(self, shares: NDArray, texture_points: NDArray) -> None:
+        """Hold points.
+
+        Args:
+            shares: (N, 3) of the head's motion, of the breath, and enlargement by perspective in the portrait at rest.
+            texture_points: (N, 2) column and row in the texture.
+        """
+        self._shares = np.ascontiguousarray(shares, np.float64)
+        self.vertices = np.zeros((len(shares), 4), np.float32)
+        self.vertices[:, 2:] = texture_points
+        self.depths = np.zeros(len(shares), np.float32)
+
+    def place(self, points: NDArray, head: NDArray, turn: NDArray, x: float, y: float, breath: float) -> float:
+        """Pose and project (N, 3) head-space points; how far, in pixels, one of them has moved across or down."""
+        return _drawing.place(points, self._shares, head, turn, x, y, breath, self.vertices, self.depths)
 
 
 class FrameRenderer:
@@ -95,18 +125,33 @@ class FrameRenderer:
         size = len(model.layers.plate)
         self._texture = model.layers.person.copy()
         self._plate = np.dstack([model.layers.plate, np.full((size, size), 255, np.uint8)])
-        self._whole = np.zeros((size, size), np.int32)
-        self._fraction = np.zeros((size, size), np.uint16)
+        self._map = np.zeros((size, size), np.uint32)
         self._warped = np.empty((size, size, 4), np.uint8)
-        self._mixed = np.empty((size, size, 4), np.uint8)
-        self._uv = np.ascontiguousarray(model.texture_points.T.clip(0, size - 1), np.float32)
         self._flat_basis = model.basis.reshape(len(model.basis), -1)
         matte = model.layers.person[..., 3]
         self._person = PersonRows(matte)
         self._outside = _triangles_with_person(model.mesh, matte)
         row, column = np.unravel_index(matte.argmin(), matte.shape)
-        self._nowhere = (int(row) << 16) | int(column)  # a texture position without person, if there is one
-        self._ratio_at_rest = self._perspective(model.mesh.points @ model.mesh.head.rotation.T)
+        self._nowhere = (int(row) << 21) | (int(column) << 5)  # a texture position without person, if there is one
+        mesh = model.mesh
+        at_rest = mesh.head
+        self._head = np.concatenate(
+            [at_rest.rotation.ravel(), at_rest.offset[:2], [at_rest.scale], mesh.pivot, [self.config.camera_distance]]
+        )
+        shares = np.stack([mesh.follow, mesh.breath, self._perspective(mesh.points)], 1)
+        self._mesh = _Placed(shares, model.texture_points.clip(0, size - 1))
+        self._mouth_frame = self._place_for_teeth()
+        self._teeth = _Placed(
+            np.stack([np.ones(3), np.zeros(3), self._perspective(self._mouth_frame)], 1), np.zeros((3, 2))
+        )
+
+    def _place_for_teeth(self) -> NDArray[np.float64]:
+        """(3, 3) the mouth's origin at the depth of the teeth, and points right of it and below it, head space."""
+        neutral = self.model.neutral
+        origin = neutral[MOUTH_CORNERS].mean(0)
+        origin[1:] = neutral[UPPER_LIP[3, 5], 1:]
+        origin[2] += self.config.mouth.tooth_depth
+        return origin + _TEETH_ARM * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
 
     def render(self, latent: NDArray, frame_index: int = 0) -> NDArray[np.uint8]:
         """(18,) motion latent -> (S, S, 3) uint8 RGB.
@@ -117,16 +162,20 @@ class FrameRenderer:
         motion = soft_limit(latent)
         motion[INDEX["jaw_open"]] = parted(motion[INDEX["jaw_open"]])
         points = self._express(motion[_EXPRESSION_CHANNELS])
-        posed = self._pose(points, motion, self.model.mesh.follow)
-        posed[:, 1] -= self._breath(frame_index) * self.model.mesh.breath
-        picture = self._project(posed, self._ratio_at_rest)
+        yaw, pitch, roll, x, y, log_scale = motion[:6].tolist()
+        turn = np.exp(log_scale) * rotation_matrix(yaw, pitch, roll)
+        reach = self._mesh.place(points, self._head, turn, x, y, self._breath(frame_index))
+        self._teeth.place(self._mouth_frame, self._head, turn, x, y, 0.0)
         self._paint_texture(motion)
-        self._warp(picture, posed)
-        self._soften(picture)
-        self._paint_mouth(motion, picture)
-        flat = (array.view(np.uint32).reshape(-1) for array in (self._warped, self._plate, self._mixed))
-        lay_over(*flat)
-        return cv2.cvtColor(self._mixed, cv2.COLOR_RGBA2RGB)
+        size, spans, vertices = len(self._map), self._person.spans(reach), self._mesh.vertices
+        face = self.model.mesh.face
+        _drawing.draw_map(self._outside, face, vertices, self._mesh.depths, self._nowhere, self._map, size)
+        _drawing.bend(self._texture, self._map, spans, self._warped, size)
+        _drawing.soften(self._warped, self._map, vertices, SKIN_LANDMARKS, size)
+        self._paint_mouth(motion)
+        frame = np.empty((size, size, 3), np.uint8)
+        _drawing.lay_over(self._warped, self._plate, self.model.layers.plate, spans, frame, size)
+        return frame
 
     def _express(self, shares: NDArray) -> NDArray[np.float64]:
         """(V, 3) head-space vertices with this expression."""
@@ -139,27 +188,14 @@ class FrameRenderer:
             close_lips(points, press)
         return points
 
-    def _pose(self, points: NDArray, motion: NDArray, follow: NDArray) -> NDArray[np.float64]:
-        """Turn, move and scale (N, 3) points by the share `follow` (N,)."""
-        yaw, pitch, roll, x, y, log_scale = motion[:6]
-        turn = np.exp(log_scale) * rotation_matrix(yaw, pitch, roll)
-        pivot = self.model.mesh.pivot
-        moved = (points - pivot) @ turn.T + pivot + [x, y, 0.0]
-        return points + follow[:, None] * (moved - points)
-
     def _breath(self, frame_index: int) -> float:
         phase = 2 * np.pi * (frame_index % self.config.breath_frames) / self.config.breath_frames
         return self.config.breath_rise * (1 - np.cos(phase)) / 2
 
     def _perspective(self, points: NDArray) -> NDArray[np.float64]:
-        return self.config.camera_distance / (self.config.camera_distance + points[:, 2])
-
-    def _project(self, posed: NDArray, ratio_at_rest: NDArray) -> NDArray[np.float32]:
-        """(N, 2) picture pixels of head-space points; exact for the portrait at rest."""
-        head = self.model.mesh.head
-        turned = posed @ head.rotation.T
-        ratio = (self._perspective(turned) / ratio_at_rest)[:, None]
-        return (head.offset[:2] + head.scale * turned[:, :2] * ratio).astype(np.float32)
+        """(N,) how much the viewer's distance enlarges (N, 3) points of the portrait at rest."""
+        depth = points @ self.model.mesh.head.rotation[2]
+        return self.config.camera_distance / (self.config.camera_distance + depth)
 
     def _paint_texture(self, motion: NDArray) -> None:
         folds = self.model.folds
@@ -173,36 +209,9 @@ class FrameRenderer:
         right.paint(self._texture, motion[INDEX["blink_right"]], gaze_x, gaze_y, smile)
         left.paint(self._texture, motion[INDEX["blink_left"]], gaze_x, gaze_y, smile)
 
-    def _warp(self, picture: NDArray[np.float32], posed: NDArray) -> None:
-        """Bend the texture: what lies outside the face first, then the face from back to front."""
-        face = self.model.mesh.face
-        depth = posed[:, 2][face].sum(1)
-        order = np.vstack([self._outside, face[np.argsort(-depth, kind="stable")]])
-        x, y = np.ascontiguousarray(picture.T)
-        self._whole.fill(self._nowhere)
-        self._fraction.fill(0)
-        draw_triangles(order, x, y, self._uv[0], self._uv[1], self._whole, self._fraction)
-        whole = self._whole.view(np.int16).reshape(*self._whole.shape, 2)
-        self._warped.fill(0)
-        for band in self._person.bands(float(np.abs(picture - self._uv.T).max())):
-            target = self._warped[band]
-            cv2.remap(self._texture, whole[band], self._fraction[band], cv2.INTER_LINEAR, target, cv2.BORDER_REPLICATE)
-
-    def _soften(self, picture: NDArray[np.float32]) -> None:
-        """Smooth the outlines of cheeks and nose against what they hide."""
-        size = len(self._warped)
-        low = np.floor(picture[:SKIN_LANDMARKS].min(0)).astype(int).clip(1, size - 2)
-        high = np.ceil(picture[:SKIN_LANDMARKS].max(0)).astype(int).clip(1, size - 2)
-        soften_depth_edges(self._warped, self._whole, low[0] - 1, low[1] - 1, high[0] + 2, high[1] + 2)
-
-    def _paint_mouth(self, motion: NDArray, picture: NDArray[np.float32]) -> None:
-        neutral = self.model.neutral
-        origin = neutral[MOUTH_CORNERS].mean(0)
-        origin[1:] = neutral[UPPER_LIP[3, 5], 1:]
-        origin[2] += self.config.mouth.tooth_depth
-        frame = origin + 0.3 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
-        at_rest = self._perspective(frame @ self.model.mesh.head.rotation.T)
-        middle, right, down = self._project(self._pose(frame, motion, np.ones(3)), at_rest).astype(np.float64)
+    def _paint_mouth(self, motion: NDArray) -> None:
+        picture = self._mesh.vertices[:, :2]
+        middle, right, down = self._teeth.vertices[:, :2].astype(np.float64)
         jaw_fall = LOWER_SHARE * GAINS.jaw_gap * jaw_under_press(motion[INDEX["jaw_open"]], motion[INDEX["press"]])
         paint_mouth(
             self._warped,
@@ -210,7 +219,7 @@ class FrameRenderer:
                 upper=picture[UPPER_LIP[3]],
                 lower=picture[LOWER_LIP[3]],
                 origin=middle,
-                axes=np.stack([right - middle, down - middle], 1) / 0.3,
+                axes=np.stack([right - middle, down - middle], 1) / _TEETH_ARM,
                 drop=jaw_fall,
                 pucker=float(motion[INDEX["pucker"]]),
             ),

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.kernel import kernel
-
 SPRITE_SCALE = 240
 """Pixels per interocular distance of the tooth pictures."""
 SPRITE_HALF_WIDTH = 0.48
@@ -52,21 +50,3 @@ def _tooth_shade(across: NDArray, height: NDArray, place: float, enamel: NDArray
     gum_warmth = np.clip(height - 0.7, 0, 1)[..., None] * np.array([0.02, 0.12, 0.16])
     back_shade = 1.0 - 0.55 * np.clip(place / 0.45, 0, 1) ** 1.6
     return enamel * (1 - gum_warmth) * (round_shade * edge_shade * back_shade)[..., None]
-
-
-@kernel
-def tooth_colour(sprite: NDArray, u: float, v: float) -> tuple[float, float, float, float]:
-    """Colour and coverage of a tooth picture `u` beside its middle and `v` below its top; its rim is repeated."""
-    height, width = sprite.shape[0], sprite.shape[1]
-    column = min(max((u + SPRITE_HALF_WIDTH) * SPRITE_SCALE - 0.5, 0.0), width - 1.001)
-    row = min(max(v * SPRITE_SCALE - 0.5, 0.0), height - 1.001)
-    r, c = int(row), int(column)
-    fr, fc = row - r, column - c
-    w00, w01, w10, w11 = (1 - fr) * (1 - fc), (1 - fr) * fc, fr * (1 - fc), fr * fc
-    a, b, d, e = sprite[r, c], sprite[r, c + 1], sprite[r + 1, c], sprite[r + 1, c + 1]
-    return (
-        w00 * a[0] + w01 * b[0] + w10 * d[0] + w11 * e[0],
-        w00 * a[1] + w01 * b[1] + w10 * d[1] + w11 * e[1],
-        w00 * a[2] + w01 * b[2] + w10 * d[2] + w11 * e[2],
-        w00 * a[3] + w01 * b[3] + w10 * d[3] + w11 * e[3],
-    )
