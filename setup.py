@@ -48,7 +48,6 @@ setup(
             "avatar_forcing_ros._drawing",
             [f"{DRAWING}/kernels.c"],
             extra_compile_args=[f"@{ROOT / DRAWING}/kernels.flags"],
-            depends=[f"{DRAWING}/kernels.flags"],
         )
     ],
     package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", "py.typed"]},
