@@ -208,7 +208,12 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node."""
-    return run(GeneratorNode, args)
+    return run(GeneratorNode, args, prepare=_prepare)
+
+
+def _prepare() -> None:
+    """What drawing most models imports serves every successor of a process that is killed."""
+    from avatar_forcing_ros.motion.facemesh import portrait  # noqa: F401
 
 
 if __name__ == "__main__":

@@ -226,13 +226,16 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         return TransitionCallbackReturn.SUCCESS
 
 
-def run(node_type: Callable[[], ManagedNode], args: list[str] | None = None) -> int:
+def run(
+    node_type: Callable[[], ManagedNode], args: list[str] | None = None, prepare: Callable[[], None] | None = None
+) -> int:
     """Run a node as a process until it has finished, or SIGINT or SIGTERM comes.
 
     Args:
         node_type: makes the node.
         args: command line; None takes the process's own. With `--keep` in it the node runs in a child process and is
             started anew when that is killed or fails.
+        prepare: what is slow and the same for every such child.
 
     Returns:
         Exit status: 0 when it did its work, 1 when it could not start.
@@ -242,6 +245,8 @@ def run(node_type: Callable[[], ManagedNode], args: list[str] | None = None) -> 
         signal.signal(number, lambda _number, _frame: sys.exit(0))  # nothing is there yet that would have to be ended
     wait_for_turn(said)
     if KEEP in said:
+        if prepare is not None:
+            prepare()
         return keep(lambda: _run(node_type, args))
     return _run(node_type, args)
 
