@@ -16,7 +16,8 @@ user's voice interrupts the avatar is decided on every frame of the grid, by the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -28,7 +29,7 @@ from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.dials import Dials
 from avatar_forcing_ros.directing.director import Director
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
-from avatar_forcing_ros.motion.space import Portrait
+from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, Expression, LookAt, MotionSample
@@ -76,6 +77,20 @@ class _Conversation:
 
 def _picture(portrait: Portrait, label: Label, frame: AvatarFrame) -> NDArray[np.uint8]:
     return label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS))
+
+
+class _Together:
+    """Pictures of one portrait that are drawn when the first of them is asked for, by whichever thread."""
+
+    def __init__(self, portrait: BlockPortrait, label: Label, latents: NDArray[np.float32]) -> None:
+        self._portrait, self._label, self._latents = portrait, label, latents
+        self._drawn: list[NDArray[np.uint8]] = []
+        self._lock = threading.Lock()
+
+    def picture(self, place: int) -> NDArray[np.uint8]:
+        with self._lock:
+            self._drawn = self._drawn or self._portrait.render_together(self._latents)
+        return self._label.lay_over(self._drawn[place].copy())
 
 
 class Avatar:
@@ -331,6 +346,26 @@ class Avatar:
     def drawing(self, frame: AvatarFrame) -> Callable[[], NDArray[np.uint8]]:
         """Draws a frame when it is called, later too, and in another thread: with the portrait as it is now."""
         return partial(_picture, self._portrait, self.label, frame)
+
+    def drawings(
+        self, frames: Sequence[AvatarFrame], first_alone: bool = False
+    ) -> list[Callable[[], NDArray[np.uint8]]]:
+        """The same for several frames; what is quicker together is drawn when the first of it is asked for.
+
+        Args:
+            frames: of one block, in order.
+            first_alone: the first one is awaited, and must not wait for the others.
+        """
+        portrait = self._portrait
+        if not isinstance(portrait, BlockPortrait) or portrait.at_once == 1:
+            return [self.drawing(frame) for frame in frames]
+        alone = len(frames[:1]) if first_alone else 0
+        made = [self.drawing(frame) for frame in frames[:alone]]
+        for start in range(alone, len(frames), portrait.at_once):
+            part = frames[start : start + portrait.at_once]
+            together = _Together(portrait, self.label, np.stack([frame.latent for frame in part]))
+            made += [partial(together.picture, place) for place in range(len(part))]
+        return made
 
     def take_events(self, until_ns: int) -> list[PlaybackEvent]:
         """What happened to utterances by this presentation time; each event is given once."""

@@ -141,7 +141,7 @@ def test_pictures_that_cannot_be_animated_are_refused(space: AutoencoderSpace, i
 
 @pytest.mark.parametrize("latent", [np.zeros(5, np.float32), np.full(24, np.nan, np.float32)])
 def test_latents_that_cannot_be_drawn_are_refused(space: AutoencoderSpace, portrait: NDArray, latent: NDArray) -> None:
-    with pytest.raises(ValueError, match=r"must be \(24,\) and finite"):
+    with pytest.raises(ValueError, match=r"must be \(B, 24\) and finite"):
         space.load_portrait(portrait).render(latent)
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,8 +138,10 @@ def _write(avatar: Avatar, inputs: Inputs, args: argparse.Namespace) -> list[Ava
             MovieWriter(args.output, args.size, args.size, SAMPLE_RATE, tags=AVATAR.tags, xmp=AVATAR.xmp)
         )
         total = inputs.duration_ns // FRAME_NS
-        for frame in _progress(presented_frames(avatar, inputs), "rendering", total):
-            movie.write_image(avatar.render(frame))
+        blocks = presented_blocks(avatar, inputs)
+        drawn = chain.from_iterable(zip(block, avatar.drawings(block), strict=True) for block in blocks)
+        for frame, draw in _progress(drawn, "rendering", total):
+            movie.write_image(draw())
             movie.write_sound(frame.speech)
             frames.append(frame)
         if motion is not None:
@@ -152,6 +155,11 @@ def _progress(frames: Iterator[T], what: str, total: int) -> Iterator[T]:
 
 def presented_frames(avatar: Avatar, inputs: Inputs) -> Iterator[AvatarFrame]:
     """Run the conversation in virtual time; the frames from START_NS on."""
+    return chain.from_iterable(presented_blocks(avatar, inputs))
+
+
+def presented_blocks(avatar: Avatar, inputs: Inputs) -> Iterator[list[AvatarFrame]]:
+    """The same, block by block."""
     avatar.start(START_NS - RUN_UP_NS)
     for sample in inputs.user_motion:
         avatar.push_user_motion(sample)
@@ -162,9 +170,7 @@ def presented_frames(avatar: Avatar, inputs: Inputs) -> Iterator[AvatarFrame]:
     avatar.push_speech(AudioChunk(START_NS, speech.samples, speech.sample_rate, "speech", 0, True), received_ns=0)
     end_ns = START_NS + inputs.duration_ns
     while avatar.next_decision_ns < end_ns:
-        for frame in avatar.step(avatar.next_decision_ns):
-            if START_NS <= frame.stamp_ns < end_ns:
-                yield frame
+        yield [f for f in avatar.step(avatar.next_decision_ns) if START_NS <= f.stamp_ns < end_ns]
 
 
 def _chunks(clip: AudioClip) -> Iterator[AudioChunk]:

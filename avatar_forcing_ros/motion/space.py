@@ -8,7 +8,7 @@ The generator knows neither; it only knows how long the vectors are.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,18 @@ class Portrait(Protocol):
         `frame_index` counts frames of the epoch and drives what is not motion (breathing), so that equal input gives
         equal pixels.
         """
+        ...
+
+
+@runtime_checkable
+class BlockPortrait(Portrait, Protocol):
+    """A portrait that draws several pictures together for less than one by one."""
+
+    at_once: int
+    """How many at most; 1 where together they cost no less."""
+
+    def render_together(self, latents: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
+        """Pictures of the portrait in these motions (B, M), as `render` draws them up to the last bits of rounding."""
         ...
 
 

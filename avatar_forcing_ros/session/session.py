@@ -408,8 +408,9 @@ class Session:
             self._put_speech(frame)
         self._put_events()
         late_ns = []
-        for frame in frames:
-            self._put_picture(frame, frames[-1].stamp_ns, began_ns)
+        drawings = self._avatar.drawings(frames, first_alone=not self._config.every_frame and self._config.draws_ahead)
+        for frame, draw in zip(frames, drawings, strict=True):
+            self._put_picture(frame, draw, frames[-1].stamp_ns, began_ns)
             late_ns.append(self._clock.now_ns() - frame.stamp_ns)
         if frames:
             self._quality.note(max(late_ns) / MILLISECOND)
@@ -429,11 +430,10 @@ class Session:
             # an event at the very moment of a new epoch belongs to what was presented before it
             self._put(event.stamp_ns, event.stamp_ns - 1, partial(self._happen, event))
 
-    def _put_picture(self, frame: AvatarFrame, newest_ns: int, began_ns: int) -> None:
+    def _put_picture(self, frame: AvatarFrame, draw: Callable[[], Picture], newest_ns: int, began_ns: int) -> None:
         """Have a frame shown, unless it is too late or has been silenced by an epoch that is yet to come."""
         if self._drops(frame, newest_ns) or not self._outbox.takes(frame.stamp_ns, self._epoch):
             return
-        draw: Callable[[], Picture] = self._avatar.drawing(frame)
         if self._config.draws_ahead:
             picture = self._draw(draw, frame.index)
             if picture is None:

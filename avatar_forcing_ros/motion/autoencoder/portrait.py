@@ -42,9 +42,24 @@ class AutoencoderPortrait:
         Raises:
             ValueError: the latent has another length or is not finite.
         """
-        if latent.shape != self.reference.shape or not np.isfinite(latent).all():
-            raise ValueError(f"latent must be {self.reference.shape} and finite, got {latent.shape}")
-        image = self._runtime.draw(self._prepared, latent[None])[0]
+        return self.render_together(latent[None])[0]
+
+    @property
+    def at_once(self) -> int:
+        """See `space.BlockPortrait`."""
+        return self._runtime.at_once
+
+    def render_together(self, latents: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
+        """Pictures in several motions (B, M).
+
+        Raises:
+            ValueError: the latents have another length or are not finite.
+        """
+        if latents.shape[1:] != self.reference.shape or not np.isfinite(latents).all():
+            raise ValueError(f"latents must be (B, {len(self.reference)}) and finite, got {latents.shape}")
+        return [self._sized(image) for image in self._runtime.draw(self._prepared, latents)]
+
+    def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if len(image) == self._size:
             return image
         flags = cv2.INTER_AREA if len(image) > self._size else cv2.INTER_CUBIC
