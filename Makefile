@@ -1,6 +1,7 @@
 # From a fresh clone every word below does all the set-up it needs, and is quick the second time.
 #
 #   make demo    the nodes run on a recorded conversation -> out/demo.mp4 and a latency table
+#   make kiosk   the avatar in a browser, with this computer's camera and microphone; prints the address
 #   make test    every test, ROS nodes included
 #   make check   style, types, spelling
 #   make resolve whether each promised Python and processor can have what is required (asks the package index; minutes)
@@ -12,7 +13,7 @@
 #
 # Variables: PYTHON (3.10 to 3.14), ROS (jazzy or kilted), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU): the
 # environment remembers them, and another Python or ROS makes it anew; VENV, a second environment beside the first; and
-# ARGS, handed on to demo, test, bench and train:  make test ARGS='-k timeline'
+# ARGS, handed on to demo, kiosk, test, bench and train:  make test ARGS='-k timeline'
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -50,7 +51,7 @@ build := $(VENV)/stamps/build-$(build_key)
 # Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
 is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]
 
-.PHONY: help setup demo test check resolve dist bench train clean
+.PHONY: help setup demo kiosk test check resolve dist bench train clean
 
 help:
 	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
@@ -59,6 +60,9 @@ setup: $(build)
 
 demo: setup
 	$(BIN)/python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4 $(ARGS)
+
+kiosk: setup
+	@$(BIN)/python -m avatar_forcing_ros.nodes.kiosk $(ARGS)
 
 test: setup
 	@requirements/system.sh test

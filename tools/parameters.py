@@ -62,6 +62,9 @@ UNITS = {
     "channels": "channels",
     "steps": "steps",
     "webcam": "number",
+    "port": "number",
+    "pages": "pages",
+    "kbit": "1000 bits a second",
     "seed": "number",
 }
 """Of a parameter whose name ends in this."""

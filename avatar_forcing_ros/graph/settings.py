@@ -1,15 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which nodes, with which parameters, make up the live avatar, the demo and a replay. Launch files and demo read it.
+"""Which nodes, with which parameters, are the live avatar, the kiosk, the demo and a replay. Launch files read it.
 
 A parameter stands in one of three places and only there: its default in the dataclass of its node, what a setting
-(live, demo, replay) changes in `config/<setting>.yaml`, and what the caller says in the functions below. No ROS here.
+(live, kiosk, demo, replay) changes in `config/<setting>.yaml`, and what the caller says in the functions below. No
+ROS here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -101,19 +102,23 @@ def live(
     """
     interrupts = {"avatar.barge_in.enabled": True} if barge_in else {}
     own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
-    motion, generator = _heart("live", avatar, **own, **interrupts)
-    others = [
-        replace(generator, kept=True),
-        replace(motion, kept=True, after_s=_USER_COMES_AFTER_S),
-        _node("display_node", "live", **({"speaker": True} if speaker else {}), **own),
-    ]
+    others = [_node("display_node", "live", **({"speaker": True} if speaker else {}), **own)]
     # what was not asked for is not said, so that a parameter file may say it
     devices: dict[str, Value] = {"webcam": webcam} if webcam >= 0 else {}
     devices |= {"microphone": True} if microphone else {}
     others += [_node("media_source_node", "live", **devices)] if devices else []
-    expects = " ".join(node.executable.removesuffix("_node") for node in others)
-    first = _node("understudy_node", "live", **vars(avatar), expects=expects)  # its face is there before the others are
-    return [replace(node, respawns=True) for node in (first, *others)]
+    return _never_off("live", avatar, others, **own, **interrupts)
+
+
+def kiosk(avatar: AvatarChoice, **access: Value) -> list[NodeProcess]:
+    """The avatar in browsers, whose camera and microphone are the user's; the voice interrupts.
+
+    Args:
+        avatar: whose face and which model.
+        access: where and to whom it is served, see `web.access.AccessConfig`; what is empty or 0 is not said.
+    """
+    said = {f"server.access.{name}": value for name, value in access.items() if value}
+    return _never_off("kiosk", avatar, [_node("web_node", "kiosk", **said)])
 
 
 def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:
@@ -165,6 +170,17 @@ def replay(
         heard = {"user_audio.kind": kinds["user_audio.kind"]} if "user_audio" in types else {}
         nodes.append(_node("display_node", "replay", output=video, **heard))
     return nodes
+
+
+def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess], **more: Value) -> list[NodeProcess]:
+    """The heart with an understudy, and others; whoever ends is started anew."""
+    motion, generator = _heart(setting, avatar, **more)
+    others = [replace(generator, kept=True), replace(motion, kept=True, after_s=_USER_COMES_AFTER_S), *others]
+    expects = " ".join(node.executable.removesuffix("_node") for node in others)
+    first = _node(
+        "understudy_node", setting, **vars(avatar), expects=expects
+    )  # its face is there before the others are
+    return [replace(node, respawns=True) for node in (first, *others)]
 
 
 def _heart(setting: str, avatar: AvatarChoice, **more: Value) -> list[NodeProcess]:

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""`make kiosk`: the nodes of `launch/kiosk.launch.py` where there is no `ros2 launch`, until Ctrl-C.
+
+    python -m avatar_forcing_ros.nodes.kiosk
+
+The address is printed as soon as the page is there; the face is on it a few seconds later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from avatar_forcing_ros.graph import settings as graph
+from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
+from avatar_forcing_ros.web.access import AccessConfig, listen
+
+_LOOK_S = 0.2
+_WEB = "web_node"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the kiosk; the exit status is 0 when it was ended by Ctrl-C or SIGTERM."""
+    args = vars(_parser().parse_args(argv))
+    choice = graph.AvatarChoice(args.pop("model"), args.pop("portrait"))
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+    try:
+        access = AccessConfig(**args)
+        listen(access).close()  # what cannot be served is said before anything long starts
+        _run(graph.kiosk(choice, **args), access, stopped)
+    except (ValueError, OSError, NodeFailedError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(nodes: Sequence[graph.NodeProcess], access: AccessConfig, stopped: threading.Event) -> None:
+    domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
+    with ProcessGroup(nodes, local_graph(domain) | graph.PROCESS_ENVIRONMENT) as processes:
+        print(f"The kiosk is at {access.url()} (ROS domain {domain}; Ctrl-C ends it)", flush=True)
+        while not stopped.wait(_LOOK_S):
+            processes.tend(lambda line: print(line, file=sys.stderr))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="The avatar in a browser.")
+    defaults = AccessConfig()
+    parser.add_argument("--portrait", default="", help="picture of the face to animate (default: our own character)")
+    parser.add_argument("--model", default="", help="name or folder of a model bundle")
+    parser.add_argument(
+        "--host", default=defaults.host, help="address to listen on; others than this machine's own need --token"
+    )
+    parser.add_argument("--port", type=int, default=defaults.port, help="to listen on")
+    parser.add_argument("--token", default="", help="what a browser elsewhere has to know, at least 16 characters")
+    parser.add_argument("--certificate", default="", help="PEM file of the TLS certificate")
+    parser.add_argument("--key", default="", help="PEM file of its private key")
+    parser.add_argument("--names", default="", help="other names of this machine, such as robot.local")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,156 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Who may look at the kiosk, and from where.
+
+On this machine alone nobody is asked for anything, but a page of another site must not reach us through the visitor's
+browser: so the name by which we are called has to be this machine's own (a foreign name that leads here is DNS
+rebinding), and a WebSocket has to come from our own page. From other machines a token is needed as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import socket
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SHORTEST_TOKEN = 16
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class AccessConfig:
+    """Where the pages are served and to whom.
+
+    Attributes:
+        host: address to listen on; any but this machine's own (127.0.0.1, ::1, localhost) needs a token.
+        port: to listen on; 0 takes a free one.
+        token: what a browser on another machine has to know, at least 16 characters: ?token=... in the first address.
+        certificate: PEM file of the TLS certificate and those above it; empty serves plain http.
+        key: PEM file of its private key; empty: it is in the file of the certificate.
+        names: other names by which browsers call this machine, with commas between, such as robot.local.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = field(default=8080, metadata={"range": (0, 65_535)})
+    token: str = ""
+    certificate: str = ""
+    key: str = ""
+    names: str = ""
+
+    def __post_init__(self) -> None:
+        if self.token and len(self.token) < SHORTEST_TOKEN:
+            raise ValueError(f"token must have at least {SHORTEST_TOKEN} characters, got {len(self.token)}")
+        if not self.is_local and not self.token:
+            raise ValueError(
+                f"host {self.host!r} lets other machines in, which needs a token of at least {SHORTEST_TOKEN} "
+                "characters (and certificate, for camera and microphone); 127.0.0.1 needs none"
+            )
+        if self.key and not self.certificate:
+            raise ValueError("key needs a certificate, got none")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine is served."""
+        return is_loopback(self.host)
+
+    @property
+    def scheme(self) -> str:
+        """Of the pages' addresses."""
+        return "https" if self.certificate else "http"
+
+    def url(self, port: int | None = None) -> str:
+        """Address of the face page; `port` is the one in use where any was free."""
+        name = "localhost" if self.is_local else self.host
+        if name in ("", "0.0.0.0", "::"):
+            name = socket.gethostname()
+        return f"{self.scheme}://{f'[{name}]' if ':' in name else name}:{port or self.port}/"
+
+
+def listen(config: AccessConfig) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ValueError: address or port cannot be had; the message says what to do.
+    """
+    try:
+        family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((config.host, config.port), family=family, backlog=64)
+    except OSError as error:
+        raise ValueError(
+            f"port {config.port} of {config.host} cannot be had: {error.strerror or error}; end what listens there, or "
+            "choose another port"
+        ) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its own name for itself."""
+    if host in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def tls_context(config: AccessConfig) -> ssl.SSLContext | None:
+    """TLS with the certificate of a config; None without one.
+
+    Raises:
+        ValueError: certificate or key cannot be read, or do not belong together.
+    """
+    if not config.certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    certificate, key = (str(Path(path).expanduser()) if path else None for path in (config.certificate, config.key))
+    assert certificate is not None
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"certificate and key must be PEM files that belong together: {error}") from None
+    return context
+
+
+class Gate:
+    """Decides on requests by their Host, Origin and token."""
+
+    def __init__(self, config: AccessConfig) -> None:
+        self._config = config
+        self._names = {name.strip().lower() for name in config.names.split(",") if name.strip()}
+        # what a browser keeps is not the token itself, so that who reads its cookies cannot type it in elsewhere
+        self.cookie = hashlib.sha256(f"avatar_forcing_ros:{config.token}".encode()).hexdigest()
+
+    def refuses_host(self, host_header: str | None) -> str:
+        """Why the name by which we are called is not ours, or empty."""
+        host = urlsplit(f"//{host_header or ''}").hostname or ""
+        if is_loopback(host) or host in self._names or (host == self._config.host.lower()):
+            return ""
+        if not self._config.is_local and _is_address(host):
+            return ""  # an address cannot be rebound
+        return f"the kiosk is not called {host!r}; if it is, say so with the parameter access.names"
+
+    def refuses_origin(self, origin: str | None, host_header: str | None) -> str:
+        """Why a WebSocket from a page of this origin is refused, or empty."""
+        own = f"{self._config.scheme}://{host_header or ''}"
+        return "" if origin is not None and origin.lower() == own.lower() else f"a page of {origin!r} is not ours"
+
+    def knows_token(self, given: str) -> bool:
+        """Whether it is the token."""
+        return hmac.compare_digest(given.encode(), self._config.token.encode())
+
+    def is_known(self, cookie: str) -> bool:
+        """Whether a browser has shown the token before; anybody is when there is none."""
+        return not self._config.token or hmac.compare_digest(cookie.encode(), self.cookie.encode())
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for pages: each is coded once, however many pages look.
+
+docs/kiosk.md has what was measured of each way.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any, Literal, Protocol
+
+import av
+import cv2
+import numpy as np
+import simplejpeg
+from av.video.frame import PictureType
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.web.packets import CodedPicture
+
+Codec = Literal["h264", "vp8", "jpeg"]
+CODECS: tuple[Codec, ...] = ("h264", "vp8", "jpeg")
+_FPS = 25
+_KEY_EVERY_S = 10  # who joins gets a key picture at once; this one only bounds what a lost decoder costs
+
+
+class PictureEncoder(Protocol):
+    """Codes one stream of pictures."""
+
+    def encode(self, image: NDArray[np.uint8], stamp_ns: int, key: bool) -> CodedPicture:
+        """Code a picture, (H, W, 3) uint8 RGB with even sides; `key`: so that it needs none before it."""
+        ...
+
+
+class VideoEncoder:
+    """H.264 or VP8 without any delay: one picture in, one packet out.
+
+    Args:
+        codec: "h264" or "vp8".
+        kbit_s: bits a second, in thousands; the encoder keeps to it on average.
+    """
+
+    def __init__(self, codec: Codec, kbit_s: int) -> None:
+        self._codec, self._kbit_s = codec, kbit_s
+        self._context: Any = None
+        self._number = 0
+
+    def encode(self, image: NDArray[np.uint8], stamp_ns: int, key: bool) -> CodedPicture:
+        """Code a picture; another size than before begins a new stream."""
+        height, width, _ = image.shape
+        if self._context is None or (self._context.width, self._context.height) != (width, height):
+            self._context = self._open(width, height)
+        frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
+        frame.pts = self._number
+        frame.pict_type = PictureType.I if key else PictureType.NONE
+        self._number += 1
+        packets = self._context.encode(frame)
+        return CodedPicture(
+            stamp_ns,
+            self._number,
+            width,
+            height,
+            any(packet.is_keyframe for packet in packets),
+            b"".join(bytes(packet) for packet in packets),
+        )
+
+    def _open(self, width: int, height: int) -> Any:
+        context: Any = av.CodecContext.create("libx264" if self._codec == "h264" else "libvpx", "w")
+        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.time_base, context.framerate = Fraction(1, _FPS), Fraction(_FPS)
+        context.bit_rate, context.gop_size, context.thread_count = self._kbit_s * 1000, _KEY_EVERY_S * _FPS, 1
+        # a picture may have four times its share of bits, so that a key picture is no mush
+        buffer = {"maxrate": f"{self._kbit_s}k", "bufsize": f"{self._kbit_s * 4 // _FPS}k"}
+        context.options = (
+            {"preset": "superfast", "tune": "zerolatency", "profile": "baseline", "forced-idr": "1", **buffer}
+            if self._codec == "h264"
+            else {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "error-resilient": "0", **buffer}
+        )
+        return context
+
+
+class JpegEncoder:
+    """Every picture by itself: for browsers without WebCodecs, or pages that are no secure context.
+
+    Args:
+        quality: 1 to 100.
+    """
+
+    def __init__(self, quality: int) -> None:
+        self._quality, self._number = quality, 0
+
+    def encode(self, image: NDArray[np.uint8], stamp_ns: int, key: bool) -> CodedPicture:
+        """Code a picture."""
+        height, width, _ = image.shape
+        self._number += 1
+        data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=self._quality, colorsubsampling="420")
+        return CodedPicture(stamp_ns, self._number, width, height, key=True, data=data)
+
+
+def open_encoder(codec: Codec, kbit_s: int, jpeg_quality: int) -> PictureEncoder:
+    """The encoder of a name."""
+    return JpegEncoder(jpeg_quality) if codec == "jpeg" else VideoEncoder(codec, kbit_s)

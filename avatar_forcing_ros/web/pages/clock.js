@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+// SPDX-License-Identifier: Apache-2.0
+// Three clocks on one page: ROS's (stamps), the page's (performance.now()), the sound card's. All times in ms.
+
+const KEPT_MS = 60_000;
+const DRIFT = 1e-4; // crystals differ by up to 100 millionths; an old sample is worth less by that
+const JUMP_MS = 50;
+const SLEW = 0.005; // ms in a ms: what is less than a jump is caught up so slowly that nobody sees or hears it
+
+/** ROS time as this page knows it, from questions and answers. */
+export class ServerClock {
+  #samples = [];
+  #movedAt = 0;
+
+  constructor() {
+    this.reset();
+  }
+
+  /** Forget everything: another server may have another clock. */
+  reset() {
+    this.#samples = [];
+    /** ROS time less the page's; null while nothing is known. */
+    this.offset = null;
+    /** Half of the quickest round trip. */
+    this.uncertainty = Infinity;
+  }
+
+  /** An answer: when the question was sent and came back, by the page's clock, and what the server said. */
+  learn(sent, server, received) {
+    const sample = { at: received, trip: received - sent, offset: server - (sent + received) / 2 };
+    this.#samples = this.#samples.filter((s) => received - s.at < KEPT_MS);
+    this.#samples.push(sample);
+    const doubt = (s) => s.trip / 2 + (received - s.at) * DRIFT;
+    const best = this.#samples.reduce((a, b) => (doubt(b) < doubt(a) ? b : a));
+    if (Math.abs(sample.offset - best.offset) > JUMP_MS + sample.trip + best.trip) {
+      this.#samples = [sample]; // the server's clock was set, or this computer slept
+      this.#move(sample.offset, received);
+      this.uncertainty = sample.trip / 2;
+      return;
+    }
+    this.#move(best.offset, received);
+    this.uncertainty = doubt(best);
+  }
+
+  #move(target, now) {
+    if (this.offset === null || Math.abs(target - this.offset) > JUMP_MS) {
+      this.offset = target;
+    } else {
+      const most = Math.max(0.2, (now - this.#movedAt) * SLEW);
+      this.offset += Math.max(-most, Math.min(most, target - this.offset));
+    }
+    this.#movedAt = now;
+  }
+
+  /** The page's time of a ROS time. */
+  toPage(ros) {
+    return ros - this.offset;
+  }
+
+  /** The ROS time of a page's time. */
+  toRos(page) {
+    return page + this.offset;
+  }
+}
+
+const FIRST_DELAY_MS = 60;
+const MOST_DELAY_MS = 250;
+const PICTURE_MARGIN_MS = 6;
+const VOICE_MARGIN_MS = 10;
+const REMEMBERED_MS = 10_000;
+const SHRINK = 0.003; // ms in a ms: the voice follows by its speed
+const SHRINK_IN_SILENCE = 0.03;
+const SETTLING_MS = 2000; // what comes first comes late: a decoder starts, a page loads
+
+/** How long after its stamp everything is shown and heard: as little as pictures and voice allow. */
+export class Playout {
+  #pictures = [];
+  #voices = [];
+  #movedAt = 0;
+  #beganAt = null;
+
+  constructor(clock) {
+    this.clock = clock;
+    /** Whether the voice sounds at the moment. */
+    this.sounding = false;
+    this.reset();
+  }
+
+  /** When a stamp is to be seen and heard, by the page's clock. */
+  due(ros) {
+    return this.clock.toPage(ros) + this.delay;
+  }
+
+  /** A picture with this stamp can be shown from a time on. */
+  pictureReady(ros, page) {
+    this.#beganAt ??= page;
+    if (page - this.#beganAt < SETTLING_MS) return;
+    this.#pictures.push({ at: page, need: page - this.clock.toPage(ros) + PICTURE_MARGIN_MS });
+    this.#adapt(page);
+  }
+
+  /** Speech came so many ms before the sound card wanted it. */
+  voiceReady(spare, page) {
+    this.#voices.push({ at: page, need: this.delay - spare + VOICE_MARGIN_MS });
+    this.#adapt(page);
+  }
+
+  #adapt(now) {
+    for (const kept of [this.#pictures, this.#voices]) {
+      while (kept.length && now - kept[0].at > REMEMBERED_MS) kept.shift();
+    }
+    const late = this.#pictures.map((p) => p.need).sort((a, b) => a - b);
+    const forPictures = late.length ? late[Math.floor((late.length - 1) * 0.97)] : 0;
+    const forVoice = Math.max(0, ...this.#voices.map((v) => v.need));
+    const wanted = Math.min(MOST_DELAY_MS, Math.max(forPictures, forVoice));
+    const down = (now - this.#movedAt) * (this.sounding ? SHRINK : SHRINK_IN_SILENCE);
+    this.delay = wanted > this.delay ? wanted : Math.max(wanted, this.delay - down);
+    this.#movedAt = now;
+  }
+
+  /** Begin anew, after a pause in which everything may have changed. */
+  reset() {
+    this.#pictures = [];
+    this.#voices = [];
+    this.#beganAt = null;
+    this.delay = FIRST_DELAY_MS;
+  }
+}

@@ -1,0 +1,493 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The kiosk's web server: pages and one WebSocket for each, in a loop and a thread of their own. No ROS.
+
+A page says hello with what it can decode; then pictures, speech and words go to it and camera, microphone and words
+come from it. `packets.py` has the bytes; words are JSON objects with a `type`:
+
+| type | from | holds |
+|---|---|---|
+| hello | page | role (face, engineer), codec (h264, vp8, jpeg or none) |
+| welcome | us | page (its name), now_ms, fps, what it may do |
+| clock | both | sent: the page's time, given back; now_ms: ours |
+| shown | page | frames: [[stamp in ns as text, shown_ms]], uncertainty_ms, voice_behind_ms or null |
+| senses | both | page: camera, microphone, echo_cancellation; we: granted and reason |
+| text, say, interrupt, portrait, dial | page | what an input of that name holds; say, portrait, dial: engineers only |
+| key | page | a picture that needs none before it, please |
+| state, playback, caption, answer, facts ... | us | what the node tells |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import socket
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from avatar_forcing_ros.session.worker import Faults
+from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.web.access import AccessConfig, Gate, listen, tls_context
+from avatar_forcing_ros.web.encoding import CODECS, Codec
+from avatar_forcing_ros.web.files import HEADERS, read_pages
+from avatar_forcing_ros.web.packets import CameraPicture, CodedPicture, PacketError, unpack
+from avatar_forcing_ros.web.page import Page
+
+LARGEST_MESSAGE = 512 * 1024
+LONGEST_TEXT = 500
+_HELLO_S = 5.0
+_HEARTBEAT_S = 10.0
+_MOST_FAULTS = 20
+_SEND_BUFFER = 128 * 1024  # the kernel's own would hold a minute of pictures for a page that does not read
+_START_S = 10.0
+_STAMP_PAST_NS, _STAMP_AHEAD_NS = 5_000_000_000, 500_000_000
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture was seen: its stamp and when, in nanoseconds of ROS time."""
+
+    stamp_ns: int
+    shown_ns: int
+
+
+class Owner(Protocol):
+    """Whose server it is. All but `now_ns` are called in the server's thread and must return at once."""
+
+    def now_ns(self) -> int:
+        """ROS time."""
+        ...
+
+    def welcome(self, engineer: bool) -> Sequence[Mapping[str, Any]]:
+        """What a new page has to know; `welcome` first."""
+        ...
+
+    def see(self, picture: CameraPicture) -> None:
+        """The user's camera."""
+        ...
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """The user's microphone."""
+        ...
+
+    def senses(self, page: str, camera: bool, microphone: bool, echo_cancelled: bool) -> None:
+        """What of the user's senses a page brings from now on."""
+        ...
+
+    def shown(self, page: str, frames: Sequence[Shown], uncertainty_ms: float, voice_behind_ms: float) -> None:
+        """Pictures were seen."""
+        ...
+
+    def ask(self, what: str, words: Mapping[str, Any]) -> None:
+        """A page asks for something: text, say, interrupt, portrait, dial.
+
+        Raises:
+            PacketError: it cannot be meant.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """The web server.
+
+    Attributes:
+        access: where, and to whom.
+        most_pages: connected at a time.
+        camera: let a page be the user's camera.
+        microphone: let a page be the user's microphone.
+        engineer: serve the engineer's page.
+    """
+
+    access: AccessConfig = field(default_factory=AccessConfig)
+    most_pages: int = field(default=32, metadata={"range": (1, 1000)})
+    camera: bool = True
+    microphone: bool = True
+    engineer: bool = True
+
+
+class Audience:
+    """All connected pages. In the server's loop, but for what says otherwise."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Page] = {}
+        self._lock = threading.Lock()
+        self._in_use: dict[Codec, int] = {}
+        self._keys: set[Codec] = set()
+
+    def show(self, codec: Codec, picture: CodedPicture) -> None:
+        """A picture for all who can decode it."""
+        for page in self.pages.values():
+            if page.codec == codec:
+                page.show(picture)
+                if page.waiting.needs_key:
+                    self.want_key(codec)
+
+    def tell(self, message: bytes | str, engineers_only: bool = False) -> None:
+        """Something for all."""
+        for page in self.pages.values():
+            if page.is_engineer or not engineers_only:
+                page.tell(message)
+
+    def choose(self, page: Page, codec: Codec | None) -> None:
+        """A page comes, or takes another kind of pictures."""
+        page.codec, page.waiting.needs_key = codec, True
+        self._count()
+        if codec is not None:
+            self.want_key(codec)
+
+    def leave(self, page: Page) -> None:
+        """A page is gone."""
+        self.pages.pop(page.name, None)
+        self._count()
+
+    def want_key(self, codec: Codec) -> None:
+        """The next picture of a kind shall need none before it."""
+        with self._lock:
+            self._keys.add(codec)
+
+    def wanted(self) -> dict[Codec, bool]:
+        """Which kinds of pictures are looked at, and whether a key picture is due; from any thread."""
+        with self._lock:
+            wanted = {codec: codec in self._keys for codec in self._in_use}
+            self._keys.clear()
+        return wanted
+
+    @property
+    def user(self) -> Page | None:
+        """Whose camera and microphone are the user's."""
+        return next((page for page in self.pages.values() if page.is_user), None)
+
+    def _count(self) -> None:
+        codecs = [page.codec for page in self.pages.values() if page.codec is not None]
+        with self._lock:
+            self._in_use = {codec: codecs.count(codec) for codec in dict.fromkeys(codecs)}
+
+
+class Server:
+    """Serves the pages from `start` to `stop`.
+
+    Args:
+        config: where and to whom.
+        owner: whose it is.
+        faults: where errors go.
+        say: told in a line what happens, once for each kind and address.
+
+    Attributes:
+        url: of the face page, once started.
+        audience: who is connected.
+        refused: how many requests and messages were refused.
+    """
+
+    def __init__(self, config: ServerConfig, owner: Owner, faults: Faults, say: Callable[[str], object]) -> None:
+        self._config, self._owner, self._faults, self._say = config, owner, faults, say
+        self._gate, self._pages = Gate(config.access), read_pages()
+        self.audience = Audience()
+        self.refused = 0
+        self.url = ""
+        self._said: OrderedDict[str, None] = OrderedDict()
+        self._names = count(1)
+        self._loop = asyncio.new_event_loop()
+        self._stopping = asyncio.Event()
+        self._failed: list[BaseException] = []
+
+    # --- from any thread -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to serve.
+
+        Raises:
+            ValueError: the address or the port cannot be had, or certificate and key do not fit.
+        """
+        access = self._config.access
+        tls = tls_context(access)
+        listening = listen(access)
+        port = listening.getsockname()[1]
+        self.url = access.url(port)
+        self._cookie_name = f"avatar_forcing_{port}"
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(listening, tls, started), name="web", daemon=True)
+        self._thread.start()
+        if not started.wait(_START_S) or self._failed:
+            raise ValueError(f"the web server did not start: {self._failed or 'no answer'}")
+
+    def stop(self) -> None:
+        """Part from all pages and end."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stopping.set)
+            self._thread.join()
+
+    def show(self, codec: Codec, picture: CodedPicture) -> None:
+        """A picture for all who can decode it."""
+        self._soon(lambda: self.audience.show(codec, picture))
+
+    def tell(self, words: Mapping[str, Any] | bytes, engineers_only: bool = False) -> None:
+        """Words or a packet for all."""
+        message = words if isinstance(words, bytes) else json.dumps(words)
+        self._soon(lambda: self.audience.tell(message, engineers_only))
+
+    def _soon(self, act: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(act)
+
+    # --- in the server's thread ------------------------------------------------------------------------------------
+
+    def _run(self, listening: socket.socket, tls: Any, started: threading.Event) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve(listening, tls, started))
+        except Exception as error:  # whatever it is, whoever waits for the start is told, or the log
+            self._failed.append(error)
+            self._faults.report("web server", error)
+        finally:
+            started.set()
+            self._loop.close()
+
+    async def _serve(self, listening: socket.socket, tls: Any, started: threading.Event) -> None:
+        application = web.Application(middlewares=[self._guard], client_max_size=1024)
+        application.router.add_get("/socket", self._socket)
+        application.router.add_get("/{path:.*}", self._file)
+        runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.SockSite(runner, listening, ssl_context=tls).start()
+        started.set()
+        await self._stopping.wait()
+        for page in list(self.audience.pages.values()):
+            await page.close(WSCloseCode.GOING_AWAY, "the kiosk ends")
+        await runner.cleanup()
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Who is not let in learns why, in words; every answer has the headers."""
+        try:
+            response = self._turn_away(request) or await handler(request)
+        except web.HTTPException as error:
+            response = error
+        except Exception as error:  # whatever it is, it is reported, and the next request comes
+            self._faults.report("web server", error)
+            response = web.Response(status=500, text="the kiosk made a mistake; its log has it\n")
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+
+    def _turn_away(self, request: web.Request) -> web.Response | None:
+        if reason := self._gate.refuses_host(request.headers.get("Host")):
+            return self._refuse(request, 421, reason)
+        if self._gate.is_known(request.cookies.get(self._cookie_name, "")):
+            return None
+        if "token" not in request.query:
+            return self._refuse(request, 401, "this kiosk needs its token: open it as .../?token=TOKEN once")
+        if not self._gate.knows_token(request.query["token"]):
+            return self._refuse(request, 401, "this is not the kiosk's token")
+        # the address without the token, so that it does not stay in the browser's history
+        response = web.Response(status=303, headers={"Location": request.path})
+        secure = self._config.access.scheme == "https"
+        response.set_cookie(self._cookie_name, self._gate.cookie, httponly=True, samesite="Strict", secure=secure)
+        return response
+
+    def _refuse(self, request: web.Request, status: int, reason: str) -> web.Response:
+        self.refused += 1
+        self.say_once(f"{request.remote} is refused: {reason}")
+        return web.Response(status=status, text=f"{reason}\n")
+
+    def say_once(self, line: str) -> None:
+        """Say a line unless it has been said."""
+        if line not in self._said:
+            self._said[line] = None
+            if len(self._said) > 200:  # a stranger must not fill the memory
+                self._said.popitem(last=False)
+            self._say(line)
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        page = self._pages.get(request.path)
+        if page is None or (request.path.startswith("/engineer") and not self._config.engineer):
+            return web.Response(status=404, text="the kiosk has no such page\n")
+        headers = {"ETag": page.etag, "Content-Type": page.content_type}
+        if request.headers.get("If-None-Match") == page.etag:
+            return web.Response(status=304, headers=headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return web.Response(body=page.gzipped, headers=headers | {"Content-Encoding": "gzip"})
+        return web.Response(body=page.plain, headers=headers)
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if reason := self._gate.refuses_origin(request.headers.get("Origin"), request.headers.get("Host")):
+            return self._refuse(request, 403, reason)
+        if len(self.audience.pages) >= self._config.most_pages:
+            return self._refuse(request, 503, f"there are {self._config.most_pages} pages already (most_pages)")
+        response = web.WebSocketResponse(max_msg_size=LARGEST_MESSAGE, heartbeat=_HEARTBEAT_S, compress=False)
+        await response.prepare(request)
+        if request.transport is not None and (wire := request.transport.get_extra_info("socket")) is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        page = Page(f"page_{next(self._names)}", response)
+        self.audience.pages[page.name] = page
+        sending = asyncio.create_task(page.send_all())
+        try:
+            await self._converse(page, response)
+        except Exception as error:  # one page's trouble is nobody else's
+            self._faults.report(page.name, error)
+            await page.close(WSCloseCode.INTERNAL_ERROR, "the kiosk made a mistake")
+        finally:
+            sending.cancel()
+            self._part(page)
+        return response
+
+    def _part(self, page: Page) -> None:
+        self.audience.leave(page)
+        if page.is_user:
+            self._owner.senses(page.name, False, False, False)
+
+    async def _converse(self, page: Page, response: web.WebSocketResponse) -> None:
+        try:
+            first = await response.receive(timeout=_HELLO_S)
+        except asyncio.TimeoutError:
+            await page.close(WSCloseCode.POLICY_VIOLATION, "no hello")
+            return
+        if first.type is not WSMsgType.TEXT or not self._is_greeted(page, first.data):
+            if not response.closed:
+                await page.close(WSCloseCode.POLICY_VIOLATION, "expected a hello")
+            return
+        async for message in response:
+            try:
+                await self._take(page, message)
+            except PacketError as error:
+                if await self._is_enough(page, error):
+                    return
+
+    def _is_greeted(self, page: Page, text: str) -> bool:
+        """Take the first words of a page; whether they were a hello."""
+        try:
+            words = _words(text)
+            if words["type"] != "hello":
+                raise PacketError(f"expected hello, got {words['type']!r}")
+            role, codec = words.get("role", "face"), words.get("codec")
+            if role not in ("face", "engineer") or codec not in (*CODECS, None):
+                raise PacketError(f"expected a role and a codec that exist, got {role!r} and {codec!r}")
+        except PacketError as error:
+            self.refused += 1
+            self.say_once(f"a page is refused: {error}")
+            return False
+        page.is_engineer = role == "engineer" and self._config.engineer
+        for line in self._owner.welcome(page.is_engineer):
+            page.tell(json.dumps({**line, "page": page.name} if line["type"] == "welcome" else line))
+        self.audience.choose(page, codec)
+        return True
+
+    async def _is_enough(self, page: Page, error: PacketError) -> bool:
+        """Count a message that makes no sense; whether the page is let go for it."""
+        self.refused += 1
+        page.faults += 1
+        self.say_once(f"a message of a page is refused: {error}")
+        await page.answer({"type": "refused", "reason": str(error)})
+        if page.faults >= _MOST_FAULTS:
+            await page.close(WSCloseCode.POLICY_VIOLATION, "too many messages that make no sense")
+        return page.faults >= _MOST_FAULTS
+
+    async def _take(self, page: Page, message: Any) -> None:
+        now_s = self._loop.time()
+        if message.type is WSMsgType.BINARY:
+            self._sense(page, message.data, now_s)
+        elif message.type is WSMsgType.TEXT:
+            if not page.rates["words"].allows(now_s):
+                raise PacketError("expected at most 60 messages a second, got more")
+            await self._listen_to(page, _words(message.data), now_s)
+
+    def _sense(self, page: Page, data: bytes, now_s: float) -> None:
+        """A picture of the camera or a piece of the microphone."""
+        if not page.is_user:
+            raise PacketError("expected camera and microphone only from the page that was granted them")
+        content = unpack(data)
+        ahead_ns = content.stamp_ns - self._owner.now_ns() if content.stamp_ns is not None else 0
+        if not -_STAMP_PAST_NS <= ahead_ns <= _STAMP_AHEAD_NS:
+            raise PacketError(f"expected a stamp of this moment, got one that is {ahead_ns / 1e9:.1f} s ahead")
+        if isinstance(content, CameraPicture):
+            if self._config.camera and page.rates["camera"].allows(now_s):
+                self._owner.see(content)
+        elif self._config.microphone and page.rates["sound_s"].allows(
+            now_s, len(content.samples) / content.sample_rate
+        ):
+            self._owner.hear(content)
+
+    async def _listen_to(self, page: Page, words: dict[str, Any], now_s: float) -> None:
+        kind = words["type"]
+        if kind == "clock":
+            sent = _number(words, "sent")
+            await page.answer({"type": "clock", "sent": sent, "now_ms": self._owner.now_ns() / 1e6})
+        elif kind == "shown":
+            self._note_shown(page, words)
+        elif kind == "senses":
+            await self._grant(page, words)
+        elif kind == "key":
+            self.audience.choose(page, page.codec)
+        elif kind in ("text", "interrupt") or (kind in ("say", "portrait", "dial") and page.is_engineer):
+            if kind in ("text", "say"):
+                _text(words)
+                if not page.rates["text"].allows(now_s):
+                    raise PacketError("expected at most one line a second, got more")
+            self._owner.ask(kind, words)
+        else:
+            raise PacketError(f"expected a message of a known type, got {kind!r}")
+
+    def _note_shown(self, page: Page, words: Mapping[str, Any]) -> None:
+        try:
+            frames = [Shown(int(stamp), round(float(shown) * 1e6)) for stamp, shown in words["frames"][:100]]
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise PacketError("expected frames: [[stamp, shown_ms], ...], got something else") from None
+        if any(not 0 <= time_ns < 1 << 62 for frame in frames for time_ns in (frame.stamp_ns, frame.shown_ns)):
+            raise PacketError("expected times of this epoch, got others")
+        behind = words.get("voice_behind_ms")
+        behind_ms = math.nan if behind is None else _number(words, "voice_behind_ms")
+        self._owner.shown(page.name, frames, _number(words, "uncertainty_ms"), behind_ms)
+
+    async def _grant(self, page: Page, words: Mapping[str, Any]) -> None:
+        """Camera and microphone are one page's: whoever asks first has them until it gives them back."""
+        camera, microphone, cancels = (
+            words.get(name) is True for name in ("camera", "microphone", "echo_cancellation")
+        )
+        user = self.audience.user
+        if (camera or microphone) and user is not None and user is not page:
+            reason = "another page is the user's camera and microphone at the moment"
+            await page.answer({"type": "senses", "granted": False, "reason": reason})
+            return
+        page.is_user = camera or microphone
+        self._owner.senses(page.name, camera, microphone, cancels)
+        allowed = (camera and self._config.camera) or (microphone and self._config.microphone) or not page.is_user
+        reason = "" if allowed else "the kiosk is set to take no camera and no microphone"
+        await page.answer({"type": "senses", "granted": allowed, "reason": reason})
+
+
+def _words(text: str) -> dict[str, Any]:
+    """A JSON object with a type.
+
+    Raises:
+        PacketError: it is none.
+    """
+    try:
+        words = json.loads(text)
+    except (ValueError, RecursionError):
+        words = None
+    if not isinstance(words, dict) or not isinstance(words.get("type"), str):
+        raise PacketError(f"expected a JSON object with a type, got {text[:40]!r}")
+    return words
+
+
+def _text(words: Mapping[str, Any]) -> str:
+    text = words.get("text")
+    if not isinstance(text, str) or not text.strip() or len(text) > LONGEST_TEXT:
+        raise PacketError(f"expected a text of 1 to {LONGEST_TEXT} characters")
+    return text
+
+
+def _number(words: Mapping[str, Any], name: str) -> float:
+    value = words.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PacketError(f"expected a finite number {name}, got {value!r}")
+    return float(value)

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""ros2 launch avatar_forcing_ros kiosk.launch.py: the avatar in a browser, whose camera and microphone are the user's.
+
+On this machine alone: http://localhost:8080. For browsers elsewhere: host:=0.0.0.0 token:=... certificate:=... key:=...
+"""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import OpaqueFunction
+
+from avatar_forcing_ros.graph import settings as graph
+from avatar_forcing_ros.nodes.launching import (
+    argument,
+    avatar_arguments,
+    avatar_choice,
+    environment,
+    node_action,
+    number,
+    standard,
+    standard_arguments,
+    value,
+)
+
+_TEXTS = ("host", "token", "certificate", "key", "names")
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, environment and nodes."""
+    return LaunchDescription(
+        [
+            *avatar_arguments(),
+            *standard_arguments(),
+            argument("host", "", "address to listen on; empty is this machine alone, any other needs a token"),
+            argument("port", "0", "to listen on; 0 is 8080"),
+            argument("token", "", "what a browser elsewhere has to know, at least 16 characters"),
+            argument("certificate", "", "PEM file of the TLS certificate; camera and microphone elsewhere need it"),
+            argument("key", "", "PEM file of its private key"),
+            argument("names", "", "other names of this machine, with commas between, such as robot.local"),
+            *environment(),
+            OpaqueFunction(function=_nodes),
+        ]
+    )
+
+
+def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    access = {name: value(context, name) for name in _TEXTS}
+    nodes = graph.kiosk(avatar_choice(context), port=number(context, "port", int), **access)
+    return [node_action(node, standard(context)) for node in nodes]

@@ -1,0 +1,171 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Between pages and topics: what the avatar shows and says reaches a page, and a page's senses and words the topics."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+import aiohttp
+from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
+from avatar_forcing_ros.msg import AvatarState, Caption, FrameShown, PlaybackEvent
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Empty, String
+
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
+from avatar_forcing_ros.nodes.conversions import from_rgb, read_image
+from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration, to_stamp
+from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.nodes.web_node import WebNode
+from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.web.packets import CAMERA, MICROPHONE
+
+pytestmark = pytest.mark.ros
+
+STAMP_NS = 1_795_979_129_120_000_000
+
+
+class RemotePage:
+    """A page in a thread of its own, since the test's thread spins the nodes."""
+
+    def __init__(self, url: str, hello: dict[str, Any]) -> None:
+        self.words: list[dict[str, Any]] = []
+        self.packets: list[bytes] = []
+        self._url, self._hello = url.replace("localhost", "127.0.0.1"), hello
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._live()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(10)
+
+    def send(self, message: dict[str, Any] | bytes) -> None:
+        act = self._socket.send_bytes(message) if isinstance(message, bytes) else self._socket.send_json(message)
+        asyncio.run_coroutine_threadsafe(act, self._loop).result(10)
+
+    def heard(self, kind: str) -> list[dict[str, Any]]:
+        return [words for words in self.words if words["type"] == kind]
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._socket.close(), self._loop).result(10)
+        self._thread.join(10)
+
+    async def _live(self) -> None:
+        origin = self._url.rstrip("/")
+        async with aiohttp.ClientSession() as session:
+            self._socket = await session.ws_connect(f"{self._url}socket", headers={"Origin": origin})
+            await self._socket.send_json(self._hello)
+            self._ready.set()
+            async for message in self._socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self.words.append(json.loads(message.data))
+                else:
+                    self.packets.append(message.data)
+
+
+@contextmanager
+def kiosk(codec: str | None = "jpeg", **parameters: Any) -> Iterator[tuple[TestGraph, RemotePage, WebNode]]:
+    with TestGraph() as graph:
+        node = graph.add(WebNode, server__access__port=0, **parameters)
+        page = RemotePage(node.server.url, {"type": "hello", "role": "face", "codec": codec})
+        graph.spin_until(lambda: page.heard("welcome"))
+        yield graph, page, node
+        page.close()
+
+
+def test_a_picture_and_its_speech_reach_a_page_with_their_stamps() -> None:
+    image = np.full((64, 64, 3), (200, 40, 40), np.uint8)
+    sound = AudioChunk(STAMP_NS, np.full(640, 0.25, np.float32), 16_000, "u")
+    with kiosk() as (graph, page, _):
+        graph.send(Image, "avatar/image_raw", from_rgb(image, to_stamp(STAMP_NS)))
+        graph.send(AudioChunkMessage, "avatar/speech", from_chunk(sound))
+        graph.spin_until(lambda: len(page.packets) == 2)
+        shown, said = sorted(page.packets, key=lambda packet: packet[0])
+        assert struct.unpack_from("<BBHIqQ", shown)[:5] == (1, 1, 64, 64, STAMP_NS)
+        decoded = cv2.imdecode(np.frombuffer(shown[24:], np.uint8), cv2.IMREAD_COLOR)
+        assert np.abs(decoded[32, 32, ::-1].astype(int) - (200, 40, 40)).max() < 12
+        assert struct.unpack_from("<BBHIq", said) == (2, 0, 0, 16_000, STAMP_NS)
+        assert set(np.frombuffer(said[24:], "<i2")) == {8192}
+
+
+def test_what_the_avatar_does_is_told_and_who_comes_late_learns_its_state() -> None:
+    with kiosk(codec=None) as (graph, page, node):
+        caption = Caption(speaker=Caption.AVATAR, utterance_id="u", text="Hello.", position=to_duration(1_500_000_000))
+        event = PlaybackEvent(utterance_id="u", event=PlaybackEvent.INTERRUPTED, position=to_duration(300_000_000))
+        graph.send(Caption, "speech/caption", caption)
+        graph.send(PlaybackEvent, "avatar/playback", event)
+        state = graph.node.create_publisher(AvatarState, "avatar/state", qos.LATCHED)
+        state.publish(AvatarState(state=AvatarState.SPEAKING, utterance_id="u"))
+        graph.spin_until(lambda: page.heard("caption") and page.heard("playback") and len(page.heard("state")) == 2)
+        assert page.heard("caption")[0]["text"] == "Hello." and page.heard("caption")[0]["position_ms"] == 1500
+        assert page.heard("playback")[0]["event"] == "interrupted" and page.heard("playback")[0]["position_ms"] == 300
+        late = RemotePage(node.server.url, {"type": "hello", "codec": None})
+        graph.spin_until(lambda: late.heard("state"))
+        assert late.heard("state")[0]["state"] == "speaking"
+        late.close()
+
+
+def test_camera_and_microphone_are_standard_topics_with_the_pages_stamps() -> None:
+    picture = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    tone = np.sin(2 * np.pi * 440 * np.arange(4800) / 48_000).astype(np.float32) * 0.5
+    with kiosk(codec=None) as (graph, page, node):
+        seen = graph.listen(CompressedImage, "camera/image_raw/compressed")
+        heard = graph.listen(AudioChunkMessage, "user_audio")
+        page.send({"type": "senses", "camera": True, "microphone": True, "echo_cancellation": True})
+        graph.spin_until(lambda: page.heard("senses"))
+        now_ns = node.now_ns() // 1000 * 1000
+        page.send(struct.pack("<BBHIqQ", CAMERA, 0, 0, 0, now_ns, 0) + picture)
+        for number in range(5):
+            chunk = (tone[960 * number : 960 * (number + 1)] * 32767).astype("<i2").tobytes()
+            page.send(struct.pack("<BBHIqQ", MICROPHONE, 0, 0, 48_000, now_ns + number * 20_000_000, 0) + chunk)
+        graph.spin_until(lambda: seen and len(heard) == 5)
+        assert stamp_ns(seen[0].header.stamp) == now_ns
+        assert read_image(seen[0]).shape == (48, 64, 3)
+        chunks = [AudioReader("AudioChunk").read(message) for message in heard]
+        assert {chunk.sample_rate for chunk in chunks} == {16_000} and [chunk.seq for chunk in chunks] == [
+            0,
+            1,
+            2,
+            3,
+            4,
+        ]
+        ends = [chunk.stamp_ns + len(chunk.samples) * 62_500 for chunk in chunks]  # contiguous, to a sample
+        assert np.abs(np.array(ends[:-1]) - [chunk.stamp_ns for chunk in chunks[1:]]).max() <= 62_500
+        sound = np.concatenate([chunk.samples for chunk in chunks])
+        first = (chunks[0].stamp_ns - now_ns) / 1e9
+        expected = 0.5 * np.sin(2 * np.pi * 440 * (first + np.arange(len(sound)) / 16_000))
+        assert np.abs(sound - expected)[100:-100].max() < 0.03  # at its time
+
+
+def test_words_interrupts_and_glass_times_reach_the_topics() -> None:
+    with kiosk(codec=None) as (graph, page, _):
+        typed, stopped = graph.listen(String, "user_text"), graph.listen(Empty, "speech/interrupt")
+        shown = graph.listen(FrameShown, "avatar/frame_shown")
+        page.send({"type": "text", "text": " Good morning! "})
+        page.send({"type": "interrupt"})
+        frames = [[str(STAMP_NS), STAMP_NS / 1e6 + 55.5]]
+        page.send({"type": "shown", "frames": frames, "uncertainty_ms": 0.5, "voice_behind_ms": None})
+        graph.spin_until(lambda: typed and stopped and shown)
+        assert typed[0].data == "Good morning!"
+        assert stamp_ns(shown[0].header.stamp) == STAMP_NS and shown[0].header.frame_id == "page_1"
+        assert stamp_ns(shown[0].shown) - STAMP_NS == pytest.approx(55_500_000, abs=1000)
+        assert np.isnan(shown[0].voice_behind_ms)
+
+
+def test_a_port_in_use_and_a_missing_token_refuse_the_start() -> None:
+    with kiosk(codec=None) as (graph, _, node):
+        port = int(node.server.url.rstrip("/").rsplit(":")[-1])
+        for parameters in ({"server__access__port": port}, {"server__access__host": "0.0.0.0"}):
+            with pytest.raises(AssertionError, match="web did not start"):
+                graph.add(WebNode, **parameters)
