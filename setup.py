@@ -18,7 +18,7 @@ from setuptools import Extension, find_packages, setup
 ROOT = Path(__file__).parent
 SHARE = "share/avatar_forcing_ros"
 DRAWING = "avatar_forcing_ros/motion/facemesh/drawing"
-PAGES = [f"**/*.{kind}" for kind in ("html", "css", "js", "svg")]
+KINDS = ("npz", "npy", "txt", "yaml", "json", "html", "css", "js", "svg")  # of files beside the sources
 
 
 def requirements(name: str) -> list[str]:
@@ -51,7 +51,7 @@ setup(
             extra_compile_args=[f"@{ROOT / DRAWING}/kernels.flags"],
         )
     ],
-    package_data={"avatar_forcing_ros": ["**/*.npz", "**/*.npy", "**/*.txt", "**/*.yaml", "**/*.json", *PAGES, "py.typed"]},
+    package_data={"avatar_forcing_ros": [*(f"**/*.{kind}" for kind in KINDS), "py.typed"]},
     data_files=data_files("config", "examples", "models", "msg"),
     install_requires=[*requirements("runtime.txt"), "torch>=2.6"],
     extras_require={
