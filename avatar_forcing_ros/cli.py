@@ -36,6 +36,7 @@ class Command:
 
 COMMANDS = {
     "render": Command("avatar_forcing_ros.commands.render", "portrait + speech + user -> video, without ROS"),
+    "consent": Command("avatar_forcing_ros.commands.consent", "say whose face a portrait is, and that it may be shown"),
     "replay": Command("avatar_forcing_ros.commands.replay", "bag in, bag out: the same pictures as live, without ROS"),
     "doctor": Command("avatar_forcing_ros.commands.doctor", "say what works on this machine and what does not"),
     "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import warnings
 from pathlib import Path
@@ -59,6 +60,11 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         raise MediaError(f"{path}: expected a picture of at most {MOST_PIXELS // 10**6} million pixels") from None
     except Exception as error:  # Pillow's decoders raise what they like; whatever it is, the picture is not whole
         raise MediaError(f"{path}: the picture is damaged or was cut: {_first_line(error)}") from None
+
+
+def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
+    """SHA-256 of a picture's pixels, in hexadecimal."""
+    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
 
 def _read(path: str | Path) -> bytes:

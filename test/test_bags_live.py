@@ -22,7 +22,7 @@ from avatar_forcing_ros.nodes.bag_player_node import BagPlayerNode
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.testing import TestGraph
-from avatar_forcing_ros.session.session import sha256_of_pixels
+from avatar_forcing_ros.pictures import sha256_of_pixels
 from avatar_forcing_ros.testing import BarsSpace, tiny_bundle
 
 pytestmark = pytest.mark.ros

@@ -111,6 +111,14 @@ def test_the_live_launch_file_hands_on_all_it_is_given(load) -> None:
     assert found["media_source_node"] == {"webcam": 2, "microphone": True}
 
 
+@pytest.mark.parametrize(("given", "expected"), [("", None), ("false", False), ("true", True)])
+def test_whether_consent_is_required_reaches_both_nodes_that_show_a_face(load, given: str, expected: object) -> None:
+    found = parameters(launched(load("avatar"), portrait="face.png", require_consent=given))
+    for name in ("generator_node", "understudy_node"):
+        assert found[name].get("require_consent") == expected
+        assert found[name]["portrait"] == "face.png"
+
+
 def test_without_devices_the_live_launch_file_leaves_them_to_drivers(load) -> None:
     found = parameters(launched(load("avatar")))
 

@@ -18,6 +18,7 @@ MAY = {
     "commands/doctor.py": "measures how fast this machine is",
     "commands/render.py": "says how many times faster than real time it was",
     "commands/replay.py": "says how many times faster than real time it was",
+    "consent.py": "a consent ends on a day of the calendar, whatever a bag's time is",
     "graph/keeping.py": "waits for processes, which do not live in ROS time",
     "graph/processes.py": "waits for processes, which do not live in ROS time",
     "nodes/bag_player_node.py": "makes the ROS time of a replay, at the asked share of real time",

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
+from avatar_forcing_ros.consent import PortraitFile, open_portrait
 from avatar_forcing_ros.disclosure.label import LabelConfig, Place
+from avatar_forcing_ros.resources import default_portrait
 
 
 def input_file(text: str) -> Path:
@@ -30,6 +32,19 @@ def input_file(text: str) -> Path:
     with path.open("rb") as pipe, kept.open("wb") as file:
         shutil.copyfileobj(pipe, file)
     return kept
+
+
+def portrait_file(path: Path | None) -> PortraitFile:
+    """The portrait that an option names, or the project's own character; a private try needs no sidecar.
+
+    Raises:
+        MediaError: it is no picture that can be read.
+        ConsentError: its sidecar is of another picture, or has ended.
+    """
+    chosen = open_portrait(path or default_portrait(), require_consent=False)
+    if chosen.consent is None:
+        print(f"{chosen.path.name}: no sidecar says that this face may be shown; `avatar-forcing consent` writes one")
+    return chosen
 
 
 def add_label_arguments(parser: argparse.ArgumentParser) -> None:

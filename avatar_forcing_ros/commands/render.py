@@ -20,12 +20,16 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.commands.arguments import add_label_arguments, check_output, input_file, label_config
+from avatar_forcing_ros.commands.arguments import (
+    add_label_arguments,
+    check_output,
+    input_file,
+    label_config,
+    portrait_file,
+)
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.disclosure.metadata import AVATAR
 from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video, replacing
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
 
@@ -86,8 +90,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         guidance_avatar=args.guidance_avatar,
         guidance_user=args.guidance_user,
     )
-    portrait = read_image(args.portrait or default_portrait())
-    avatar = Avatar(bundle, portrait, config, label_config(args))
+    portrait = portrait_file(args.portrait)
+    avatar = Avatar(bundle, portrait.image, config, label_config(args))
     inputs = _read_inputs(args, bundle)
     began = time.perf_counter()
     frames = _write(avatar, inputs, args)

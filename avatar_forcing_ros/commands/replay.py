@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
@@ -21,9 +19,7 @@ from avatar_forcing_ros.bags.bag import BagReader, BagWriter
 from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
-from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config, portrait_file
 from avatar_forcing_ros.signals import NANOSECONDS
 
 MOST_LOST = 0.1
@@ -67,12 +63,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with BagReader(args.bag_in) as source:
         found = survey(source, dict(_remapping(text) for text in args.remap), args.camera)
         writer = BagWriter(args.bag_out, args.storage, args.force)
-        portrait = read_image(args.portrait or default_portrait())
+        portrait = portrait_file(args.portrait)
         config = AvatarConfig(seed=args.seed, image_size=args.size)
-        avatar = Avatar(load_bundle(args.model), portrait, config, label_config(args))
-        pixels = hashlib.sha256(np.ascontiguousarray(portrait).data).hexdigest()
+        avatar = Avatar(load_bundle(args.model), portrait.image, config, label_config(args))
         began = time.perf_counter()
-        result = replay(source, found, writer, avatar, pixels, args.pictures)
+        result = replay(source, found, writer, avatar, portrait.sha256, args.pictures)
         seconds = time.perf_counter() - began
     length = (found.closes_ns - found.opens_ns) / NANOSECONDS
     lost = losses(found, result)

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from avatar_forcing_ros.graph.demo_files import Recorded
 from avatar_forcing_ros.graph.keeping import AFTER, KEEP
@@ -82,10 +83,12 @@ class AvatarChoice:
     Attributes:
         model: name of a shipped model, or folder of a model bundle.
         portrait: picture of the face to animate.
+        require_consent: whether it needs a sidecar that says that its face may be shown.
     """
 
     model: str = ""
     portrait: str = ""
+    require_consent: bool | Literal[""] = ""
 
 
 def live(

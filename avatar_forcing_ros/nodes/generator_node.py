@@ -19,6 +19,7 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.consent import Consent, PortraitFile, open_portrait
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
 from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
@@ -32,20 +33,22 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
-from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.session.outbox import Outbox
 from avatar_forcing_ros.session.outlet import Outlet, OutputConfig
 from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
-from avatar_forcing_ros.session.session import Session, SessionConfig, sha256_of_pixels
+from avatar_forcing_ros.session.session import Session, SessionConfig
 from avatar_forcing_ros.session.stage import Lease
+from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.stream.grid import FRAME_NS
 
 _DIALS = ("avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user")
 """Parameters that take effect within a block."""
+_DAYS_AHEAD = 14
+"""A consent that ends is said so much earlier."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class GeneratorNodeConfig:
     Attributes:
         model: name of a shipped model, or folder of a model bundle.
         portrait: picture of the face to animate; empty is the project's own character.
+        require_consent: a portrait needs a sidecar that says that its face may be shown (docs/disclosure.md).
         understudy: another process idles on avatar/image_raw while this one is silent, and says who is on stage.
         threads: of the network's arithmetic; more than one takes cores from the other nodes.
         compute: how large networks are computed.
@@ -67,6 +71,7 @@ class GeneratorNodeConfig:
 
     model: str = DEFAULT_BUNDLE
     portrait: str = ""
+    require_consent: bool = True
     understudy: bool = False
     threads: int = field(default=1, metadata={"range": (1, 64)})
     compute: ComputeConfig = field(default_factory=ComputeConfig)
@@ -102,9 +107,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         cv2.setNumThreads(1)
         torch.set_num_threads(self.config.threads)
         self._bundle = self._open_model(self.config.model, self.config.compute)
-        path = Path(self.config.portrait or default_portrait()).expanduser()
-        self._portrait, self._portrait_path = read_image(path), str(path.resolve())
-        self._avatar = Avatar(self._bundle, self._portrait, self.config.avatar, self.config.output.label)
+        self._chosen = self._open_portrait(self.config.portrait or default_portrait())
+        self._avatar = Avatar(self._bundle, self._chosen.image, self.config.avatar, self.config.output.label)
 
     def begin(self, undo: ExitStack) -> None:
         """Start the session, then listen."""
@@ -118,7 +122,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             outbox,
             self._quality_ladder(on_simulated_time),
             self.faults.report,
-            sha256_of_pixels(self._portrait),
+            self._chosen.sha256,
             SessionConfig(speech_ahead_ms=output.speech_ahead_ms, every_frame=on_simulated_time),
             lease,
         )
@@ -129,6 +133,9 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._session.outlets.append(outlet)
         self.work("presentation", outbox.turn, presenting.close)
         self.work("generation", self._session.turn, deciding.close)
+        self._ended: Consent | None = None
+        self._ending: Mailbox[PortraitFile] = Mailbox()
+        self.work("consent", self._leave_portrait, self._ending.close)
         self._listen()
         self._directions = Directions(self, self._session, self._bundle.space, output.frame_id, undo)
         speak = SpeakAction(self, self._session)
@@ -144,7 +151,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         farewell = undo.enter_context(ExitStack())  # once the messenger has ended, so that nothing follows
         messenger = Messenger(self, "reports")
         now_ns = lambda: self.get_clock().now().nanoseconds  # noqa: E731
-        stage = StageOutlet(publishing, lease, reports, messenger, now_ns, self._portrait_path)
+        stage = StageOutlet(publishing, lease, reports, messenger, now_ns, str(self._chosen.path))
         farewell.callback(stage.leave)
         self.listen(Stage, "stage", lambda message: lease.hear(to_word(message)), qos.LATCHED)
         return stage
@@ -183,13 +190,42 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._session.settle()
 
     def _set_portrait(self, request: SetPortrait.Request) -> str:
-        path = Path(request.path).expanduser().resolve()
-        image = read_image(path)
-        portrait = self._bundle.space.load_portrait(image, self.config.avatar.image_size)
-        self._session.use_portrait(portrait, sha256_of_pixels(image))
+        remarks = self._show(self._open_portrait(request.path))
+        self._ended = None
+        return "; ".join(remarks)
+
+    def _open_portrait(self, path: str | Path) -> PortraitFile:
+        chosen = open_portrait(path, self.config.require_consent)
+        if chosen.consent is None:
+            self.get_logger().warning(f"{chosen.path}: nothing says that this face may be shown")
+        return chosen
+
+    def _show(self, chosen: PortraitFile) -> tuple[str, ...]:
+        """Animate another portrait; what keeps it from being a good one."""
+        portrait = self._bundle.space.load_portrait(chosen.image, self.config.avatar.image_size)
+        self._session.use_portrait(portrait, chosen.sha256)
+        self._chosen = chosen
         if self._stage is not None:
-            self._stage.portrait = str(path)
-        return "; ".join(portrait.remarks)
+            self._stage.portrait = str(chosen.path)
+        return portrait.remarks
+
+    def _leave_portrait(self) -> None:
+        """Show our own character instead of a face whose consent has ended meanwhile."""
+        chosen = self._ending.take()
+        if chosen is not None and chosen is self._chosen and chosen.consent is not None:
+            self._show(self._open_portrait(default_portrait()))
+            self._ended = chosen.consent
+            self.get_logger().error(f"{chosen.path}: {_consent_complaint(chosen.consent)}; it is not shown any more")
+
+    def _portrait_complaint(self) -> str:
+        """What is wrong with the right to show this face, in one line, or empty; one that has ended is left."""
+        if self._ended is not None:
+            return f"{_consent_complaint(self._ended)}: our own character is shown instead"
+        if self._chosen.consent is None:
+            return ""
+        if self._chosen.consent.has_ended():
+            self._ending.put(self._chosen)
+        return _consent_complaint(self._chosen.consent)
 
     def _health(self) -> Health:
         now_ns, shown = self.get_clock().now().nanoseconds, self._session.frames_shown
@@ -200,10 +236,18 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         values |= {"faults": self.faults.count, "last_fault": self.faults.last}
         alone = "nothing is heard of the understudy: nobody steps in when this node dies" * self._lease.is_alone
         parts = {**self._session.complaints(), "directions": self._directions.complaint, "understudy": alone}
+        parts["portrait"] = self._portrait_complaint()
         if not fps:
             return Health(Level.ERROR, "no frame in the last second", values, parts)
         complaint = "; ".join(filter(None, parts.values()))
         return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values, parts)
+
+
+def _consent_complaint(consent: Consent) -> str:
+    days = consent.days_left()
+    if days is None or days > _DAYS_AHEAD:
+        return ""
+    return f"the consent of {consent.who} {'ended' if days < 0 else 'ends'} on {consent.last_day}"
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from launch import LaunchContext, LaunchDescriptionEntity
 from launch.actions import (
@@ -158,12 +158,14 @@ def avatar_arguments() -> list[DeclareLaunchArgument]:
     return [
         argument("model", "", "name of a shipped model or folder of a model bundle; empty takes the default"),
         argument("portrait", "", "picture of the face to animate; empty is the project's own character"),
+        argument("require_consent", "", "whether the portrait needs a sidecar that says that its face may be shown"),
     ]
 
 
 def avatar_choice(context: LaunchContext) -> AvatarChoice:
     """What those arguments say."""
-    return AvatarChoice(value(context, "model"), value(context, "portrait"))
+    required: bool | Literal[""] = flag(context, "require_consent") if value(context, "require_consent") else ""
+    return AvatarChoice(value(context, "model"), value(context, "portrait"), required)
 
 
 def value(context: LaunchContext, name: str) -> str:

@@ -170,7 +170,7 @@ class AvatarStage:
             use_sim_time=True,
             avatar__image_size=64,
             user_audio__kind="AudioChunk",
-            **parameters,
+            **{"require_consent": False, **parameters},
         )
         self.infos: list[FrameInfo] = graph.listen(FrameInfo, "avatar/frame_info")
         self.spoken: list[AudioChunk] = graph.listen(AudioChunk, "avatar/speech")

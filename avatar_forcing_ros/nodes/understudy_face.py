@@ -9,7 +9,6 @@ whose networks are too heavy to be loaded twice, the picture itself is held and 
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +18,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.pictures import read_image
+from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 FACEMESH = "facemesh"
@@ -103,13 +102,8 @@ class MeshFace:
         return self._portrait.render(self._portrait.reference, 0)
 
 
-def first_face(path: Path, size: int) -> HeldFace:
-    """What can be shown at once: how the portrait looked at rest the last time, or else its picture, cut square.
-
-    Raises:
-        OSError, ValueError: the picture cannot be read.
-    """
-    image = read_image(path)
+def first_face(image: NDArray[np.uint8], size: int) -> HeldFace:
+    """What can be shown at once: how the portrait looked at rest the last time, or else its picture, cut square."""
     sha256 = sha256_of_pixels(image)
     kept = cv2.imread(str(_kept(sha256, size))) if _kept(sha256, size).is_file() else None
     if kept is not None and kept.shape == (size, size, 3):
@@ -129,11 +123,6 @@ def motion_space_of(model: str) -> str:
     folder = Path(model).expanduser()
     folder = folder if folder.is_dir() else resource("models", model)
     return str(yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))["motion_space"])
-
-
-def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
-    """SHA-256 of a picture's pixels, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
 
 def _pictures() -> Path:

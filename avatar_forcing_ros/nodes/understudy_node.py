@@ -26,6 +26,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.consent import open_portrait
 from avatar_forcing_ros.disclosure.label import Label
 from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
@@ -39,6 +40,7 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration
 from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
 from avatar_forcing_ros.nodes.understudy_face import FACEMESH, Face, HeldFace, first_face, motion_space_of
 from avatar_forcing_ros.nodes.understudy_painter import PaintedFace, PainterGoneError
+from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch, is_found
@@ -70,6 +72,7 @@ class UnderstudyConfig:
     Attributes:
         model: the generator's; only its motion space is read.
         portrait: picture of the face until the generator shows another; empty is the project's own character.
+        require_consent: that portrait needs a sidecar that says that its face may be shown, as the generator's.
         image_size: side of the pictures in pixels, as the generator's `avatar.image_size`.
         seed: how it idles.
         fade_ms: the face takes this long into the generator's motion before that one goes on stage.
@@ -81,6 +84,7 @@ class UnderstudyConfig:
 
     model: str = FACEMESH
     portrait: str = ""
+    require_consent: bool = True
     image_size: int = field(default=512, metadata={"range": (64, 2048)})
     seed: int = field(default=0, metadata={"range": (0, 2**63 - 1)})
     fade_ms: int = field(default=240, metadata={"range": (40, 2000)})
@@ -99,8 +103,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         """Read the portrait; what takes longer is loaded while the first frames are shown."""
         cv2.setNumThreads(1)
         self._space = motion_space_of(self.config.model)
-        self._path = Path(self.config.portrait or default_portrait()).expanduser().resolve()
-        self._face: Face = first_face(self._path, self.config.image_size)
+        chosen = open_portrait(self.config.portrait or default_portrait(), self.config.require_consent)
+        self._path = chosen.path
+        self._face: Face = first_face(chosen.image, self.config.image_size)
         self._label = Label(self.config.output.label, self.config.image_size)
         self._loaded = ""
 
@@ -321,7 +326,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             return
         self._loaded = sha256 or "?"  # a picture that cannot be read is not tried again and again
         if self._space != FACEMESH:
-            held = first_face(Path(path), self.config.image_size)
+            held = first_face(read_image(path), self.config.image_size)
             self._face, self._loaded = held, held.sha256
             return
         self._painters.begin()

@@ -13,7 +13,6 @@ and two threads, one that calls `Session.turn` and one that calls `Outbox.turn`;
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections import deque
@@ -22,7 +21,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar, GenerationError
 from avatar_forcing_ros.avatar_config import AvatarConfig
@@ -504,8 +502,3 @@ def _directed(expression: Expression | None, look: LookAt | None) -> dict[str, o
         "expression": (expression and expression.name) or feeling,
         "look_at": "the user" if place is None else " ".join(f"{value:.2f}" for value in place),
     }
-
-
-def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
-    """SHA-256 of a picture's pixels, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
