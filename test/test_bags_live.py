@@ -51,6 +51,7 @@ def live(bag: Path, output: Path, folder: Path, with_camera: bool = False, **pla
             {"open_model": lambda *_: tiny_bundle()},
             use_sim_time=True,
             portrait=str(portrait),
+            require_consent=False,
             avatar__image_size=SIDE,
             user_audio__kind="AudioChunk",
         )

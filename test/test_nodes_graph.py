@@ -44,7 +44,7 @@ CONFIGS = {
 }
 CONVERSATION = graph.Recorded("v.mp4", "a.wav", "s.wav", "no")
 WITH_CAMERA = {"camera/image_raw": "sensor_msgs/msg/Image", "user_audio": "audio_common_msgs/msg/AudioStamped"}
-CHOICE = graph.AvatarChoice("another model", "another portrait")
+CHOICE = graph.AvatarChoice("another model", "another portrait", require_consent=True)
 GRAPHS = {
     "live": graph.live(CHOICE, webcam=0, microphone=True, speaker=True, barge_in=True),
     "demo": graph.demo(CHOICE, CONVERSATION, "o.mp4"),

@@ -161,16 +161,20 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         report, now_s = to_report(message), time.monotonic()
         with self._lock:
             before = self._role
-            if before is not None and (before.pid, before.host) != (message.pid, message.host):
+            is_new = before is not None and (before.pid, before.host) != (message.pid, message.host)
+            if is_new:
                 self._end([end for end in self._ledger.end_all() if end[0] not in report.utterances])
+            # a process that changes its portrait, on stage or not, was told to; a new one has that of its parameters
+            told = before is not None and not is_new and before.portrait_sha256 != message.portrait_sha256
             self._role = message
             self._watch.hear(report, now_s)
             for name in report.utterances:
                 self._ledger.sent(name, now_s)
             if report.on_stage:
                 self._motion = np.array(message.latent, np.float32)
+            if report.on_stage or told:
                 self._wanted = (message.portrait, message.portrait_sha256)
-        if message.portrait_sha256 not in ("", self._loaded) and report.on_stage:
+        if message.portrait_sha256 not in ("", self._loaded) and (report.on_stage or told):
             self._load_now.set()
 
     def _hear_playback(self, message: PlaybackEvent) -> None:
