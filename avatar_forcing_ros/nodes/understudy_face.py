@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
+from avatar_forcing_ros.pictures import sha256_of_pixels
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 FACEMESH = "facemesh"
