@@ -87,17 +87,31 @@ def _pixels(image: Image.Image, path: str | Path) -> NDArray[np.uint8]:
         raise MediaError(
             f"{path}: expected a picture of at most {MOST_PIXELS // 10**6} million pixels, got {width}x{height}"
         )
-    image.draft(
-        None, (LARGEST_SIDE, LARGEST_SIDE)
-    )  # a JPEG is decoded at a half or a quarter, in a fraction of the time
+    # a JPEG is decoded at a half or a quarter, in a fraction of the time
+    image.draft(None, (LARGEST_SIDE, LARGEST_SIDE))
     image.load()
-    upright = _in_srgb(_turned(image))
-    if upright.mode != "RGB":
-        laid = Image.new("RGBA", upright.size, "white")
-        laid.alpha_composite(upright.convert("RGBA"))
-        upright = laid.convert("RGB")
-    upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)
-    return np.array(upright)
+    return np.array(_on_white(_in_srgb(_turned(_smaller(image)))))
+
+
+def _smaller(image: Image.Image) -> Image.Image:
+    """At most `LARGEST_SIDE` on a side, before anything else: some of what follows stops all threads of Python."""
+    if max(image.size) <= LARGEST_SIDE:
+        return image
+    if image.mode in ("P", "PA", "1", "LA"):  # colours that cannot be averaged as they are
+        image = image.convert("RGBA")
+    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)
+    return image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image.convert("RGB"), mask=image.getchannel("A"))  # `alpha_composite` stops all threads for as long
+    return white
 
 
 def _check_jpeg(content: bytes) -> None:

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +121,38 @@ def test_a_large_photo_is_made_smaller(tmp_path: Path, monkeypatch: pytest.Monke
         image = read_image(save(tmp_path, UPRIGHT, ending))
         assert image.shape == (40, 64, 3)
         assert np.abs(image[10::20, 16::32].astype(int) - CORNERS).max() < 20
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_a_large_picture_is_read_without_stopping_other_threads(mode: str, tmp_path: Path) -> None:
+    """While another thread reads, this one gets its turn: an interrupt that comes meanwhile is taken up at once."""
+    path = tmp_path / "large.png"
+    Image.new("RGBA", (4096, 4096), (200, 100, 0, 128)).convert(mode).save(path, compress_level=1)
+    read_image(save(tmp_path, UPRIGHT))  # what is imported for it
+    assert min(longest_stop_s(lambda: read_image(path)) for _ in range(3)) < 0.07
+
+
+def longest_stop_s(work: Callable[[], object]) -> float:
+    """The longest that other threads do not run, in seconds of the processor's time spent on `work`."""
+    began, done, clock = threading.Event(), threading.Event(), []
+
+    def run() -> None:
+        clock.append(time.pthread_getcpuclockid(threading.get_ident()))
+        began.set()
+        work()
+        spent.append(time.thread_time())
+        done.set()
+        ended.wait()  # its clock goes with it
+
+    ended, spent = threading.Event(), list[float]()
+    thread = threading.Thread(target=run)
+    thread.start()
+    began.wait()
+    while not done.wait(0.002):
+        spent.append(time.clock_gettime(clock[0]))
+    ended.set()
+    thread.join()
+    return float(np.diff(sorted(spent)).max(initial=0.0))
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "F"])
