@@ -200,6 +200,10 @@ class Avatar:
         """What the avatar shall say; `received_ns` matters where it has no stamp or is later than `reorder_ms`."""
         self._running.speech.push(chunk, received_ns)
 
+    def refuse_speech(self, utterance_id: str, reason: str, received_ns: int) -> None:
+        """Something that it shall say cannot be read, for this reason; an event tells it."""
+        self._running.speech.refuse(utterance_id, reason, received_ns)
+
     def express(self, wanted: Expression, received_ns: int) -> None:
         """Have an expression, until another one is asked for or the conversation begins anew.
 
@@ -387,7 +391,7 @@ class Avatar:
     def speech_complaint(self) -> str:
         """What the publisher of speech gets wrong, in one line, or empty."""
         speech = self._running.speech
-        return "; ".join(speech.complaint(mistake) for mistake in speech.mistakes)
+        return "; ".join([*map(speech.complaint, speech.mistakes), *filter(None, [speech.refusal])])
 
     # --- one block -------------------------------------------------------------------------------------------------
 

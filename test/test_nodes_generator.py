@@ -157,13 +157,15 @@ def test_a_careless_dialogue_manager_is_understood_and_what_was_mended_is_counte
     lost = [signals.AudioChunk(None, second, 16_000, "third", seq, seq == 3) for seq in (0, 3)]
     stage.send_speech(*lost)
     stage.play(75)
-    stage.graph.spin_until(lambda: len(stage.events) == 6)
+    stage.graph.spin_until(lambda: len(stage.events) == 7)
 
     heard = np.concatenate([AudioReader("AudioChunk").read(message).samples for message in stage.spoken])
     begins = np.flatnonzero(np.abs(heard) > 0.01)[0] - np.flatnonzero(np.abs(first) > 0.01)[0]
     expected = np.concatenate([first, np.zeros(1_600, np.float32), second, second, second])
     np.testing.assert_allclose(heard[begins : begins + len(expected)], expected, atol=2e-4)
-    told = [(event.utterance_id, event.event) for event in stage.events]
+    (refused,) = (event for event in stage.events if event.event == PlaybackEvent.REFUSED)
+    assert refused.utterance_id == "first" and "one after the other" in refused.reason
+    told = [(event.utterance_id, event.event) for event in stage.events if event is not refused]
     started, finished = PlaybackEvent.STARTED, PlaybackEvent.FINISHED
     assert told == [(name, kind) for name in ("first", "second", "third") for kind in (started, finished)]
     counted = {value.key: value.value for value in reports[-1].status[0].values}
@@ -332,6 +334,23 @@ def test_a_node_that_cannot_work_refuses_to_start(graph: TestGraph, tmp_path: Pa
 
 def test_stamps_reach_messages_unrounded() -> None:
     assert stamp_ns(to_stamp(START_NS + 7)) == START_NS + 7
+
+
+def test_speech_that_cannot_be_read_is_an_event_and_a_warning(stage: Stage) -> None:
+    reports = stage.graph.listen(DiagnosticArray, "/diagnostics")
+    stage.play(15)
+    for seq in range(3):  # sample_rate was forgotten
+        message = AudioChunk(utterance_id="hello", seq=seq, channels=1, data=bytes(640))
+        stage.graph.send(AudioChunk, "speech", message)
+    stage.play(30)
+    stage.graph.spin_until(lambda: stage.events)
+
+    (event,) = stage.events
+    assert (event.utterance_id, event.event) == ("hello", PlaybackEvent.REFUSED)
+    assert "sample_rate must be within" in event.reason
+    status = reports[-1].status[0]
+    assert status.level == DiagnosticStatus.WARN
+    assert status.message.startswith("speech of utterance 'hello': sample_rate") and "NOT played" in status.message
 
 
 def test_one_id_for_all_sentences_is_said_and_diagnostics_name_the_mistake(stage: Stage) -> None:

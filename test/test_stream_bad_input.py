@@ -293,6 +293,71 @@ def test_after_an_interrupt_the_next_sentence_under_the_same_id_is_said_if_it_is
         assert (Mistake.NO_NEW_ID_AFTER_INTERRUPT in timeline.mistakes) is not heard
 
 
+def refused(events: list[PlaybackEvent]) -> list[str]:
+    return [event.reason for event in events if event.kind is Playback.REFUSED]
+
+
+def test_what_an_interrupted_publisher_without_ids_loses_is_told_by_one_event() -> None:
+    timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+    now_ns = stamp_of(FIRST) - LEAD_NS
+    told = []
+    for _ in range(2):  # every interrupt is told anew
+        for seed in range(2):
+            for chunk in chunks(sound(0.6, seed)):
+                timeline.push(replace(chunk, seq=0), now_ns)
+            now_ns += 2 * REORDER_NS
+            told += timeline.take(FIRST, BLOCK, now_ns)[1]
+            told += timeline.clear(FIRST + 2, now_ns)
+    assert set(refused(told)) == {Mistake.NO_NEW_ID_AFTER_INTERRUPT.value}
+    assert 1 <= len(refused(told)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("order", "mistake", "heard"),
+    [
+        ([5, 4, 3, 2], Mistake.BACKWARDS, 1),
+        ([0, 1, 2, 1], Mistake.BACKWARDS, 3),
+    ],
+)
+def test_numbers_that_go_back_are_told_by_one_event(order: list[int], mistake: Mistake, heard: int) -> None:
+    pieces = np.split(sound(0.4), 4)
+    sent = [AudioChunk(None, piece, 16_000, "a", seq, False) for seq, piece in zip(order, pieces, strict=True)]
+    said, events, timeline = play([(stamp_of(FIRST) + k * 100 * MS, chunk) for k, chunk in enumerate(sent)])
+    assert refused(events) == [mistake.value] and set(timeline.mistakes) == {mistake}
+    assert np.array_equal(said[said > 0], sound(0.4)[: heard * CHUNK])
+
+
+def test_what_comes_after_an_end_that_was_said_too_early_is_told() -> None:
+    spoken = [replace(chunk, end_of_utterance=chunk.seq == 2) for chunk in chunks(sound(0.6))]
+    _, events, _ = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(spoken)])
+    assert refused(events) == [Mistake.AFTER_ITS_END.value]
+
+
+def test_two_utterances_mixed_into_each_other_are_told() -> None:
+    first, second = chunks(sound(0.3)), chunks(sound(0.3, seed=1), "b")
+    mixed = [chunk for pair in zip(first, second, strict=True) for chunk in pair]
+    _, events, timeline = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(mixed)])
+    assert Mistake.MIXED.value in refused(events) and timeline.orphans
+
+
+def test_a_chunk_that_was_sent_twice_is_no_mistake() -> None:
+    spoken = chunks(sound(0.4))
+    twice = [chunk for chunk in spoken for _ in range(2)] + spoken[1:3]
+    said, events, timeline = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(twice)])
+    assert np.array_equal(said[said > 0], sound(0.4))
+    assert not refused(events) and not timeline.mistakes
+
+
+def test_what_cannot_be_read_is_told_once_for_each_utterance() -> None:
+    timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+    for who in ("a", "b"):
+        for size in (3, 5):
+            timeline.refuse(who, f"got {size} bytes", stamp_of(FIRST))
+    _, events = timeline.take(FIRST, BLOCK, stamp_of(FIRST))
+    assert [(event.utterance_id, event.reason) for event in events] == [("a", "got 3 bytes"), ("b", "got 3 bytes")]
+    assert timeline.refusal == "speech of utterance 'b': got 5 bytes; it is NOT played"
+
+
 def mic(stamp_ns: int, samples: np.ndarray, seq: int = 0, rate: int = 16_000) -> AudioChunk:
     return AudioChunk(stamp_ns, samples, rate, seq=seq)
 

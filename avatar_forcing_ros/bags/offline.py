@@ -24,6 +24,7 @@ from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.session.outlet import OutputConfig
 from avatar_forcing_ros.session.session import Session, SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
+from avatar_forcing_ros.session.worker import one_line
 
 _AHEAD = 64
 
@@ -112,11 +113,11 @@ class Feeder:
 
     def __init__(self, bag: BagReader, found: Survey, session: Session, space: MotionSpace) -> None:
         self._types = bag.types
-        self._now_ns = 0
+        self._session, self._now_ns = session, 0
         self._readers = inputs.audio_readers(found.types, lambda: self._now_ns)
         self._accept: dict[str, Callable[[Any], None]] = {
             inputs.USER_AUDIO: lambda m: session.hear(self._sound(inputs.USER_AUDIO, m)),
-            inputs.SPEECH: lambda m: session.say(self._sound(inputs.SPEECH, m)),
+            inputs.SPEECH: self._say,
             inputs.INTERRUPT: lambda _m: session.interrupt(),
             inputs.MOTION: lambda m: session.see(motion.to_sample(m, space.name)),
             EXPRESSION: lambda m: session.express(directions.to_expression(m)),
@@ -132,6 +133,14 @@ class Feeder:
             self._accept[message.name](self._types.read(message.data, message.type_name))
         except (ValueError, KeyError) as error:
             result.refuse(message.name, error)
+
+    def _say(self, message: Any) -> None:
+        try:
+            chunk = self._sound(inputs.SPEECH, message)
+        except ValueError as error:
+            self._session.refuse_speech(getattr(message, "utterance_id", ""), one_line(error))
+            raise
+        self._session.say(chunk)
 
     def _sound(self, name: str, message: Any) -> Any:
         return self._readers[name].read(message)

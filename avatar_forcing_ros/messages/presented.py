@@ -12,7 +12,7 @@ from avatar_forcing_ros.signals import AvatarFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 
-_EVENTS = {Playback.STARTED: 0, Playback.FINISHED: 1, Playback.INTERRUPTED: 2, Playback.STALLED: 3}
+_EVENTS = {Playback.STARTED: 0, Playback.FINISHED: 1, Playback.INTERRUPTED: 2, Playback.STALLED: 3, Playback.REFUSED: 4}
 
 
 def frame_info(make: Make, frame: AvatarFrame, provenance: Provenance, frame_id: str = "") -> Any:
@@ -48,4 +48,5 @@ def playback_event(make: Make, event: PlaybackEvent) -> Any:
         utterance_id=event.utterance_id,
         event=_EVENTS[event.kind],
         position=duration(make, event.position_ns),
+        reason=event.reason,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
+from typing import Any
 
 from rclpy.qos import QoSProfile
 
@@ -19,13 +20,19 @@ from avatar_forcing_ros.messages.audio import AudioInput, AudioKind, AudioLayout
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import make
+from avatar_forcing_ros.session.worker import one_line
 
 __all__ = ["AudioInput", "AudioKind", "AudioLayout", "AudioReader", "from_chunk", "installed_kind", "listen_audio"]
 __all__ += ["message_type", "read_pcm"]
 
 
 def listen_audio(
-    node: ManagedNode, topic: str, source: AudioInput, qos: QoSProfile, accept: Callable[[signals.AudioChunk], None]
+    node: ManagedNode,
+    topic: str,
+    source: AudioInput,
+    qos: QoSProfile,
+    accept: Callable[[signals.AudioChunk], None],
+    refused: Callable[[str, str], None] = lambda _utterance_id, _reason: None,
 ) -> None:
     """Have a node listen to sound until it is deactivated.
 
@@ -35,13 +42,23 @@ def listen_audio(
         source: the kind of messages.
         qos: of the subscription.
         accept: gets each chunk.
+        refused: gets the utterance and the reason, where a message cannot be read; the node reports it in any case.
 
     Raises:
         ValueError: the message type is not installed.
     """
     kind = installed_kind() if source.kind == "auto" else source.kind
     reader = AudioReader(kind, source.layout, lambda: node.get_clock().now().nanoseconds)
-    node.listen(message_type(kind), topic, lambda message: accept(reader.read(message)), qos)
+
+    def take(message: Any) -> None:
+        try:
+            chunk = reader.read(message)
+        except ValueError as error:
+            refused(getattr(message, "utterance_id", ""), one_line(error))
+            raise
+        accept(chunk)
+
+    node.listen(message_type(kind), topic, take, qos)
     if kind in ("AudioData", "AudioDataStamped"):
         node.listen(importlib.import_module("audio_common_msgs.msg").AudioInfo, f"{topic}_info", reader.learn, qos)
 

@@ -171,7 +171,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     def _listen(self) -> None:
         space = self._bundle.space.name
         listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, self._session.hear)
-        listen_audio(self, "speech", self.config.speech, qos.SPEECH, self._session.say)
+        say, refuse = self._session.say, self._session.refuse_speech
+        listen_audio(self, "speech", self.config.speech, qos.SPEECH, say, refuse)
         self.listen(Empty, "speech/interrupt", lambda _message: self._session.interrupt(), qos.STREAM)
         self.listen(MotionLatents, "user_motion", lambda m: self._session.see(to_sample(m, space)), qos.STREAM)
 

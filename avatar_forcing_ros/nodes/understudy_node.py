@@ -183,7 +183,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
                 self._ledger.over(message.utterance_id)
             elif message.event == PlaybackEvent.STARTED:
                 self._ledger.began(message.utterance_id, stamp_ns(message.header.stamp), time.monotonic())
-            else:
+            elif message.event == PlaybackEvent.STALLED:
                 self._ledger.stalled(message.utterance_id, stamp_ns(message.position))
 
     def _hear_spoken(self, message: AudioChunk) -> None:

@@ -169,6 +169,10 @@ class Session:
         )
         self.speech.seen(received_ns, chunk.stamp_ns)
 
+    def refuse_speech(self, utterance_id: str, reason: str) -> None:
+        """Something to say came that cannot be read."""
+        self._take("refusal", lambda received_ns: self._avatar.refuse_speech(utterance_id, reason, received_ns))
+
     def interrupt(self) -> None:
         """Stop speaking."""
         self._take("interrupt", self._interrupt, self._avatar.silent_from_ns)

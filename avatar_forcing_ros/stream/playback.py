@@ -15,13 +15,18 @@ class Playback(Enum):
     FINISHED = "finished"
     INTERRUPTED = "interrupted"
     STALLED = "stalled"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)
 class PlaybackEvent:
-    """Something happened to an utterance at `stamp_ns` (presentation time), after `position_ns` of it was presented."""
+    """Something happened to an utterance at `stamp_ns` (presentation time), after `position_ns` of it was presented.
+
+    `reason` says why something of it is not presented, where that is its publisher's mistake.
+    """
 
     stamp_ns: int
     utterance_id: str
     kind: Playback
     position_ns: int
+    reason: str = ""

@@ -8,6 +8,7 @@ import logging
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,10 @@ from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
 from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 
+Known = TypeVar("Known")
 _log = logging.getLogger(__name__)
+_REMEMBERED = 256  # utterances that are over
+_MARKS = 1024  # newest chunks of an utterance
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,13 @@ class Mistake(Enum):
         "it comes again after it was interrupted, and nothing tells it from the rest of what was interrupted: "
         "give every utterance an id of its own; it is NOT played"
     )
+    BACKWARDS = "its seq goes back: count seq up by one with every chunk; what goes back is NOT played"
+    AFTER_ITS_END = (
+        "more comes of it after its end_of_utterance: set that on the last chunk only; what comes after is NOT played"
+    )
+    MIXED = (
+        "more comes of it after another utterance has begun: send one after the other; what comes late is NOT played"
+    )
 
 
 @dataclass
@@ -59,10 +70,25 @@ class _Numbering:
     always_ended: bool = True
     unnumbered: bool = False
     cut: bool = False
+    ended: bool = False
+    marks: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     def is_first_again(self, chunk: AudioChunk) -> bool:
         """The number of the first chunk with another content."""
         return chunk.seq == self.first_seq and len(chunk.samples) > 0 and _mark(chunk) != self.first_mark
+
+    def is_new(self, chunk: AudioChunk) -> bool:
+        """It holds sound that has not come before under its number, so it is no chunk that was sent twice."""
+        return len(chunk.samples) > 0 and self.marks.get(chunk.seq) != _mark(chunk)
+
+    def note(self, chunk: AudioChunk) -> None:
+        """A chunk is played."""
+        self.chunks += 1
+        self.always_ended &= chunk.end_of_utterance
+        self.ended |= chunk.end_of_utterance
+        self.marks[chunk.seq] = _mark(chunk)
+        while len(self.marks) > _MARKS:
+            self.marks.popitem(last=False)
 
 
 @dataclass(eq=False)
@@ -136,7 +162,8 @@ class SpeechTimeline:
     runs dry before its end, silence follows until the same is so again. A chunk that has overtaken others waits for
     them for `reorder_ns`.
 
-    What simple publishers get wrong is played where its meaning is clear, see `Mistake`.
+    What simple publishers get wrong is played where its meaning is clear, see `Mistake`; otherwise it is refused, which
+    an event tells once.
 
     Attributes:
         patience_ns: how long a chunk waits for more.
@@ -146,6 +173,7 @@ class SpeechTimeline:
         repeated: chunks refused because their sequence number was there already.
         orphans: chunks refused because their utterance had ended.
         late: chunks that came later than the reorder window allows; they are said all the same.
+        refusal: what was refused last because it cannot be read, and why, in one line, or empty.
         mistakes: of the publisher, each with the newest utterance that showed it.
     """
 
@@ -156,23 +184,31 @@ class SpeechTimeline:
     repeated: int = 0
     orphans: int = 0
     late: int = 0
+    refusal: str = ""
     mistakes: dict[Mistake, str] = field(default_factory=dict)
     _queue: deque[_Utterance] = field(default_factory=deque)
     _said: deque[_Utterance] = field(default_factory=lambda: deque(maxlen=16))
     _waiting: list[_Waiting] = field(default_factory=list)
-    _closed: deque[str] = field(default_factory=lambda: deque(maxlen=256))
+    _closed: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     _numbered: OrderedDict[str, _Numbering] = field(default_factory=OrderedDict)
+    _refused: OrderedDict[str, Mistake | None] = field(default_factory=OrderedDict)
+    _refusals: list[PlaybackEvent] = field(default_factory=list)
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
         """Accept a chunk; calls come in the order of arrival."""
         self._waiting.append(_Waiting(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
+
+    def refuse(self, utterance_id: str, reason: str, received_ns: int) -> None:
+        """Something of an utterance came that cannot be read."""
+        self.refusal = f"speech {_whose(utterance_id)}: {reason}; it is NOT played"
+        self._refuse(utterance_id, None, reason, received_ns)
 
     def take(self, first_frame: int, frames: int, decided_ns: int) -> tuple[list[SpeechFrame], list[PlaybackEvent]]:
         """Speech of `frames` grid frames from what counts by `decided_ns`, and what happens to utterances."""
         self._admit([item for item in self._waiting if item.counts_ns <= decided_ns], decided_ns)
         sound = np.zeros(frames * FRAME_SAMPLES, np.float32)
         owners = [""] * frames
-        events: list[PlaybackEvent] = []
+        events = self._take_refusals()
         position = 0
         while self._queue:
             start = self._start(position, first_frame * FRAME_SAMPLES)
@@ -187,9 +223,10 @@ class SpeechTimeline:
 
         Returns:
             An INTERRUPTED event for every utterance received so far of which something was not presented, or that was
-            to end later: of an end that is yet to come the earlier one counts.
+            to end later: of an end that is yet to come the earlier one counts. Before them those that were refused.
         """
         self._admit([item for item in self._waiting if item.received_ns <= received_ns], FOR_EVER_NS)
+        refused = self._take_refusals()
         cut = cut_frame * FRAME_SAMPLES
         dropped = [u for u in self._said if u.spans[-1][1] > cut] + list(self._queue)
         self._closed.extend(u.utterance_id for u in self._queue)
@@ -200,7 +237,8 @@ class SpeechTimeline:
         for utterance in dropped:
             utterance.cut(cut)
         self._said.extend(u for u in dropped if u not in self._said)  # another end may come before this one
-        return [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
+        ended = [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
+        return refused + ended
 
     def withdraw(self, utterance_id: str, received_ns: int) -> PlaybackEvent | None:
         """Drop an utterance that has not begun, with all that may still come of it; None when it has begun or ended."""
@@ -257,7 +295,7 @@ class SpeechTimeline:
 
     def _accept(self, item: _Waiting) -> None:
         chunk = item.chunk
-        if chunk.utterance_id and chunk.utterance_id in self._closed and not self._opens_again(chunk):
+        if chunk.utterance_id and chunk.utterance_id in self._closed and not self._opens_again(item):
             self.orphans += 1
             return
         utterance = self._utterance_of(chunk, item.counts_ns)
@@ -266,6 +304,8 @@ class SpeechTimeline:
             ends = chunk.end_of_utterance and not len(chunk.samples)
             if not ends and not numbering.is_first_again(chunk):
                 self.repeated += 1
+                if numbering.is_new(chunk):
+                    self._refuse_for(Mistake.BACKWARDS, item)
                 return
             if numbering.chunks > 1 and not ends:
                 self._note(Mistake.NO_NEW_ID, chunk)
@@ -275,8 +315,7 @@ class SpeechTimeline:
             else:
                 self._note(Mistake.UNNUMBERED, chunk)
                 numbering.unnumbered = True
-        numbering.chunks += 1
-        numbering.always_ended &= chunk.end_of_utterance
+        numbering.note(chunk)
         self.lost += max(0, chunk.seq - utterance.next_seq)
         utterance.next_seq = max(utterance.next_seq, chunk.seq + 1)
         utterance.extend(chunk, item.counts_ns)
@@ -284,17 +323,20 @@ class SpeechTimeline:
             self._closed.append(utterance.utterance_id)
             self._remember(utterance)
 
-    def _opens_again(self, chunk: AudioChunk) -> bool:
+    def _opens_again(self, item: _Waiting) -> bool:
         """Whether a chunk under the id of an utterance that is over is clearly meant to be said."""
+        chunk = item.chunk
         who, before = chunk.utterance_id, self._numbered.get(chunk.utterance_id)
         if before is None or not len(chunk.samples):
             return False
         goes_on = before.always_ended and not before.cut and chunk.seq == before.first_seq + before.chunks
         anew = before.is_first_again(chunk)
         if before.cut and anew and (before.unnumbered or before.chunks == 1):
-            self._note(Mistake.NO_NEW_ID_AFTER_INTERRUPT, chunk)
+            self._refuse_for(Mistake.NO_NEW_ID_AFTER_INTERRUPT, item)
             return False
         if not (goes_on or anew):
+            if not before.cut and before.is_new(chunk):
+                self._refuse_for(Mistake.AFTER_ITS_END if before.ended else Mistake.MIXED, item)
             return False
         last = self._queue[-1] if self._queue else None
         if goes_on and last is not None and last.utterance_id != who:
@@ -309,11 +351,23 @@ class SpeechTimeline:
 
     def _remember(self, utterance: _Utterance, cut: bool = False) -> None:
         """How an utterance that is over was numbered, for what comes under its id."""
-        utterance.numbering.cut |= cut
-        self._numbered[utterance.utterance_id] = utterance.numbering
-        self._numbered.move_to_end(utterance.utterance_id)
-        while len(self._numbered) > 256:
-            self._numbered.popitem(last=False)
+        who, utterance.numbering.cut = utterance.utterance_id, utterance.numbering.cut or cut
+        _put_newest(self._numbered, who, utterance.numbering)
+        self._refused.pop(who, None)
+
+    def _refuse_for(self, mistake: Mistake, item: _Waiting) -> None:
+        self._note(mistake, item.chunk)
+        self._refuse(item.chunk.utterance_id, mistake, mistake.value, item.received_ns)
+
+    def _refuse(self, who: str, mistake: Mistake | None, reason: str, received_ns: int) -> None:
+        """Tell that something of an utterance is not played, once for each mistake; None is that it cannot be read."""
+        if who not in self._refused or self._refused[who] is not mistake:
+            _put_newest(self._refused, who, mistake)
+            self._refusals.append(PlaybackEvent(received_ns, who, Playback.REFUSED, 0, reason))
+
+    def _take_refusals(self) -> list[PlaybackEvent]:
+        taken, self._refusals = self._refusals, []
+        return taken
 
     def _note(self, mistake: Mistake, chunk: AudioChunk) -> None:
         """Say a mistake of the publisher, the first time."""
@@ -323,9 +377,7 @@ class SpeechTimeline:
 
     def complaint(self, mistake: Mistake) -> str:
         """A mistake that was made, in one line."""
-        who = self.mistakes[mistake]
-        whose = f"of utterance {who!r}" if who else "without utterance_id"
-        return f"speech {whose}: {mistake.value}"
+        return f"speech {_whose(self.mistakes[mistake])}: {mistake.value}"
 
     def _utterance_of(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
         """The utterance that a chunk belongs to; a new one ends the one before it, whether or not its end was said."""
@@ -334,6 +386,7 @@ class SpeechTimeline:
                 return self._queue[-1]
             self._queue[-1].finish()
             self._closed.append(self._queue[-1].utterance_id)
+            self._remember(self._queue[-1])
         return self._add(chunk, counts_ns)
 
     def _add(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
@@ -384,6 +437,18 @@ class SpeechTimeline:
         elif room_left:
             utterance.flowing = False
             events.append(PlaybackEvent(_nanoseconds(end), utterance.utterance_id, Playback.STALLED, played))
+
+
+def _whose(utterance_id: str) -> str:
+    return f"of utterance {utterance_id!r}" if utterance_id else "without utterance_id"
+
+
+def _put_newest(known: OrderedDict[str, Known], who: str, what: Known) -> None:
+    """Remember it as the newest; the oldest goes."""
+    known[who] = what
+    known.move_to_end(who)
+    while len(known) > _REMEMBERED:
+        known.popitem(last=False)
 
 
 def _mark(chunk: AudioChunk) -> int:
