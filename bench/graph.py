@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole graph on the demo conversation in real time: rate held, latencies, processor time and memory by process.
 
-    python bench/graph.py [--model NAME] [--repeats 1]
+    python bench/graph.py [--model NAME] [--one-process] [--repeats 1]
 
 The nodes run as `make demo` runs them, recording included. Latencies are read from FrameInfo: "camera picture -> its
 motion in the generator" is transport and face tracking, from the exposure's stamp on; "camera picture -> frame that
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> RunReport:
     recorded = recorded_conversation()
     with tempfile.TemporaryDirectory() as folder:
         nodes = graph.demo(graph.AvatarChoice(args.model, args.portrait), recorded, str(Path(folder) / "demo.mp4"))
+        nodes = graph.one_process(nodes) if args.one_process else nodes
         return run_graph(nodes, recorded.length_s, say=lambda line: print(line, file=sys.stderr))
 
 
@@ -66,6 +67,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", default="", help="name or folder of a model bundle")
     parser.add_argument("--portrait", default="", help="picture of a face")
+    parser.add_argument("--one-process", action="store_true", help="all nodes in one process")
     parser.add_argument("--repeats", type=int, default=1, help="how many runs")
     return parser.parse_args()
 

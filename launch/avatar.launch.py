@@ -20,6 +20,8 @@ from avatar_forcing_ros.nodes.launching import (
     number,
     standard,
     standard_arguments,
+    together,
+    together_argument,
 )
 
 
@@ -33,6 +35,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("microphone", "false", "open this machine's microphone"),
             argument("speaker", "false", "play the avatar's voice on this machine"),
             argument("barge_in", "false", "let the user's voice interrupt the avatar"),
+            together_argument(),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]
@@ -48,4 +51,4 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         barge_in=flag(context, "barge_in"),
     )
     common = standard(context)
-    return [action for node in nodes for action in node_actions(node, common)]
+    return [action for node in together(context, nodes) for action in node_actions(node, common)]

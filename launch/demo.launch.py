@@ -19,6 +19,8 @@ from avatar_forcing_ros.nodes.launching import (
     node_actions,
     standard,
     standard_arguments,
+    together,
+    together_argument,
     value,
 )
 
@@ -33,6 +35,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("user_audio", "", "what the user says; empty takes the sound of user_video"),
             argument("speech", "", "what the avatar says; empty takes its side of our conversation"),
             argument("output", "demo.mp4", "mp4 file to write"),
+            together_argument(),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]
@@ -42,8 +45,8 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     recorded = recorded_conversation(*(value(context, name) for name in ("user_video", "user_audio", "speech")))
     nodes, common = graph.demo(avatar_choice(context), recorded, value(context, "output")), standard(context)
-    actions = {node.executable: node_actions(node, common) for node in nodes}
-    # the media source ends with the conversation, and the others with it
-    source = actions["media_source_node"][0]
+    actions = {node.executable: node_actions(node, common) for node in together(context, nodes)}
+    # the media source, the last one, ends with the conversation, and the others with it
+    source = [*actions.values()][-1][0]
     end = RegisterEventHandler(OnProcessExit(target_action=source, on_exit=[Shutdown()]))
     return [*(action for of_node in actions.values() for action in of_node), end]

@@ -18,6 +18,8 @@ from avatar_forcing_ros.nodes.launching import (
     number,
     standard,
     standard_arguments,
+    together,
+    together_argument,
     value,
 )
 
@@ -36,6 +38,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("certificate", "", "PEM file of the TLS certificate; camera and microphone elsewhere need it"),
             argument("key", "", "PEM file of its private key"),
             argument("names", "", "other names of this machine, with commas between, such as robot.local"),
+            together_argument(),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]
@@ -45,4 +48,4 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     access = {name: value(context, name) for name in _TEXTS}
     nodes = graph.kiosk(avatar_choice(context), port=number(context, "port", int), **access)
-    return [node_action(node, standard(context)) for node in nodes]
+    return [node_action(node, standard(context)) for node in together(context, nodes)]

@@ -108,11 +108,10 @@ def test_every_executable_is_installed_and_its_module_has_a_main(name: str, repo
 
 
 def test_values_reach_the_command_line_as_what_they_are() -> None:
-    node = graph.NodeProcess("x_node", Path("c.yaml"), {"a": True, "b": 1.5, "c": "no", "d": 'say "hi"'}, {"in": "out"})
+    node = graph.NodeProcess("x_node", Path("c.yaml"), {"a": True, "b": 1.5, "c": "no", "d": 'say "hi"'})
 
     assert node.ros_arguments()[3:] == [
         *("-p", "a:=true", "-p", "b:=1.5", "-p", 'c:="no"', "-p", 'd:="say \\"hi\\""'),
-        *("-r", "in:=out"),
     ]
 
 

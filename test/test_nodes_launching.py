@@ -165,6 +165,18 @@ def test_what_no_argument_says_is_left_to_the_parameter_files(every_file) -> Non
         assert node.named["namespace"] == ""
 
 
+@pytest.mark.parametrize("name", ["avatar", "demo", "kiosk"])
+def test_one_process_runs_all_but_the_understudy(load, name: str) -> None:
+    apart, (together,) = (
+        [action for action in launched(load(name), one_process=said) if type(action).__name__ == "Node"]
+        for said in ("false", "true")
+    )
+    words = together.named["arguments"]
+    named = {words[at + 1] for at, word in enumerate(words) if word == "--node"}
+    assert together.named["executable"] == "one_process"
+    assert named == {node.named["executable"] for node in apart} - {"understudy_node"}
+
+
 def test_the_demo_ends_with_its_source(load) -> None:
     *nodes, end = launched(load("demo"), output="o.mp4")
 

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -22,6 +25,26 @@ def shared_memory_profile() -> dict[str, str]:
     return ({"FASTRTPS_DEFAULT_PROFILES_FILE": path} if older else {}) | (
         {"FASTDDS_DEFAULT_PROFILES_FILE": path} if newer else {}
     )
+
+
+_LEAVE_OUT_OWN = """<rtps>
+      <propertiesPolicy><properties><property>
+        <name>fastdds.ignore_local_endpoints</name><value>true</value>
+      </property></properties></propertiesPolicy>"""
+
+
+def apart_from_itself() -> dict[str, str]:
+    """The same variables, for a process whose nodes hand messages to each other: Fast DDS then leaves those out.
+
+    Empty where Fast DDS cannot (Humble): everything goes through it.
+    """
+    if distribution() in ("humble", "iron"):
+        return {}
+    profile = resource("config", "fastdds.xml").read_text(encoding="utf-8").replace("<rtps>", _LEAVE_OUT_OWN)
+    folder = Path(tempfile.mkdtemp(prefix="avatar_forcing_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "fastdds.xml").write_text(profile, encoding="utf-8")
+    return dict.fromkeys(shared_memory_profile(), str(folder / "fastdds.xml"))
 
 
 def distribution() -> str | None:

@@ -20,6 +20,8 @@ from avatar_forcing_ros.graph.keeping import AFTER, KEEP
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 Value = bool | int | float | str
+NODE = "--node"
+"""Word of `one_process`'s command line; a node's executable and its parameters as JSON follow."""
 
 PROCESS_ENVIRONMENT = {
     # Each process has one thread that computes; more would take the cores from the others.
@@ -36,13 +38,13 @@ _USER_COMES_AFTER_S = 3.0
 
 @dataclass(frozen=True)
 class NodeProcess:
-    """One node, run as a process of its own.
+    """One node, run as a process of its own, or several in one.
 
     Attributes:
         executable: its name in lib/avatar_forcing_ros, and of its module in `avatar_forcing_ros.nodes`.
         settings: parameter file.
         parameters: what the caller says, above the file.
-        remappings: topics by other names.
+        parts: the nodes, where it is several in one process (`one_process`).
         kept: it starts its own successor when it is killed, from what it has loaded.
         after_s: it loads so much later than the others when everything starts.
         respawns: it is started anew when it has failed; otherwise everything ends with it.
@@ -51,7 +53,7 @@ class NodeProcess:
     executable: str
     settings: Path
     parameters: Mapping[str, Value] = field(default_factory=dict)
-    remappings: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[NodeProcess, ...] = ()
     kept: bool = False
     after_s: float = 0.0
     respawns: bool = False
@@ -64,15 +66,14 @@ class NodeProcess:
     @property
     def own_arguments(self) -> list[str]:
         """What is not ROS's of its command line."""
-        return [KEEP] * self.kept + ([AFTER, f"{self.after_s:g}"] if self.after_s else [])
+        parts = [word for part in self.parts for word in (NODE, part.executable, json.dumps(dict(part.parameters)))]
+        return parts + [KEEP] * self.kept + ([AFTER, f"{self.after_s:g}"] if self.after_s else [])
 
     def ros_arguments(self) -> list[str]:
         """Command line of the process after its name."""
         arguments = [*self.own_arguments, "--ros-args", "--params-file", str(self.settings)]
         for name, value in self.parameters.items():
             arguments += ["-p", f"{name}:={json.dumps(value)}"]  # rcl reads YAML, of which JSON is a part
-        for name, other in self.remappings.items():
-            arguments += ["-r", f"{name}:={other}"]
         return arguments
 
 
@@ -173,6 +174,17 @@ def replay(
         heard = {"user_audio.kind": kinds["user_audio.kind"]} if "user_audio" in types else {}
         nodes.append(_node("display_node", "replay", output=video, **heard))
     return nodes
+
+
+def one_process(nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
+    """The same nodes in one process, but for the understudy, which could not outlive the others there."""
+    alone = {"generator_node": {"understudy": False}}
+    parts = tuple(
+        replace(node, parameters={**node.parameters, **alone.get(node.executable, {})})
+        for node in nodes
+        if node.executable != "understudy_node"
+    )
+    return [NodeProcess("one_process", parts[0].settings, parts=parts, respawns=any(part.respawns for part in parts))]
 
 
 def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess], **more: Value) -> list[NodeProcess]:

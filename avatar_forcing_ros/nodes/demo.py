@@ -35,6 +35,7 @@ from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.stream.grid import FRAME_NS
 
 SOURCE, DISPLAY = "media_source_node", "display_node"
+"""With everything in one process, that is both."""
 START_PATIENCE_S = 180.0
 """A first start compiles the renderer, and a busy machine takes its time."""
 CONVERSATION_PATIENCE_S = 60.0
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         recorded = recorded_conversation(args.user_video, args.user_audio, args.speech)
         nodes = graph.demo(graph.AvatarChoice(args.model, args.portrait), recorded, str(args.output))
+        nodes = graph.one_process(nodes) if args.one_process else nodes
         result = run_graph(nodes, conversation_s=recorded.length_s, say=lambda line: print(line, file=sys.stderr))
     except (ValueError, OSError, NodeFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -97,24 +99,26 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
     domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
     environment = local_graph(domain) | graph.PROCESS_ENVIRONMENT
     os.environ.update(environment)
+    names = {part.executable: node.executable for node in nodes for part in node.parts or (node,)}
+    source, display = names[SOURCE], names[DISPLAY]
     with ProcessGroup(nodes, environment) as processes, Listener(processes) as listener:
         say(f"starting the nodes in ROS domain {domain} ...")
-        if not listener.spin_until(lambda: listener.user_was_seen() or processes.ended(SOURCE), START_PATIENCE_S):
+        if not listener.spin_until(lambda: listener.user_was_seen() or processes.ended(source), START_PATIENCE_S):
             raise NodeFailedError(f"the avatar has not seen the user after {START_PATIENCE_S:.0f} s")
         say(f"the conversation runs, {conversation_s:.0f} s ...")
         first = len(listener.frames)
         before, began = processes.usage(), time.monotonic()
-        listener.spin_until(lambda: processes.ended(SOURCE), MEASURED_SHARE * conversation_s)
+        listener.spin_until(lambda: processes.ended(source), MEASURED_SHARE * conversation_s)
         after, seconds = processes.usage(), time.monotonic() - began
-        if not listener.spin_until(lambda: processes.ended(SOURCE), CONVERSATION_PATIENCE_S):
+        if not listener.spin_until(lambda: processes.ended(source), CONVERSATION_PATIENCE_S):
             raise NodeFailedError(f"the conversation goes on {CONVERSATION_PATIENCE_S:.0f} s after its end")
         frames = listener.frames[first:]
         listener.spin_until(lambda: False, SHOW_ON_S)
         if len(frames) < _LEAST_FRAMES:  # a machine so slow that the conversation was over when the avatar had begun
             frames = listener.frames
         say("writing the video ...")
-        if processes.end(DISPLAY, RECORDING_PATIENCE_S) != 0:
-            raise NodeFailedError(f"the display could not finish the recording: {processes.last_lines(DISPLAY)}")
+        if processes.end(display, RECORDING_PATIENCE_S) != 0:
+            raise NodeFailedError(f"the display could not finish the recording: {processes.last_lines(display)}")
         return _run_report(frames, before, after, seconds)
 
 
@@ -224,6 +228,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speech", default="", help="what the avatar says (default: its side of our conversation)")
     parser.add_argument("--portrait", default="", help="picture of the face to animate (default: our own character)")
     parser.add_argument("--model", default="", help="name or folder of a model bundle")
+    parser.add_argument("--one-process", action="store_true", help="all nodes in one process")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     return parser
 

@@ -53,6 +53,8 @@ class DisplayConfig:
 class DisplayNode(ManagedNode[DisplayConfig]):
     """Callbacks put what came into a mailbox; one thread draws, writes and plays it."""
 
+    needed = False  # others of its process go on when its window is closed
+
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("display", DisplayConfig(), **node_arguments)
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,7 +24,7 @@ from launch_ros.actions import Node
 
 from avatar_forcing_ros.graph.environment import shared_memory_profile
 from avatar_forcing_ros.graph.keeping import Restarts
-from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess
+from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess, one_process
 from avatar_forcing_ros.resources import PACKAGE
 
 Number = TypeVar("Number", int, float)
@@ -105,7 +105,6 @@ def node_action(node: NodeProcess, standard: Standard, restarts: Restarts | None
         ros_arguments=["--log-level", standard.log_level],
         additional_env=(restarts or Restarts()).begin(),
         parameters=[*files, {**standard.parameters, **node.parameters}],  # the last one counts
-        remappings=list(node.remappings.items()),
         output="screen",
         sigterm_timeout="15",  # after Ctrl-C a recording is finished first; the default is 5 s
     )
@@ -151,6 +150,16 @@ def environment() -> list[SetEnvironmentVariable]:
 def argument(name: str, default: str | None, description: str) -> DeclareLaunchArgument:
     """A launch argument; without a default it must be given."""
     return DeclareLaunchArgument(name, default_value=default, description=description)
+
+
+def together_argument() -> DeclareLaunchArgument:
+    """The argument that says whether all nodes are one process."""
+    return argument("one_process", "false", "all nodes in one process, without understudy: less memory and work")
+
+
+def together(context: LaunchContext, nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
+    """The nodes as that argument says."""
+    return one_process(nodes) if flag(context, "one_process") else list(nodes)
 
 
 def avatar_arguments() -> list[DeclareLaunchArgument]:

@@ -118,7 +118,7 @@ class Links:
 
     def _look_at_clock(self) -> None:
         clock, waited_s = self._node.get_clock(), time.monotonic() - self._opened_s
-        self.clock_complaint = "" if clock.ros_time_is_active else self._step_of(clock.now().nanoseconds)
+        self.clock_complaint = "" if clock.ros_time_is_active else self._step_of(clock)
         if not clock.ros_time_is_active or clock.now().nanoseconds:
             return
         if waited_s > _CLOCK_PATIENCE_S and not self._node.count_publishers("/clock"):
@@ -129,9 +129,12 @@ class Links:
         if self.clock_complaint and self.while_time_stands_still is not None:
             self.while_time_stands_still()
 
-    def _step_of(self, now_ns: int) -> str:
+    def _step_of(self, clock: Any) -> str:
         """By how much the clock has been set since the last look, in one line, or empty."""
-        before, self._looked = self._looked, (now_ns, self._steady.now().nanoseconds)
+        began_ns, now_ns, ended_ns = (which.now().nanoseconds for which in (self._steady, clock, self._steady))
+        if ended_ns - began_ns > _STEP_NS // 4:  # somebody else had the processor between two looks
+            return ""
+        before, self._looked = self._looked, (now_ns, began_ns)
         if before is None:
             return ""
         step_ns = (now_ns - before[0]) - (self._looked[1] - before[1])

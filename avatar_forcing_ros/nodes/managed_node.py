@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -30,6 +31,7 @@ from rclpy.task import Future
 
 from avatar_forcing_ros.graph.keeping import KEEP, keep, wait_for_turn
 from avatar_forcing_ros.nodes import params
+from avatar_forcing_ros.nodes.handover import HandingPublisher, Handover
 from avatar_forcing_ros.nodes.links import Links
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
 from avatar_forcing_ros.session.worker import Faults, Worker, describe, one_line
@@ -38,6 +40,9 @@ Config = TypeVar("Config")
 _EXPECTED = (ValueError, OSError, TypeError, InvalidParameterTypeException, InvalidParameterValueException)
 """What a wrong parameter or file raises."""
 _AUTOSTART = "autostart"
+_LOOK_S = 0.1
+_SHOW_ON_S = 0.6
+"""When what was to be done is done the others go on for so long, that a recording does not end on a syllable."""
 _SIGNAL_PATIENCE_S = 0.5  # Python sees a signal only when the middleware lets go of the thread
 
 
@@ -52,6 +57,10 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     """
 
     config: Config
+    handover: Handover | None = None
+    """Through which it speaks to the other nodes of its process."""
+    needed: bool = True
+    """Whether the other nodes of its process end when it has finished."""
 
     def __init__(self, name: str, defaults: Config, **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
@@ -92,12 +101,16 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     # --- for subclasses --------------------------------------------------------------------------------------------
 
-    def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher:
+    def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher | HandingPublisher:
         """A publisher that lives until the node is deactivated."""
         profile, options = self.links.options(topic, qos, publishes=True)
         publisher = self.create_publisher(message_type, topic, profile, **options)
         self._active.callback(self.destroy_publisher, publisher)
-        return publisher
+        return (
+            publisher
+            if self.handover is None
+            else HandingPublisher(publisher, self.resolve_topic_name(topic), self.handover)
+        )
 
     def listen(
         self, message_type: type, topic: str, accept: Callable[[Any], None], qos: QoSProfile, raw: bool = False
@@ -111,6 +124,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         subscription = self.create_subscription(message_type, topic, guarded, profile, raw=raw, **options)
         self._subscriptions_active.append(subscription)
         self._active.callback(self._unlisten, subscription)
+        if self.handover is not None and not raw:
+            self._active.callback(self.handover.listen(self.resolve_topic_name(topic), guarded))
 
     def take_all(self) -> None:
         """Take every message that has come by now; in the executor's thread.
@@ -252,12 +267,16 @@ def run(
 
 
 def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
+    return _said_in_one_line(args, lambda: _run_node(node_type()))
+
+
+def _said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
     """Whatever goes wrong is said in one line; with `--debug` on the command line also where it arose."""
     try:
         # Our own handlers: rclpy's would invalidate the context at once, under the hands of threads that still publish.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         forward_logging()
-        return _run_node(node_type())
+        return play()
     except Exception as error:  # the net under everything
         debug = "--debug" in (sys.argv if args is None else args)
         if debug:
@@ -268,6 +287,57 @@ def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
         return 1
     finally:
         rclpy.try_shutdown()
+
+
+def run_together(makers: Sequence[Callable[[], ManagedNode]], args: list[str], handover: Handover | None = None) -> int:
+    """Run several nodes in this process until one that is needed has finished, or SIGINT or SIGTERM comes.
+
+    Args:
+        makers: make the nodes; they start in this order and end in the opposite one.
+        args: command line.
+        handover: how they give messages to each other; None leaves it to the middleware.
+
+    Returns:
+        Exit status: 0 when they did their work, 1 when one of them could not start.
+    """
+    return _said_in_one_line(args, lambda: _run_nodes(makers, handover))
+
+
+def _run_nodes(makers: Sequence[Callable[[], ManagedNode]], handover: Handover | None) -> int:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    status, nodes = 0, []
+    try:
+        with ExitStack() as spinning:
+            for make in makers:
+                node = make()
+                nodes.append(node)
+                node.handover = handover
+                if not node.start():
+                    return 1
+                spinning.callback(_spin_apart(node))
+            while not stop.wait(_LOOK_S) and not any(node.needed and node.finished.done() for node in nodes):
+                pass
+            status = max(node.finished.result() for node in nodes if node.finished.done()) if not stop.is_set() else 0
+            stop.wait(_SHOW_ON_S)
+    finally:
+        closed = [node.close() for node in reversed(nodes)]
+    return status if all(closed) else 1
+
+
+def _spin_apart(node: ManagedNode) -> Callable[[], None]:
+    """Spin a node in a thread of its own: an executor looks at all its nodes whenever one has something to do."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin, name=f"executor {node.get_name()}", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        executor.shutdown()
+        thread.join()
+
+    return end
 
 
 def _run_node(node: ManagedNode) -> int:

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Several of our nodes in one process, which hand their messages over as objects: less memory, fewer copies.
+
+    one_process --node generator_node '{"portrait": "me.png"}' --node display_node '{}' --ros-args ...
+
+ROS arguments are for all nodes; parameters of one stand behind its name, as JSON. What is lost: a fault that ends one
+node's process ends all, and there is no understudy to step in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from rclpy.parameter import Parameter
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from avatar_forcing_ros.graph.environment import apart_from_itself
+from avatar_forcing_ros.graph.settings import NODE, Value
+from avatar_forcing_ros.nodes.handover import Handover
+from avatar_forcing_ros.nodes.managed_node import ManagedNode, run_together
+from avatar_forcing_ros.resources import PACKAGE
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the nodes that the command line names."""
+    said = sys.argv[1:] if args is None else args
+    chosen, rest = _split(said)
+    if not chosen:
+        print(f"error: expected {NODE} EXECUTABLE PARAMETERS, got {' '.join(said) or 'nothing'}", file=sys.stderr)
+        return 2
+    variables = apart_from_itself() if get_rmw_implementation_identifier().startswith("rmw_fastrtps") else {}
+    os.environ |= variables
+    return run_together(
+        [partial(_make, executable, parameters) for executable, parameters in chosen],
+        rest,
+        Handover() if variables else None,
+    )
+
+
+def _split(said: Sequence[str]) -> tuple[list[tuple[str, dict[str, Value]]], list[str]]:
+    """The nodes with their parameters, and the rest of the command line."""
+    chosen, rest = [], list(said)
+    while NODE in rest:
+        at = rest.index(NODE)
+        _, executable, parameters = rest[at : at + 3]
+        chosen.append((executable, json.loads(parameters)))
+        del rest[at : at + 3]
+    return chosen, rest
+
+
+def _make(executable: str, parameters: dict[str, Value]) -> ManagedNode:
+    module = importlib.import_module(f"{PACKAGE}.nodes.{executable}")
+    node_type: Callable[..., ManagedNode] = getattr(module, executable.title().replace("_", ""))
+    return node_type(parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
