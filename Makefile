@@ -101,7 +101,7 @@ $(environment):
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
 	@echo "Installing the packages (about 2 minutes the first time) ..."
 	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
-	@$(pip_install) -r requirements/runtime.txt -r requirements/ros_$(ROS).txt -r requirements/ros.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/test.txt
+	@$(pip_install) -r requirements/runtime.txt -r requirements/ros_$(ROS).txt -r requirements/ros.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/train.txt -r requirements/test.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python

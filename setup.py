@@ -57,6 +57,7 @@ setup(
     extras_require={
         "published": requirements("published.txt"),
         "pictures": requirements("pictures.txt"),
+        "train": requirements("train.txt"),
         "test": requirements("test.txt") + requirements("check.txt"),
     },
     entry_points={"console_scripts": ["avatar-forcing = avatar_forcing_ros.cli:main"]},

@@ -33,10 +33,11 @@ from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, Expression, LookAt, MotionSample
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
 from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.motion_engine import MotionEngine
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.playback import PlaybackEvent
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.stream.speech import SpeechTimeline
 
 _KEPT_FRAMES = 50
@@ -121,8 +122,8 @@ class Avatar:
             _log.warning("%s", self.label.remark)
         self._portrait: Portrait = bundle.space.load_portrait(portrait, self.config.image_size)
         self._tell_remarks()
-        self._generators: dict[SamplerConfig, BlockGenerator] = {}
-        self._generator = self._generator_of(self._sampler())
+        self._engines: dict[SamplerConfig, MotionEngine] = {}
+        self._engine = self._engine_of(self._sampler())
         self._dials = Dials(bundle.space.names, self.config.expressiveness)
         self._holds_still = False
         self._network = bundle.manifest.network
@@ -312,14 +313,14 @@ class Avatar:
         if steps < 0:
             raise ValueError(f"steps must be at least 0, got {steps}")
         self._holds_still = not steps
-        if steps not in (0, self._generator.config.steps):
-            self._generator = self._generator_of(replace(self._sampler(), steps=steps))
+        if steps not in (0, self._engine.sampler.steps):
+            self._engine = self._engine_of(replace(self._sampler(), steps=steps))
 
-    def _generator_of(self, sampler: SamplerConfig) -> BlockGenerator:
+    def _engine_of(self, sampler: SamplerConfig) -> MotionEngine:
         """Kept, for what it has recorded takes a second to record again."""
-        if sampler not in self._generators:
-            self._generators[sampler] = BlockGenerator(self.bundle.network, sampler, self.bundle.compute)
-        return self._generators[sampler]
+        if sampler not in self._engines:
+            self._engines[sampler] = self.bundle.make_engine(sampler)
+        return self._engines[sampler]
 
     def use_dials(self, config: AvatarConfig) -> None:
         """Take guidance and expressiveness of another configuration, from the next block on; the rest stays as it is.
@@ -338,8 +339,8 @@ class Avatar:
         )
         self._dials = dials
         if new_guidance:
-            steps = self._generator.config.steps
-            self._generator = self._generator_of(replace(self._sampler(), steps=steps))
+            steps = self._engine.sampler.steps
+            self._engine = self._engine_of(replace(self._sampler(), steps=steps))
             if self._conversation is not None:  # the past is kept for each branch of guidance
                 self._conversation.movement.begin_anew()
 
@@ -451,9 +452,9 @@ class Avatar:
             if self._holds_still:
                 latents = c.movement.hold(frames, rest)
             else:  # from noise of this block alone
-                shape = (1, len(frames), self._network.motion_size)
+                shape = (len(frames), self._network.motion_size)
                 noise = block_noise(self.config.seed, c.epoch, c.block, shape)
-                latents = c.movement.draw(self._generator, frames, noise, rest)
+                latents = c.movement.draw(self._engine, frames, noise, rest)
         except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
             c.failure, latents = error, c.movement.hold(frames, rest)
         c.movement.remember(frames, latents)

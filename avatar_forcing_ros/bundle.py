@@ -7,24 +7,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
-from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.resources import resource
-from avatar_forcing_ros.stream.anchor import AnchorConfig
-from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.stream import onnx_engine
 from avatar_forcing_ros.stream.feature_track import FeatureStream
+from avatar_forcing_ros.stream.motion_engine import MotionEngine
+from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
+
+if TYPE_CHECKING:
+    from avatar_forcing_ros.network.model import AvatarForcingNetwork
 
 MANIFEST = "model.yaml"
 WEIGHTS = "model.safetensors"
@@ -67,21 +70,36 @@ class ModelBundle:
 
     Attributes:
         manifest: what its file says.
-        network: in evaluation mode.
+        load_network: gives the network for torch, in evaluation mode; called once, when it is first needed.
         space: motion space of its latents.
         make_audio_stream: makes a fresh stream of the audio features that the network was trained on.
         latent_mean: (M,) float32; the network sees (latent - mean) / std.
         latent_std: (M,) float32.
         compute: how its networks are computed.
+        graphs: opens the network's passes for ONNX Runtime, or None: torch computes them.
     """
 
     manifest: Manifest
-    network: AvatarForcingNetwork
+    load_network: Callable[[], AvatarForcingNetwork]
     space: MotionSpace
     make_audio_stream: Callable[[], FeatureStream]
     latent_mean: NDArray[np.float32]
     latent_std: NDArray[np.float32]
     compute: ComputeConfig = field(default_factory=ComputeConfig)
+    graphs: Callable[[], onnx_engine.MotionGraphs] | None = None
+
+    @cached_property
+    def network(self) -> AvatarForcingNetwork:
+        """The network for torch, in evaluation mode."""
+        return self.load_network()
+
+    def make_engine(self, sampler: SamplerConfig) -> MotionEngine:
+        """What draws motion with this model, by the runtime that it is to be computed with."""
+        if self.graphs is not None:
+            return onnx_engine.OnnxEngine(self.graphs(), self.manifest.network, sampler)
+        from avatar_forcing_ros.stream.torch_engine import TorchEngine  # brings torch
+
+        return TorchEngine(self.network, sampler, self.compute)
 
     def normalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., M) motion latents as the network sees them."""
@@ -186,14 +204,37 @@ def _check_sha256(path: Path, expected: str) -> None:
 
 
 def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> ModelBundle:
-    tensors = load_file(folder / WEIGHTS)
-    mean, std = (tensors.pop(name).numpy() for name in ("latent_mean", "latent_std"))
+    weights = folder / WEIGHTS
+    with safe_open(weights, "numpy") as file:
+        mean, std = (file.get_tensor(name) for name in ("latent_mean", "latent_std"))
+    space = _make_space(manifest, folder, compute)
+    _check_sizes(manifest, mean, std, space)
+    graphs = None
+    recorded = f"{onnx_engine.FOLDER}/{onnx_engine.DESCRIPTION}" in manifest.weights
+    if compute.runtime == "auto" and recorded and onnx_engine.fits(folder, manifest.network, manifest.sampler):
+        graphs = partial(onnx_engine.open_graphs, folder, weights, max(compute.threads, 1))
+    load = cache(partial(_load_network, manifest, weights, compute))
+    if graphs is None:
+        load()  # what does not fit is told now
+    return ModelBundle(manifest, load, space, _audio_streams(manifest, folder), mean, std, compute, graphs)
+
+
+def _load_network(manifest: Manifest, weights: Path, compute: ComputeConfig) -> AvatarForcingNetwork:
+    import torch
+    from safetensors.torch import load_file
+
+    from avatar_forcing_ros.network.model import AvatarForcingNetwork
+    from avatar_forcing_ros.network.placement import settle
+
+    if compute.threads:
+        torch.set_num_threads(compute.threads)
+    tensors = {name: tensor for name, tensor in load_file(weights).items() if not name.startswith("latent_")}
     network = AvatarForcingNetwork(manifest.network)
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise BundleError(f"{folder / WEIGHTS}: {' '.join(str(error).split())[:300]}") from None
-    return assemble(manifest, folder, network, mean, std, _make_space(manifest, folder, compute), compute)
+        raise BundleError(f"{weights}: {' '.join(str(error).split())[:300]}") from None
+    return settle(network, half=compute.half)
 
 
 def assemble(
@@ -210,13 +251,19 @@ def assemble(
     Raises:
         BundleError: they do not fit together.
     """
+    from avatar_forcing_ros.network.placement import settle
+
+    _check_sizes(manifest, mean, std, space)
+    compute = compute or ComputeConfig()
+    settled = settle(network, half=compute.half)
+    return ModelBundle(manifest, lambda: settled, space, _audio_streams(manifest, folder), mean, std, compute)
+
+
+def _check_sizes(manifest: Manifest, mean: NDArray[np.float32], std: NDArray[np.float32], space: MotionSpace) -> None:
     sizes = {"latent_mean": len(mean), "latent_std": len(std), "network.motion_size": manifest.network.motion_size}
     for what, size in sizes.items():
         if size != space.size:
             raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
-    compute = compute or ComputeConfig()
-    network = settle(network, half=compute.half)
-    return ModelBundle(manifest, network, space, _audio_streams(manifest, folder), mean, std, compute)
 
 
 def _make_space(manifest: Manifest, folder: Path, compute: ComputeConfig) -> MotionSpace:

@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.senses import Senses
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.stream.motion_engine import MotionEngine
 
 Latents = NDArray[np.float32]
 
@@ -28,26 +28,25 @@ class Movement:
         self._bundle = bundle
         self._network = bundle.manifest.network
         self._senses = senses
-        self._state: GeneratorState | None = None
+        self._state: Any = None  # of the engine that drew last
         self._made: dict[int, Latents] = {}
 
-    def draw(self, generator: BlockGenerator, frames: range, noise: Tensor, rest: Latents) -> Latents:
+    def draw(self, engine: MotionEngine, frames: range, noise: Latents, rest: Latents) -> Latents:
         """(B, M) motion of a block, from what the senses give for it; the past is filled first where it is not there.
 
         Args:
-            generator: draws it.
+            engine: draws it; what it draws with may change between blocks, but for the branches of guidance.
             frames: of the block, on the grid.
-            noise: standard normal, (1, B, M).
+            noise: standard normal, (B, M).
             rest: (M,) the portrait's own motion.
 
         Raises:
             ArithmeticError: the network's numbers are not finite.
         """
         if self._state is None:
-            self._state = self._prime(generator, frames.start, rest)
+            self._state = self._prime(engine, frames.start, rest)
         window = range(frames.start - self._network.lookahead_frames, frames.stop)
-        silent = torch.from_numpy(self._senses.silent(frames))[None]
-        latents = generator.generate(self._state, self._senses.conditions(window), noise, silent)[0].numpy()
+        latents = engine.draw(self._state, self._senses.sensed(window), noise, self._senses.silent(frames))
         if not np.isfinite(latents).all():
             raise ArithmeticError("the network gave numbers that are not finite")
         return latents
@@ -71,8 +70,8 @@ class Movement:
         """The next block begins from what is remembered."""
         self._state = None
 
-    def _prime(self, generator: BlockGenerator, first_frame: int, rest: Latents) -> GeneratorState:
-        """Generator state after the past before a frame; where nothing was shown, the portrait was at rest."""
+    def _prime(self, engine: MotionEngine, first_frame: int, rest: Latents) -> Any:
+        """State after the past before a frame; where nothing was shown, the portrait was at rest."""
         frames = range(first_frame - self._network.history_frames, first_frame)
-        history = torch.from_numpy(np.stack([self._made.get(n, rest) for n in frames]))[None]
-        return generator.prime(history, self._senses.conditions(frames), torch.from_numpy(rest)[None])
+        history = np.stack([self._made.get(n, rest) for n in frames])
+        return engine.prime(history, self._senses.sensed(frames), rest)

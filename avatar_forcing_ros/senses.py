@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an avatar hears and sees, on the frame grid: the user's voice and face, and its own voice.
 
-It turns timelines of stamped input into the conditions of the network, position by position.
+It turns timelines of stamped input into what the network is conditioned on, position by position.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from avatar_forcing_ros.alignment import Alignment
 from avatar_forcing_ros.audio.barge_in import BargeIn
@@ -20,11 +18,11 @@ from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
-from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.motion_engine import Sensed
 from avatar_forcing_ros.stream.speech import SpeechFrame
 from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
 from avatar_forcing_ros.stream.user_motion import MotionWindow, UserMotionTimeline
@@ -100,16 +98,15 @@ class Senses:
 
     # --- what comes out --------------------------------------------------------------------------------------------
 
-    def conditions(self, frames: range) -> Conditions:
-        """What the frames depend on, as the network takes it."""
+    def sensed(self, frames: range) -> Sensed:
+        """What the frames depend on, with what the network recalls of the user before them."""
         age, sizes = self._alignment.audio_frames, self._bundle.manifest.network
         recalling = range(frames.start - sizes.recalled_frames, frames.stop)
-        heard = self._project(self.audio.features.read(range(recalling.start - age, recalling.stop - age)))
-        heard = heard if self._hears(frames) else torch.zeros_like(heard)
-        return Conditions(
-            avatar_audio=self._project(self._voice.read(frames)),
-            user_audio=recalled(heard, sizes.memory_frames),
-            user_motion=recalled(self._user_latents(recalling), sizes.memory_frames),
+        return Sensed(
+            own_voice=self._voice.read(frames),
+            user_voice=self.audio.features.read(range(recalling.start - age, recalling.stop - age)),
+            user_heard=self._hears(frames),
+            user_motion=self._user_latents(recalling),
         )
 
     def silent(self, frames: range) -> NDArray[np.bool_]:
@@ -147,12 +144,8 @@ class Senses:
         """Time of the user's motion at the condition positions of some frames."""
         return [stamp_of(n - self._alignment.motion_frames) for n in frames]
 
-    def _user_latents(self, frames: range) -> Tensor:
-        """(1, T, M) the user's motion as the network sees it; null where nobody was seen."""
+    def _user_latents(self, frames: range) -> NDArray[np.float32]:
+        """(T, M) the user's motion as the network sees it; null where nobody was seen."""
         window = self.seen(frames)
         latents = self._bundle.normalize(self._bundle.space.expand_user(window.latents))
-        return torch.from_numpy(np.where(window.valid[:, None], latents, 0).astype(np.float32))[None]
-
-    def _project(self, features: NDArray[np.float32]) -> Tensor:
-        with torch.inference_mode():
-            return self._bundle.network.project_audio(torch.from_numpy(features)[None])
+        return np.where(window.valid[:, None], latents, 0).astype(np.float32)

@@ -23,7 +23,7 @@ from avatar_forcing_ros.network.published import published_shapes as network_sha
 from avatar_forcing_ros.published.importing import PublishedSizes, Sources
 from avatar_forcing_ros.published.parity import weight_by_name
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
-from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 
 TINY_NETWORK = NetworkConfig(
     motion_size=SIZE,

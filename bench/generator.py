@@ -23,7 +23,8 @@ from torch.profiler import ProfilerActivity, profile
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.recipe import BUNDLED_SAMPLER, bundled_network_config
 
 FPS = 25

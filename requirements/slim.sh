@@ -21,6 +21,9 @@ find "$packages"/transformers/models -mindepth 1 -maxdepth 1 -type d ! -name wav
   -exec rm -rf {} + 2>/dev/null || true
 rm -rf "$packages"/hf_xet "$packages"/hf_xet-*
 
+# Data for tests of other people's ONNX runtimes.
+rm -rf "$packages"/onnx/backend/test
+
 # CMake's packer and its manual.
 rm -rf "$packages"/cmake/data/bin/cpack "$packages"/cmake/data/share/cmake-*/Help
 

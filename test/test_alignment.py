@@ -18,12 +18,14 @@ from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, stamp_of
 from avatar_forcing_ros.stream.speech import SpeechFrame
+from avatar_forcing_ros.stream.torch_engine import conditions_of
 from avatar_forcing_ros.testing import tiny_bundle
 from avatar_forcing_ros.train.clips import ClipSampler, Places
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.recipe import clips_for
 from avatar_forcing_ros.train.scaling import LatentScale
-from avatar_forcing_ros.train.streaming import Heard, conditions_of
+from avatar_forcing_ros.train.streaming import Heard
+from avatar_forcing_ros.train.streaming import conditions_of as conditions_in_training
 
 FRAMES, BEFORE = 160, 40
 CONFIG = AvatarConfig(echo_gate=EchoGateConfig(enabled=False), barge_in=BargeInConfig(enabled=False))
@@ -51,7 +53,7 @@ def live(frames: range) -> Conditions:
         senses.audio.push(AudioChunk(stamp_of(n), voice[piece], SAMPLE_RATE))
     senses.say(range(FRAMES), [SpeechFrame(said, "a") for said in own.reshape(FRAMES, FRAME_SAMPLES)])
     senses.attend(frames)
-    return senses.conditions(frames)
+    return conditions_of(BUNDLE.network, senses.sensed(frames))
 
 
 def test_live_and_training_agree_to_the_frame() -> None:
@@ -65,7 +67,7 @@ def test_live_and_training_agree_to_the_frame() -> None:
     heard = live(frames)
 
     known, silence = Heard(own_features, features, face[None], valid, corpus.reference), LogMel().silence
-    streamed = conditions_of(BUNDLE.network, known, SCALE, BEFORE, CLIPS, silence)
+    streamed = conditions_in_training(BUNDLE.network, known, SCALE, BEFORE, CLIPS, silence)
     streamed = streamed.slice(BEFORE + frames.start, BEFORE + frames.stop)
     for mine, theirs in zip(vars(heard).values(), vars(streamed).values(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)

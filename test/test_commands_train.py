@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from avatar_forcing_ros.bundle import WEIGHTS, load_bundle
 from avatar_forcing_ros.commands.train import add_arguments, recipe_from, run
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.recipe import smoke_recipe
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import Heard, stream_motion

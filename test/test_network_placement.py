@@ -19,8 +19,8 @@ from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, HalfLinear, PackedL
 from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.published.parity import relative_error, weight_by_name
-from avatar_forcing_ros.stream.anchor import AnchorConfig
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState, SamplerConfig
+from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
 
 TINY = NetworkConfig(
     motion_size=6, audio_feature_size=4, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=2,

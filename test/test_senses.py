@@ -13,6 +13,7 @@ from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import MotionSample
 from avatar_forcing_ros.stream.grid import stamp_of
+from avatar_forcing_ros.stream.torch_engine import conditions_of
 from avatar_forcing_ros.testing import tiny_bundle
 
 SPANS = (2, 6)
@@ -30,7 +31,7 @@ def test_the_face_of_a_frame_stands_beside_means_of_what_came_before_it(bundle: 
     senses = Senses(bundle, config, first_frame=0, now_ns=0)
     for n in range(100):
         senses.motion.push(MotionSample(stamp_of(n), np.full(SIZE, n / 100, np.float32)))
-    seen = senses.conditions(range(60, 66)).user_motion[0, :, ::SIZE].numpy()
+    seen = conditions_of(bundle.network, senses.sensed(range(60, 66))).user_motion[0, :, ::SIZE].numpy()
     unit = bundle.normalize(np.linspace(0, 0.99, 100, dtype=np.float32)[:, None].repeat(SIZE, 1))[:, 0]
     delay = config.user_delay_frames(bundle.manifest.network.block_frames)
     for place, now in enumerate(range(60 - delay, 66 - delay)):
@@ -39,6 +40,7 @@ def test_the_face_of_a_frame_stands_beside_means_of_what_came_before_it(bundle: 
 
 
 def test_without_camera_and_microphone_the_user_is_null(bundle: ModelBundle) -> None:
-    conditions = Senses(bundle, AvatarConfig(), first_frame=0, now_ns=0).conditions(range(60, 66))
+    sensed = Senses(bundle, AvatarConfig(), first_frame=0, now_ns=0).sensed(range(60, 66))
+    conditions = conditions_of(bundle.network, sensed)
     assert not conditions.user_motion.any() and not conditions.user_audio.any()
     assert conditions.avatar_audio.any(), "its own silence has a sound"

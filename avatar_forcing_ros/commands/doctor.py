@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import json
 import platform
 import subprocess
@@ -18,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import VideoFrame
@@ -50,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Print the findings; `ok` is false when something needed is missing."""
-    torch.set_num_threads(1)
     findings = []
     for finding in _findings(args.model, args.quick):
         verdict = "ok" if finding.ok else "MISSING" if finding.needed else "without"
@@ -61,8 +61,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _findings(model: str, quick: bool) -> Iterator[Finding]:
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    yield Finding("machine", True, f"{platform.machine()}, {versions}")
+    yield Finding("machine", True, f"{platform.machine()}, Python {platform.python_version()}")
+    yield _try("torch", lambda: importlib.metadata.version("torch"), needed=False)
     yield _try("GPU", _gpu, needed=False)
     yield _try("ROS 2", _ros)
     yield _try("messages", _messages)
@@ -84,6 +84,8 @@ def _try(name: str, look: Callable[[], str], needed: bool = True) -> Finding:
 
 
 def _gpu() -> str:
+    import torch  # takes seconds to load
+
     if not torch.cuda.is_available():
         raise RuntimeError("none; the bundled model runs on the CPU, the authors' weights would be far from real time")
     return torch.cuda.get_device_name()
@@ -133,7 +135,7 @@ def _encoding(model: str) -> str:
 
 def _speed(model: str) -> str:
     """Generation and rendering, with nothing beside them."""
-    avatar = Avatar(load_bundle(model), _default_portrait(), AvatarConfig())
+    avatar = Avatar(load_bundle(model, ComputeConfig(threads=1)), _default_portrait(), AvatarConfig())
     avatar.start(0)
     generate, render = [], []
     for _ in range(MEASURED_BLOCKS):

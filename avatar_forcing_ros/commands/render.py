@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -76,12 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Render the video; what was done, for --json."""
-    torch.set_num_threads(1)
     inputs_given = (args.portrait, args.speech, args.user_video, args.user_audio)
     check_output(args.output, ".mp4", inputs_given)
     if args.motion:
         check_output(args.motion, ".npz", (*inputs_given, args.output))
-    compute = ComputeConfig(captured=not args.step_by_step, half=args.half)
+    compute = ComputeConfig(threads=1, captured=not args.step_by_step, half=args.half)
     bundle = load_bundle(args.model, compute)
     config = AvatarConfig(
         seed=args.seed,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bags import inputs
@@ -20,6 +19,7 @@ from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config, portrait_file
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.signals import NANOSECONDS
 
 MOST_LOST = 0.1
@@ -57,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay the bag; what was done, for --json."""
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
     _check_apart(args.bag_out, (args.bag_in, args.portrait))
     with BagReader(args.bag_in) as source:
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         writer = BagWriter(args.bag_out, args.storage, args.force)
         portrait = portrait_file(args.portrait)
         config = AvatarConfig(seed=args.seed, image_size=args.size)
-        avatar = Avatar(load_bundle(args.model), portrait.image, config, label_config(args))
+        avatar = Avatar(load_bundle(args.model, ComputeConfig(threads=1)), portrait.image, config, label_config(args))
         began = time.perf_counter()
         result = replay(source, found, writer, avatar, portrait.sha256, args.pictures)
         seconds = time.perf_counter() - began

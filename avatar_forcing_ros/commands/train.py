@@ -23,7 +23,7 @@ from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.train.clips import ClipSampler
 from avatar_forcing_ros.train.corpus import build_corpus
-from avatar_forcing_ros.train.export import write_bundle
+from avatar_forcing_ros.train.export import require_graph_export, write_bundle
 from avatar_forcing_ros.train.from_recordings import train_on_recordings
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.on_gpu import DeviceClipSampler, GpuTrainer
@@ -77,6 +77,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     require_drawing()
     recipe = recipe_from(args)
+    if recipe.graphs:
+        require_graph_export()
     if args.data is not None:
         return train_on_recordings(recipe, args.data, args.work, args.output, args.device)
     trainer = make_trainer(recipe, args.work, args.workers, args.device)
@@ -86,7 +88,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         _train(trainer, recipe, args.work / "stage_2")
     data = held_out(recipe.evaluated, config=recipe.corpus.conversation, films=args.work / _HELD_OUT_FILMS)
     metrics = evaluate(data, _generate(trainer, recipe, data), recipe.network.block_frames)
-    manifest = _write(trainer, recipe, args.output)
+    manifest = _write(trainer, recipe, args.output, recipe.graphs)
     return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
 
 
@@ -97,10 +99,9 @@ def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:
     _write(trainer, recipe, folder / "bundle")
 
 
-def _write(trainer: Trainer, recipe: Recipe, folder: Path) -> Path:
-    return write_bundle(
-        folder, "facemesh", trainer.average, trainer.sampler.scale, recipe.sampler, origin_of(recipe, trainer)
-    )
+def _write(trainer: Trainer, recipe: Recipe, folder: Path, graphs: bool = False) -> Path:
+    scale, origin = trainer.sampler.scale, origin_of(recipe, trainer)
+    return write_bundle(folder, "facemesh", trainer.average, scale, recipe.sampler, origin, graphs=graphs)
 
 
 def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Trainer:

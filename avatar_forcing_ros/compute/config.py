@@ -4,19 +4,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """How the networks of a model are computed. Neither setting changes what a network is, only how it is rounded.
+    """How the networks of a model are computed. No setting changes what a network is, only how it is rounded.
 
     Attributes:
+        runtime: what computes motion on a CPU: "auto" takes ONNX Runtime, half the price of torch, where the model's
+            folder has graphs for it, and torch elsewhere; "torch" takes torch always.
+        threads: of a network's arithmetic; 0 leaves torch as it is. More than one takes cores from other processes.
         captured: on a GPU, run each job as one recorded program of few kernels; false runs it step by step, several
             times slower. Recording takes some seconds at the start. Elsewhere nothing is recorded.
         half: on a CPU, round large weights to float16: the published motion network is then twice as fast, for an
             error of 1.6e-4.
     """
 
+    runtime: Literal["auto", "torch"] = "auto"
+    threads: int = field(default=0, metadata={"range": (0, 64)})
     captured: bool = True
     half: bool = False
+
+    def __post_init__(self) -> None:
+        if self.runtime not in ("auto", "torch"):
+            raise ValueError(f"runtime must be auto or torch, got {self.runtime!r}")

@@ -14,7 +14,10 @@ published inference code of Avatar Forcing (arXiv 2601.00664).
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NOISE_TIME = 1000.0
 CLEAN_TIME = 0.0

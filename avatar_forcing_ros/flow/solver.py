@@ -15,11 +15,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-
-from torch import Tensor
+from typing import TypeVar
 
 from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME
 
+Points = TypeVar("Points")
+"""An array of NumPy or torch."""
 TABLE_SIZE = 1000
 _INTERVALS = TABLE_SIZE - 1
 
@@ -36,9 +37,9 @@ class EulerStep:
     t: float
     sigma_change: float
 
-    def apply(self, x_t: Tensor, velocity: Tensor) -> Tensor:
+    def apply(self, x_t: Points, velocity: Points) -> Points:
         """The point after this step: x_t + sigma_change * velocity."""
-        return x_t + self.sigma_change * velocity
+        return x_t + self.sigma_change * velocity  # type: ignore[operator, return-value]
 
 
 def table_sigma(t: float) -> float:

@@ -95,15 +95,18 @@ def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
     frames = signal.shape[1] - recalled_frames
     piece = min(frames, _PIECE)
     pieces = -(-frames // piece)
-    padded = functional.pad(signal, (0, 0, 0, pieces * piece - frames))
-    windows = padded.unfold(1, recalled_frames + piece, piece)  # (B, pieces, X, H + piece)
-    spans = windows @ _shares(piece, tuple(memory_frames), signal.device).to(signal.dtype)
+    if pieces == 1:
+        windows = signal.mT[:, None]  # (B, pieces, X, H + piece)
+    else:
+        padded = functional.pad(signal, (0, 0, 0, pieces * piece - frames))
+        windows = padded.unfold(1, recalled_frames + piece, piece)
+    spans = windows @ span_shares(piece, tuple(memory_frames), signal.device).to(signal.dtype)
     return spans.unflatten(-1, (piece, -1)).permute(0, 1, 3, 4, 2).flatten(3).flatten(1, 2)[:, :frames]
 
 
 @lru_cache(maxsize=16)
 @torch.inference_mode(mode=False)  # a run generates and trains in turn, and the table serves both
-def _shares(frames: int, memory_frames: tuple[int, ...], device: torch.device) -> Tensor:
+def span_shares(frames: int, memory_frames: tuple[int, ...], device: torch.device) -> Tensor:
     """(H + T, T (1 + K)): how much of each frame is in each of T `frames` and in each of its means."""
     now = torch.arange(memory_frames[-1] - 1, memory_frames[-1] - 1 + frames)
     ago = now - torch.arange(len(now) + memory_frames[-1] - 1)[:, None]  # (H + T, T)

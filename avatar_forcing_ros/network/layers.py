@@ -84,7 +84,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, view: View, past: KeysValues | None) -> Attended:
         """Args: x: (B, T, hidden); past: keys already turned for this window, and values, of B or G * B pasts."""
         qkv = _split_heads(self.qkv(x), 3, self.heads)
-        qkv = qkv if past is None else spread(qkv, len(past.keys), dim=1)
+        qkv = qkv if past is None else spread(qkv, past.keys.shape[0], dim=1)
         queries, turned = view.rotary.turn(qkv[:2]).unbind(0)
         own = KeysValues(turned, qkv[2])
         mixed = _attend(queries, own if past is None else _join(past, own), view.self_mask)
@@ -209,8 +209,8 @@ class Layer(nn.Module):
         """
         m = modulation
         attended = self.self_attention(modulate(x, m.attention_shift, m.attention_scale), view, past)
-        x = torch.addcmul(spread(x, len(attended.output)), m.attention_gate, attended.output)
-        x = spread(x, len(conditions.keys))
+        x = torch.addcmul(spread(x, attended.output.shape[0]), m.attention_gate, attended.output)
+        x = spread(x, conditions.keys.shape[0])
         x = x + self.cross_attention(normalize(x), view, conditions)
         x = torch.addcmul(x, m.mlp_gate, self.feed_forward(modulate(x, m.mlp_shift, m.mlp_scale)))
         return Attended(x, attended.own)
@@ -233,7 +233,7 @@ def _split_heads(x: Tensor, parts: int, heads: int) -> Tensor:
 def _fold(x: Tensor, weight: Tensor) -> Tensor:
     """(B, H, K, D) times (H, D, hidden) -> (B, H * K, hidden); every head's weights are read once for the batch."""
     product = torch.bmm(x.transpose(0, 1).flatten(1, 2), weight)
-    return product.unflatten(1, (len(x), -1)).transpose(0, 1).flatten(1, 2)
+    return product.unflatten(1, (x.shape[0], -1)).transpose(0, 1).flatten(1, 2)
 
 
 def _attend(queries: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:

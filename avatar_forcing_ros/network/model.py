@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from avatar_forcing_ros.network.cache import KVCache
 from avatar_forcing_ros.network.condition_encoder import AudioProjection, DualMotionEncoder, block_windows
-from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.transformer import MotionTransformer
 
@@ -40,6 +40,25 @@ class AvatarForcingNetwork(nn.Module):
         """
         self._check("audio features", features, ("B", "T", self.config.audio_feature_size))
         return self.audio_projection(features.to(self.audio_projection.linear.weight))
+
+    def sense(self, own_voice: Tensor, user_voice: Tensor, user_heard: Tensor, user_motion: Tensor) -> Conditions:
+        """What was heard and seen, with the memory of the user, as conditions of T frames.
+
+        Args:
+            own_voice: audio features of the avatar's speech, (B, T, F).
+            user_voice: of the user's voice, (B, H + T, F) with H = `NetworkConfig.recalled_frames`.
+            user_heard: 1 where there is a microphone, 0 where the user's voice is null, (B,).
+            user_motion: the user's motion latents, (B, H + T, M), null where nobody was seen.
+
+        Raises:
+            ValueError: features are of another width.
+        """
+        spans, heard = self.config.memory_frames, user_heard[:, None, None]
+        return Conditions(
+            avatar_audio=self.project_audio(own_voice),
+            user_audio=recalled(self.project_audio(user_voice) * heard, spans),
+            user_motion=recalled(user_motion, spans),
+        )
 
     def encode_conditions(self, conditions: Conditions) -> Tensor:
         """Conditions of one window -> c, (B, T, hidden); every frame attends to the whole window.

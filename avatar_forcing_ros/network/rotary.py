@@ -42,7 +42,7 @@ class Rotary:
     def turn(self, x: Tensor) -> Tensor:
         """Rotate (..., T, D) queries or keys; half precision is turned in single."""
         pairs = x.to(self.phases.dtype).unflatten(-1, (-1, 2))
-        if x.device.type == "cpu":  # one call; a compiler for GPUs has no complex numbers
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():  # one call; compilers have no complex numbers
             turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(self.phases))
         else:
             (even, odd), (cosine, sine) = pairs.unbind(-1), self.phases.unbind(-1)

@@ -109,7 +109,7 @@ class MotionTransformer(nn.Module):
 
         Args and shapes as in `forward`; the last layer's attention, which only a velocity would need, is left out.
         """
-        x, own, branches = self.embed(clean, reference), [], len(window.conditions[0].keys)
+        x, own, branches = self.embed(clean, reference), [], window.conditions[0].keys.shape[0]
         *inner, last = self._layers()
         for i, layer in enumerate(inner):
             attended = layer(x, modulation, window.view, window.conditions[i], window.past and window.past[i])

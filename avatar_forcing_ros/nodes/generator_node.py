@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import torch
 from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
@@ -60,7 +59,6 @@ class GeneratorNodeConfig:
         portrait: picture of the face to animate; empty is the project's own character.
         require_consent: a portrait needs a sidecar that says that its face may be shown (docs/disclosure.md).
         understudy: another process idles on avatar/image_raw while this one is silent, and says who is on stage.
-        threads: of the network's arithmetic; more than one takes cores from the other nodes.
         compute: how large networks are computed.
         user_audio: what comes on user_audio.
         speech: what comes on speech.
@@ -73,8 +71,7 @@ class GeneratorNodeConfig:
     portrait: str = ""
     require_consent: bool = True
     understudy: bool = False
-    threads: int = field(default=1, metadata={"range": (1, 64)})
-    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    compute: ComputeConfig = field(default_factory=lambda: ComputeConfig(threads=1))
     user_audio: AudioInput = field(default_factory=AudioInput)
     speech: AudioInput = field(default_factory=lambda: AudioInput(kind="AudioChunk"))
     avatar: AvatarConfig = field(default_factory=AvatarConfig)
@@ -105,7 +102,6 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     def setup(self, undo: ExitStack) -> None:
         """Open the model and the portrait."""
         cv2.setNumThreads(1)
-        torch.set_num_threads(self.config.threads)
         self._bundle = self._open_model(self.config.model, self.config.compute)
         self._chosen = self._open_portrait(self.config.portrait or default_portrait())
         self._avatar = Avatar(self._bundle, self._chosen.image, self.config.avatar, self.config.output.label)

@@ -28,7 +28,7 @@ from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published
 from avatar_forcing_ros.published.weight_files import read_tensors, read_wav2vec2_folder
-from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.weights import WeightsError
 
 NETWORK_FILE = "model.safetensors"

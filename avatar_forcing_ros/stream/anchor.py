@@ -17,37 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class AnchorConfig:
-    """Strength of the pull; the defaults leave motion as it is. Lengths are shares of the reference's norm.
-
-    Attributes:
-        frame_pull: share of the way to the reference that every frame is moved; 0.1 steadies, 0.2 also flattens.
-        gain: share of the drift beyond the dead band that is taken back per block; 0.25 is a good value.
-        dead_band: length of drift that is left alone: living motion has a mean of its own.
-        memory: weight of a new block in the running mean.
-        largest_step: longest correction of one block.
-    """
-
-    frame_pull: float = 0.0
-    gain: float = 0.0
-    dead_band: float = 0.25
-    memory: float = 0.08
-    largest_step: float = 0.05
-
-    def __post_init__(self) -> None:
-        for name in ("frame_pull", "gain", "memory"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be within 0 and 1, got {getattr(self, name)}")
-        for name in ("dead_band", "largest_step"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-
-    @property
-    def on(self) -> bool:
-        """Whether it changes anything."""
-        return self.frame_pull > 0 or self.gain > 0
+from avatar_forcing_ros.stream.sampler import AnchorConfig
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -30,10 +30,11 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.modulation import Modulation
 from avatar_forcing_ros.network.placement import fall_back
 from avatar_forcing_ros.network.transformer import MotionTransformer
-from avatar_forcing_ros.stream.anchor import AnchorConfig, anchor_block
+from avatar_forcing_ros.stream.anchor import anchor_block
 from avatar_forcing_ros.stream.block_programs import BlockPrograms
 from avatar_forcing_ros.stream.guidance import Guidance
 from avatar_forcing_ros.stream.poise import Poise, poise_from
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.stream.smoothing import PAST_FRAMES, BlockSmoother
 from avatar_forcing_ros.stream.state import GeneratorState
 
@@ -43,50 +44,6 @@ _MOST_ERROR = 0.05
 """Relative difference of a recorded block from its steps; bfloat16 alone makes .007."""
 _PAUSE_FRAMES, _CLOSING_FRAMES = 2, 4
 """Silence in which lips may stay as they are (a stop is silent too), and how long they take to rest after it."""
-
-
-@dataclass(frozen=True)
-class SamplerConfig:
-    """How a block is drawn; the defaults are the published ones.
-
-    Attributes:
-        steps: Euler steps per block, one evaluation of the network each. The published "10 evaluations" are 8 steps,
-            one that changes nothing and is left out here, and the pass that fills the cache.
-        guidance_avatar: scale of the avatar's speech; 1 follows it, more exaggerates.
-        guidance_user: scale of the user's voice and face; 0 ignores the user.
-        joint: guidance starts from the guess that sees everything, instead of adding up separate ones; see `guidance`.
-        anchor: pull toward the portrait's own motion; off as published.
-        noise_scale: standard deviation of the noise that a block begins with, one for each number of the latent; empty
-            is 1 for all, as published. A small network in few steps draws less variety than its data have; more noise
-            brings rare motion back (blinks, nods, looks away), less takes motion without cause away.
-        smoothing: how strongly each number of the latent is smoothed within a block and across its border; empty is not
-            at all, as published. See `smoothing`.
-        settling_s: over how many seconds each number of the latent comes back to the portrait's own; 0 and empty are
-            never, as published. See `poise`.
-        easing_frames: how far each number is eased across the borders of blocks; empty is not at all. See `poise`.
-        at_rest_in_silence: 1 for numbers that are at the portrait's own while the avatar says nothing, else 0; empty is
-            none, as published. Lips that nothing moves stay shut.
-    """
-
-    steps: int = 8
-    guidance_avatar: float = 2.0
-    guidance_user: float = 1.0
-    joint: bool = False
-    anchor: AnchorConfig = field(default_factory=AnchorConfig)
-    noise_scale: tuple[float, ...] = ()
-    smoothing: tuple[float, ...] = ()
-    settling_s: tuple[float, ...] = ()
-    easing_frames: tuple[float, ...] = ()
-    at_rest_in_silence: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise ValueError(f"steps must be at least 1, got {self.steps}")
-        for name in ("noise_scale", "smoothing", "settling_s", "easing_frames", "at_rest_in_silence"):
-            numbers = tuple(getattr(self, name))
-            object.__setattr__(self, name, numbers)  # YAML has lists
-            if min(numbers, default=0.0) < 0:
-                raise ValueError(f"{name} must not be negative, got {min(numbers)}")
 
 
 @dataclass(frozen=True)
@@ -116,8 +73,7 @@ class BlockGenerator:
         self._passes: Any = network.transformer  # or what stands in for it on a GPU
         self._programs: BlockPrograms | None = None
         self._steps = euler_steps(self.config.steps)
-        branches = Guidance.jointly if self.config.joint else Guidance.from_scales
-        self._guidance = branches(self.config.guidance_avatar, self.config.guidance_user)
+        self._guidance = Guidance(self.config.branches)
         self._time_table = torch.zeros(0)
         self._modulations: dict[tuple[int, int, int], Modulation] = {}
         self._noise_scale = torch.tensor(self._for_each_number("noise_scale") or (1.0,))
@@ -133,7 +89,7 @@ class BlockGenerator:
         self._poise = Poise(settling, easing, sizes.block_frames) if any((*settling, *easing)) else None
 
         at_rest = self._for_each_number("at_rest_in_silence")
-        self._at_rest = torch.tensor(at_rest) if any(at_rest) else None
+        self._at_rest: Tensor | None = torch.tensor(at_rest) if any(at_rest) else None
 
     def _for_each_number(self, name: str) -> tuple[float, ...]:
         """A setting that has one value for each number of a latent, or none."""
@@ -245,14 +201,11 @@ class BlockGenerator:
         c = self.network.encode_conditions(self._stack(conditions))
         window = self._passes.open_window(c, state.cache, fold=True)
         x = self._denoise(x, offset, state.reference, window, self._passes)
-        x = self._anchored(self._smoothed(x, offset), state)
-        x, silent_frames = self._rested(x, offset, state, silent)
+        x, mean, silent_frames = self.settled(x, state, silent)
         finished = self._passes.remember(x, state.reference, self._modulation(x.shape[1], 0, 0), window)
         state.cache.commit(finished, c, noise.shape[1])
-        state.tail, state.silent_frames = x[:, -offset:].clone(), silent_frames
-        if self._poise is None:
-            return x[:, offset:]
-        shown, state.poise = self._poise(x[:, offset:], state.reference, state.poise)
+        shown, poise = self.shown(x[:, offset:], state)
+        state.tail, state.mean, state.silent_frames, state.poise = x[:, -offset:].clone(), mean, silent_frames, poise
         return shown
 
     def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Any, passes: Callable[..., Tensor]) -> Tensor:
@@ -264,33 +217,42 @@ class BlockGenerator:
             x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
         return torch.cat((held, x), dim=1)
 
-    def _smoothed(self, x: Tensor, offset: int) -> Tensor:
-        """The window with its new block smoothed, before the past takes it up."""
-        if self._smoother is None:
-            return x
+    def settled(self, x: Tensor, state: GeneratorState, silent: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """A window after its last step, before the past takes it up: smoothed, anchored, at rest in silence.
+
+        Args:
+            x: (B, W, M), the offset frames first.
+            state: before this block; only read.
+            silent: as in `generate`.
+
+        Returns:
+            The window (B, W, M), the running mean (B, M) and for how long nothing has been said, (B,).
+        """
+        offset, mean, count = state.tail.shape[1], state.mean, state.silent_frames
         held, block = x[:, :offset], x[:, offset:]
-        return torch.cat((held, self._smoother(held, block)), dim=1)
+        if self._smoother is not None:
+            block = self._smoother(held, block)
+        if self.config.anchor.on:
+            anchored = anchor_block(block, state.reference, mean, self.config.anchor)
+            block, mean = anchored.motion, anchored.mean
+        if silent is not None and self._at_rest is not None:
+            block, count = self._rested(block, state.reference, count, silent)
+        return torch.cat((held, block), dim=1), mean, count
 
-    def _anchored(self, x: Tensor, state: GeneratorState) -> Tensor:
-        """The window with its new block pulled toward the portrait, before the past takes it up."""
-        if not self.config.anchor.on:
-            return x
-        offset = state.tail.shape[1]
-        block = anchor_block(x[:, offset:], state.reference, state.mean, self.config.anchor)
-        state.mean = block.mean
-        return torch.cat((x[:, :offset], block.motion), dim=1)
-
-    def _rested(self, x: Tensor, offset: int, state: GeneratorState, silent: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The window with what is at rest in silence at rest, and for how long nothing has been said after it."""
-        if silent is None or self._at_rest is None:
-            return x, state.silent_frames
-        count, frames = state.silent_frames, [x[:, :offset]]
-        silent, self._at_rest = silent.to(x.device), self._at_rest.to(x)
+    def _rested(self, block: Tensor, reference: Tensor, count: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
+        """A block with what is at rest in silence at rest, and for how long nothing has been said after it."""
+        assert self._at_rest is not None
+        silent, self._at_rest = silent.to(block.device), self._at_rest.to(block)
+        frames = []
         for place in range(silent.shape[1]):
             count = torch.where(silent[:, place], count + 1, 0)
             share = ((count - _PAUSE_FRAMES) / _CLOSING_FRAMES).clamp(0, 1)[:, None] * self._at_rest
-            frames.append(x[:, offset + place].lerp(state.reference, share)[:, None])
-        return torch.cat(frames, dim=1), count
+            frames.append(block[:, place].lerp(reference, share))
+        return torch.stack(frames, dim=1), count
+
+    def shown(self, block: Tensor, state: GeneratorState) -> tuple[Tensor, Tensor]:
+        """A settled block (B, block, M) as it is shown, and the memory of `poise` after it; the state is only read."""
+        return (block, state.poise) if self._poise is None else self._poise(block, state.reference, state.poise)
 
     def _state_after(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
         window = self.network.transformer.open_window(c)

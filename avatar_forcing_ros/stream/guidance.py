@@ -25,15 +25,7 @@ import torch
 from torch import Tensor
 
 from avatar_forcing_ros.network.conditions import Conditions
-
-
-@dataclass(frozen=True)
-class Branch:
-    """One guess of the velocity: which conditions it sees, and its share in the sum."""
-
-    sees_avatar: bool
-    sees_user: bool
-    share: float
+from avatar_forcing_ros.stream.sampler import Branch
 
 
 @dataclass(frozen=True)
@@ -41,26 +33,6 @@ class Guidance:
     """The branches that guidance scales call for; they stand one after the other in a batch of G * B."""
 
     branches: tuple[Branch, ...]
-
-    @classmethod
-    def from_scales(cls, avatar: float, user: float) -> Guidance:
-        """Branches in the order null, avatar, user, less those without a share."""
-        every = (
-            Branch(sees_avatar=False, sees_user=False, share=1.0 - avatar - user),
-            Branch(sees_avatar=True, sees_user=False, share=avatar),
-            Branch(sees_avatar=False, sees_user=True, share=user),
-        )
-        return cls(tuple(branch for branch in every if branch.share != 0))
-
-    @classmethod
-    def jointly(cls, avatar: float, user: float) -> Guidance:
-        """Branches in the order all, avatar, user, less those without a share."""
-        every = (
-            Branch(sees_avatar=True, sees_user=True, share=avatar + user - 1.0),
-            Branch(sees_avatar=True, sees_user=False, share=1.0 - user),
-            Branch(sees_avatar=False, sees_user=True, share=1.0 - avatar),
-        )
-        return cls(tuple(branch for branch in every if branch.share != 0))
 
     def stack(self, conditions: Conditions) -> Conditions:
         """Conditions of all branches, (B, T, ...) -> (G * B, T, ...)."""

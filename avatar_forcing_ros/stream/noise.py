@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 
-def block_noise(seed: int, epoch: int, block: int, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal numbers of one block, float32 on the CPU.
+def block_noise(seed: int, epoch: int, block: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Standard normal numbers of one block, float32.
 
     Drawn by NumPy's RandomState, whose streams NumPy has promised never to change.
 
@@ -26,4 +25,4 @@ def block_noise(seed: int, epoch: int, block: int, shape: tuple[int, ...]) -> Te
     if min(seed, epoch, block) < 0:
         raise ValueError(f"seed, epoch and block must not be negative, got {seed}, {epoch} and {block}")
     bits = np.random.MT19937(np.random.SeedSequence((seed, epoch, block)))
-    return torch.from_numpy(np.random.RandomState(bits).standard_normal(shape).astype(np.float32))
+    return np.random.RandomState(bits).standard_normal(shape).astype(np.float32)

@@ -8,6 +8,7 @@ import datetime
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import MANIFEST, WEIGHTS, sha256_of
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import SamplerConfig
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.scaling import LatentScale
 
 LICENCE = "Apache-2.0"
@@ -40,6 +41,19 @@ class Companions:
     files: tuple[Path, ...] = ()
 
 
+def require_graph_export() -> None:
+    """Say at the start, rather than after hours, that the graphs of a bundle cannot be recorded.
+
+    Raises:
+        ValueError: onnx or onnxscript is not installed.
+    """
+    if find_spec("onnx") is None or find_spec("onnxscript") is None:
+        raise ValueError(
+            "graphs for ONNX Runtime need onnx and onnxscript, which are not installed: "
+            "pip install 'avatar_forcing_ros[train]'"
+        )
+
+
 def write_bundle(
     folder: Path,
     name: str,
@@ -48,6 +62,7 @@ def write_bundle(
     sampler: SamplerConfig,
     origin: str,
     companions: Companions | None = None,
+    graphs: bool = False,
 ) -> Path:
     """Write or replace the bundle in `folder`; returns the path of its manifest.
 
@@ -59,6 +74,7 @@ def write_bundle(
         sampler: steps and guidance that it was tuned for.
         origin: what made it: command, seed, data.
         companions: what else belongs to it.
+        graphs: also record its passes for ONNX Runtime, which takes some seconds; see `onnx_engine`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     companions = companions or Companions()
@@ -68,6 +84,13 @@ def write_bundle(
     (folder / WEIGHTS).chmod(0o644)
     for file in companions.files:
         shutil.copyfile(file, folder / file.name)
+    files = [folder / WEIGHTS, *(folder / file.name for file in companions.files)]
+    if graphs:
+        from avatar_forcing_ros.stream.onnx_export import write_graphs  # brings onnx, which only training needs
+
+        plain = AvatarForcingNetwork(network.config)
+        plain.load_state_dict({key: value for key, value in tensors.items() if not key.startswith("latent_")})
+        files += write_graphs(folder, plain.requires_grad_(requires_grad=False), sampler, WEIGHTS)
     manifest = {
         "name": name,
         "motion_space": companions.motion_space,
@@ -76,7 +99,7 @@ def write_bundle(
         "audio": dict(companions.audio),
         "licence": companions.licence,
         "origin": f"{origin} ({datetime.date.today().isoformat()})",
-        "weights": {name: sha256_of(folder / name) for name in (WEIGHTS, *(file.name for file in companions.files))},
+        "weights": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
     }
     (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=100))
     return folder / MANIFEST

@@ -57,7 +57,7 @@ def train_on_recordings(recipe: Recipe, folder: Path, work: Path, output: Path, 
         _run(trainer, recipe, data, work / "stage_2")
     manifest = write_bundle(
         output, output.name, trainer.average, clips.scale, recipe.sampler, _origin(recipe, data),
-        companions(data.info),
+        companions(data.info), recipe.graphs and data.info.motion_space == "facemesh",
     )  # fmt: skip
     result = {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest)}
     return result | ({"held_out_loss": _loss_on(trainer, data.held_out, recipe)} if data.held_out else {})
@@ -97,7 +97,7 @@ def companions(info: DatasetInfo) -> Companions:
     """What the bundle needs beside the network: the files of the model that the recordings were prepared for."""
     folder = find_bundle(info.model)
     manifest = read_manifest(folder)
-    files = tuple(folder / name for name in manifest.weights if name != WEIGHTS)
+    files = tuple(folder / name for name in manifest.weights if name != WEIGHTS and not name.startswith("onnx/"))
     return Companions(info.motion_space, info.audio, manifest.licence, files)
 
 

@@ -15,8 +15,9 @@ from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMel
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
+from avatar_forcing_ros.stream.block_generator import BlockGenerator
 from avatar_forcing_ros.stream.noise import block_noise
+from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipConfig
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale
@@ -107,7 +108,8 @@ def stream_motion(
         window = conditions.slice(start - offset, start + block)
         said = heard.avatar_features[:, start - past : start - past + block]
         silent = torch.from_numpy(np.asarray(said, np.float32).mean(axis=-1) < SILENT_MEAN)
-        made.append(generator.generate(state, window, block_noise(seed, 0, number, shape), silent))
+        noise = torch.from_numpy(block_noise(seed, 0, number, shape))
+        made.append(generator.generate(state, window, noise, silent))
     return scale.denormalize(torch.cat(made, dim=1).cpu().numpy())
 
 
