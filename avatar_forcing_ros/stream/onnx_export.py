@@ -156,7 +156,7 @@ class _Prime(_Graph):
 
     @property
     def gives(self) -> list[str]:  # type: ignore[override]
-        return [*self._cached(), "tail", "mean", "poise", "silent_frames"]
+        return [*self._cached(), "tail", "running_mean", "poise", "silent_frames"]
 
     def forward(self, history: Tensor, reference: Tensor, modulation: Tensor, *sensed: Tensor) -> list[Tensor]:
         conditions = _stacked(self.network, *sensed)
@@ -220,7 +220,7 @@ class _Finish(_Graph):
             **self._opened(),
             **self._cached(),
             "encoded": torch.zeros(_BRANCHES, frames, self.sizes.hidden_size),
-            "mean": torch.zeros(1, size),
+            "running_mean": torch.zeros(1, size),
             "poise": torch.zeros(1, size, 3),
             "silent_frames": torch.zeros(1),
             "silent": torch.zeros(1, self.sizes.block_frames, dtype=torch.bool),
@@ -228,7 +228,7 @@ class _Finish(_Graph):
 
     @property
     def gives(self) -> list[str]:  # type: ignore[override]
-        return ["shown", *(AFTER + name for name in (*self._cached(), "tail", "mean", "poise", "silent_frames"))]
+        return ["shown", *(AFTER + name for name in (*self._cached(), "tail", "running_mean", "poise", "silent_frames"))]
 
     def forward(self, x: Tensor, reference: Tensor, modulation: Tensor, *inputs: Tensor) -> list[Tensor]:
         opened, layers = inputs[: 4 * len(self.layers)], len(self.layers)
