@@ -228,7 +228,8 @@ class _Finish(_Graph):
 
     @property
     def gives(self) -> list[str]:  # type: ignore[override]
-        return ["shown", *(AFTER + name for name in (*self._cached(), "tail", "running_mean", "poise", "silent_frames"))]
+        state = (*self._cached(), "tail", "running_mean", "poise", "silent_frames")
+        return ["shown", *(AFTER + name for name in state)]
 
     def forward(self, x: Tensor, reference: Tensor, modulation: Tensor, *inputs: Tensor) -> list[Tensor]:
         opened, layers = inputs[: 4 * len(self.layers)], len(self.layers)
