@@ -19,7 +19,9 @@ import pytest
 pytest.importorskip("rclpy")
 import aiohttp
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
-from avatar_forcing_ros.msg import AvatarState, Caption, FrameShown, PlaybackEvent
+from avatar_forcing_ros.msg import AvatarState, Caption, FrameInfo, FrameShown, MotionLatents, PlaybackEvent
+from avatar_forcing_ros.srv import SetPortrait
+from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Empty, String
 
@@ -75,10 +77,12 @@ class RemotePage:
 
 
 @contextmanager
-def kiosk(codec: str | None = "jpeg", **parameters: Any) -> Iterator[tuple[TestGraph, RemotePage, WebNode]]:
+def kiosk(
+    codec: str | None = "jpeg", role: str = "face", **parameters: Any
+) -> Iterator[tuple[TestGraph, RemotePage, WebNode]]:
     with TestGraph() as graph:
         node = graph.add(WebNode, server__access__port=0, **parameters)
-        page = RemotePage(node.server.url, {"type": "hello", "role": "face", "codec": codec})
+        page = RemotePage(node.server.url, {"type": "hello", "role": role, "codec": codec})
         graph.spin_until(lambda: page.heard("welcome"))
         yield graph, page, node
         page.close()
@@ -161,6 +165,53 @@ def test_words_interrupts_and_glass_times_reach_the_topics() -> None:
         assert stamp_ns(shown[0].header.stamp) == STAMP_NS and shown[0].header.frame_id == "page_1"
         assert stamp_ns(shown[0].shown) - STAMP_NS == pytest.approx(55_500_000, abs=1000)
         assert np.isnan(shown[0].voice_behind_ms)
+
+
+def test_an_engineer_is_told_what_goes_on_and_turns_dials_and_portraits() -> None:
+    wanted: list[str] = []
+
+    def choose(request: Any, response: Any) -> Any:
+        wanted.append(request.path)
+        response.success, response.message = True, "the mouth is open"
+        return response
+
+    with kiosk(codec=None, role="engineer") as (graph, page, _):
+        generator = Node("generator", context=graph.context)
+        generator.declare_parameter("avatar.expressiveness.face", 1.0)
+        generator.create_service(SetPortrait, "generator/set_portrait", choose)
+        graph.spin_node(generator)
+        assert set(page.heard("desk")[0]["portraits"]) >= {"aria.png", "milo.png"}
+        info = FrameInfo(lateness_ms=3.0, quality_level=2)
+        info.header.stamp, info.user_motion_until = to_stamp(STAMP_NS), to_stamp(STAMP_NS - 240_000_000)
+        graph.send(FrameInfo, "avatar/frame_info", info)
+        motion = MotionLatents(names=["smile", "yaw"], latent=[0.25, 0.5], valid=True)
+        motion.header.stamp = to_stamp(STAMP_NS)
+        graph.send(MotionLatents, "user_motion", motion)
+        facts: dict[str, list[Any]] = {}
+
+        def told() -> bool:
+            facts.update({key: value for words in page.heard("facts") for key, value in words.items()})
+            return {"frames", "user", "processor"} <= facts.keys()
+
+        graph.spin_until(told)
+        assert facts["frames"] == [[STAMP_NS / 1e6, 3.0, 240.0, None, 2, 0]]
+        assert facts["user"] == [[STAMP_NS / 1e6, 0.25, None, None, None, 0.5]]  # smile, ..., yaw
+        assert 0 <= facts["processor"][0][1] <= 100
+
+        page.send({"type": "dial", "name": "avatar.expressiveness.face", "value": 1.5})
+        graph.spin_until(lambda: page.heard("answer"))
+        assert page.heard("answer")[0]["text"] == "avatar.expressiveness.face is 1.5"
+        assert generator.get_parameter("avatar.expressiveness.face").value == 1.5
+        page.send({"type": "portrait", "name": "milo.png"})
+        graph.spin_until(lambda: len(page.heard("answer")) == 2)
+        assert page.heard("answer")[1]["text"] == "milo.png: the mouth is open"
+        assert wanted[0].endswith("portraits/milo.png")
+        for nonsense in ({"name": "../x"}, {"name": ["x"]}):
+            page.send({"type": "portrait", **nonsense})
+        page.send({"type": "dial", "name": "avatar.expressiveness.face", "value": 7})
+        page.send({"type": "dial", "name": "use_sim_time", "value": 1})
+        graph.spin_until(lambda: len(page.heard("refused")) == 4)
+        assert "expected 0 to 2" in page.heard("refused")[2]["reason"] and len(wanted) == 1
 
 
 def test_a_port_in_use_and_a_missing_token_refuse_the_start() -> None:

@@ -83,7 +83,9 @@ def until(page: Any, condition: str, patience_s: float = 20.0) -> Any:
     """What a condition is, once it is so."""
     end_s = time.monotonic() + patience_s
     while not (value := page.evaluate(condition)):
-        assert time.monotonic() < end_s, f"still waiting for {condition}: {page.evaluate('kiosk.figures(5)')}"
+        assert time.monotonic() < end_s, (
+            f"still waiting for {condition}: {page.evaluate('globalThis.kiosk?.figures(5)')}"
+        )
         page.wait_for_timeout(50)
     return value
 
@@ -201,11 +203,60 @@ def test_everything_fits_on_every_screen(browser: Any, width: int, height: int) 
             assert inside(page.locator(name).bounding_box(), width, height), name
         page.click("#consent [value=write]")
         page.wait_for_selector("#text:visible")
-        for name in ("#label", "#text", "#talk", "#write", "#caption", "#stop", "#face"):
+        for name in ("#label", "#text", "#unwrite", "#face"):
+            assert inside(page.locator(name).bounding_box(), width, height), name
+        page.click("#unwrite")
+        for name in ("#talk", "#write", "#caption", "#stop"):
             assert inside(page.locator(name).bounding_box(), width, height), name
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate("getComputedStyle(document.getElementById('face')).transitionDuration") == "0s"
     context.close()
+
+
+DESK = [
+    {
+        "type": "desk",
+        "portraits": {"a.png": ""},
+        "channels": ["smile"],
+        "dials": [{"name": "avatar.x", "range": [0, 2, 0.1]}],
+    },
+    {"type": "event", "at_ms": 0, "kind": "health", "text": "<b>all</b> is well"},
+    {"type": "dials", "values": {"avatar.x": 1.5}},
+]
+
+
+class EngineerStage(KioskStage):
+    """With something for an engineer."""
+
+    def welcome(self, engineer: bool) -> Any:
+        first, *others = super().welcome(engineer)
+        return [{**first, "engineer": engineer}, *others, *DESK]
+
+
+def test_an_engineer_sees_curves_and_events_and_turns_what_can_be_turned(page: Any) -> None:
+    with EngineerStage() as stage:
+        page.set_viewport_size({"width": 1200, "height": 900})
+        page.goto(f"{stage.server.url}engineer")
+        until(page, "globalThis.desk && desk.pictures.shown.length > 5 && desk.motions.smile !== undefined")
+        now_ms = stage.now_ns() / 1e6
+        frames = [[now_ms - 40 * n, 2.0, 250.0, 30.0, 0, 0] for n in range(250, 0, -1)]
+        facts = {"frames": frames, "user": [[f[0], 0.5] for f in frames], "shown": [[now_ms, 60.0, None, "page_1"]]}
+        stage.server.tell({"type": "facts", "now_ms": now_ms, **facts}, engineers_only=True)
+        until(page, "desk.curves.reaction.last(0) === 250 && desk.motions.smile.last(0) === 0.5")
+        assert "250" in page.inner_text("#curves figure:nth-child(1)")
+        assert page.inner_text("#events").endswith("<b>all</b> is well")  # text, whatever it says
+        assert page.locator("#dials output").inner_text() == "1.50"
+        page.fill("#words", "Good morning")
+        page.keyboard.press("Enter")
+        page.click("#portraits button")
+        page.locator("#dials input").fill("0.5")
+        page.click("#stop")
+        stage.wait_for(lambda: len(stage.asked) == 4)
+        said, portrait, dial, stop = stage.asked
+        assert (said[0], said[1]["text"]) == ("say", "Good morning")
+        assert (portrait[0], portrait[1]["name"]) == ("portrait", "a.png")
+        assert (dial[0], dial[1]["name"], dial[1]["value"]) == ("dial", "avatar.x", 0.5)
+        assert stop[0] == "interrupt"
 
 
 def inside(box: dict[str, float], width: int, height: int) -> bool:

@@ -22,6 +22,7 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.conversions import to_rgb
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.engineer_desk import EngineerDesk
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import make
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
@@ -29,7 +30,7 @@ from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
 from avatar_forcing_ros.stream.grid import FPS
 from avatar_forcing_ros.web.encoding import Codec, PictureEncoder, open_encoder
-from avatar_forcing_ros.web.packets import CameraPicture, PacketError, pack_speech
+from avatar_forcing_ros.web.packets import CameraPicture, pack_speech
 from avatar_forcing_ros.web.server import Server, ServerConfig, Shown
 
 _STATES = {0: "idle", 1: "listening", 2: "speaking", 3: "degraded"}
@@ -46,11 +47,13 @@ class WebConfig:
         server: the web server.
         video_kbit: bits a second of H.264 and VP8, in thousands.
         jpeg_quality: where a browser can decode neither.
+        portraits: folder of pictures that an engineer may choose from; empty takes ours.
     """
 
     server: ServerConfig = field(default_factory=ServerConfig)
     video_kbit: int = field(default=1500, metadata={"range": (100, 50_000)})
     jpeg_quality: int = field(default=80, metadata={"range": (1, 100)})
+    portraits: str = ""
 
 
 class WebNode(ManagedNode[WebConfig]):
@@ -66,12 +69,20 @@ class WebNode(ManagedNode[WebConfig]):
         """Open the topics, then the doors."""
         cv2.setNumThreads(1)
         self._state: dict[str, Any] = {"type": "state", "state": "idle", "detail": "", "on_stage": 0}
+        self._told = ""
         self._pictures: Mailbox[Image] = Mailbox(2)
         self._encoders: dict[Codec, _Coding] = {}
         self._heard: _Heard | None = None
         self._senses = ""
         self.server = Server(self.config.server, self, self.faults, self.get_logger().warning)
         self._advertise()
+        self._desk = EngineerDesk(
+            self,
+            self.config.portraits,
+            lambda words: self.server.tell(words, engineers_only=True),
+            lambda: self.server.audience.has_engineers,
+            undo,
+        )
         self.work("encoding", self._encode, self._pictures.close)
         self._listen()
         self.server.start()
@@ -89,16 +100,22 @@ class WebNode(ManagedNode[WebConfig]):
 
     def _listen(self) -> None:
         reader, server = AudioReader("AudioChunk"), self.server
-        self.listen(Image, "avatar/image_raw", self._picture, qos.PICTURE)
-        self.listen(AudioChunkMessage, "avatar/speech", lambda m: server.tell(pack_speech(reader.read(m))), qos.STREAM)
+        self.listen(Image, "avatar/image_raw", self._pictures.put, qos.PICTURE)
+        self.listen(AudioChunkMessage, "avatar/speech", lambda m: self._speak(reader.read(m)), qos.STREAM)
         self.listen(AvatarState, "avatar/state", self._change, qos.LATCHED)
-        self.listen(PlaybackEvent, "avatar/playback", lambda m: server.tell(_playback(m)), qos.STREAM)
+        self.listen(PlaybackEvent, "avatar/playback", self._happen, qos.STREAM)
         self.listen(Caption, "speech/caption", lambda m: server.tell(_caption(m)), qos.SPEECH)
 
     # --- from the avatar to pages ----------------------------------------------------------------------------------
 
-    def _picture(self, message: Image) -> None:
-        self._pictures.put(message)
+    def _speak(self, chunk: AudioChunk) -> None:
+        self.server.tell(pack_speech(chunk))
+        self._desk.sound("avatar", chunk)
+
+    def _happen(self, message: PlaybackEvent) -> None:
+        words = _playback(message)
+        self.server.tell(words)
+        self._desk.note("speech", f"{words['utterance']}: {words['event']} at {words['position_ms'] / 1000:.2f} s")
 
     def _encode(self) -> None:
         message = self._pictures.take()
@@ -127,6 +144,10 @@ class WebNode(ManagedNode[WebConfig]):
             "utterance": message.utterance_id,
         }
         self.server.tell(self._state)
+        told = f"{self._state['state']}{f': {message.detail}' if message.detail else ''}"
+        if told != self._told:
+            self._told = told
+            self._desk.note("avatar", told)
 
     # --- from pages to the topics, in the server's thread ----------------------------------------------------------
 
@@ -138,7 +159,8 @@ class WebNode(ManagedNode[WebConfig]):
         """What a new page has to know."""
         config = self.config.server
         may = {"camera": config.camera, "microphone": config.microphone}
-        return [{"type": "welcome", "now_ms": self.now_ns() / 1e6, "fps": FPS, "may": may}, self._state]
+        first = {"type": "welcome", "now_ms": self.now_ns() / 1e6, "fps": FPS, "may": may, "engineer": engineer}
+        return [first, self._state, *(self._desk.welcome() if engineer else ())]
 
     def see(self, picture: CameraPicture) -> None:
         """The user's camera: the JPEG goes on as it came."""
@@ -156,12 +178,15 @@ class WebNode(ManagedNode[WebConfig]):
             self._heard = _Heard(chunk.sample_rate)
         if (converted := self._heard.push(chunk)) is not None:
             self._microphone.publish(from_chunk(converted))
+            self._desk.sound("user", converted)
 
     def senses(self, page: str, camera: bool, microphone: bool, echo_cancelled: bool) -> None:
         """What of the user's senses a page brings from now on."""
         self._heard = None
         self._senses = " and ".join(name for name, there in (("camera", camera), ("microphone", microphone)) if there)
-        self.get_logger().info(f"{page} is the user's {self._senses}" if self._senses else f"{page} is only a viewer")
+        line = f"{page} is the user's {self._senses}" if self._senses else f"{page} is only a viewer"
+        self.get_logger().info(line)
+        self._desk.note("page", line)
         if microphone and not echo_cancelled:
             self.get_logger().warning(
                 f"the browser of {page} does not cancel the echo of its loudspeaker; the generator's echo gate does"
@@ -174,17 +199,19 @@ class WebNode(ManagedNode[WebConfig]):
             message.header.stamp, message.header.frame_id = to_stamp(frame.stamp_ns), page
             message.shown = to_stamp(frame.shown_ns)
             self._shown.publish(message)
+            self._desk.shown(page, frame.stamp_ns, frame.shown_ns, voice_behind_ms)
 
     def ask(self, what: str, words: Mapping[str, Any]) -> None:
         """A page asks for something."""
-        if what == "text":
-            self._text.publish(String(data=words["text"].strip()))
-        elif what == "say":
-            self._say.publish(String(data=words["text"].strip()))
-        elif what == "interrupt":
+        if what in ("portrait", "dial"):
+            self._desk.ask(what, words)
+            return
+        text = str(words.get("text", "")).strip()
+        if what == "interrupt":
             self._interrupt.publish(Empty())
         else:
-            raise PacketError(f"{what} cannot be asked for yet")
+            (self._text if what == "text" else self._say).publish(String(data=text))
+        self._desk.note("page", f"{what} {text}".strip())
 
     def _health(self) -> Health:
         pages = list(self.server.audience.pages.values())

@@ -18,7 +18,7 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
-PAGES = {"/": "/face.html"}
+PAGES = {"/": "/face.html", "/engineer": "/engineer.html"}
 """Address of each page -> its file."""
 HEADERS = {
     "Content-Security-Policy": (

@@ -161,6 +161,11 @@ class Audience:
         return wanted
 
     @property
+    def has_engineers(self) -> bool:
+        """Whether an engineer looks; from any thread."""
+        return any(page.is_engineer for page in list(self.pages.values()))
+
+    @property
     def user(self) -> Page | None:
         """Whose camera and microphone are the user's."""
         return next((page for page in self.pages.values() if page.is_user), None)

@@ -146,6 +146,7 @@ function interrupt() {
 
 $("talk").onclick = toggleTalking;
 $("write").onclick = () => openTyping($("typing").hidden);
+$("unwrite").onclick = () => openTyping(false);
 $("caption").onclick = toggleCaptions;
 $("stop").onclick = interrupt;
 $("typing").onsubmit = (event) => {

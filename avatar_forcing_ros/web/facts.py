@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What an engineer's page is told between two refreshes: rows of figures by kind, and how busy this machine is."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+Row = Sequence[float | str | None]
+_MOST_ROWS = 250  # ten seconds of pictures; whoever asks late has missed the older ones
+_SIDE = 96
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+class Facts:
+    """Collects rows until somebody asks; safe in several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: dict[str, deque[Row]] = {}
+
+    def add(self, kind: str, *row: float | str | None) -> None:
+        """One row of a kind; a number that is none is None."""
+        with self._lock:
+            rows = self._rows.setdefault(kind, deque(maxlen=_MOST_ROWS))
+            rows.append([None if isinstance(value, float) and not np.isfinite(value) else value for value in row])
+
+    def take(self) -> dict[str, list[Row]]:
+        """All rows since the last time, by kind."""
+        with self._lock:
+            rows, self._rows = self._rows, {}
+        return {kind: list(found) for kind, found in rows.items()}
+
+
+class Processor:
+    """How busy this machine and this process have been between two questions."""
+
+    def __init__(self) -> None:
+        self._before = self._read()
+
+    def shares(self) -> tuple[float, float]:
+        """Percent of all cores that was busy, and percent of one core that this process took."""
+        busy, total, own = self._read()
+        busy_before, total_before, own_before = self._before
+        self._before = busy, total, own
+        ticks = max(total - total_before, 1)
+        return 100 * (busy - busy_before) / ticks, 100 * (own - own_before) / ticks * (os.cpu_count() or 1)
+
+    @staticmethod
+    def _read() -> tuple[float, float, float]:
+        """Ticks: of all cores while busy, of all cores, of this process."""
+        times = os.times()
+        own = (times.user + times.system) * os.sysconf("SC_CLK_TCK")
+        try:
+            fields = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        except OSError:  # not Linux
+            return 0.0, 0.0, own
+        return sum(fields) - fields[3] - fields[4], sum(fields), own  # without idle and waiting for disks
+
+
+def level_db(samples: np.ndarray) -> float | None:
+    """Loudness of a piece of sound in dB of full scale; None in digital silence."""
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
+    return None if power < 1e-12 else 10 * float(np.log10(power))
+
+
+def thumbnails(folder: Path) -> dict[str, bytes]:
+    """Name of each picture file in a folder -> a small JPEG of it; what cannot be read is left out."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        image = cv2.imread(str(path)) if path.suffix.lower() in _SUFFIXES else None
+        if image is not None:
+            side = min(image.shape[:2])
+            top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+            small = cv2.resize(
+                image[top : top + side, left : left + side], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA
+            )
+            found[path.name] = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+    return found
