@@ -34,7 +34,7 @@ from avatar_forcing_ros.web.packets import CameraPicture, pack_speech
 from avatar_forcing_ros.web.server import Server, ServerConfig, Shown
 
 _STATES = {0: "idle", 1: "listening", 2: "speaking", 3: "degraded"}
-_EVENTS = {0: "started", 1: "finished", 2: "interrupted", 3: "stalled"}
+_EVENTS = {0: "started", 1: "finished", 2: "interrupted", 3: "stalled", 4: "refused"}
 _KEY_PAUSE = 12
 """Pictures between two key pictures that somebody asked for."""
 
@@ -115,7 +115,8 @@ class WebNode(ManagedNode[WebConfig]):
     def _happen(self, message: PlaybackEvent) -> None:
         words = _playback(message)
         self.server.tell(words)
-        self._desk.note("speech", f"{words['utterance']}: {words['event']} at {words['position_ms'] / 1000:.2f} s")
+        why = f": {message.reason}" if message.reason else ""
+        self._desk.note("speech", f"{words['utterance']}: {words['event']} at {words['position_ms'] / 1000:.2f} s{why}")
 
     def _encode(self) -> None:
         message = self._pictures.take()
