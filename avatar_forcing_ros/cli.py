@@ -19,9 +19,10 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from avatar_forcing_ros.session.errors import describe
 
 _TERMINATED = 128 + signal.SIGTERM
 
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         debug = "--debug" in arguments
         if debug:
             traceback.print_exc()
-        print(f"avatar-forcing {name}: {_explain(error, debug)}", file=sys.stderr)
+        print(f"avatar-forcing {name}: {describe(error, debug=debug)}", file=sys.stderr)
         return 1
     if args.command is None:
         parser.print_help(sys.stderr)
@@ -100,7 +101,7 @@ def _run(run: Any, args: argparse.Namespace) -> int:
     except Exception as error:
         if args.debug:
             traceback.print_exc()
-        print(f"avatar-forcing {args.command}: {_explain(error, args.debug)}", file=sys.stderr)
+        print(f"avatar-forcing {args.command}: {describe(error, debug=args.debug)}", file=sys.stderr)
         return 1
     ok = result.pop("ok", True)
     if args.json:
@@ -130,31 +131,6 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _explain(error: Exception, debug: bool) -> str:
-    """The error in one line. ValueError and OSError are worded for the user; others say what was being read."""
-    if isinstance(error, ValueError | OSError):
-        return _line(error)
-    file = _file_at_work(error)
-    where = f" at {file}" if file else ""
-    hint = "" if debug else " (--debug shows where in the program)"
-    return f"unexpected {type(error).__name__}{where}: {_line(error)}{hint}"
-
-
-def _file_at_work(error: Exception) -> Path | None:
-    """The file that the innermost function with a file in its hands was busy with."""
-    files = [
-        value
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-        for value in frame.f_locals.values()
-        if isinstance(value, Path) and value.is_file()
-    ]
-    return files[-1] if files else None
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

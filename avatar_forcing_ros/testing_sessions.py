@@ -115,6 +115,9 @@ class VirtualMachine:
         """Keep what is logged."""
         self.errors.append(message)
 
+    def debug(self, message: str) -> None:
+        """Where errors arose is for who reads a log."""
+
     def _keep(self, topic: str, _stamp_ns: int, build: Callable[[], Any]) -> None:
         self.published[topic].append(build())
         self.published_ns[topic].append(self.now_ns)

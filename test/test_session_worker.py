@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +15,13 @@ from avatar_forcing_ros.session.worker import Faults, Mailbox, Worker
 class Log:
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.details: list[str] = []
 
     def error(self, message: str) -> None:
         self.lines.append(message)
+
+    def debug(self, message: str) -> None:
+        self.details.append(message)
 
 
 def test_a_full_mailbox_drops_the_oldest_and_counts_it() -> None:
@@ -95,15 +100,21 @@ def test_another_error_in_between_is_said_at_once() -> None:
     assert log.lines == ["input: dark", "input: loud", "input: dark"]
 
 
-def test_a_mistake_of_ours_keeps_its_traceback_and_one_of_the_user_has_none() -> None:
+def test_a_mistake_of_ours_is_one_line_with_the_file_at_work_and_debugging_shows_where() -> None:
     log = Log()
     faults = Faults(log)
     faults.report("node", OSError("no such file"))
+
+    def read(path: Path) -> None:
+        raise KeyError(f"left of {path.name}\nor right")
+
     try:
-        raise KeyError("left")
+        read(Path(__file__))
     except KeyError as raised:
         faults.report("node", raised)
 
     assert log.lines[0] == "node: no such file"
-    assert "Traceback" in log.lines[1]
-    assert "KeyError" in log.lines[1]
+    assert log.lines[1].startswith(f"node: unexpected KeyError at {__file__}: ") and "\n" not in log.lines[1]
+    assert "--debug" in log.lines[1]
+    assert "Traceback" in log.details[1] and "in read" in log.details[1]
+    assert faults.last == log.lines[1].removeprefix("node: ")

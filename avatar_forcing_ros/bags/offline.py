@@ -21,10 +21,10 @@ from avatar_forcing_ros.bags.watching import watch
 from avatar_forcing_ros.messages import directions, motion
 from avatar_forcing_ros.messages.directions import EXPRESSION, LOOK_AT
 from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.outlet import OutputConfig
 from avatar_forcing_ros.session.session import Session, SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
-from avatar_forcing_ros.session.worker import one_line
 
 _AHEAD = 64
 

@@ -20,7 +20,7 @@ from avatar_forcing_ros.messages.audio import AudioInput, AudioKind, AudioLayout
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import make
-from avatar_forcing_ros.session.worker import one_line
+from avatar_forcing_ros.session.errors import one_line
 
 __all__ = ["AudioInput", "AudioKind", "AudioLayout", "AudioReader", "from_chunk", "installed_kind", "listen_audio"]
 __all__ += ["message_type", "read_pcm"]

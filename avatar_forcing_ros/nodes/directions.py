@@ -23,8 +23,8 @@ from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.msg import Expression
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
+from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.session import Session
-from avatar_forcing_ros.session.worker import one_line
 
 
 def expression_type() -> type:

@@ -23,6 +23,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import LoggingSeverity
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -34,12 +35,15 @@ from avatar_forcing_ros.nodes import params
 from avatar_forcing_ros.nodes.handover import HandingPublisher, Handover
 from avatar_forcing_ros.nodes.links import Links
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
-from avatar_forcing_ros.session.worker import Faults, Worker, describe, one_line
+from avatar_forcing_ros.session.errors import describe, trace
+from avatar_forcing_ros.session.worker import Faults, Worker
 
 Config = TypeVar("Config")
 _EXPECTED = (ValueError, OSError, TypeError, InvalidParameterTypeException, InvalidParameterValueException)
 """What a wrong parameter or file raises."""
 _AUTOSTART = "autostart"
+_debugged = threading.Event()
+"""The command line of this process says `--debug`."""
 _LOOK_S = 0.1
 _SHOW_ON_S = 0.6
 """When what was to be done is done the others go on for so long, that a recording does not end on a syllable."""
@@ -83,6 +87,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def start(self) -> bool:
         """Configure and activate when `autostart` says so; False when a transition was refused."""
+        if _debugged.is_set():  # where errors of callbacks and workers arose is logged at this level
+            self.get_logger().set_level(LoggingSeverity.DEBUG)
         if not self.get_parameter(_AUTOSTART).value:
             return True
         success = TransitionCallbackReturn.SUCCESS
@@ -180,7 +186,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
             response.success = True
         except Exception as error:  # the caller is told, whatever it is
             self.faults.report(name, error)
-            response.message = one_line(error)
+            response.message = describe(error)
         return response
 
     def guard(self, where: str, act: Callable[..., None]) -> Callable[..., None]:
@@ -234,7 +240,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         try:
             action()
         except Exception as error:  # rclpy would swallow it without a word
-            self.get_logger().error(describe(error))
+            self.get_logger().error(describe(error, _EXPECTED))
+            self.get_logger().debug(trace(error))
             if undo is not None:
                 undo.close()
             return TransitionCallbackReturn.FAILURE
@@ -272,18 +279,18 @@ def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
 
 def _said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
     """Whatever goes wrong is said in one line; with `--debug` on the command line also where it arose."""
+    debug = "--debug" in (sys.argv if args is None else args)
+    if debug:
+        _debugged.set()
     try:
         # Our own handlers: rclpy's would invalidate the context at once, under the hands of threads that still publish.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         forward_logging()
         return play()
     except Exception as error:  # the net under everything
-        debug = "--debug" in (sys.argv if args is None else args)
         if debug:
             traceback.print_exc()
-        expected = isinstance(error, _EXPECTED)
-        what = one_line(error) if expected else f"unexpected {type(error).__name__}: {one_line(error)}"
-        print(f"error: {what}{'' if expected or debug else ' (--debug shows where in the program)'}", file=sys.stderr)
+        print(f"error: {describe(error, _EXPECTED, debug)}", file=sys.stderr)
         return 1
     finally:
         rclpy.try_shutdown()

@@ -16,9 +16,9 @@ from avatar_forcing_ros.action import Speak
 from avatar_forcing_ros.nodes.audio_messages import AudioReader
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_time import to_duration
+from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.session import Session
-from avatar_forcing_ros.session.worker import one_line
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 

@@ -26,12 +26,13 @@ from avatar_forcing_ros.avatar import Avatar, GenerationError
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.session.clock import Clock
+from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch, SoundWatch
 from avatar_forcing_ros.session.outbox import Epoch, Outbox
 from avatar_forcing_ros.session.outlet import Mood, Outlet, OutputConfig, Picture, Provenance, Shown, mood_of
 from avatar_forcing_ros.session.quality import QualityLadder
 from avatar_forcing_ros.session.stage import Lease
-from avatar_forcing_ros.session.worker import Mailbox, one_line
+from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import (
     FOR_EVER_NS,
     MILLISECOND,

@@ -9,19 +9,24 @@ items are dropped and counted: real time wants the newest.
 from __future__ import annotations
 
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
+
+from avatar_forcing_ros.session.errors import describe, trace
 
 Item = TypeVar("Item")
 
 
 class ErrorLog(Protocol):
-    """The one thing a worker asks of a logger; rclpy's and Python's both have it."""
+    """What a worker asks of a logger; rclpy's and Python's both have it."""
 
     def error(self, message: str) -> object:
         """Report one error."""
+        ...
+
+    def debug(self, message: str) -> object:
+        """Say where in the program it arose."""
         ...
 
 
@@ -84,8 +89,8 @@ class Faults:
         self.last = ""
 
     def report(self, where: str, error: Exception) -> None:
-        """Count one error and perhaps log it."""
-        line = one_line(error)
+        """Count one error and perhaps log it, in one line, and for who debugs also where it arose."""
+        line = describe(error)
         with self._lock:
             self.count += 1
             self.repeats = self.repeats + 1 if line == self.last else 1
@@ -93,7 +98,8 @@ class Faults:
             repeats = self.repeats
         if str(repeats).strip("0") == "1":
             times = f" ({repeats} times)" if repeats > 1 else ""
-            self._log.error(f"{where}: {describe(error)}{times}")
+            self._log.error(f"{where}: {line}{times}")
+            self._log.debug(trace(error))
 
 
 class Worker:
@@ -142,16 +148,3 @@ class Worker:
             self._faults.report(self._thread.name, error)
             if self._faults.repeats > 1:
                 self._stopping.wait(0.02)  # a turn that fails at once must not take a whole core
-
-
-def one_line(error: BaseException) -> str:
-    """An error as one line for a person."""
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
-
-
-def describe(error: BaseException) -> str:
-    """A user's mistake in one line; anything else with its traceback, for it is ours."""
-    if isinstance(error, (ValueError, OSError)):
-        return one_line(error)
-    return "".join(traceback.format_exception(error)).strip()

@@ -47,6 +47,9 @@ class Log:
         """Keep a line."""
         self.lines.append(message)
 
+    def debug(self, message: str) -> None:
+        """Where it arose is not kept."""
+
 
 class KioskStage:
     """A `Server` and who it belongs to. Leaving the context ends it.

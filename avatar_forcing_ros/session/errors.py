@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Errors in words: a user's mistake as it was worded for them, anything else with the file that was at work."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+
+_DEBUG = "--debug"
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line for a person."""
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def describe(error: BaseException, expected: tuple[type[BaseException], ...] = (), debug: bool = False) -> str:
+    """An error in one line; what nobody expected says what it is, what was being read, and how to learn more.
+
+    Args:
+        error: ValueError and OSError are worded for the user.
+        expected: others that are.
+        debug: it is already shown where it arose.
+    """
+    if isinstance(error, (ValueError, OSError, *expected)):
+        return one_line(error)
+    file = file_at_work(error)
+    where = f" at {file}" if file else ""
+    hint = "" if debug else f" ({_DEBUG} shows where in the program)"
+    return f"unexpected {type(error).__name__}{where}: {one_line(error)}{hint}"
+
+
+def file_at_work(error: BaseException) -> Path | None:
+    """The file that the innermost function with a file in its hands was busy with."""
+    files = [
+        value
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        for value in frame.f_locals.values()
+        if isinstance(value, Path) and os.path.isfile(value)  # noqa: PTH113 (never raises)
+    ]
+    return files[-1] if files else None
+
+
+def trace(error: BaseException) -> str:
+    """Where in the program it arose, in many lines."""
+    return "".join(traceback.format_exception(error)).strip()
