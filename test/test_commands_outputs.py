@@ -203,7 +203,8 @@ def test_the_split_bag_without_metadata_plays_like_the_one_with_it(shared: Path,
         topics = set(reader.topics)
         told = [(m.topic, m.time_ns, m.data) for m in without.messages(topics)]
         assert told == [(m.topic, m.time_ns, m.data) for m in reader.messages(topics)]
-        assert without.damage.startswith("metadata.yaml is missing") and not reader.damage
+        assert without.remark.startswith("metadata.yaml is missing") and not reader.remark
+        assert not without.damage and not reader.damage
     times = [time_ns for _, time_ns, _ in told]
     assert times == sorted(times)
     assert sum("image" in topic for topic, _, _ in told) == 120

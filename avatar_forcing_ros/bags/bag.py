@@ -21,7 +21,7 @@ from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from avatar_forcing_ros.bags.bag_types import BagTypes
-from avatar_forcing_ros.bags.mending import mend
+from avatar_forcing_ros.bags.mending import mend, unpack, unpacked_message
 from avatar_forcing_ros.media import making_folder
 
 Storage = Literal["sqlite3", "mcap"]
@@ -51,7 +51,8 @@ class BagReader:
         types: the classes of its messages.
         topics: topic -> type of what can be read.
         unknown: topic -> type of what cannot be read, since neither the bag nor we know the type.
-        damage: what is wrong with the bag, or empty; complete once its messages were read.
+        damage: what is lost of the bag, or empty; complete once its messages were read.
+        remark: what was mended without a loss, or empty.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,7 +61,7 @@ class BagReader:
         Raises:
             BagError: there is no bag, or nothing of it can be read.
         """
-        self.path, self.types, self.damage = path, BagTypes(), ""
+        self.path, self.types, self.damage, self.remark = path, BagTypes(), "", ""
         self._stack = ExitStack()
         self._readers = self._open()
         known = {id(c): self.types.knows(c) for reader in self._readers for c in reader.connections}
@@ -94,10 +95,11 @@ class BagReader:
         while True:
             try:
                 connection, time_ns, data = next(messages)
+                data = unpacked_message(data)
             except StopIteration:
                 return
             except Exception as error:  # rosbags lets through what its parts raise at a broken place
-                self.damage = f"{reader.path.name} ends early: {_line(error)}"
+                self._lose(f"{reader.path.name} ends early: {_line(error)}")
                 return
             yield BagMessage(connection.topic, connection.msgtype, time_ns, data)
 
@@ -109,7 +111,8 @@ class BagReader:
         except Exception as error:  # rosbags lets through what its parts raise at a broken place
             self.damage = _line(error)
         if self.path.is_dir() and not (self.path / "metadata.yaml").exists():
-            self.damage = "metadata.yaml is missing (a recorder that died?)"
+            self.damage = ""
+            self.remark = "metadata.yaml is missing (a recorder that died?), its files were read in the order of time"
         return self._open_files()
 
     def _open_files(self) -> list[Reader]:
@@ -117,14 +120,22 @@ class BagReader:
         files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
         readers = {file: reader for file in files if (reader := self._open_file(file))}
         if not readers:
-            raise BagError(f"{self.path}: expected a bag of rosbag2 (sqlite3 or mcap), got: {self.damage}")
+            got = self.damage or self.remark
+            raise BagError(f"{self.path}: expected a bag of rosbag2 (sqlite3 or mcap), got: {got}")
         lost = [file.name for file in files if file not in readers and _PIECES & set(file.suffixes)]
         if lost:
-            self.damage = f"{self.damage}; nothing can be read of {', '.join(lost)}"
+            self._lose(f"nothing can be read of {', '.join(lost)}")
         return sorted(readers.values(), key=lambda reader: reader.start_time)
 
     def _open_file(self, file: Path) -> Reader | None:
-        return self._attempt(lambda: file) or self._attempt(lambda: mend(file, self._stack))
+        if reader := self._attempt(lambda: file) or self._attempt(lambda: unpack(file, self._stack)):
+            return reader
+        if reader := self._attempt(lambda: mend(file, self._stack)):
+            self._lose(f"{file.name} was cut, or not finished")
+        return reader
+
+    def _lose(self, what: str) -> None:
+        self.damage = f"{self.damage}; {what}" if self.damage else what
 
     def _attempt(self, openable: Callable[[], Path]) -> Reader | None:
         try:

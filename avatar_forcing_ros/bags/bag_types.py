@@ -20,6 +20,15 @@ _AUDIO_COMMON = {
     "AudioInfo": "uint8 channels\nuint32 sample_rate\nstring sample_format\nuint32 bitrate\nstring coding_format",
 }
 """Of the audio_common_msgs that is released with ROS; recorders of old keep no definitions."""
+_OTHER_AUDIO_COMMON = {
+    "AudioData": (
+        "float32[] float32_data\nint32[] int32_data\nint16[] int16_data\nint8[] int8_data\nuint8[] uint8_data"
+    ),
+    "AudioInfo": "int32 format\nint32 channels\nint32 rate\nint32 chunk",
+    "Audio": "audio_common_msgs/AudioData audio_data\naudio_common_msgs/AudioInfo info",
+    "AudioStamped": "std_msgs/Header header\naudio_common_msgs/Audio audio",
+}
+"""Of the other package of that name, version 4; a bag has messages of one of the two."""
 _HRI = "hri_msgs/msg/Expression"
 _DTYPES = {"byte": "uint8", "octet": "uint8", "char": "uint8"}
 _ZEROS: dict[str, Any] = {"string": "", "bool": False, "float32": 0.0, "float64": 0.0}
@@ -88,6 +97,11 @@ class BagTypes:
 
     def _define_audio_common(self, name: str) -> None:
         package, _, kind = name.partition("/msg/")
+        if package == "audio_common_msgs" and kind in ("Audio", "AudioStamped"):
+            texts = {f"{package}/msg/{other}": text for other, text in _OTHER_AUDIO_COMMON.items()}
+            if not texts.keys() & self._store.types.keys():
+                for other, text in texts.items():
+                    self._store.register(get_types_from_msg(text, other))
         if package != "audio_common_msgs" or kind not in _AUDIO_COMMON:
             return
         if kind == "AudioDataStamped":

@@ -54,6 +54,38 @@ def mend(file: Path, stack: ExitStack) -> Path:
     return copy
 
 
+def unpack(file: Path, stack: ExitStack) -> Path:
+    """The content of a file that was compressed as a whole; it goes when the stack is closed.
+
+    Raises:
+        ValueError: it is not compressed, or not to its end.
+    """
+    with file.open("rb") as source:
+        if not source.read(16).startswith(_ZSTD_MAGIC):
+            raise ValueError(f"{file.name} is not compressed")
+    unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory())) / file.stem
+    try:
+        with zstd.open(file, "rb") as source, unpacked.open("wb") as target:
+            shutil.copyfileobj(source, target)
+    except (zstd.ZstdError, EOFError):
+        raise ValueError(f"{file.name} was cut") from None
+    return unpacked
+
+
+def unpacked_message(data: bytes) -> bytes:
+    """The bytes of a message that a recorder compressed by itself; others as they are: none begins like that.
+
+    Raises:
+        ValueError: it is compressed, and damaged.
+    """
+    if bytes(data[: len(_ZSTD_MAGIC)]) != _ZSTD_MAGIC:
+        return data
+    try:
+        return zstd.decompress(data)
+    except zstd.ZstdError as error:
+        raise ValueError(f"a compressed message cannot be read: {error}") from None
+
+
 def _unpacked(file: Path, folder: Path) -> Path:
     """The content of a file that was compressed as a whole, up to where it ends."""
     unpacked = folder / file.stem

@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         seconds = time.perf_counter() - began
     length = (found.closes_ns - found.opens_ns) / NANOSECONDS
     lost = losses(found, result)
-    _say(args, found, result, f"{length:.1f} s in {seconds:.1f} s, {length / seconds:.1f} times real time")
+    speed = f"{length:.1f} s in {seconds:.1f} s, {length / seconds:.1f} times real time"
+    _say(args, found, result, source.remark, speed)
     for share, text in lost:
         allowed = share <= MOST_LOST or args.allow_losses
         print(text if allowed else f"{text}: more than a tenth is an error; --allow-losses accepts it")
@@ -86,6 +87,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "refused": dict(result.refused),
         "counters": result.counters,
         "damage": result.damage,
+        "remark": source.remark,
     }
 
 
@@ -115,7 +117,7 @@ def _remapping(text: str) -> tuple[str, str]:
     return name.strip("/"), topic
 
 
-def _say(args: argparse.Namespace, found: Survey, result: Replayed, speed: str) -> None:
+def _say(args: argparse.Namespace, found: Survey, result: Replayed, remark: str, speed: str) -> None:
     """What a person wants to know, above the JSON."""
     print(f"{args.bag_out}: {result.frames} frames, {speed}")
     print(f"sha256 of pictures and stamps: {result.sha256}")
@@ -128,5 +130,7 @@ def _say(args: argparse.Namespace, found: Survey, result: Replayed, speed: str) 
         )
     for name, count in result.refused.items():
         print(f"refused {name}: {count} messages, the first because: {result.reasons[name]}")
+    if remark:
+        print(f"{args.bag_in}: {remark}")
     if result.damage:
         print(f"the bag is damaged, what could be read was replayed: {result.damage}")

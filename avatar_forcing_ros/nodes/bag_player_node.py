@@ -76,6 +76,8 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
             raise ValueError("bag must be the folder of a bag, got nothing")
         self._bag = undo.enter_context(BagReader(Path(self.config.bag).expanduser()))
         self._found = inputs.survey(self._bag, camera=self.config.camera)
+        if self._bag.remark:
+            self.get_logger().info(self._bag.remark)
         if self._found.damage:
             self.get_logger().warning(f"the bag is damaged, what can be read is played: {self._found.damage}")
 
