@@ -4,7 +4,8 @@
 #   make kiosk   the avatar in a browser, with this computer's camera and microphone; prints the address
 #   make test    every test, ROS nodes included
 #   make check   style, types, spelling
-#   make resolve whether each promised Python and processor can have what is required (asks the package index; minutes)
+#   make resolve whether each promised Python and processor can have what is required, and whether the locked list is
+#                current (asks the package index; minutes)
 #   make dist    wheel and sdist in out/dist, tried in an empty environment
 #   make bench   the figures of the README; the last line is JSON
 #   make train   the bundled model from nothing
@@ -78,6 +79,7 @@ check: setup
 resolve: setup
 	@$(pip_install) 'uv>=0.8,<1'
 	requirements/resolves.sh $(BIN)/uv
+	requirements/lock.sh $(BIN)/uv check
 
 dist: setup
 	tools/dist.sh $(abspath $(BIN)/python)

@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = "avatar_forcing_ros"
@@ -28,6 +29,9 @@ DISTRIBUTIONS |= {
 OPTIONAL = {"sounddevice", "triton", "tkinter", "transformers", "audio_common_msgs", "cv_bridge"}
 
 
+LOCKED = REPOSITORY / "requirements" / "locked.txt"
+
+
 def read(path: str) -> str:
     return (REPOSITORY / path).read_text(encoding="utf-8")
 
@@ -35,7 +39,7 @@ def read(path: str) -> str:
 def requirements() -> dict[str, str]:
     """Distribution -> the whole requirement, over all requirement files."""
     found = {}
-    for file in (REPOSITORY / "requirements").glob("*.txt"):
+    for file in set((REPOSITORY / "requirements").glob("*.txt")) - {LOCKED}:
         for line in read(f"requirements/{file.name}").splitlines():
             if requirement := line.split("#")[0].strip():
                 name = re.split(r"[\[<>=]", requirement)[0]
@@ -148,6 +152,21 @@ def test_messages_are_built_from_these_files() -> None:
         lines = [line.split("#")[0].split() for line in file.read_text(encoding="utf-8").splitlines()]
         fields = [words[1] for words in lines if len(words) == 2 and "=" not in words[1]]
         assert list(getattr(messages, file.stem).get_fields_and_field_types()) == fields
+
+
+def test_the_locked_list_has_every_requirement_in_its_range_and_every_file_by_its_hash() -> None:
+    """If this fails: requirements/lock.sh (see docs/development.md)"""
+    entries = re.split(r"\n(?=\S)", LOCKED.read_text(encoding="utf-8").strip())[1:]
+    assert all(re.fullmatch(r"[^ ]+==[^ ]+( ; [^\\]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+", e) for e in entries)
+    pinned: dict[str, list[str]] = {}
+    for entry in entries:
+        name, version = entry.split(" ")[0].split("==")
+        pinned.setdefault(name, []).append(version)
+    for line in read("requirements/runtime.txt").splitlines():
+        if line.split("#")[0].strip():
+            wanted = Requirement(line.split("#")[0].strip())
+            versions = pinned[wanted.name.lower()]
+            assert all(wanted.specifier.contains(version) for version in versions), line
 
 
 def test_every_program_file_says_its_licence() -> None:

@@ -23,9 +23,18 @@ LEAST_READABLE_PX = 11
 LEAST_PX, MOST_LETTERS = 14, 200
 MOST_SHARE = 0.92
 """Of a picture's width, that the label may take; of its height it may take half."""
-_PLATE, _INK = (16, 16, 16), (255, 255, 255)
+_Colour = tuple[int, int, int]
+_PLATE, _RED, _INK = (16, 16, 16), (150, 0, 0), (255, 255, 255)
 _OPACITY = 0.72
 _FINER = 4
+_OPPOSITE: dict[Place, Place] = {
+    "bottom_left": "top_right",
+    "bottom": "top",
+    "bottom_right": "top_left",
+    "top_left": "bottom_right",
+    "top": "bottom",
+    "top_right": "bottom_left",
+}
 _OTHERS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf")  # where this machine's fonts lie, Pillow knows
 
 
@@ -39,6 +48,7 @@ class LabelConfig:
         place: where in the picture.
         share: height of its letters by the side of the picture; they are at least 14 pixels high where that fits.
         font: file of a TrueType or OpenType font; empty takes Pillow's own, or DejaVu Sans for letters that it lacks.
+        recording: words of a second one in red, while somebody records what camera and microphone bring.
     """
 
     shown: bool = True
@@ -46,12 +56,14 @@ class LabelConfig:
     place: Place = "bottom_left"
     share: float = field(default=0.055, metadata={"range": (0.03, 0.2)})
     font: str = ""
+    recording: str = "Recording"
 
     def __post_init__(self) -> None:
-        if self.shown and not self.text.strip():
-            raise ValueError("label.text must say something while the label is shown, got nothing")
-        if len(self.text) > MOST_LETTERS:
-            raise ValueError(f"label.text must have at most {MOST_LETTERS} letters, got {len(self.text)}")
+        for name, text in (("text", self.text), ("recording", self.recording)):
+            if self.shown and not text.strip():
+                raise ValueError(f"label.{name} must say something while the label is shown, got nothing")
+            if len(text) > MOST_LETTERS:
+                raise ValueError(f"label.{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
 
 
 class Label:
@@ -63,16 +75,19 @@ class Label:
 
     Attributes:
         remark: why it cannot be read, in one line, or empty.
+        recording: somebody records; the pictures say so, too, also where the label itself is not shown.
 
     Raises:
         ValueError: the font cannot be opened, or lacks letters of the text.
     """
 
     def __init__(self, config: LabelConfig, side: int) -> None:
-        self.remark = ""
+        self.remark, self.recording = "", False
         self._patch: _Patch | None = None
+        opposite = _OPPOSITE[config.place]
+        self._red, _ = _drawn(config, config.recording or "Recording", opposite, _RED, side)
         if config.shown:
-            self._patch, letters_px = _drawn(config, side)
+            self._patch, letters_px = _drawn(config, config.text, config.place, _PLATE, side)
             if letters_px < LEAST_READABLE_PX:
                 self.remark = (
                     f"the label {config.text!r} has letters of {letters_px} pixels on pictures of {side}: expected "
@@ -83,6 +98,8 @@ class Label:
         """The picture, (S, S, 3) uint8, with the label laid over it in place."""
         if self._patch is not None:
             self._patch.lay_over(picture)
+        if self.recording:
+            self._red.lay_over(picture)
         return picture
 
 
@@ -103,17 +120,17 @@ class _Patch:
         part[...] = mixed
 
 
-def _drawn(config: LabelConfig, side: int) -> tuple[_Patch, int]:
-    """The label and the size of its letters."""
-    letters_px, file = max(LEAST_PX, round(config.share * side)), _font_file(config.font, config.text)
+def _drawn(config: LabelConfig, text: str, place: Place, colour: _Colour, side: int) -> tuple[_Patch, int]:
+    """A label and the size of its letters."""
+    letters_px, file = max(LEAST_PX, round(config.share * side)), _font_file(config.font, text)
     while True:
         font = _font(file, letters_px)
-        lines = _wrapped(config.text, font, MOST_SHARE * side - letters_px)
-        plate = _plate(lines, font, letters_px)
+        lines = _wrapped(text, font, MOST_SHARE * side - letters_px)
+        plate = _plate(lines, font, letters_px, colour)
         if letters_px <= 1 or (plate.width <= MOST_SHARE * side and plate.height <= side / 2):
             break
         letters_px -= 1
-    return _placed(plate, config.place, side), letters_px
+    return _placed(plate, place, side), letters_px
 
 
 def _font_file(path: str, text: str) -> str:
@@ -170,7 +187,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]
     return lines
 
 
-def _plate(lines: list[str], font: ImageFont.FreeTypeFont, letters_px: int) -> Image.Image:
+def _plate(lines: list[str], font: ImageFont.FreeTypeFont, letters_px: int, colour: _Colour) -> Image.Image:
     """A dark plate with the lines on it; its alpha is what covers the picture."""
     margin, line_px = round(0.45 * letters_px), round(1.25 * letters_px)
     width = int(max(font.getlength(line) for line in lines)) + 1 + 2 * margin
@@ -179,7 +196,7 @@ def _plate(lines: list[str], font: ImageFont.FreeTypeFont, letters_px: int) -> I
     ImageDraw.Draw(shape).rounded_rectangle(
         (0, 0, width * _FINER - 1, height * _FINER - 1), 0.3 * letters_px * _FINER, fill=round(255 * _OPACITY)
     )
-    plate = Image.new("RGBA", (width, height), (*_PLATE, 0))
+    plate = Image.new("RGBA", (width, height), (*colour, 0))
     plate.putalpha(shape.resize(plate.size, Image.Resampling.BOX))
     ink = Image.new("RGBA", plate.size, (*_INK, 0))
     draw = ImageDraw.Draw(ink)

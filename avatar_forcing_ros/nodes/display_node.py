@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import cv2
 from sensor_msgs.msg import Image
+from std_msgs.msg import Bool
 
 from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig
 from avatar_forcing_ros.devices.playback import VOICE_EARLY_MS, VOICE_LATE_MS, PlaybackConfig, VoicePlayback
@@ -22,6 +23,7 @@ from avatar_forcing_ros.nodes.audio_messages import AudioInput, AudioReader, lis
 from avatar_forcing_ros.nodes.conversions import to_rgb
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.recording_notice import RECORDING
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.stream.grid import SAMPLE_RATE
@@ -35,6 +37,7 @@ class DisplayConfig:
 
     Attributes:
         output: mp4 file to record to; empty records nothing.
+        announce: say on `recording` that it records, so that the avatar's pictures tell whoever stands before them.
         window: "auto" opens one where there is a screen and nothing is recorded.
         speaker: play the avatar's voice on this machine's loudspeaker.
         playback: how the loudspeaker keeps the voice with the pictures.
@@ -43,6 +46,7 @@ class DisplayConfig:
     """
 
     output: str = ""
+    announce: bool = True
     window: Literal["auto", "yes", "no"] = "auto"
     speaker: bool = False
     playback: PlaybackConfig = field(default_factory=PlaybackConfig)
@@ -72,6 +76,8 @@ class DisplayNode(ManagedNode[DisplayConfig]):
         if self.config.output:
             self._recorder = Recorder(Path(self.config.output).expanduser(), self.config.recording)
             undo.callback(self._finish_recording)
+            if self.config.announce:
+                self.advertise(Bool, RECORDING, qos.LATCHED).publish(Bool(data=True))
         if wants_window:
             self._todo.put(self._open_window)
         self.work("display", self._turn, self._todo.close)

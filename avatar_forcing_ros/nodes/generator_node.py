@@ -27,6 +27,7 @@ from avatar_forcing_ros.nodes.directions import Directions
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.motion_messages import to_sample
+from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import RosOutlet, publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
@@ -132,6 +133,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._ended: Consent | None = None
         self._ending: Mailbox[PortraitFile] = Mailbox()
         self.work("consent", self._leave_portrait, self._ending.close)
+        self._recording = RecordingNotice(self, self._avatar.label)
         self._listen()
         self._directions = Directions(self, self._session, self._bundle.space, output.frame_id, undo)
         speak = SpeakAction(self, self._session)
@@ -231,7 +233,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         fps = (shown - self._shown_before) / elapsed_s if elapsed_s > 0 else 0.0
         self._asked_ns, self._shown_before = now_ns, shown
         values = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
-        values |= {"faults": self.faults.count, "last_fault": self.faults.last}
+        values |= {"recording": self._recording.look(), "faults": self.faults.count, "last_fault": self.faults.last}
         alone = "nothing is heard of the understudy: nobody steps in when this node dies" * self._lease.is_alone
         parts = {**self._session.complaints(), "directions": self._directions.complaint, "understudy": alone}
         parts["portrait"] = self._portrait_complaint()

@@ -35,6 +35,7 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.messenger import Messenger
+from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
 from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
@@ -137,6 +138,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._messenger = Messenger(self, "messages")
         self._set_portrait = self.create_client(SetPortrait, "generator/set_portrait")
         undo.callback(self.destroy_client, self._set_portrait)
+        self._recording = RecordingNotice(self, self._label)
         self.listen(LeadingRole, "stage/leader", self._hear_leader, qos.STREAM)
         self.listen(PlaybackEvent, "avatar/playback", self._hear_playback, qos.STREAM)
         self.listen(AudioChunk, "avatar/speech", self._hear_spoken, qos.STREAM)
@@ -400,6 +402,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             "entries_in_10_minutes": often,
             "killed": self._stopped,
             "silent_nodes": " ".join(silent),
+            "recording": self._recording.look(),
             "faults": self.faults.count,
             "last_fault": self.faults.last,
         }
