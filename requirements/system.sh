@@ -6,7 +6,7 @@
 #
 #   requirements/system.sh setup     compiler, Python with headers and venv
 #   requirements/system.sh train     espeak-ng, whose speech the simulated conversations speak
-#   requirements/system.sh test      the same, and Chromium, in which the kiosk is tested; without the right to install it the tests that need it are skipped
+#   requirements/system.sh test      the same, strace, which watches what a run writes, and Chromium, in which the kiosk is tested; without the right to install it the tests that need it are skipped
 set -euo pipefail
 python=${PYTHON:-python3}
 
@@ -50,7 +50,7 @@ word=${1:?"expected setup, train or test"}
 case $word in
   setup) check_architecture; check_distribution; check_python && need gcc command -v gcc && need g++ command -v g++ ;;
   train) need espeak-ng command -v espeak-ng ;;
-  test) need espeak-ng command -v espeak-ng && need chromium has_chromium ;;
+  test) need espeak-ng command -v espeak-ng && need strace command -v strace && need chromium has_chromium ;;
   *) echo "expected setup, train or test, got $word" >&2 && exit 2 ;;
 esac
 [ ${#missing[@]} -eq 0 ] && exit 0

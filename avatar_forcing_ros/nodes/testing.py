@@ -100,13 +100,18 @@ class TestGraph:
         self._executor.add_node(node)
 
     def listen(self, message_type: type, topic: str, latched: bool = False) -> list[Any]:
-        """A list that fills with the messages of a topic."""
+        """A list that fills with the messages of a topic, once there is a publisher."""
+        heard = self.listen_to_come(message_type, topic, latched)
+        self.spin_until(lambda: self.node.count_publishers(topic) > 0)
+        self.spin(0.1)  # the publisher learns of us a little later than we of it
+        return heard
+
+    def listen_to_come(self, message_type: type, topic: str, latched: bool = False) -> list[Any]:
+        """The same, of a topic whose publisher is yet to come."""
         heard: list[Any] = []
         durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
         qos = QoSProfile(depth=1000, durability=durability)
         self.node.create_subscription(message_type, topic, heard.append, qos)
-        self.spin_until(lambda: self.node.count_publishers(topic) > 0)
-        self.spin(0.1)  # the publisher learns of us a little later than we of it
         return heard
 
     def send(self, message_type: type, topic: str, *messages: Any) -> None:
