@@ -18,6 +18,7 @@ from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.metrics.laughs import FRAME_RATE, LAUGH_ANSWERED_S, laughed_lately
 from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
@@ -110,8 +111,19 @@ class Senses:
         )
 
     def silent(self, frames: range) -> NDArray[np.bool_]:
-        """(T,) frames in which the avatar itself says nothing."""
-        return self._voice.read(frames).mean(axis=-1) < SILENT_MEAN
+        """(T,) frames in which the avatar itself says nothing, and nothing makes it laugh."""
+        return (self._voice.read(frames).mean(axis=-1) < SILENT_MEAN) & ~self._user_laughed(frames)
+
+    def _user_laughed(self, frames: range) -> NDArray[np.bool_]:
+        """(T,) whether the user has laughed shortly before; never where motion has no names for it."""
+        names = tuple(self._bundle.space.names)
+        if "smile" not in names or "jaw_open" not in names:
+            return np.zeros(len(frames), np.bool_)
+        before = round(LAUGH_ANSWERED_S * FRAME_RATE)
+        window = self.seen(range(frames.start - before, frames.stop))
+        face = self._bundle.space.expand_user(window.latents) * window.valid[:, None]
+        smile, jaw = (face[:, names.index(name)] for name in ("smile", "jaw_open"))
+        return laughed_lately(smile, jaw, LAUGH_ANSWERED_S)[before:]
 
     def seen(self, frames: range) -> MotionWindow:
         """The user's motion at the condition positions of frames."""

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMel
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.metrics.laughs import LAUGH_ANSWERED_S, laughed_lately
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator
@@ -103,14 +105,26 @@ def stream_motion(
     rest = reference[:, None].expand(-1, past, -1).contiguous()
     state = generator.prime(rest, conditions.slice(0, past), reference)
     shape = (len(reference), block, sizes.motion_size)
+    laughed = _user_laughed(heard, clips)
     made: list[Tensor] = []
     for number, start in enumerate(range(past, conditions.frames - block + 1, block)):
         window = conditions.slice(start - offset, start + block)
         said = heard.avatar_features[:, start - past : start - past + block]
-        silent = torch.from_numpy(np.asarray(said, np.float32).mean(axis=-1) < SILENT_MEAN)
+        silent = np.asarray(said, np.float32).mean(axis=-1) < SILENT_MEAN
+        silent &= ~laughed[:, start - past : start - past + block]
         noise = torch.from_numpy(block_noise(seed, 0, number, shape))
-        made.append(generator.generate(state, window, noise, silent))
+        made.append(generator.generate(state, window, noise, torch.from_numpy(silent)))
     return scale.denormalize(torch.cat(made, dim=1).cpu().numpy())
+
+
+def _user_laughed(heard: Heard, clips: ClipConfig) -> NDArray[np.bool_]:
+    """(C, T) whether the user has laughed lately, as `Senses.silent` asks; never where motion has no names."""
+    motion = heard.user_motion * heard.user_valid[..., None]
+    if motion.shape[-1] != len(NAMES):
+        return np.zeros(motion.shape[:2], np.bool_)
+    seen = _delayed(motion, clips.motion_delay, 0.0)[:, : -clips.motion_delay]
+    smile, jaw = seen[..., INDEX["smile"]], seen[..., INDEX["jaw_open"]]
+    return np.stack([laughed_lately(*curves, LAUGH_ANSWERED_S) for curves in zip(smile, jaw, strict=True)])
 
 
 def generated(
