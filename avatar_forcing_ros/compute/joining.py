@@ -1,0 +1,103 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of several threads done together: a GPU does eight alike in hardly more time than one.
+
+Whoever comes first does the jobs of all who have come, and gives each its own. What comes while it is at work is done
+together after that; so groups form by themselves when there is much to do, and nobody waits when there is not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass
+class _Ticket(Generic[Job, Result]):
+    """A job that somebody waits for."""
+
+    job: Job
+    result: Result | None = None
+    error: Exception | None = None
+    done: bool = False
+
+
+class Joined(Generic[Job, Result]):
+    """Does jobs; may be called from any thread.
+
+    Args:
+        act: does several jobs and gives the result of each, in order.
+        most: jobs done together at most.
+        patience_s: how long the first of a group waits for the other users' jobs.
+
+    Attributes:
+        users: who may have a job; one alone waits for nobody.
+    """
+
+    def __init__(self, act: Callable[[list[Job]], list[Result]], most: int, patience_s: float = 0.0) -> None:
+        if most < 1:
+            raise ValueError(f"most must be at least 1, got {most}")
+        self.users = 1
+        self._act, self._most, self._patience_s = act, most, patience_s
+        self._waiting: list[_Ticket[Job, Result]] = []
+        self._changed = threading.Condition()
+        self._busy = False
+
+    def __call__(self, job: Job) -> Result:
+        """Do a job, perhaps with those of others.
+
+        Raises:
+            Exception: what `act` raises when it does this job alone; a group that fails is done again one by one, so
+                that a job that cannot be done fails nobody else's.
+        """
+        ticket: _Ticket[Job, Result] = _Ticket(job)
+        with self._changed:
+            self._waiting.append(ticket)
+            self._changed.notify_all()
+        while not ticket.done:
+            group = self._lead(ticket)
+            try:
+                self._perform(group)
+            finally:
+                if group:
+                    self._resign()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result  # type: ignore[return-value]
+
+    def _lead(self, ticket: _Ticket[Job, Result]) -> list[_Ticket[Job, Result]]:
+        """Wait until a job is done, or nobody is at work: then the jobs that are to be done by the caller."""
+        with self._changed:
+            self._changed.wait_for(lambda: ticket.done or not self._busy)
+            if ticket.done:
+                return []
+            self._busy = True
+            enough = min(self._most, self.users)
+            if self._patience_s and len(self._waiting) < enough:
+                self._changed.wait_for(lambda: len(self._waiting) >= enough, self._patience_s)
+            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            return group
+
+    def _resign(self) -> None:
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+
+    def _perform(self, group: list[_Ticket[Job, Result]]) -> None:
+        if not group:
+            return
+        try:
+            results = self._act([ticket.job for ticket in group])
+            for ticket, result in zip(group, results, strict=True):
+                ticket.result, ticket.done = result, True
+        except Exception as error:
+            if len(group) > 1:
+                for ticket in group:
+                    self._perform([ticket])
+            else:
+                group[0].error, group[0].done = error, True

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks of several conversations that are due within moments of each other, drawn as one batch.
+
+Each conversation keeps its own state, noise and conditions, and gets what it would get alone, up to the rounding of
+sums whose order depends on the size of a batch: 1e-6 in float32, 1e-2 in bfloat16.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from avatar_forcing_ros.compute.joining import Joined
+from avatar_forcing_ros.network.cache import KeysValues, KVCache
+from avatar_forcing_ros.network.conditions import Conditions
+from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.stream.block_generator import BlockGenerator
+from avatar_forcing_ros.stream.state import GeneratorState
+
+MOST = 32
+"""Conversations whose blocks are drawn together at most."""
+PATIENCE_S = 0.003
+"""How long a block waits for others that are due, where there are others: less than one costs alone."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What one conversation wants; see `BlockGenerator.generate`."""
+
+    state: GeneratorState
+    conditions: Conditions
+    noise: Tensor
+    silent: Tensor | None
+
+
+class JointGenerator:
+    """Stands in for a `BlockGenerator`; may be called from several threads, each for a conversation of its own.
+
+    Args:
+        generator: draws.
+        pads: fill batches up to powers of two, so that few programs are recorded.
+    """
+
+    def __init__(self, generator: BlockGenerator, pads: bool = False) -> None:
+        self._generator, self._pads = generator, pads
+        self._joined: Joined[_Block, Tensor] = Joined(self._draw, MOST, PATIENCE_S)
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def network(self) -> AvatarForcingNetwork:
+        """What it draws with."""
+        return self._generator.network
+
+    @property
+    def users(self) -> int:
+        """Conversations that there are."""
+        return self._joined.users
+
+    @users.setter
+    def users(self, count: int) -> None:
+        self._joined.users = count
+
+    def prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
+        """See `BlockGenerator.prime`; of one conversation."""
+        with self._one_at_a_time:
+            return self._generator.prime(history, conditions, reference)
+
+    def generate(
+        self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None = None
+    ) -> Tensor:
+        """See `BlockGenerator.generate`; of one conversation."""
+        return self._joined(_Block(state, conditions, noise, silent))
+
+    def warm_up(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> None:
+        """Draw a block for every number of conversations that there may be; nothing is changed by it."""
+        for count in sorted({self._size(users) for users in range(1, min(self.users, MOST) + 1)}):
+            self._draw([_Block(state.snapshot(), conditions, noise, silent)] * count)
+
+    def _size(self, count: int) -> int:
+        """How large a batch is made for so many."""
+        return 1 << (count - 1).bit_length() if self._pads else count
+
+    @torch.inference_mode()
+    def _draw(self, blocks: list[_Block]) -> list[Tensor]:
+        """The blocks' motion; their states move past it, all or none of them."""
+        apart = [[block for block in blocks if (block.silent is None) == unknown] for unknown in (False, True)]
+        if all(apart):
+            drawn = {id(block): motion for part in apart for block, motion in zip(part, self._draw(part), strict=True)}
+            return [drawn[id(block)] for block in blocks]
+        with self._one_at_a_time:
+            if len(blocks) == 1:
+                block = blocks[0]
+                return [self._generator.generate(block.state, block.conditions, block.noise, block.silent)]
+            return self._draw_joined(blocks, [*blocks, *[blocks[0]] * (self._size(len(blocks)) - len(blocks))])
+
+    def _draw_joined(self, blocks: list[_Block], padded: list[_Block]) -> list[Tensor]:
+        for block in blocks:
+            block.state.follow(self._parameter)
+        state = join([block.state for block in padded])
+        given = [block.conditions for block in padded]
+        heard = Conditions(*(torch.cat([vars(one)[name] for one in given]) for name in vars(given[0])))
+        noise = torch.cat([block.noise for block in padded])
+        silent = [block.silent for block in padded if block.silent is not None]
+        motion = self._generator.generate(state, heard, noise, torch.cat(silent) if silent else None)
+        for i, block in enumerate(blocks):
+            _take_over(block.state, part_of(state, i))
+        return [motion[i : i + 1] for i in range(len(blocks))]
+
+    @property
+    def _parameter(self) -> Tensor:
+        return self.network.transformer.input.weight
+
+
+def join(states: Sequence[GeneratorState]) -> GeneratorState:
+    """States of one conversation each as one of all; branches of guidance stay outermost."""
+    first = states[0]
+    branches = len(first.cache.conditions)
+
+    def by_branch(tensors: Sequence[Tensor]) -> Tensor:
+        return torch.stack(list(tensors), dim=1).flatten(0, 1)
+
+    assert all(len(state.tail) == 1 and len(state.cache.conditions) == branches for state in states)
+    layers = tuple(
+        KeysValues(by_branch([layer.keys for layer in same]), by_branch([layer.values for layer in same]))
+        for same in zip(*(state.cache.layers for state in states), strict=True)
+    )
+    cache = KVCache(layers, by_branch([state.cache.conditions for state in states]))
+    small = {name: torch.cat([vars(state)[name] for state in states]) for name in _SMALL}
+    return GeneratorState(cache=cache, **small)
+
+
+def part_of(joint: GeneratorState, place: int) -> GeneratorState:
+    """The state of one of several conversations; a copy, so that the others' memory is not kept with it."""
+    count = len(joint.tail)
+
+    def own(x: Tensor) -> Tensor:
+        return x[place::count].clone()  # branch by branch, of each this one
+
+    layers = tuple(KeysValues(own(layer.keys), own(layer.values)) for layer in joint.cache.layers)
+    small = {name: vars(joint)[name][place : place + 1].clone() for name in _SMALL}
+    return GeneratorState(cache=KVCache(layers, own(joint.cache.conditions)), **small)
+
+
+_SMALL = ("reference", "tail", "mean", "poise", "silent_frames")
+
+
+def _take_over(state: GeneratorState, other: GeneratorState) -> None:
+    for name, value in vars(other).items():
+        setattr(state, name, value)
