@@ -182,9 +182,9 @@ def wall_ms(job: Callable[[], Any], repeats: int, device: torch.device, before: 
     return times[before:]
 
 
-def median_ms(job: Callable[[], Any], repeats: int, device: torch.device) -> float:
+def median_ms(job: Callable[[], Any], repeats: int, device: torch.device, before: int = 2) -> float:
     """Their median."""
-    return round(statistics.median(wall_ms(job, repeats, device)), 3)
+    return round(statistics.median(wall_ms(job, repeats, device, before)), 3)
 
 
 def percentile(times: Sequence[float], share: float) -> float:

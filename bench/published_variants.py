@@ -71,7 +71,7 @@ class Pictures:
     latents: Tensor
 
     @classmethod
-    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype = torch.bfloat16) -> Pictures:
+    def load(cls, folder: Path, device: torch.device, dtype: torch.dtype = torch.float16) -> Pictures:
         """From a folder's file, for the largest batch."""
         config, state = check_autoencoder(load_file(folder / "motion_autoencoder.safetensors"))
         model = build_autoencoder(state, config, dtype).to(device)
@@ -98,7 +98,7 @@ def fused_jobs(pictures: Pictures, count: int) -> dict[str, Callable[[], Tensor]
 
 
 def of_programs(
-    folder: Path, device: torch.device, dtype: torch.dtype = torch.bfloat16, benchmark: bool = True
+    folder: Path, device: torch.device, dtype: torch.dtype = torch.float16, benchmark: bool = True
 ) -> dict[str, float]:
     """Milliseconds of our programs."""
     pictures = Pictures.load(folder, device, dtype)
@@ -306,12 +306,15 @@ def in_child(folder: Path, sizes: str, device: torch.device, how: str, deadline:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def compare(report: Report, folder: Path, sizes: str, device: torch.device) -> None:
-    """Everything, one part after the other; those that take longest last."""
+def compare(report: Report, folder: Path, sizes: str, device: torch.device, names: list[str]) -> None:
+    """Everything, or parts whose names hold one of these, one after the other; those that take longest last."""
     config = SIZES[sizes][1]
     print("\nvariants: milliseconds of recorded programs alone", flush=True)
 
     def part(name: str, job: Callable[[], dict[str, float]]) -> None:
+        if names and not any(one in name for one in names):
+            return
+
         def with_name() -> dict[str, float]:
             with torch.inference_mode():
                 return {f"{name}: {figure}": value for figure, value in job().items()}
@@ -322,7 +325,7 @@ def compare(report: Report, folder: Path, sizes: str, device: torch.device) -> N
 
     part("as it is", lambda: of_programs(folder, device))
     part("cuDNN by heuristics", lambda: of_programs(folder, device, benchmark=False))
-    part("float16", lambda: of_programs(folder, device, torch.float16))
+    part("bfloat16", lambda: of_programs(folder, device, torch.bfloat16))
     part("numbers", lambda: of_numbers(folder, device))
     part("phases", of_phases)
     for count in reversed(BATCHES):

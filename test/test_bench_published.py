@@ -35,7 +35,7 @@ def test_it_runs_from_a_checkout_with_torch_and_little_else(bare: Path, reposito
     assert told["failed"] == {}
     assert told["whole block ms"] > 0
     assert told["2 conversations, p99 ms"] >= told["2 conversations, median ms"] > 0
-    assert told["a smooth picture: PSNR of ten together dB"] > 40
+    assert told["calm flows: PSNR of ten together dB"] > 45
 
 
 def test_a_part_that_fails_costs_its_own_figures_and_the_exit_status(bare: Path, repository: Path) -> None:

@@ -13,6 +13,7 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # read when Triton is imported
 pytest.importorskip("triton", reason="Triton is not here: it comes with the CUDA builds of torch")
 
+from avatar_forcing_ros.motion.autoencoder import kernels
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.fused import FusedDecoder, FusedEncoder
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, published_shapes
@@ -34,13 +35,22 @@ def tiny_state() -> dict[str, torch.Tensor]:
     return {key: 0.1 * x + ("modulation" in key) if key.endswith("bias") else x for key, x in state.items()}
 
 
+@pytest.fixture(autouse=True)
+def exact():
+    """On a GPU convolutions would be rounded to ten bits."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield
+
+
 def error(found: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((found - wanted).norm() / wanted.norm())
 
 
 @torch.inference_mode()
-def test_pictures_are_read_and_drawn_as_by_the_layers() -> None:
-    """Two portraits in one batch of three pictures: each reads its own features."""
+@pytest.mark.parametrize("many", [1, 1 << 21])
+def test_pictures_are_read_and_drawn_as_by_the_layers(monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    """Two portraits in one batch of three pictures: each reads its own features. Rows are filtered by fours, or not."""
+    monkeypatch.setattr(kernels, "_MANY", many)
     torch.manual_seed(0)
     model = build_autoencoder(tiny_state(), TINY).to(DEVICE)
     pixels = torch.randint(0, 256, (2, TINY.image_size, TINY.image_size, 3), dtype=torch.uint8, device=DEVICE)

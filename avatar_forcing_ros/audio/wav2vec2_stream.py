@@ -29,6 +29,7 @@ from avatar_forcing_ros.audio.wav2vec2 import (
     build_wav2vec2,
     check_wav2vec2,
 )
+from avatar_forcing_ros.audio.wav2vec2_together import Wav2Vec2Together
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,17 @@ class Wav2Vec2Stream:
     Args:
         encoder: the network.
         config: see `Wav2Vec2StreamConfig`.
+        together: computes on a GPU what several streams want of the encoder.
     """
 
-    def __init__(self, encoder: Wav2Vec2Encoder, config: Wav2Vec2StreamConfig | None = None) -> None:
+    def __init__(
+        self,
+        encoder: Wav2Vec2Encoder,
+        config: Wav2Vec2StreamConfig | None = None,
+        together: Wav2Vec2Together | None = None,
+    ) -> None:
         self.config = config or Wav2Vec2StreamConfig()
-        self._encoder = encoder
+        self._encoder, self._together = encoder, together
         self._parameter = next(encoder.parameters())
         self._level = SpeechLevel()
         self._rest = np.zeros(0, np.float32)
@@ -85,7 +92,7 @@ class Wav2Vec2Stream:
         rows = max(0, self._waiting - self.config.right_frames)
         if not rows:
             return np.zeros((0, self._encoder.sizes.feature_size), np.float32)
-        features = self._encode()[-self._waiting :][:rows]
+        features = self._encode(self._waiting)[:rows]
         self._waiting -= rows
         kept = (self.config.left_frames + self._waiting) * FRAME_SAMPLES
         self._window = self._window[len(self._window) - min(kept, len(self._window)) :].copy()
@@ -98,10 +105,12 @@ class Wav2Vec2Stream:
         self._window = np.concatenate((self._window, frames.ravel()))
         self._waiting += len(frames)
 
-    def _encode(self) -> NDArray[np.float32]:
-        """(T, F) rows of the whole window."""
+    def _encode(self, rows: int) -> NDArray[np.float32]:
+        """(rows, F) the last rows of the whole window."""
+        if self._together is not None:
+            return self._together(self._window, rows)
         samples = torch.from_numpy(self._window)[None].to(self._parameter)
-        return self._encoder(samples)[0].float().cpu().numpy()
+        return self._encoder(samples)[0, -rows:].float().cpu().numpy()
 
 
 def wav2vec2_streams(
@@ -121,5 +130,7 @@ def wav2vec2_streams(
     config = Wav2Vec2StreamConfig(**settings)  # type: ignore[arg-type]
     chosen = Wav2Vec2Sizes(**(sizes or {}))
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    encoder = build_wav2vec2(check_wav2vec2(load_file(weights), chosen), chosen).to(place)
-    return lambda: Wav2Vec2Stream(encoder, config)
+    kind = torch.float16 if place.type == "cuda" else torch.float32
+    encoder = build_wav2vec2(check_wav2vec2(load_file(weights), chosen), chosen, kind).to(place)
+    together = Wav2Vec2Together(encoder) if place.type == "cuda" else None
+    return lambda: Wav2Vec2Stream(encoder, config, together)

@@ -42,7 +42,7 @@ class FusedWindow:
         keys: of the conditions, (L, B, H * K, hidden), folded with the query's weights.
         offset: what the query's bias adds, (L, B, 1, H * K).
         values: of the conditions, (L, B, H * K, hidden), folded with the output's weights.
-        past_keys: (L, B, H, C, D), rotated.
+        past_keys: (L, B, H, C, D), rotated, of each the even numbers before the odd ones.
         past_values: (L, B, H, C, D).
     """
 
@@ -86,7 +86,8 @@ class FusedTransformer:
         folded = folded.view(2, layers, heads, b, k, -1).transpose(2, 3).reshape(2, layers, b, heads * k, -1)
         past_keys = torch.stack([layer.keys for layer in cache.layers])
         past_values = torch.stack([layer.values for layer in cache.layers])
-        return FusedWindow(places.view, folded[0], offset, folded[1], places.past.turn(past_keys), past_values)
+        turned = places.past.turn(past_keys).unflatten(-1, (-1, 2)).transpose(-1, -2).flatten(-2)
+        return FusedWindow(places.view, folded[0], offset, folded[1], turned, past_values)
 
     def __call__(self, x_t: Tensor, reference: Tensor, modulation: Modulation, window: FusedWindow) -> Tensor:
         """See `MotionTransformer.forward`."""

@@ -43,8 +43,8 @@ def _attend_kernel(
     t, d, c = tl.arange(0, P), tl.arange(0, D), tl.arange(0, CP)
     half = tl.arange(0, D // 2)
     there = (c < C)[:, None]
-    keys = past_keys + g * key_stride + h * C * D + c[:, None] * D + 2 * half[None, :]
-    even_p, odd_p = tl.load(keys, there, 0), tl.load(keys + 1, there, 0)
+    keys = past_keys + g * key_stride + h * C * D + c[:, None] * D + half[None, :]
+    even_p, odd_p = tl.load(keys, there, 0), tl.load(keys + D // 2, there, 0)
     before = tl.dot(even_q, even_p.T, input_precision="ieee") + tl.dot(odd_q, odd_p.T, input_precision="ieee")
     now = tl.dot(even_q, even_k.T, input_precision="ieee") + tl.dot(odd_q, odd_k.T, input_precision="ieee")
     sees = mask + t[:, None] * (C + T)
@@ -71,7 +71,8 @@ def attend(qkv: Tensor, phases: Tensor, past_keys: Tensor, past_values: Tensor, 
     Args:
         qkv: (B, T, 3 * H * D), not rotated.
         phases: (T, D / 2, 2) float32, cosine and sine of the frames' positions.
-        past_keys: (G * B, H, C, D), rotated; the G branches share the frames' qkv.
+        past_keys: (G * B, H, C, D), rotated, of each the even numbers before the odd ones; the G branches share the
+            frames' qkv.
         past_values: (G * B, H, C, D).
         mask: (T, C + T) additive.
 

@@ -23,10 +23,14 @@ Number = TypeVar("Number", bound=np.generic)
 
 @dataclass(frozen=True)
 class _Reading:
-    """Encoder of B pictures; its output is (B, U)."""
+    """Encoder of B pictures; its output is (B, U).
+
+    Pictures come through two places in memory that the GPU reads by itself: one is filled while the other is read.
+    """
 
     pixels: Tensor
     program: Program[Tensor]
+    ways: list[tuple[Tensor, torch.cuda.Event]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ class CapturedAutoencoder:
     def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(B, U) coefficients of pictures (B, S, S, 3)."""
         with self._lock:
-            return np.concatenate([self._read(part) for part in self._parts(images)])
+            found = [self._read(part) for part in self._parts(images)]
+            self._recorder.stream.synchronize()
+            return np.concatenate([part.numpy() for part in found])
 
     def draw(self, latents: NDArray[np.float32], portraits: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Pictures (B, S, S, 3).
@@ -87,16 +93,21 @@ class CapturedAutoencoder:
     def _size(self, count: int) -> int:
         return next(size for size in self._sizes if size >= count)
 
-    def _read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        size, stream = self._size(len(images)), self._recorder.stream
+    def _read(self, images: NDArray[np.uint8]) -> Tensor:
+        size, stream, count = self._size(len(images)), self._recorder.stream, len(images)
         reading = self._readings.get(size)
         if reading is None:
             reading = self._readings[size] = self._record_reading(size)
+        host, taken = way = reading.ways.pop(0)
+        reading.ways.append(way)
+        taken.synchronize()
+        np.copyto(host[:count].numpy(), images)
         with torch.cuda.stream(stream):
-            reading.pixels[: len(images)].copy_(_pinned(images), non_blocking=True)
+            reading.pixels[:count].copy_(host[:count], non_blocking=True)
+            taken.record(stream)
             reading.program.graph.replay()
-            found = reading.program.outputs[: len(images)].cpu()
-        return found.numpy()
+            found = torch.empty((count, reading.program.outputs.shape[1]), pin_memory=True)
+            return found.copy_(reading.program.outputs[:count], non_blocking=True)
 
     def _draw(self, latents: NDArray[np.float32], portraits: NDArray[np.int64]) -> Tensor:
         count = len(latents)
@@ -115,7 +126,9 @@ class CapturedAutoencoder:
     def _record_reading(self, size: int) -> _Reading:
         side, device = self._model.config.image_size, self._recorder.device
         pixels = torch.zeros((size, side, side, 3), dtype=torch.uint8, device=device)
-        return _Reading(pixels, self._recorder.record(lambda: self._encoder(pixels).coefficients))
+        program = self._recorder.record(lambda: self._encoder(pixels).coefficients)
+        ways = [(torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=True), torch.cuda.Event()) for _ in range(2)]
+        return _Reading(pixels, program, ways)
 
     def _record_drawing(self, size: int, latents: NDArray[np.float32], portraits: NDArray[np.int64]) -> _Drawing:
         device = self._recorder.device

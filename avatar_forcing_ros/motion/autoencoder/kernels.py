@@ -17,6 +17,9 @@ from torch import Tensor
 
 _TILE = 2048
 """Numbers of one map that a program holds at once: pixels times channels."""
+_MANY = 1 << 21
+"""Numbers of a map from which a program filters four rows: seven lines are then read for four, and there are still
+programs for a whole card."""
 _WARPS = 4
 """Groups of 32 threads that share a tile."""
 
@@ -50,12 +53,44 @@ def _stem_kernel(pixels, weight, bias, out, count, C: tl.constexpr, P: tl.conste
 
 
 @triton.jit
+def _finished(total, bias, scale, style, STYLED: tl.constexpr):
+    """Pixels (P, C) times scale plus bias, leaky ReLU, times style, of C each; without STYLED as they are."""
+    if STYLED:
+        total = _leaky(total * scale[None, :] + bias[None, :]) * style[None, :]
+    return total
+
+
+@triton.jit
+def _filtered_line(
+    x, bias, row, column, inside, H, W,
+    C: tl.constexpr, PAD: tl.constexpr, STRIDE: tl.constexpr, ACTIVATED: tl.constexpr,
+):  # fmt: skip
+    """One row of a map (H, W, C), filtered from left to right: (P, C)."""
+    c = tl.arange(0, C)
+    inside = inside & (row >= 0) & (row < H)
+    line = x + (row * W * C)[:, None] + c[None, :]
+    for j in tl.static_range(4):
+        s = column * STRIDE - PAD + j
+        there = (inside & (s >= 0) & (s < W))[:, None]
+        value = tl.load(line + s[:, None] * C, there, 0).to(tl.float32)
+        if ACTIVATED:
+            value = tl.where(there, _leaky(value + bias[None, :]), 0)
+        if j == 0:
+            total = value
+        elif j == 3:
+            total += value
+        else:
+            total += value * 3
+    return total
+
+
+@triton.jit
 def _smooth_kernel(
     x, out, before, scale, bias, style, scale_stride, style_stride, H, W, HO, WO, GAIN,
     C: tl.constexpr, P: tl.constexpr, PAD: tl.constexpr, STRIDE: tl.constexpr, SMOOTHS: tl.constexpr,
-    ACTIVATED: tl.constexpr, STYLED: tl.constexpr,
+    ACTIVATED: tl.constexpr, STYLED: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
-    """The filter (1, 3, 3, 1) both ways, with what comes before and after it.
+    """The filter (1, 3, 3, 1) both ways, with what comes before and after it, for one or four rows under each other.
 
     ACTIVATED: leaky ReLU of x + `before` (C) is what is filtered. STYLED: the result times `scale` (B, C) plus `bias`
     (C), leaky ReLU, times `style` (B, C). Without SMOOTHS nothing is filtered.
@@ -63,28 +98,43 @@ def _smooth_kernel(
     b = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * P + tl.arange(0, P)
     c = tl.arange(0, C)
-    inside = n < HO * WO
-    row, column = n // WO, n % WO
+    first, column = n // WO * ROWS, n % WO
+    inside = first < HO
     x += b * H * W * C
+    out += b * HO * WO * C
+    if STYLED:
+        s = tl.load(scale + b * scale_stride + c)
+        t = tl.load(bias + c).to(tl.float32)
+        u = tl.load(style + b * style_stride + c)
+    else:
+        s, t, u = 0.0, 0.0, 0.0
+    at = out + (first * WO + column)[:, None] * C + c[None, :]
     if SMOOTHS:
-        total = tl.zeros((P, C), tl.float32)
-        for i in tl.static_range(4):
-            for j in tl.static_range(4):
-                r = row * STRIDE - PAD + i
-                s = column * STRIDE - PAD + j
-                there = inside & (r >= 0) & (r < H) & (s >= 0) & (s < W)
-                value = tl.load(x + (r * W + s)[:, None] * C + c[None, :], there[:, None], 0).to(tl.float32)
-                if ACTIVATED:
-                    value = _leaky(value + tl.load(before + c).to(tl.float32)[None, :])
-                    value = tl.where(there[:, None], value, 0)
-                total += value * ((1.0 if i % 3 == 0 else 3.0) * (1.0 if j % 3 == 0 else 3.0))
-        total *= GAIN / 64
+        t0 = tl.load(before + c).to(tl.float32) if ACTIVATED else 0.0
+        row = first * STRIDE - PAD
+        y0 = tl.zeros((P, C), tl.float32)
+        y1 = y0
+        y2 = y0
+        y3 = y0
+        for i in tl.static_range((ROWS - 1) * STRIDE + 4):
+            line = _filtered_line(x, t0, row + i, column, inside, H, W, C, PAD, STRIDE, ACTIVATED) * (GAIN / 64)
+            if i < 4:
+                y0 += line * (1.0 if i % 3 == 0 else 3.0)
+            if ROWS == 4:
+                if (i >= STRIDE) and (i < STRIDE + 4):
+                    y1 += line * (1.0 if (i - STRIDE) % 3 == 0 else 3.0)
+                if (i >= 2 * STRIDE) and (i < 2 * STRIDE + 4):
+                    y2 += line * (1.0 if (i - 2 * STRIDE) % 3 == 0 else 3.0)
+                if i >= 3 * STRIDE:
+                    y3 += line * (1.0 if (i - 3 * STRIDE) % 3 == 0 else 3.0)
+        tl.store(at, _finished(y0, t, s, u, STYLED), inside[:, None])
+        if ROWS == 4:
+            tl.store(at + WO * C, _finished(y1, t, s, u, STYLED), (first + 1 < HO)[:, None])
+            tl.store(at + 2 * WO * C, _finished(y2, t, s, u, STYLED), (first + 2 < HO)[:, None])
+            tl.store(at + 3 * WO * C, _finished(y3, t, s, u, STYLED), (first + 3 < HO)[:, None])
     else:
         total = tl.load(x + n[:, None] * C + c[None, :], inside[:, None], 0).to(tl.float32)
-    if STYLED:
-        total = total * tl.load(scale + b * scale_stride + c)[None, :] + tl.load(bias + c).to(tl.float32)[None, :]
-        total = _leaky(total) * tl.load(style + b * style_stride + c)[None, :]
-    tl.store(out + b * HO * WO * C + n[:, None] * C + c[None, :], total, inside[:, None])
+        tl.store(at, _finished(total, t, s, u, STYLED), inside[:, None])
 
 
 @triton.jit
@@ -231,12 +281,13 @@ def _smoothed(
     b, c, h, w = x.shape
     out = _map(b, c, ho, wo, x)
     p = _pixels(c)
+    rows = 4 if smooths and b * ho * wo * c >= _MANY else 1
     after = (style.scale, style.bias, style.after) if style else (x, x, x)
     strides = (style.scale.stride(0), style.after.stride(0)) if style else (0, 0)
-    _smooth_kernel[(triton.cdiv(ho * wo, p), b)](
+    _smooth_kernel[(triton.cdiv(triton.cdiv(ho, rows) * wo, p), b)](
         x, out, x if before is None else before, *after, *strides, h, w, ho, wo, gain,
         C=c, P=p, PAD=padding, STRIDE=stride, SMOOTHS=smooths, ACTIVATED=before is not None, STYLED=style is not None,
-        num_warps=_WARPS,
+        ROWS=rows, num_warps=_WARPS,
     )  # fmt: skip
     return out
 
