@@ -18,9 +18,9 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.published.parity import relative_error, weight_by_name
 from avatar_forcing_ros.stream import joint_generator
-from avatar_forcing_ros.stream.anchor import AnchorConfig
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, SamplerConfig
+from avatar_forcing_ros.stream.block_generator import BlockGenerator
 from avatar_forcing_ros.stream.joint_generator import JointGenerator, join, part_of
+from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.stream.state import GeneratorState
 
 TINY = NetworkConfig(
