@@ -65,6 +65,7 @@ demo: setup
 	$(BIN)/python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4 $(ARGS)
 
 kiosk: setup
+	@requirements/system.sh kiosk
 	@$(BIN)/python -m avatar_forcing_ros.nodes.kiosk $(ARGS)
 
 test: setup

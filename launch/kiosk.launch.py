@@ -23,7 +23,7 @@ from avatar_forcing_ros.nodes.launching import (
     value,
 )
 
-_TEXTS = ("host", "token", "certificate", "key", "names")
+_TEXTS = ("host", "token", "certificate", "key", "names", "voice_agent")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -39,6 +39,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("key", "", "PEM file of its private key"),
             argument("names", "", "other names of this machine, with commas between, such as robot.local"),
             together_argument(),
+            argument("voice_agent", "offline", "who answers: offline, none, or a parameter file of the voice agent"),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]

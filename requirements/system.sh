@@ -6,7 +6,11 @@
 #
 #   requirements/system.sh setup     compiler, Python with headers and venv
 #   requirements/system.sh train     espeak-ng, whose speech the simulated conversations speak
-#   requirements/system.sh test      the same, strace, which watches what a run writes, and Chromium, in which the kiosk is tested; without the right to install it the tests that need it are skipped
+#   requirements/system.sh kiosk     the same, here as the voice agent's voice
+#   requirements/system.sh test      the same, strace, which watches what a run writes, Chromium, in which the kiosk is
+#                                    tested, and flite, whose voices are users that the voice agent understands
+#
+# Without the right to install it what kiosk and test need is done without.
 set -euo pipefail
 python=${PYTHON:-python3}
 
@@ -46,12 +50,13 @@ check_python() {
 # Ubuntu's package of that name is a snap, which a test cannot drive; there Google's own .deb serves.
 has_chromium() { command -v chromium || command -v google-chrome; }
 
-word=${1:?"expected setup, train or test"}
+word=${1:?"expected setup, train, kiosk or test"}
 case $word in
   setup) check_architecture; check_distribution; check_python && need gcc command -v gcc && need g++ command -v g++ ;;
   train) need espeak-ng command -v espeak-ng ;;
-  test) need espeak-ng command -v espeak-ng && need strace command -v strace && need chromium has_chromium ;;
-  *) echo "expected setup, train or test, got $word" >&2 && exit 2 ;;
+  kiosk) need espeak-ng command -v espeak-ng ;;
+  test) need espeak-ng command -v espeak-ng; need flite command -v flite; need strace command -v strace; need chromium has_chromium ;;
+  *) echo "expected setup, train, kiosk or test, got $word" >&2 && exit 2 ;;
 esac
 [ ${#missing[@]} -eq 0 ] && exit 0
 
@@ -63,6 +68,9 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
 else
   echo "Missing on this system: ${missing[*]}. On Debian or Ubuntu:" >&2
   echo "    sudo apt-get update && sudo ${install[*]}" >&2
-  [ "$word" = test ] || exit 1
-  echo "The tests that need them are skipped." >&2
+  case $word in
+    test) echo "The tests that need them are skipped." >&2 ;;
+    kiosk) echo "Without it nobody answers in the kiosk." >&2 ;;
+    *) exit 1 ;;
+  esac
 fi

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
-from avatar_forcing_ros.msg import PlaybackEvent
+from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
@@ -86,6 +87,35 @@ def test_it_answers_is_interrupted_and_answers_again(example: ModuleType, voices
         ("answer 0", PlaybackEvent.INTERRUPTED),
         ("answer 1", PlaybackEvent.FINISHED),
     ]
+
+
+def test_an_interruption_is_noticed_while_the_voice_still_works(example: ModuleType) -> None:
+    made, closed = list[int](), list[bool]()
+
+    def slow_voice(_text: str) -> Iterator[signals.AudioChunk]:
+        try:
+            for number in range(500):
+                made.append(number)
+                time.sleep(0.02)
+                yield signals.AudioChunk(None, np.zeros(1600, np.float32), 16_000)
+        finally:
+            closed.append(True)
+
+    with TestGraph() as graph:
+        heard = graph.listen_to_come(AudioChunk, "speech")
+        node = example.DialogueManager(slow_voice, context=graph.context)
+        graph.spin_node(node)
+        graph.spin_until(lambda: node.count_subscribers("speech"))
+        node.say("a very long story")
+        graph.spin_until(lambda: len(heard) > 2)
+        event = PlaybackEvent(utterance_id="answer 0", event=PlaybackEvent.INTERRUPTED)
+        graph.send(PlaybackEvent, "avatar/playback", event)
+        graph.spin_until(lambda: closed)
+        count = len(made)
+        graph.spin(0.1)
+
+    assert len(made) == count < 200
+    assert not any(chunk.end_of_utterance for chunk in heard)
 
 
 def test_without_espeak_it_says_what_to_install(repository: Path, tmp_path: Path) -> None:

@@ -56,6 +56,10 @@ UNITS = {
     "side": "pixels",
     "size": "pixels",
     "blocks": "blocks",
+    "sentences": "sentences",
+    "messages": "messages",
+    "tokens": "tokens",
+    "minute": "words a minute",
     "quality": "setting of the coder",
     "fixed": "level",
     "threads": "threads",
@@ -69,7 +73,7 @@ UNITS = {
 }
 """Of a parameter whose name ends in this."""
 FACTORS = {"avatar", "user", "pose", "face", "mouth", "caution", "certainty", "persistence", "memory", "probability"}
-FACTORS |= {"balance", "speed", "rate", "share"}
+FACTORS |= {"balance", "speed", "rate", "share", "temperature"}
 NUMBERS = (Parameter.Type.INTEGER, Parameter.Type.DOUBLE)
 MIDDLEWARE = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 

@@ -20,6 +20,7 @@ from avatar_forcing_ros.graph.keeping import AFTER, KEEP
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 Value = bool | int | float | str
+_AGENT = "voice_agent_node"
 NODE = "--node"
 """Word of `one_process`'s command line; a node's executable and its parameters as JSON follow."""
 
@@ -43,7 +44,8 @@ class NodeProcess:
     Attributes:
         executable: its name in lib/avatar_forcing_ros, and of its module in `avatar_forcing_ros.nodes`.
         settings: parameter file.
-        parameters: what the caller says, above the file.
+        more_settings: further ones, above it.
+        parameters: what the caller says, above the files.
         parts: the nodes, where it is several in one process (`one_process`).
         kept: it starts its own successor when it is killed, from what it has loaded.
         after_s: it loads so much later than the others when everything starts.
@@ -57,6 +59,7 @@ class NodeProcess:
     kept: bool = False
     after_s: float = 0.0
     respawns: bool = False
+    more_settings: tuple[Path, ...] = ()
 
     @property
     def module(self) -> str:
@@ -71,7 +74,9 @@ class NodeProcess:
 
     def ros_arguments(self) -> list[str]:
         """Command line of the process after its name."""
-        arguments = [*self.own_arguments, "--ros-args", "--params-file", str(self.settings)]
+        arguments = [*self.own_arguments, "--ros-args"]
+        for file in (self.settings, *self.more_settings):
+            arguments += ["--params-file", str(file)]
         for name, value in self.parameters.items():
             arguments += ["-p", f"{name}:={json.dumps(value)}"]  # rcl reads YAML, of which JSON is a part
         return arguments
@@ -114,15 +119,17 @@ def live(
     return _never_off("live", avatar, others, **own, **interrupts)
 
 
-def kiosk(avatar: AvatarChoice, **access: Value) -> list[NodeProcess]:
+def kiosk(avatar: AvatarChoice, voice_agent: str = "offline", **access: Value) -> list[NodeProcess]:
     """The avatar in browsers, whose camera and microphone are the user's; the voice interrupts.
 
     Args:
         avatar: whose face and which model.
+        voice_agent: who answers: offline needs no server, none leaves it to a dialogue manager of somebody else, and
+            anything else is a parameter file such as examples/voice_agent/local_servers.yaml.
         access: where and to whom it is served, see `web.access.AccessConfig`; what is empty or 0 is not said.
     """
     said = {f"server.access.{name}": value for name, value in access.items() if value}
-    return _never_off("kiosk", avatar, [_node("web_node", "kiosk", **said)])
+    return [*_never_off("kiosk", avatar, [_node("web_node", "kiosk", **said)]), *_voice_agent(voice_agent)]
 
 
 def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:
@@ -177,14 +184,20 @@ def replay(
 
 
 def one_process(nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
-    """The same nodes in one process, but for the understudy, which could not outlive the others there."""
+    """The same nodes in one process.
+
+    The understudy is left out, for it could not outlive the others there. The voice agent stays apart, for its
+    recogniser would keep the pictures waiting.
+    """
     alone = {"generator_node": {"understudy": False}}
     parts = tuple(
         replace(node, parameters={**node.parameters, **alone.get(node.executable, {})})
         for node in nodes
-        if node.executable != "understudy_node"
+        if node.executable not in ("understudy_node", _AGENT)
     )
-    return [NodeProcess("one_process", parts[0].settings, parts=parts, respawns=any(part.respawns for part in parts))]
+    apart = [node for node in nodes if node.executable == _AGENT]
+    whole = NodeProcess("one_process", parts[0].settings, parts=parts, respawns=any(part.respawns for part in parts))
+    return [whole, *apart]
 
 
 def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess], **more: Value) -> list[NodeProcess]:
@@ -196,6 +209,23 @@ def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess]
         "understudy_node", setting, **vars(avatar), expects=expects
     )  # its face is there before the others are
     return [replace(node, respawns=True) for node in (first, *others)]
+
+
+def _voice_agent(who: str) -> list[NodeProcess]:
+    """Who answers in the kiosk, see there.
+
+    Raises:
+        FileNotFoundError: a parameter file that is not there.
+    """
+    if who == "none":
+        return []
+    agent = replace(_node(_AGENT, "kiosk"), respawns=True)
+    if who in ("", "offline"):
+        return [agent]
+    path = Path(who).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f"voice_agent must be offline, none or a parameter file, got {who!r}")
+    return [replace(agent, more_settings=(path,))]
 
 
 def _heart(setting: str, avatar: AvatarChoice, **more: Value) -> list[NodeProcess]:

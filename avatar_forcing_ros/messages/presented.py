@@ -50,3 +50,15 @@ def playback_event(make: Make, event: PlaybackEvent) -> Any:
         position=duration(make, event.position_ns),
         reason=event.reason,
     )
+
+
+def to_playback(event: int) -> Playback:
+    """What the number in a PlaybackEvent means.
+
+    Raises:
+        ValueError: nothing.
+    """
+    for kind, number in _EVENTS.items():
+        if number == event:
+            return kind
+    raise ValueError(f"PlaybackEvent.event must be one of {sorted(_EVENTS.values())}, got {event}")

@@ -33,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopped.set())
     try:
+        voice_agent = args.pop("voice_agent")
         access = AccessConfig(**args)
         listen(access).close()  # what cannot be served is said before anything long starts
-        _run(graph.kiosk(choice, **args), access, stopped)
+        _run(graph.kiosk(choice, voice_agent, **args), access, stopped)
     except (ValueError, OSError, NodeFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -62,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--token", default="", help="what a browser elsewhere has to know, at least 16 characters")
     parser.add_argument("--certificate", default="", help="PEM file of the TLS certificate")
     parser.add_argument("--key", default="", help="PEM file of its private key")
+    parser.add_argument(
+        "--voice-agent", default="offline", help="who answers: offline, none, or a parameter file of the voice agent"
+    )
     parser.add_argument("--names", default="", help="other names of this machine, such as robot.local")
     return parser
 

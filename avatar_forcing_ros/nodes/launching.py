@@ -96,7 +96,11 @@ def _on_exit(action: Node, act: Callable[[Any, LaunchContext], Any]) -> Register
 
 def node_action(node: NodeProcess, standard: Standard, restarts: Restarts | None = None) -> Node:
     """A node of a graph as a launch action; it is told of the processes before it."""
-    files = [str(node.settings), *([standard.params_file] if standard.params_file else [])]
+    files = [
+        str(node.settings),
+        *map(str, node.more_settings),
+        *([standard.params_file] if standard.params_file else []),
+    ]
     return Node(
         package=PACKAGE,
         executable=node.executable,

@@ -5,10 +5,11 @@
 
     ros2 run avatar_forcing_ros dialogue_manager       # beside the avatar; docs/dialogue.md says how to start both
 
-It has no words of its own to understand: a turn of the user's voice, then a pause, and it answers the next line. What
-is worth copying is how it deals with time:
+It has no words of its own to understand: a turn of the user's voice, then a pause, and it answers the next line. One
+that understands is `ros2 run avatar_forcing_ros voice_agent_node`. What is worth copying is how it deals with time:
 
-* an answer is streamed on `speech` while it is still being synthesised, chunk by chunk, under one utterance id;
+* an answer is streamed on `speech` while it is still being synthesised, chunk by chunk, under one utterance id, in a
+  thread of its own: an interruption is noticed at once and ends the synthesis;
 * while the avatar speaks, the microphone holds its voice too, so this node does not listen; the avatar, which knows
   what it says, hears through it and stops when the user speaks (its parameter `avatar.barge_in.enabled`);
 * `avatar/playback` says when an utterance really began and ended, and where it was interrupted.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count, cycle
@@ -27,7 +29,6 @@ from typing import Any
 import numpy as np
 import rclpy
 from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
-from numpy.typing import NDArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
@@ -38,7 +39,6 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk, installed_kind, message_type
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 
-Sound = NDArray[np.float32]
 Voice = Callable[[str], Iterator[signals.AudioChunk]]
 FRAME_S = 0.04  # one answer of voice activity
 ROOM_TAIL_FRAMES = 15  # after its last word the avatar's voice is in the room, and on its way, for 0.6 s
@@ -107,16 +107,22 @@ class DialogueManager(Node):
             self.say(next(self._lines))
 
     def say(self, text: str) -> None:
-        """Speak, in chunks as the voice makes them."""
+        """Begin to speak; what is said last counts."""
         self._saying = f"answer {next(self._numbers)}"
         self.get_logger().info(f'{self._saying}: "{text}"')
-        seq = 0
-        for seq, chunk in enumerate(self._voice(text), start=1):
-            self._publish(chunk.samples, chunk.sample_rate, seq - 1)
-        self._publish(np.zeros(0, np.float32), 16_000, seq, end=True)
+        threading.Thread(target=self._speak, args=(self._saying, text), daemon=True).start()
 
-    def _publish(self, samples: Sound, rate: int, seq: int, end: bool = False) -> None:
-        self._speech.publish(from_chunk(signals.AudioChunk(None, samples, rate, self._saying, seq, end)))
+    def _speak(self, utterance_id: str, text: str) -> None:
+        """Send chunks as the voice makes them, until somebody interrupts."""
+        seq, pieces = 0, self._voice(text)
+        for seq, chunk in enumerate(pieces, start=1):
+            if self._saying != utterance_id:
+                return
+            self._publish(signals.AudioChunk(None, chunk.samples, chunk.sample_rate, utterance_id, seq - 1))
+        self._publish(signals.AudioChunk(None, np.zeros(0, np.float32), 16_000, utterance_id, seq, True))
+
+    def _publish(self, chunk: signals.AudioChunk) -> None:
+        self._speech.publish(from_chunk(chunk))
 
     def _follow(self, event: PlaybackEvent) -> None:
         if event.utterance_id != self._saying or event.event not in (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED):
@@ -137,8 +143,11 @@ def espeak(text: str, words_per_minute: int = 165) -> Iterator[signals.AudioChun
         assert process.stdout is not None
         header = process.stdout.read(44)  # of a wav file: the rate stands in bytes 24 to 27
         rate = int.from_bytes(header[24:28], "little")
-        while data := process.stdout.read(rate // 10 * 2):
-            yield signals.AudioChunk(None, np.frombuffer(data, "<i2").astype(np.float32) / 32768, rate)
+        try:
+            while data := process.stdout.read(rate // 10 * 2):
+                yield signals.AudioChunk(None, np.frombuffer(data, "<i2").astype(np.float32) / 32768, rate)
+        finally:
+            process.kill()  # whoever interrupts needs no more of it
 
 
 def main() -> int:

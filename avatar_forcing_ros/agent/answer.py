@@ -1,0 +1,289 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One answer: thought of, spoken sentence by sentence while the rest is thought of, and taken back when it must be.
+
+It may be begun before it is known that the user has finished; then it is held back until `release`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from avatar_forcing_ros.agent.conversation import Said
+from avatar_forcing_ros.agent.parts import PartFailedError, Voice
+from avatar_forcing_ros.agent.sentences import Sentence
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+
+_FOR_EVER_S = 3600.0
+
+
+@dataclass(frozen=True)
+class AnswerConfig:
+    """How answers are given.
+
+    Attributes:
+        bridge_s: after so long without a sentence the user is told to wait; 0 does not.
+        bridge: the words for that.
+        patience_s: after so long without a sentence the mind is given up.
+        sorry: said when the mind fails.
+        longest_sentences: of an answer; a mind that does not stop is stopped there.
+    """
+
+    bridge_s: float = field(default=1.2, metadata={"range": (0.0, 60.0)})
+    bridge: str = "One moment, please."
+    patience_s: float = field(default=20.0, metadata={"range": (0.1, 600.0)})
+    sorry: str = "I am sorry, I cannot think of an answer right now."
+    longest_sentences: int = field(default=12, metadata={"range": (1, 100)})
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The text of a sentence, see `msg/Caption.msg`; the user's when there is no utterance."""
+
+    text: str
+    utterance_id: str = ""
+    position_ns: int = 0
+
+
+class Outlet(Protocol):
+    """Where an agent's doings go."""
+
+    def speak(self, chunk: AudioChunk) -> None:
+        """Speech for the avatar."""
+
+    def caption(self, caption: Caption) -> None:
+        """Its text, or the user's."""
+
+    def express(self, expression: str) -> None:
+        """What the face shall show from now on."""
+
+    def interrupt(self) -> None:
+        """The avatar shall be silent."""
+
+    def inform(self, line: str) -> None:
+        """A line for the log."""
+
+    def warn(self, line: str) -> None:
+        """The same, of something that is wrong."""
+
+
+class Complaints:
+    """What is wrong with the parts; the log has it once when it begins and once when it is over."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+        self.current: dict[str, str] = {}
+
+    def wrong(self, part: str, line: str) -> None:
+        """A part cannot do its work."""
+        if part not in self.current:
+            self._outlet.warn(f"{part}: {line}")
+        self.current[part] = line
+
+    def right(self, part: str) -> None:
+        """It can."""
+        if self.current.pop(part, None) is not None:
+            self._outlet.inform(f"{part}: works again")
+
+
+class Answer:
+    """An answer on its way.
+
+    Args:
+        utterance_id: its name.
+        sentences: what the mind says; see `sentences.sentences`.
+        voices: the first speaks; the next one where it cannot.
+        outlet: where speech and captions go.
+        complaints: is told what is wrong.
+        config: how answers are given.
+
+    Attributes:
+        said: its sentences so far.
+        sent: something of it was sent.
+        began_s: the event loop's time when the avatar began to say it; None before.
+        over: done when the avatar has ended it, or never will begin.
+    """
+
+    def __init__(
+        self,
+        utterance_id: str,
+        sentences: AsyncGenerator[Sentence, None],
+        voices: Sequence[Voice],
+        outlet: Outlet,
+        complaints: Complaints,
+        config: AnswerConfig,
+    ) -> None:
+        self.utterance_id, self.said, self.sent = utterance_id, list[Said](), False
+        self.began_s: float | None = None
+        self._sentences, self._voices, self._outlet = sentences, voices, outlet
+        self._complaints, self._config = complaints, config
+        self._length_ns = self._seq = 0
+        self._held: list[Callable[[], None]] | None = []
+        self._expressions: list[tuple[int, str]] = []
+        self._loop = asyncio.get_running_loop()
+        self._timers: list[asyncio.TimerHandle] = []
+        self._released = asyncio.Event()
+        self.over: asyncio.Future[None] = self._loop.create_future()
+        self._task = self._loop.create_task(self._give())
+
+    # --- what becomes of it ------------------------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """The user has finished: say it."""
+        held, self._held = self._held or [], None
+        for send in held:
+            send()
+        self._released.set()
+
+    def began(self) -> None:
+        """The avatar says it now."""
+        self.began_s = self._loop.time()
+        for begin_ns, expression in self._expressions:
+            self._express_at(begin_ns, expression)
+
+    def end(self) -> None:
+        """The avatar has ended it, or it is not wanted: nothing more is thought, made or sent."""
+        self._task.cancel()
+        for timer in self._timers:
+            timer.cancel()
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def left_s(self) -> float:
+        """How long the avatar still has to speak; all the time in the world while not everything is sent."""
+        if self.began_s is None or not self._task.done():
+            return _FOR_EVER_S
+        return self.began_s + self._length_ns / NANOSECONDS - self._loop.time()
+
+    # --- giving it ---------------------------------------------------------------------------------------------------
+
+    async def _give(self) -> None:
+        queue: asyncio.Queue[Sentence | PartFailedError | None] = asyncio.Queue(self._config.longest_sentences)
+        thinking = self._loop.create_task(self._think(queue))
+        try:
+            await self._speak_from(queue)
+            self._send(lambda: self._speak(np.zeros(0, np.float32), 16_000, end=True))
+        except Exception as error:  # a part that breaks its promise must not take the agent with it
+            self._complaints.wrong("answer", f"unexpected {type(error).__name__}: {error}")
+            self._send(lambda: self._speak(np.zeros(0, np.float32), 16_000, end=True))
+        finally:
+            thinking.cancel()
+            with suppress(asyncio.CancelledError):
+                await thinking
+
+    async def _think(self, queue: asyncio.Queue[Sentence | PartFailedError | None]) -> None:
+        """Ends with None, or with why the mind failed."""
+        try:
+            async with aclosing(self._sentences):
+                async for sentence in self._sentences:
+                    await queue.put(sentence)
+            await queue.put(None)
+        except PartFailedError as error:
+            await queue.put(error)
+        except Exception as error:  # a mind that somebody else wrote
+            await queue.put(PartFailedError(f"unexpected {type(error).__name__}: {error}"))
+
+    async def _speak_from(self, queue: asyncio.Queue[Sentence | PartFailedError | None]) -> None:
+        for number in range(self._config.longest_sentences):
+            found = await self._next(queue, first=number == 0)
+            if found is None and number == 0:
+                found = PartFailedError("its answer has no words that can be said")
+            if isinstance(found, PartFailedError):
+                self._complaints.wrong("mind", str(found))
+                await self._say(Sentence(self._config.sorry), counts=False)
+                return
+            if found is None:
+                self._complaints.right("mind")
+                return
+            await self._say(found)
+        longest = self._config.longest_sentences
+        self._complaints.wrong("mind", f"its answer went on after {longest} sentences; it ends there")
+
+    async def _next(
+        self, queue: asyncio.Queue[Sentence | PartFailedError | None], first: bool
+    ) -> Sentence | PartFailedError | None:
+        getting = self._loop.create_task(queue.get())
+        waited_s = 0.0
+        try:
+            if first:
+                await self._first_of(getting, self._loop.create_task(self._released.wait()))
+                if self._config.bridge_s:
+                    waited_s = self._config.bridge_s
+                    await asyncio.wait({getting}, timeout=waited_s)
+                    if not getting.done():
+                        await self._say(Sentence(self._config.bridge), counts=False)
+            await asyncio.wait({getting}, timeout=max(0.0, self._config.patience_s - waited_s))
+            if getting.done():
+                return getting.result()
+            return PartFailedError(f"no sentence within {self._config.patience_s:g} s")
+        finally:
+            getting.cancel()
+
+    @staticmethod
+    async def _first_of(*tasks: asyncio.Task[object]) -> None:
+        """Wait for either; only the first one goes on to be waited for."""
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks[1:]:
+            task.cancel()
+
+    async def _say(self, sentence: Sentence, counts: bool = True) -> None:
+        said = Said(sentence.text, self._length_ns, self._length_ns, counts)
+        self.said.append(said)
+        if sentence.expression:
+            self._express(said.begin_ns, sentence.expression)
+        caption = Caption(said.text, self.utterance_id, said.begin_ns)
+        self._send(lambda: self._outlet.caption(caption))
+        async with aclosing(self._sound(sentence.text)) as sound:
+            async for chunk in sound:
+                self._length_ns += chunk.duration_ns
+                said.end_ns = self._length_ns
+                self._send(partial(self._speak, chunk.samples, chunk.sample_rate))
+
+    async def _sound(self, text: str) -> AsyncGenerator[AudioChunk, None]:
+        """From the first voice that can; one that fails in a sentence leaves the rest of it unsaid."""
+        for number, voice in enumerate(self._voices):
+            name, made = "voice" if number == 0 else "spare voice", False
+            try:
+                async with aclosing(voice.speak(text)) as sound:
+                    async for chunk in sound:
+                        made = True
+                        yield chunk
+                self._complaints.right(name)
+                return
+            except PartFailedError as error:
+                self._complaints.wrong(name, str(error))
+                if made:
+                    return
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _send(self, send: Callable[[], None]) -> None:
+        if self._held is None:
+            send()
+        else:
+            self._held.append(send)
+
+    def _speak(self, samples: np.ndarray, rate: int, end: bool = False) -> None:
+        self._outlet.speak(AudioChunk(None, samples, rate, self.utterance_id, self._seq, end))
+        self._seq, self.sent = self._seq + 1, True
+
+    def _express(self, begin_ns: int, expression: str) -> None:
+        """The first words' expression comes with them, a later one when they are said."""
+        if begin_ns == 0:
+            self._send(lambda: self._outlet.express(expression))
+            return
+        self._expressions.append((begin_ns, expression))
+        if self.began_s is not None:
+            self._express_at(begin_ns, expression)
+
+    def _express_at(self, begin_ns: int, expression: str) -> None:
+        assert self.began_s is not None
+        due_s = self.began_s + begin_ns / NANOSECONDS
+        self._timers.append(self._loop.call_at(due_s, self._outlet.express, expression))

@@ -1,0 +1,141 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Which recogniser, mind and voice an agent has, by what its parameters say and what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from avatar_forcing_ros.agent.agent import AgentConfig, Parts
+from avatar_forcing_ros.agent.parts import Mind, Recogniser, Voice
+from avatar_forcing_ros.agent.recognisers import Deaf, PocketSphinx, has_pocketsphinx
+from avatar_forcing_ros.agent.servers import ChatServer, Server, SpeechServer, TranscriptionServer
+from avatar_forcing_ros.agent.small_talk import SmallTalk
+from avatar_forcing_ros.agent.voices import Espeak, Piper, has_espeak, has_piper
+
+
+@dataclass(frozen=True)
+class RecogniserConfig:
+    """Who understands speech.
+
+    Attributes:
+        kind: auto is pocketsphinx where it is installed, else none: then the user types. server is OpenAI's interface.
+        url: of the server, up to and with the version.
+        model: its name on the server.
+        language: of the user on the server, such as "en"; empty lets the model find out.
+        key_variable: environment variable with the server's key; empty sends none.
+        silence_s: a server that sends nothing for so long has failed.
+    """
+
+    kind: Literal["auto", "pocketsphinx", "server", "none"] = "auto"
+    url: str = "http://localhost:8000/v1"
+    model: str = ""
+    language: str = ""
+    key_variable: str = ""
+    silence_s: float = field(default=5.0, metadata={"range": (0.1, 600.0)})
+
+
+@dataclass(frozen=True)
+class MindConfig:
+    """Who thinks.
+
+    Attributes:
+        kind: small_talk needs nothing. server is a language model behind OpenAI's interface.
+        url: of the server, up to and with the version.
+        model: its name on the server; servers of one model take any.
+        key_variable: environment variable with the server's key; empty sends none.
+        silence_s: a server that sends nothing for so long has failed.
+        temperature: of the language model: 0 always says the likeliest.
+        most_tokens: of an answer.
+    """
+
+    kind: Literal["small_talk", "server"] = "small_talk"
+    url: str = "http://localhost:8080/v1"
+    model: str = "default"
+    key_variable: str = ""
+    silence_s: float = field(default=20.0, metadata={"range": (0.1, 600.0)})
+    temperature: float = field(default=0.7, metadata={"range": (0.0, 2.0)})
+    most_tokens: int = field(default=300, metadata={"range": (1, 100_000)})
+
+
+@dataclass(frozen=True)
+class VoiceConfig:
+    """Who speaks.
+
+    Attributes:
+        kind: auto is piper where it and its packaged voice are installed, else espeak. server is OpenAI's interface.
+        model: piper's .onnx file, empty is its packaged voice; or the model's name on the server.
+        voice: one of the server's model.
+        url: of the server, up to and with the version.
+        key_variable: environment variable with the server's key; empty sends none.
+        silence_s: a server that sends nothing for so long has failed.
+        pcm_rate: of a server that sends bare samples; 0 asks for WAV, which says its own rate.
+        language: of espeak, such as "en" or "de"; empty is its default.
+        words_per_minute: how fast espeak speaks.
+    """
+
+    kind: Literal["auto", "espeak", "piper", "server"] = "auto"
+    model: str = ""
+    voice: str = ""
+    url: str = "http://localhost:8000/v1"
+    key_variable: str = ""
+    silence_s: float = field(default=5.0, metadata={"range": (0.1, 600.0)})
+    pcm_rate: int = field(default=0, metadata={"range": (0, 192_000)})
+    language: str = ""
+    words_per_minute: int = field(default=165, metadata={"range": (80, 450)})
+
+
+@dataclass(frozen=True)
+class PartsConfig:
+    """Who does what in an agent.
+
+    Attributes:
+        agent: how it behaves.
+        recogniser: who understands speech.
+        mind: who thinks.
+        voice: who speaks.
+    """
+
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    recogniser: RecogniserConfig = field(default_factory=RecogniserConfig)
+    mind: MindConfig = field(default_factory=MindConfig)
+    voice: VoiceConfig = field(default_factory=VoiceConfig)
+
+
+def assemble(config: PartsConfig, local_time: Callable[[], datetime]) -> Parts:
+    """The parts that the parameters name; those of this machine stand by for those that may fail.
+
+    Raises:
+        ValueError: one of them is not installed, or something it needs is not said.
+    """
+    return Parts(_recognisers(config.recogniser), _mind(config.mind, local_time), _voices(config.voice))
+
+
+def _recognisers(config: RecogniserConfig) -> list[Recogniser]:
+    if config.kind == "server":
+        server = Server(config.url, config.key_variable, config.silence_s)
+        own: list[Recogniser] = [PocketSphinx()] if has_pocketsphinx() else []
+        return [TranscriptionServer(server, config.model, config.language), *own]
+    if config.kind == "none" or (config.kind == "auto" and not has_pocketsphinx()):
+        return [Deaf()]
+    return [PocketSphinx()]
+
+
+def _mind(config: MindConfig, local_time: Callable[[], datetime]) -> Mind:
+    if config.kind == "server":
+        server = Server(config.url, config.key_variable, config.silence_s)
+        return ChatServer(server, config.model, temperature=config.temperature, max_tokens=config.most_tokens)
+    return SmallTalk(local_time)
+
+
+def _voices(config: VoiceConfig) -> list[Voice]:
+    if config.kind == "server":
+        server = Server(config.url, config.key_variable, config.silence_s)
+        own: list[Voice] = [Espeak(config.words_per_minute, config.language)] if has_espeak() else []
+        return [SpeechServer(server, config.model, config.voice, config.pcm_rate), *own]
+    if config.kind == "piper" or (config.kind == "auto" and has_piper()):
+        return [Piper(config.model)]
+    return [Espeak(config.words_per_minute, config.language)]

@@ -1,0 +1,181 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody behind the face: hears the user, answers on `speech`, and follows what the avatar says of it.
+
+The agent itself lives in `agent/`, in an event loop of its own thread; this node converts and hands over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from std_msgs.msg import Empty, String
+
+from avatar_forcing_ros.agent.agent import Agent, Parts
+from avatar_forcing_ros.agent.answer import Caption
+from avatar_forcing_ros.agent.assembly import PartsConfig, assemble
+from avatar_forcing_ros.agent.recognisers import Deaf
+from avatar_forcing_ros.directing.expressions import EXPRESSIONS
+from avatar_forcing_ros.messages.presented import to_playback
+from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
+from avatar_forcing_ros.msg import Caption as CaptionMessage
+from avatar_forcing_ros.msg import PlaybackEvent
+from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.audio_messages import AudioInput, from_chunk, listen_audio
+from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.directions import expression_type
+from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True)
+class VoiceAgentConfig(PartsConfig):
+    """Parameters of the voice agent.
+
+    Attributes:
+        agent: how it behaves.
+        recogniser: who understands speech.
+        mind: who thinks.
+        voice: who speaks.
+        user_audio: what comes on user_audio.
+    """
+
+    user_audio: AudioInput = field(default_factory=AudioInput)
+
+
+class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
+    """Converts messages and hands them to an `Agent`."""
+
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__("voice_agent", VoiceAgentConfig(), **node_arguments)
+
+    def begin(self, undo: ExitStack) -> None:
+        """Load the parts, start the agent, then listen."""
+        parts = assemble(self.config, self._local_time)
+        self._introduce(parts)
+        self._speech = self.advertise(AudioChunkMessage, "speech", qos.SPEECH)
+        self._captions = self.advertise(CaptionMessage, "speech/caption", qos.STREAM)
+        self._expressions = self.advertise(expression_type(), "robot_face/expression", qos.STREAM)
+        self._interrupts = self.advertise(Empty, "speech/interrupt", qos.STREAM)
+        self._own_interrupts = 0
+        self._loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._loop.run_forever, name="agent", daemon=True)
+        thread.start()
+        undo.callback(self._end_loop, thread)
+        self._agent = self._in_loop(lambda: self._start(parts))
+        undo.callback(lambda: asyncio.run_coroutine_threadsafe(self._agent.close(), self._loop).result(_PATIENCE_S))
+        self._listen()
+        undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    def _introduce(self, parts: Parts) -> None:
+        workers = (parts.recognisers[0], parts.mind, parts.voices[0])
+        self.get_logger().info("parts: " + ", ".join(type(worker).__name__ for worker in workers))
+        if isinstance(parts.recognisers[0], Deaf):
+            self.get_logger().warning("nothing understands speech (pip install pocketsphinx): the user has to type")
+
+    def _start(self, parts: Parts) -> Agent:
+        config, name = self.config.agent, f"agent-{self.get_clock().now().nanoseconds:x}"
+        agent = Agent(config, parts, self, frozenset(EXPRESSIONS), name)
+        if config.greeting:
+            agent.say(config.greeting)
+        return agent
+
+    def _in_loop(self, make: Callable[[], Agent]) -> Agent:
+        async def made() -> Agent:
+            return make()
+
+        return asyncio.run_coroutine_threadsafe(made(), self._loop).result(_PATIENCE_S)
+
+    def _end_loop(self, thread: threading.Thread) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        thread.join(_PATIENCE_S)
+        self._loop.close()
+
+    def _listen(self) -> None:
+        listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, self._hand(self._agent.hear))
+        self.listen(String, "user_text", lambda message: self._hand(self._agent.read)(message.data), qos.STREAM)
+        self.listen(PlaybackEvent, "avatar/playback", self._follow, qos.STREAM)
+        self.listen(Empty, "speech/interrupt", lambda _message: self._hand(self._hear_interrupt)(), qos.STREAM)
+
+    def _hand(self, act: Callable[..., None]) -> Callable[..., None]:
+        """`act` in the agent's loop, its errors reported."""
+        guarded = self.guard("agent", act)
+
+        def hand_over(*arguments: Any) -> None:
+            self._loop.call_soon_threadsafe(guarded, *arguments)
+
+        return hand_over
+
+    def _follow(self, event: PlaybackEvent) -> None:
+        position_ns = stamp_ns(event.position)
+        self._hand(self._agent.playback)(to_playback(event.event), event.utterance_id, position_ns, event.reason)
+
+    def _hear_interrupt(self) -> None:
+        if self._own_interrupts:
+            self._own_interrupts -= 1
+        else:
+            self._agent.hush()
+
+    def _local_time(self) -> datetime:
+        return datetime.fromtimestamp(self.get_clock().now().nanoseconds / NANOSECONDS)
+
+    def _health(self) -> Health:
+        wrong = dict(self._agent.complaints.current)
+        parts = {part: wrong.get(part, "") for part in ("recogniser", "mind", "voice", "avatar")}
+        values = {"faults": self.faults.count, "last_fault": self.faults.last}
+        if not wrong:
+            return Health(Level.OK, "running", values, parts)
+        part, line = next(iter(wrong.items()))
+        return Health(Level.DEGRADED, f"{part}: {line}", values, parts)
+
+    # --- the agent's outlet, in its thread ---------------------------------------------------------------------------
+
+    def speak(self, chunk: AudioChunk) -> None:
+        """Speech for the avatar."""
+        self._speech.publish(from_chunk(chunk))
+
+    def caption(self, caption: Caption) -> None:
+        """Its text, or the user's."""
+        message = CaptionMessage(
+            speaker=CaptionMessage.AVATAR if caption.utterance_id else CaptionMessage.USER,
+            utterance_id=caption.utterance_id,
+            position=to_duration(caption.position_ns),
+            text=caption.text,
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._captions.publish(message)
+
+    def express(self, expression: str) -> None:
+        """What the face shall show from now on."""
+        self._expressions.publish(expression_type()(expression=expression))
+
+    def interrupt(self) -> None:
+        """The avatar shall be silent."""
+        self._own_interrupts += 1
+        self._interrupts.publish(Empty())
+
+    def inform(self, line: str) -> None:
+        """A line for the log."""
+        self.get_logger().info(line)
+
+    def warn(self, line: str) -> None:
+        """The same, of something that is wrong."""
+        self.get_logger().warning(line)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node."""
+    return run(VoiceAgentNode, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
