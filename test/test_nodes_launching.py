@@ -166,15 +166,31 @@ def test_what_no_argument_says_is_left_to_the_parameter_files(every_file) -> Non
 
 
 @pytest.mark.parametrize("name", ["avatar", "demo", "kiosk"])
-def test_one_process_runs_all_but_the_understudy(load, name: str) -> None:
-    apart, (together,) = (
+def test_one_process_runs_all_but_the_understudy_and_the_voice_agent(load, name: str) -> None:
+    apart, (together, *others) = (
         [action for action in launched(load(name), one_process=said) if type(action).__name__ == "Node"]
         for said in ("false", "true")
     )
     words = together.named["arguments"]
     named = {words[at + 1] for at, word in enumerate(words) if word == "--node"}
     assert together.named["executable"] == "one_process"
-    assert named == {node.named["executable"] for node in apart} - {"understudy_node"}
+    outside = {node.named["executable"] for node in others}
+    assert outside == ({"voice_agent_node"} if name == "kiosk" else set())
+    assert named == {node.named["executable"] for node in apart} - {"understudy_node"} - outside
+
+
+def test_who_answers_in_the_kiosk_can_be_chosen(load, tmp_path: Path) -> None:
+    def files(who: str) -> list[list[str]]:
+        nodes = [action for action in launched(load("kiosk"), voice_agent=who) if type(action).__name__ == "Node"]
+        mine = [node.named["parameters"] for node in nodes if node.named["executable"] == "voice_agent_node"]
+        return [[Path(file).name for file in parameters if isinstance(file, str)] for parameters in mine]
+
+    (tmp_path / "mine.yaml").write_text("{}")
+    assert files("none") == []
+    assert files("offline") == files("") == [["kiosk.yaml"]]
+    assert files(str(tmp_path / "mine.yaml")) == [["kiosk.yaml", "mine.yaml"]]
+    with pytest.raises(FileNotFoundError, match="voice_agent must be offline, none or a parameter file"):
+        files("nowhere.yaml")
 
 
 def test_the_demo_ends_with_its_source(load) -> None:
