@@ -354,7 +354,7 @@ def test_an_output_that_is_there_stays_unless_forced_and_a_failure_leaves_nothin
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
     """Arguments of the command with a tiny model."""
-    monkeypatch.setattr(command, "load_bundle", lambda _name: tiny_bundle())
+    monkeypatch.setattr(command, "load_bundle", lambda *_: tiny_bundle())
     cv2.imwrite(str(tmp_path / "portrait.png"), PORTRAIT)
     options = ["--portrait", str(tmp_path / "portrait.png"), "--size", str(SIDE), "--json"]
     return lambda *more: ["replay", *map(str, more), *options]
@@ -385,11 +385,11 @@ def test_more_than_a_tenth_lost_is_an_error_unless_allowed(
 def test_the_command_replays_a_damaged_bag_and_says_so_in_its_status(
     tiny: Callable[..., list[str]], tmp_path: Path, capsys: Any
 ) -> None:
-    bag = write_bag(tmp_path / "in", list(user_motion(0.4)))
+    bag = write_bag(tmp_path / "in", list(user_motion(3.0)), "mcap")
     (bag / "metadata.yaml").unlink()
     assert cli.main(tiny(bag, tmp_path / "out")) == 0  # nothing of it is lost
     assert "metadata.yaml is missing" in capsys.readouterr().out
-    data = bag / "in.db3"
+    data = bag / "in.mcap"
     data.write_bytes(data.read_bytes()[: -(data.stat().st_size // 4)])
     assert cli.main(tiny(bag, tmp_path / "out", "--force")) == 1
     assert "the bag is damaged" in capsys.readouterr().out
