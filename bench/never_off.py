@@ -278,7 +278,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="of each fault")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="faults whose name contains this")
+    parser.add_argument("--only", default="", help="faults whose name contains one of these, with commas between")
     parser.add_argument("--verbose", action="store_true", help="with what the nodes say")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -301,18 +301,22 @@ def main() -> int:
         def generator() -> int:
             return child_of(processes.pid("generator_node"))
 
+        def motion() -> int:
+            return child_of(processes.pid("motion_extraction_node"))
+
         faults = {
             "kill -9 generator": (generator, signal.SIGKILL, 0.0),
             "kill -9 generator and its keeper": (lambda: processes.pid("generator_node"), signal.SIGKILL, 0.0),
             "SIGSTOP generator": (generator, signal.SIGSTOP, 0.0),
             "SIGSTOP generator for 0.5 s": (generator, signal.SIGSTOP, 0.5),
             "SIGSTOP generator for 1.5 s": (generator, signal.SIGSTOP, 1.5),
-            "kill -9 motion node": (lambda: processes.pid("motion_extraction_node"), signal.SIGKILL, 0.0),
-            "SIGSTOP motion node for 1 s": (lambda: processes.pid("motion_extraction_node"), signal.SIGSTOP, 1.0),
+            "kill -9 motion node": (motion, signal.SIGKILL, 0.0),
+            "SIGSTOP motion node": (motion, signal.SIGSTOP, 0.0),
+            "SIGSTOP motion node for 1 s": (motion, signal.SIGSTOP, 1.0),
             "kill -9 understudy": (lambda: processes.pid("understudy_node"), signal.SIGKILL, 0.0),
         }
         for name, (pid, number, wakes_s) in faults.items():
-            for _ in range(args.rounds if args.only in name else 0):
+            for _ in range(args.rounds if any(part in name for part in args.only.split(",")) else 0):
                 outcomes.append(trial.fault(name, pid(), number, wakes_s))
                 print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
     audience.close()

@@ -8,16 +8,21 @@ such as `<node>: camera`. A node in a namespace is `<namespace>/<node>` there, a
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
 
 from avatar_forcing_ros.graph.keeping import Restarted
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 
 PERIOD_S = 1.0
+HOST, PID = "host", "pid"
+"""Figures of every node: which process it is, so that one that hangs can be ended."""
 
 
 class Level(Enum):
@@ -26,6 +31,7 @@ class Level(Enum):
     OK = DiagnosticStatus.OK
     DEGRADED = DiagnosticStatus.WARN
     ERROR = DiagnosticStatus.ERROR
+    INACTIVE = DiagnosticStatus.STALE
 
 
 @dataclass(frozen=True)
@@ -66,17 +72,22 @@ class DiagnosticsPublisher:
         if health.level is Level.OK and any(links.values()):
             health = replace(health, level=Level.DEGRADED, message="; ".join(filter(None, links.values())))
         whole = self._status("health", health.level, health.message)
-        whole.values = [KeyValue(key=key, value=_text(value)) for key, value in health.values.items()]
+        values = {**health.values, HOST: platform.node(), PID: os.getpid()}
+        whole.values = [KeyValue(key=key, value=_text(value)) for key, value in values.items()]
         parts = {**health.parts, **links, "restarts": self._restarted.complaint()}
-        message = DiagnosticArray(status=[whole, *(self._part(name, line) for name, line in parts.items())])
-        message.header.stamp = self._node.get_clock().now().to_msg()
-        self._publisher.publish(message)
+        statuses = [whole, *(self._part(name, line) for name, line in parts.items())]
+        self._publisher.publish(DiagnosticArray(header=self._header(), status=statuses))
 
     def close(self) -> None:
-        """Stop reporting."""
+        """Stop reporting, and say so: who falls silent otherwise is missed."""
+        last = self._status("health", Level.INACTIVE, "not active")
+        self._publisher.publish(DiagnosticArray(header=self._header(), status=[last]))
         self._node.links.while_time_stands_still = None
         self._node.destroy_timer(self._timer)
         self._node.destroy_publisher(self._publisher)
+
+    def _header(self) -> Header:
+        return Header(stamp=self._node.get_clock().now().to_msg())
 
     def _part(self, name: str, complaint: str) -> DiagnosticStatus:
         return self._status(name, Level.DEGRADED if complaint else Level.OK, complaint or "fine")

@@ -32,7 +32,7 @@ from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import qos
-from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.diagnostics import HOST, PID, DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
@@ -79,7 +79,8 @@ class UnderstudyConfig:
         fade_ms: the face takes this long into the generator's motion before that one goes on stage.
         expects: names of nodes, with spaces between, that are missed when nothing is heard of them on /diagnostics, as
             is whoever was heard of once.
-        stop_silent_after_s: a generator of this machine that has been silent for this long is killed; 0 never does it.
+        stop_silent_after_s: a generator of this machine that has been silent for this long is killed, as is a node of
+            `expects` whose diagnostics have been missing for 3.5 s; 0 never does it.
         output: how the avatar is published, as the generator's.
     """
 
@@ -127,6 +128,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._entries_s: deque[float] = deque(maxlen=100)
         self._on_stage_since_s = time.monotonic()
         comes_s = time.monotonic() + _COMES_S - _SILENT_S
+        self._pids: dict[str, int] = {}
         self._others_s = dict.fromkeys(self.config.expects.split(), comes_s)
         self._frames = 0
         self._begun_s = time.monotonic()
@@ -202,8 +204,16 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
     def _hear_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             namespace, _, name = status.hardware_id.rpartition("/")
-            if (namespace or "/") == self.get_namespace() and status.name.endswith(": health"):
-                self._others_s[name] = time.monotonic()
+            if (namespace or "/") != self.get_namespace() or not status.name.endswith(": health"):
+                continue
+            if status.level == Level.INACTIVE.value:  # it is not expected to say anything
+                self._others_s.pop(name, None)
+                self._pids.pop(name, None)
+                continue
+            self._others_s[name] = time.monotonic()
+            values = {value.key: value.value for value in status.values}
+            if values.get(HOST) == platform.node() and name in self.config.expects.split():
+                self._pids[name] = int(values.get(PID, "0"))
 
     # --- the tick --------------------------------------------------------------------------------------------------
 
@@ -308,17 +318,27 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._messenger.send(partial(self._say.publish, word))
 
     def _stop_who_hangs(self, now_s: float) -> None:
-        role, patience_s = self._role, self.config.stop_silent_after_s
-        if role is None or not patience_s or role.leaving or role.host != platform.node():
+        patience_s = self.config.stop_silent_after_s
+        if not patience_s:
             return
-        if self._watch.silence_s(now_s) < patience_s or role.pid in (0, self._stopped_pid):
+        role = self._role
+        ours = role is not None and not role.leaving and role.host == platform.node()
+        if role and ours and self._watch.silence_s(now_s) > patience_s and role.pid not in (0, self._stopped_pid):
+            self._stopped_pid = role.pid
+            self._stop("generator", role.pid)
+        for name, pid in list(self._pids.items()):
+            if name != "generator" and now_s - self._others_s[name] > max(patience_s, _SILENT_S):
+                del self._pids[name]
+                self._stop(name, pid)
+
+    def _stop(self, name: str, pid: int) -> None:
+        """Kill a process that hangs, and its keeper if that is stopped, too; who has ended already is left alone."""
+        if not _is_ours(pid):
             return
-        self._stopped_pid = role.pid
-        if _is_ours(role.pid):
-            self._stopped += 1
-            self.get_logger().error(f"the generator (process {role.pid}) hangs and is killed")
-            for pid in _with_stopped_parent(role.pid):
-                os.kill(pid, signal.SIGKILL)
+        self._stopped += 1
+        self.get_logger().error(f"{name} (process {pid}) hangs and is killed")
+        for each in _with_stopped_parent(pid):
+            os.kill(each, signal.SIGKILL)
 
     # --- the portrait ----------------------------------------------------------------------------------------------
 
