@@ -15,7 +15,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 KEEP = "--keep"
 """Word of a node's command line that has it kept alive."""
@@ -25,6 +27,7 @@ CALM_S = 60.0
 """A process that has lived for this long counts as mended."""
 _RESTARTED = "AVATAR_FORCING_RESTARTED"
 _PR_SET_PDEATHSIG = 1
+_GOES_FIRST = "500"
 _SLICE_S = 0.1
 
 
@@ -161,6 +164,8 @@ def _fork(play: Callable[[], int], variables: Mapping[str, str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.environ |= variables
+        with suppress(OSError):  # when memory runs out, this one goes: its keeper and the understudy bring the face back
+            Path("/proc/self/oom_score_adj").write_text(_GOES_FIRST)
         if os.getppid() == parent:
             status = play()
     except BaseException as error:
