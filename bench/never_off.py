@@ -43,7 +43,9 @@ from avatar_forcing_ros.testing import speech_like
 
 UTTERANCE_S = 1.2
 CALM_S = 2.5
-"""After a fault: so long all is well before the next."""
+"""After a fault: so long all is watched."""
+LIVES_S = 10.5
+"""Before a fault: so long the process has lived, for who fails sooner than that is started later and later."""
 PATIENCE_S = 40.0
 FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
 
@@ -191,6 +193,7 @@ class Trial:
             number: of the signal.
             wakes_s: SIGCONT comes after this long; 0 sends none.
         """
+        self._until(lambda: age_s(pid) > LIVES_S)
         seen = self._audience.seen
         spoken = self._say()
         self._until(lambda: self._began(spoken) is not None, 5.0)
@@ -249,6 +252,12 @@ def _doubles(frames: list[tuple[float, int]]) -> int:
     return sum(later <= earlier for earlier, later in pairwise(stamps))
 
 
+def age_s(pid: int) -> float:
+    """How long a process has lived."""
+    began = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
+
+
 def child_of(pid: int) -> int:
     """The process that a keeper keeps; the process itself where there is none."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -278,7 +287,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5, help="of each fault")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="faults whose name contains one of these, with commas between")
+    parser.add_argument("--only", default="", help="faults of these names, or parts of names, with commas between")
     parser.add_argument("--verbose", action="store_true", help="with what the nodes say")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -315,8 +324,13 @@ def main() -> int:
             "SIGSTOP motion node for 1 s": (motion, signal.SIGSTOP, 1.0),
             "kill -9 understudy": (lambda: processes.pid("understudy_node"), signal.SIGKILL, 0.0),
         }
-        for name, (pid, number, wakes_s) in faults.items():
-            for _ in range(args.rounds if any(part in name for part in args.only.split(",")) else 0):
+        parts = args.only.split(",")
+        chosen = [
+            name for name in faults if any(part == name or (part not in faults and part in name) for part in parts)
+        ]
+        for name in chosen:
+            pid, number, wakes_s = faults[name]
+            for _ in range(args.rounds):
                 outcomes.append(trial.fault(name, pid(), number, wakes_s))
                 print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
     audience.close()

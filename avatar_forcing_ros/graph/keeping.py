@@ -23,8 +23,8 @@ KEEP = "--keep"
 """Word of a node's command line that has it kept alive."""
 AFTER = "--after"
 """Word of a node's command line, with seconds: it begins to load after so long, for others are wanted sooner."""
-CALM_S = 60.0
-"""A process that has lived for this long counts as mended."""
+SAID_S = 60.0
+"""So long a process says that it was restarted."""
 _RESTARTED = "AVATAR_FORCING_RESTARTED"
 _PR_SET_PDEATHSIG = 1
 _GOES_FIRST = "500"
@@ -60,8 +60,8 @@ class Restarted:
             return cls()
 
     def complaint(self) -> str:
-        """In one line that it has been restarted, until it has lived for `CALM_S`; then empty."""
-        if not self.count or time.monotonic() - self.at_s > CALM_S:
+        """In one line that it has been restarted, until it has lived for `SAID_S`; then empty."""
+        if not self.count or time.monotonic() - self.at_s > SAID_S:
             return ""
         return f"restarted, {self.count} times so far: the process before {self.reason}"
 
@@ -78,7 +78,7 @@ class Restarts:
     """
 
     delays_s: Sequence[float] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-    calm_s: float = CALM_S
+    calm_s: float = 10.0
     count: int = 0
     reason: str = ""
     _in_a_row: int = 0
@@ -164,7 +164,7 @@ def _fork(play: Callable[[], int], variables: Mapping[str, str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.environ |= variables
-        with suppress(OSError):  # when memory runs out, this one goes: its keeper and the understudy bring the face back
+        with suppress(OSError):  # when memory runs out, this one goes: its keeper and the understudy stay
             Path("/proc/self/oom_score_adj").write_text(_GOES_FIRST)
         if os.getppid() == parent:
             status = play()

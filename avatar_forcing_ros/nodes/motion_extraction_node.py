@@ -20,6 +20,7 @@ from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, L
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.session.inputs import PictureWatch
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import MILLISECOND, VideoFrame
 
@@ -76,6 +77,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         """Listen to the camera."""
         self._newest_ns: int | None = None
         self._face_found = False
+        self._camera = PictureWatch(self.config.input_timeout_ms * MILLISECOND)
         self._mailbox: Mailbox[Image | CompressedImage] = Mailbox()
         self._publisher = self.advertise(MotionLatents, "user_motion", qos.STREAM)
         self.work("motion extraction", self._turn, self._mailbox.close)
@@ -91,6 +93,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
             return
         time_ns = stamp_ns(message.header.stamp)
         image = read_image(message)
+        self._camera.seen(self.get_clock().now().nanoseconds, image.shape[1], image.shape[0])
         if self._newest_ns is not None and time_ns < self._newest_ns:
             self._encoder.reset()  # time went back: another recording, or a clock that was set
         self._newest_ns = time_ns
@@ -99,13 +102,23 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         self._publisher.publish(from_sample(sample, self._space.name, self._space.names))
 
     def _health(self) -> Health:
-        values = {"face_found": self._face_found, "dropped": self._mailbox.dropped, "faults": self.faults.count}
-        if self._newest_ns is None:
-            return Health(Level.DEGRADED, "no picture from the camera yet", values)
-        age_ms = (self.get_clock().now().nanoseconds - self._newest_ns) // MILLISECOND
-        if age_ms > self.config.input_timeout_ms:
-            return Health(Level.DEGRADED, f"the newest picture is {age_ms} ms old", values)
-        return Health(Level.OK, "running" if self._face_found else "no face in the picture", values)
+        now_ns = self.get_clock().now().nanoseconds
+        people = getattr(self._encoder, "people", int(self._face_found))
+        values = {
+            "face_found": self._face_found,
+            "people": people,
+            "camera_fps": self._camera.rate_hz(now_ns) or 0.0,
+            "picture_size": "x".join(map(str, self._camera.size or ())),
+            "dropped": self._mailbox.dropped,
+            "faults": self.faults.count,
+            "last_fault": self.faults.last,
+        }
+        camera = self._camera.complaint(now_ns)
+        if camera:
+            return Health(Level.DEGRADED, camera, values, {"camera": camera})
+        many = f"running; of {people} people the nearest is read"
+        message = many if people > 1 else "running" if self._face_found else "no face in the picture"
+        return Health(Level.OK, message, values, {"camera": ""})
 
 
 def main(args: list[str] | None = None) -> int:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 
 _AHEAD_NS = 20 * MILLISECOND
-_JUDGED = 64  # ages of items: some seconds
+_JUDGED_NS = NANOSECONDS  # by what came in the newest second: what is wrong is said soon, and is over soon
+_LEAST_JUDGED = 3
 
 
 class InputWatch:
@@ -26,7 +27,7 @@ class InputWatch:
     def __init__(self, name: str, timeout_ns: int) -> None:
         self.name, self._timeout_ns = name, timeout_ns
         self._last_ns: int | None = None
-        self._ages_ns: deque[int] = deque(maxlen=_JUDGED)
+        self._ages_ns: deque[tuple[int, int]] = deque()
         self.count = 0
 
     def seen(self, now_ns: int, made_ns: int | None = None) -> None:
@@ -34,7 +35,9 @@ class InputWatch:
         self._last_ns = now_ns
         self.count += 1
         if made_ns is not None:
-            self._ages_ns.append(now_ns - made_ns)
+            self._ages_ns.append((now_ns, now_ns - made_ns))
+        while len(self._ages_ns) > _LEAST_JUDGED and not 0 <= now_ns - self._ages_ns[0][0] <= _JUDGED_NS:
+            self._ages_ns.popleft()
 
     def forget(self) -> None:
         """Nothing has come yet; time has jumped."""
@@ -44,7 +47,7 @@ class InputWatch:
     @property
     def least_age_ns(self) -> int | None:
         """By their stamps, how old the newest items were at least when they came: transport, and error of clocks."""
-        return min(tuple(self._ages_ns), default=None)
+        return min((age_ns for _, age_ns in tuple(self._ages_ns)), default=None)
 
     def clock_complaint(self) -> str:
         """What is wrong with its stamps, in one line, or empty.
@@ -53,7 +56,7 @@ class InputWatch:
         sensor is not this one. Stamps are believed all the same, for whoever corrects them by arrival cannot replay.
         """
         age_ns = self.least_age_ns
-        if age_ns is None or -_AHEAD_NS <= age_ns <= self._timeout_ns:
+        if age_ns is None or len(self._ages_ns) < _LEAST_JUDGED or -_AHEAD_NS <= age_ns <= self._timeout_ns:
             return ""
         where = "ahead of" if age_ns < 0 else "behind"
         return f"the stamps of the {self.name} are {abs(age_ns) // MILLISECOND} ms {where} this clock"
@@ -61,6 +64,64 @@ class InputWatch:
     def stopped(self, now_ns: int) -> bool:
         """It was there once and has been silent for longer than the timeout."""
         return self._last_ns is not None and now_ns - self._last_ns > self._timeout_ns
+
+
+class PictureWatch:
+    """Whether a camera gives pictures as it did: at what rate, of what size.
+
+    Args:
+        timeout_ns: one that was silent for this long has stopped.
+    """
+
+    SLOW_HZ, SLOW_NO_MORE_HZ = 10.0, 12.0
+    """Rate below which it is said, and from which it is over: a blink takes 150 ms."""
+    _SAID_NS = 3 * NANOSECONDS // 2
+    """A change of size is over at once; it is said so long that the next report has it."""
+
+    def __init__(self, timeout_ns: int) -> None:
+        self._timeout_ns = timeout_ns
+        self._came_ns: deque[int] = deque()
+        self._first_ns: int | None = None
+        self._last_ns: int | None = None
+        self._slow = False
+        self._change, self._changed_ns = "", 0
+        self.size: tuple[int, int] | None = None
+
+    def seen(self, now_ns: int, width: int, height: int) -> None:
+        """A picture of this size came now."""
+        if self._last_ns is not None and not 0 <= now_ns - self._last_ns <= self._timeout_ns:
+            self._came_ns.clear()
+            self._first_ns = None
+        if self.size not in (None, (width, height)) and self.size is not None:
+            self._change = f"the pictures have changed from {self.size[0]}x{self.size[1]} to {width}x{height}"
+            self._changed_ns = now_ns
+        self.size, self._last_ns = (width, height), now_ns
+        self._first_ns = now_ns if self._first_ns is None else self._first_ns
+        self._came_ns.append(now_ns)
+        self._forget(now_ns)
+
+    def _forget(self, now_ns: int) -> None:
+        while self._came_ns and not 0 <= now_ns - self._came_ns[0] < NANOSECONDS:
+            self._came_ns.popleft()
+
+    def rate_hz(self, now_ns: int) -> float | None:
+        """Pictures in the newest second, None while it has not been watched for that long."""
+        if self._first_ns is None or now_ns - self._first_ns < NANOSECONDS:
+            return None
+        return float(sum(now_ns - came_ns < NANOSECONDS for came_ns in tuple(self._came_ns)))
+
+    def complaint(self, now_ns: int) -> str:
+        """What is wrong with it, in one line, or empty."""
+        if self._last_ns is None:
+            return "no picture from the camera yet"
+        if now_ns - self._last_ns > self._timeout_ns:
+            return f"the camera has stopped: its newest picture came {(now_ns - self._last_ns) // MILLISECOND} ms ago"
+        rate_hz = self.rate_hz(now_ns)
+        if rate_hz is not None:
+            self._slow = rate_hz < (self.SLOW_NO_MORE_HZ if self._slow else self.SLOW_HZ)
+            if self._slow:
+                return f"only {rate_hz:.0f} pictures a second come from the camera"
+        return self._change if 0 <= now_ns - self._changed_ns < self._SAID_NS else ""
 
 
 class SoundWatch:

@@ -46,12 +46,14 @@ class FaceTracker:
     """Landmarks of the largest face of a video; not for several threads at once.
 
     Attributes:
-        person: grows by one when another person's face takes over.
+        person: grows by one when another person's face takes over, or the picture's size changes.
+        in_view: faces at the last look around.
     """
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
-        self.person = 0
+        self.person = self.in_view = 0
+        self._shape: tuple[int, ...] | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -71,6 +73,10 @@ class FaceTracker:
         """
         if min(image.shape[:2]) < self.config.least_px:
             raise ValueError(f"image must be at least {self.config.least_px} pixels each way, got {image.shape[:2]}")
+        if self._shape not in (None, image.shape):
+            self.reset()  # where the face was says nothing any more, and nobody knows whether it is the same one
+            self.person += 1
+        self._shape = image.shape
         small = self._reduce(image)
         self._face = self._follow(small)
         return None if self._face is None else self._face * (image.shape[1] / small.shape[1])
@@ -88,7 +94,9 @@ class FaceTracker:
         if self._face is not None:
             region = Region.of_landmarks(self._face)
         else:
-            largest = max(detect(image, self.config.least_detection), key=_width, default=None)
+            seen = detect(image, self.config.least_detection)
+            self.in_view = len(seen)
+            largest = max(seen, key=_width, default=None)
             if largest is None:
                 return None
             region = Region.of_detection(largest)
@@ -101,6 +109,7 @@ class FaceTracker:
         middle, width = (low + high) / 2, float(high[0] - low[0])
         # Widths of the detector are compared with each other: the mesh draws faces wider.
         seen = detect(image, self.config.least_detection)
+        self.in_view = len(seen)
         is_own = [bool(np.abs(found.middle - middle).max() < 0.6 * width) for found in seen]
         own = max((found.width for found, same in zip(seen, is_own, strict=True) if same), default=width)
         others = max((found.width for found, same in zip(seen, is_own, strict=True) if not same), default=0.0)
