@@ -1,0 +1,177 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Senses that fail and come back: each fault is named on /diagnostics, within 2 s and alone, and is gone within 2 s.
+
+Real nodes and the shipped model on simulated time: camera, microphone and clock are the test's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from avatar_forcing_ros.msg import AudioChunk, FrameInfo, MotionLatents
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from sensor_msgs.msg import Image
+
+from avatar_forcing_ros import signals
+from avatar_forcing_ros.nodes.audio_messages import from_chunk
+from avatar_forcing_ros.nodes.conversions import from_rgb
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode
+from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
+from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
+from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.pictures import read_image
+from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.signals import NANOSECONDS
+from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
+
+pytestmark = pytest.mark.ros
+NAMED_S = GONE_S = 2.0
+HOLDS_S = 2.4
+RECOVERS_S = 2.4
+
+
+@dataclass
+class Senses:
+    """A user before camera and microphone, frame by frame; what is wrong with them is set from outside."""
+
+    graph: TestGraph
+    camera_every: int = 1
+    size: tuple[int, int] = (480, 320)
+    camera_ahead_s: float = 0.0
+    people: int = 1
+    microphone: str = "well"
+    now_ns: int = 1_000 * NANOSECONDS
+    frames: int = 0
+    raised: list[tuple[float, str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._noise = np.random.default_rng(0)
+        portrait = read_image(default_portrait())
+        self._face = cv2.resize(portrait, (320, 320), interpolation=cv2.INTER_AREA)
+        self.graph.add(MotionExtractionNode, use_sim_time=True)
+        self.generator = self.graph.add(
+            GeneratorNode, use_sim_time=True, avatar__image_size=64, user_audio__kind="AudioChunk"
+        )
+        self.infos = self.graph.listen(FrameInfo, "avatar/frame_info")
+        self.motion = self.graph.listen(MotionLatents, "avatar/motion")
+        self.seen = self.graph.listen(MotionLatents, "user_motion")
+        self.reports: list[DiagnosticArray] = self.graph.listen(DiagnosticArray, "/diagnostics")
+        self.graph.set_clock(self.now_ns)
+
+    def play(self, seconds: float) -> dict[str, list[tuple[float, str]]]:
+        """Let time pass; which statuses were not well, when since the beginning, and what they said."""
+        began_ns, first = self.now_ns, len(self.reports)
+        for _ in range(round(seconds * FPS)):
+            self._frame()
+        bad: dict[str, list[tuple[float, str]]] = {}
+        for report in self.reports[first:]:
+            at_s = (stamp_ns(report.header.stamp) - began_ns) / NANOSECONDS
+            for status in report.status:
+                if status.level != DiagnosticStatus.OK and not status.name.endswith(": health"):
+                    bad.setdefault(status.name, []).append((at_s, status.message))
+        return bad
+
+    def _frame(self) -> None:
+        self.frames += 1
+        seen = len(self.seen)
+        sent = self.camera_every and self.frames % self.camera_every == 0
+        if sent:
+            stamp = to_stamp(self.now_ns + round(self.camera_ahead_s * NANOSECONDS))
+            self.graph.send(Image, "camera/image_raw", from_rgb(self._picture(), stamp, "camera"))
+        if self.microphone != "gone":
+            chunk = signals.AudioChunk(self.now_ns - FRAME_NS, self._sound(), SAMPLE_RATE)
+            self.graph.send(AudioChunk, "user_audio", from_chunk(chunk))
+        if sent:
+            self.graph.spin_until(lambda: len(self.seen) > seen)
+        self.now_ns += FRAME_NS
+        self.graph.set_clock(self.now_ns)
+        if self.infos:
+            self.graph.spin_until(lambda: stamp_ns(self.infos[-1].header.stamp) >= self.now_ns)
+        else:
+            self.graph.spin(0.05)
+
+    def _picture(self) -> np.ndarray:
+        whole = np.full((320, 480, 3), 128, np.uint8)
+        whole[:, :320] = np.roll(self._face, round(6 * np.sin(self.frames / 10)), 1)
+        if self.people > 1:
+            whole[80:240, 320:] = self._face[::2, ::2]
+        return cv2.resize(whole, self.size, interpolation=cv2.INTER_AREA)
+
+    def _sound(self) -> np.ndarray:
+        if self.microphone == "muted":
+            return np.zeros(FRAME_SAMPLES, np.float32)
+        tone = np.sin(2 * np.pi * 200 * np.arange(FRAME_SAMPLES) / SAMPLE_RATE)
+        clips = 40.0 if self.microphone == "clips" else 0.02
+        return np.clip(clips * tone + 1e-3 * self._noise.standard_normal(FRAME_SAMPLES), -1, 1).astype(np.float32)
+
+    def largest_step(self) -> float:
+        """Of the avatar's motion from one frame to the next; no channel goes further than about 1."""
+        latents = np.array([message.latent for message in self.motion])
+        return float(np.abs(np.diff(latents, axis=0)).max())
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What becomes of the senses, and which statuses must say so with which words."""
+
+    begin: Callable[[Senses], Any]
+    end: Callable[[Senses], Any]
+    says: dict[str, str]
+
+
+def sets(**values: Any) -> Callable[[Senses], None]:
+    return lambda senses: [setattr(senses, name, value) for name, value in values.items()]
+
+
+GENERATOR, READER = "generator: camera", "motion_extraction: camera"
+FAULTS = {
+    "the camera is unplugged": Fault(
+        sets(camera_every=0), sets(camera_every=1), {GENERATOR: "has stopped", READER: "has stopped"}
+    ),
+    "it gives five pictures a second": Fault(sets(camera_every=5), sets(camera_every=1), {READER: "only 5 pictures"}),
+    "its clock is three seconds ahead": Fault(sets(camera_ahead_s=3), sets(camera_ahead_s=0), {GENERATOR: "ahead of"}),
+    "the microphone is unplugged": Fault(
+        sets(microphone="gone"), sets(microphone="well"), {"generator: microphone": "has stopped"}
+    ),
+    "it is muted": Fault(sets(microphone="muted"), sets(microphone="well"), {"generator: microphone": "is it muted"}),
+    "it clips": Fault(sets(microphone="clips"), sets(microphone="well"), {"generator: microphone": "clips"}),
+}
+
+
+@pytest.mark.slow
+def test_each_fault_of_the_senses_is_named_alone_and_goes_and_the_face_stays_calm() -> None:
+    with TestGraph() as graph:
+        senses = Senses(graph)
+        senses.play(2.5)
+        assert senses.play(2.0) == {}
+        for name, fault in FAULTS.items():
+            fault.begin(senses)
+            said = senses.play(HOLDS_S)
+            fault.end(senses)
+            rest = senses.play(RECOVERS_S)
+            assert set(said) == set(fault.says), name
+            for status, words in fault.says.items():
+                assert all(words in line for _, line in said[status]), name
+                assert said[status][0][0] <= NAMED_S, name
+            assert set(rest) <= set(fault.says), name
+            assert all(at_s <= GONE_S for times in rest.values() for at_s, _ in times), (name, rest)
+
+        senses.size = (640, 360)
+        changed = senses.play(2.5)
+        assert set(changed) == {READER} and "changed from 480x320 to 640x360" in changed[READER][0][1]
+        assert changed[READER][-1][0] <= GONE_S
+        senses.size, senses.people = (480, 320), 2
+        senses.play(2.4)
+        newest = [s for r in senses.reports[-4:] for s in r.status if s.name == "motion_extraction: health"][-1]
+        assert "of 2 people the nearest is read" in newest.message
+        assert senses.largest_step() < 0.35
+        print(f"largest step of the motion {senses.largest_step():.2f}")

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What is said of camera and microphone: soon, only while it is so, and of nothing that is well."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from avatar_forcing_ros.session.inputs import InputWatch, PictureWatch, SoundWatch
+from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
+
+RATE = 16_000
+START_NS = 1_700_000_000 * NANOSECONDS
+
+
+def chunks(sound: np.ndarray, ms: int = 40) -> list[AudioChunk]:
+    size = RATE * ms // 1000
+    return [AudioChunk(0, sound[at : at + size].astype(np.float32), RATE) for at in range(0, len(sound), size)]
+
+
+def said(watch: SoundWatch, sound: np.ndarray) -> list[str]:
+    """What is said after each chunk of 40 ms."""
+    lines = []
+    for chunk in chunks(sound):
+        watch.hear(chunk)
+        lines.append(watch.complaint())
+    return lines
+
+
+def quiet(seconds: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(int(seconds * RATE)) * 1e-4
+
+
+def test_a_muted_microphone_is_named_within_a_second_and_no_longer_than_it_is() -> None:
+    watch = SoundWatch()
+    lines = said(watch, np.concatenate([quiet(2), np.zeros(3 * RATE), quiet(1)]))
+    assert not any(lines[: 50 + 24])
+    assert all("is it muted" in line for line in lines[50 + 26 : 125])
+    assert not any(lines[126:])
+
+
+@pytest.mark.parametrize("level", [1.0, 0.8], ids=["full scale", "a converter that clips below it"])
+def test_a_microphone_that_clips_is_named_within_a_second_and_not_a_second_longer(level: float) -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 220 * np.arange(3 * RATE) / RATE)
+    loud = np.clip(8 * tone, -level, level)
+    lines = said(SoundWatch(), np.concatenate([tone, loud, tone]))
+    assert not any(lines[:75])
+    assert all("clips" in line for line in lines[100:150])
+    assert not any(lines[176:])
+
+
+def test_loud_speech_is_not_called_clipped(voices: dict[str, np.ndarray]) -> None:
+    for voice in voices.values():
+        assert not any(said(SoundWatch(), voice / np.abs(voice).max()))
+
+
+def test_a_camera_that_slows_down_changes_or_stops_is_named_and_then_not_any_more() -> None:
+    watch, now_ns, lines = PictureWatch(500 * MILLISECOND), START_NS, []
+
+    def play(seconds: float, hertz: float, width: int = 640) -> list[str]:
+        nonlocal now_ns
+        lines = []
+        for n in range(round(seconds * 50)):
+            now_ns += 20 * MILLISECOND
+            if hertz and n % round(50 / hertz) == 0:
+                watch.seen(now_ns, width, 480)
+            lines.append(watch.complaint(now_ns))
+        return lines
+
+    assert watch.complaint(now_ns) == "no picture from the camera yet"
+    assert not any(play(3, 25))
+    lines = play(3, 5)
+    assert not any(lines[:10]) and all("only 5 pictures a second" in line for line in lines[75:])
+    assert not any(play(4, 25)[60:])
+    lines = play(3, 25, 320)
+    assert "changed from 640x480 to 320x480" in lines[0] and not any(lines[76:])
+    lines = play(2, 0)
+    assert not any(lines[:20]) and all("has stopped" in line for line in lines[30:])
+    assert not any(play(3, 25, 320)[1:])
+
+
+@pytest.mark.parametrize("seconds", [3.0, -3.0])
+def test_a_sensor_whose_clock_was_set_is_named_for_as_long_as_it_is_so(seconds: float) -> None:
+    watch, lines = InputWatch("camera", 500 * MILLISECOND), []
+    for n in range(3 * 75):
+        off_s = seconds if 75 <= n < 150 else 0.0
+        now_ns = START_NS + n * 40 * MILLISECOND
+        watch.seen(now_ns, now_ns - 10 * MILLISECOND + round(off_s * NANOSECONDS))
+        lines.append(watch.clock_complaint())
+    assert not any(lines[:75])
+    assert all("the stamps of the camera are" in line for line in lines[101:150])
+    assert not any(lines[177:])
