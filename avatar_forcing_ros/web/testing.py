@@ -70,6 +70,7 @@ class KioskStage:
         granted: what pages said of their senses.
         speaks: whether there is a voice.
         background: of the pictures that are not white.
+        sent_bytes: of pictures, by their kind, however many pages look.
         published: frame -> when its picture was handed to the server.
     """
 
@@ -84,6 +85,7 @@ class KioskStage:
         self.granted: list[tuple[str, bool, bool, bool]] = []
         self.speaks = True
         self.published: dict[int, int] = {}
+        self.sent_bytes: dict[Codec, int] = {}
         self._drift = 1 + drift_ppm * 1e-6
         self._began_ns = time.time_ns()
         self._encoders: dict[Codec, PictureEncoder] = {}
@@ -147,7 +149,9 @@ class KioskStage:
         for codec, key in wanted.items():
             if codec not in self._encoders:
                 self._encoders[codec] = open_encoder(codec, 1500, 80)
-            self.server.show(codec, self._encoders[codec].encode(self.picture(frame), frame * FRAME_NS, key))
+            picture = self._encoders[codec].encode(self.picture(frame), frame * FRAME_NS, key)
+            self.sent_bytes[codec] = self.sent_bytes.get(codec, 0) + len(picture.data)
+            self.server.show(codec, picture)
 
     def _sleep_until(self, time_ns: int) -> None:
         while (left_ns := time_ns - self.now_ns()) > 0 and not self._stopping.is_set():

@@ -68,7 +68,7 @@ const MOST_DELAY_MS = 250;
 const PICTURE_MARGIN_MS = 6;
 const VOICE_MARGIN_MS = 10;
 const REMEMBERED_MS = 10_000;
-const SHRINK = 0.003; // ms in a ms: the voice follows by its speed
+const SHRINK = 0.008; // ms in a ms: the voice follows by its speed
 const SHRINK_IN_SILENCE = 0.03;
 const SETTLING_MS = 2000; // what comes first comes late: a decoder starts, a page loads
 
@@ -93,16 +93,25 @@ export class Playout {
 
   /** A picture with this stamp can be shown from a time on. */
   pictureReady(ros, page) {
-    this.#beganAt ??= page;
-    if (page - this.#beganAt < SETTLING_MS) return;
+    if (this.#isSettling(page)) return;
     this.#pictures.push({ at: page, need: page - this.clock.toPage(ros) + PICTURE_MARGIN_MS });
     this.#adapt(page);
   }
 
   /** Speech came so many ms before the sound card wanted it. */
   voiceReady(spare, page) {
-    this.#voices.push({ at: page, need: this.delay - spare + VOICE_MARGIN_MS });
+    if (this.#isSettling(page)) return;
+    const need = this.delay - spare + VOICE_MARGIN_MS;
+    const second = Math.floor(page / 1000);
+    const last = this.#voices.at(-1);
+    if (last?.second === second) last.need = Math.max(last.need, need);
+    else this.#voices.push({ at: page, second, need });
     this.#adapt(page);
+  }
+
+  #isSettling(now) {
+    this.#beganAt ??= now;
+    return now - this.#beganAt < SETTLING_MS;
   }
 
   #adapt(now) {
@@ -111,7 +120,10 @@ export class Playout {
     }
     const late = this.#pictures.map((p) => p.need).sort((a, b) => a - b);
     const forPictures = late.length ? late[Math.floor((late.length - 1) * 0.97)] : 0;
-    const forVoice = Math.max(0, ...this.#voices.map((v) => v.need));
+    // The worst second of ten is an accident, which costs a gap of its own; being late all the time for it costs more.
+    const forVoice = this.#voices.map((v) => v.need).sort((a, b) => b - a)[this.#voices.length > 2 ? 1 : 0] ?? 0;
+    /** What pictures and the voice ask for, in ms. */
+    this.needs = { pictures: forPictures, voice: forVoice };
     const wanted = Math.min(MOST_DELAY_MS, Math.max(forPictures, forVoice));
     const down = (now - this.#movedAt) * (this.sounding ? SHRINK : SHRINK_IN_SILENCE);
     this.delay = wanted > this.delay ? wanted : Math.max(wanted, this.delay - down);
@@ -124,5 +136,6 @@ export class Playout {
     this.#voices = [];
     this.#beganAt = null;
     this.delay = FIRST_DELAY_MS;
+    this.needs = { pictures: 0, voice: 0 };
   }
 }

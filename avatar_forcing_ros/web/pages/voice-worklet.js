@@ -10,8 +10,8 @@ const TAPS = 16;
 const PHASES = 512;
 const FADE_S = 0.005;
 const JUMP_S = 0.04;
-const MOST_SPEED = 0.004;
-const CATCH_UP_S = 2;
+const MOST_SPEED = 0.01; // a sixth of a semitone
+const CATCH_UP_S = 1;
 const SILENCE = 1e-4;
 const REPORT_S = 0.1;
 
