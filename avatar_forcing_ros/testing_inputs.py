@@ -7,12 +7,15 @@ Each reader either gives what it promises, or refuses with the one error of its 
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -21,12 +24,20 @@ from PIL import Image
 from avatar_forcing_ros.bags.bag import BagError, BagReader
 from avatar_forcing_ros.media import MediaError, MovieWriter, has_audio, length_s, read_audio, read_channels, read_video
 from avatar_forcing_ros.messages import images
+from avatar_forcing_ros.messages.audio import LOUDEST, AudioKind, AudioReader
 from avatar_forcing_ros.messages.images import ENCODINGS
+from avatar_forcing_ros.messages.motion import to_sample
 from avatar_forcing_ros.pictures import read_image
+from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.stream.speech import SpeechTimeline
 from avatar_forcing_ros.testing_bags import conversation, write_bag
 
 SIDE = 96
 FRAMES = 12
+SOUNDS: tuple[AudioKind, ...] = ("AudioChunk", "AudioData", "AudioDataStamped", "AudioStamped")
+_SAMPLES = {"float32_data": "<f4", "int32_data": "<i4", "int16_data": "<i2", "int8_data": "i1", "uint8_data": "u1"}
 MOST_READ = 200  # pictures of a video whose header lies about its length
 
 
@@ -102,16 +113,31 @@ def try_one(reader: Reader, folder: Path, seed: int) -> str:
     return "refused"
 
 
-def try_image_message(seed: int) -> str:
-    """A message of a camera whose fields do not fit together; "read" or "refused".
+def try_message(kind: str, seed: int) -> str:
+    """A message of a kind of `MESSAGES` whose fields do not fit together; "read" or "refused".
 
     Raises:
-        AssertionError: an error of another kind, or a picture of another size than the message says.
+        AssertionError: an error of another kind than ValueError, one of several lines, or a value that it promises not.
     """
+    make, read = MESSAGES[kind]
     draw = random.Random(seed)
+    message = make(draw)
+    try:
+        read(message)
+    except ValueError as refusal:
+        said = str(refusal)
+    except Exception as error:
+        raise AssertionError(f"seed {seed}, {kind}: expected ValueError, got {error!r}") from error
+    else:
+        return "read"
+    assert said and "\n" not in said, f"seed {seed}, {kind}: expected one line, got {said!r}"
+    return "refused"
+
+
+def _image(draw: random.Random) -> SimpleNamespace:
     height, width, step = (draw.choice((0, 1, 2, 7, 8, 64, 2**31)) for _ in range(3))
     size = draw.choice((0, 1, step * height, step * height + 5, width * height * 3))
-    message = SimpleNamespace(
+    return SimpleNamespace(
         height=height,
         width=width,
         step=step,
@@ -119,19 +145,151 @@ def try_image_message(seed: int) -> str:
         is_bigendian=draw.choice((0, 1, 7)),
         data=np.frombuffer(draw.randbytes(min(size, 100_000)), np.uint8),
     )
-    try:
-        image = images.to_rgb(message)
-    except ValueError as refusal:
-        said = str(refusal)
-    except Exception as error:
-        raise AssertionError(f"seed {seed}: expected ValueError, got {error!r}") from error
-    else:
-        said = ""
-    assert "\n" not in said, f"seed {seed}: expected one line, got {said}"
-    if said:
-        return "refused"
-    assert image.shape == (height, width, 3) and image.dtype == np.uint8, f"seed {seed}: got {image.shape}"
-    return "read"
+
+
+def _read_image_message(message: SimpleNamespace) -> None:
+    _check_pixels(images.to_rgb(message), (message.height, message.width, 3))
+
+
+@cache
+def _compressed_samples() -> tuple[bytes, ...]:
+    shades = Image.fromarray(np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8))
+    found = []
+    for ending in ("jpeg", "png", "webp", "tiff", "bmp", "gif"):
+        file = io.BytesIO()
+        shades.save(file, ending)
+        found.append(file.getvalue())
+    return tuple(found)
+
+
+def _compressed_image(draw: random.Random) -> SimpleNamespace:
+    content = draw.choice((*_compressed_samples(), b"", b"\x00\x00\x00\x01\x67" + draw.randbytes(300)))
+    content = content if draw.random() < 0.1 else mutated(content, draw)
+    kind = draw.choice(("", "jpeg", "png", "h264", "rgb8; jpeg compressed bgr8", "16UC1; compressedDepth png"))
+    return SimpleNamespace(format=kind, data=np.frombuffer(content, np.uint8))
+
+
+def _read_compressed_image(message: SimpleNamespace) -> None:
+    _check_pixels(images.compressed_to_rgb(message), None)
+
+
+def _check_pixels(image: np.ndarray, shape: tuple[int, ...] | None) -> None:
+    assert image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and image.size, image.shape
+    assert shape in (None, image.shape), f"expected {shape}, got {image.shape}"
+
+
+def _sound(draw: random.Random) -> SimpleNamespace:
+    """A message that has the fields of all kinds of sound."""
+    size = draw.choice((0, 1, 2, 3, 4, 640, 641, 1280))
+    floats = np.array([draw.choice((0.0, 0.5, 1.0, 1e9, -1e30, np.nan, np.inf)) for _ in range(size % 5)], "<f4")
+    data = draw.choice((draw.randbytes(size), floats.tobytes(), b"\xff\xfb\xb4\xc4" + bytes(572), b"OggS" + bytes(60)))
+    layout = SimpleNamespace(
+        sample_rate=draw.choice((0, 1, 8000, 16_000, 44_100, 48_000, 2**32 - 1)),
+        channels=draw.choice((0, 1, 2, 3, 255)),
+        sample_format=draw.choice(("S16LE", "F32LE", "U8", "", "S24LE", "s16le", "S16LE\n")),
+        coding_format=draw.choice(("", "wave", "WAVE", "mp3", "ogg")),
+        bitrate=0,
+    )
+    arrays = {
+        name: np.frombuffer(data, kind) for name, kind in _SAMPLES.items() if not len(data) % np.dtype(kind).itemsize
+    }
+    arrays = {name: arrays.get(name, np.zeros(0, kind)) for name, kind in _SAMPLES.items()}
+    info = SimpleNamespace(
+        format=draw.choice((0, 1, 2, 4, 8, 16, 32, -1)),
+        channels=draw.choice((-1, 0, 1, 2)),
+        rate=draw.choice((-1, 0, 16_000, 48_000)),
+        chunk=512,
+    )
+    return SimpleNamespace(
+        header=SimpleNamespace(
+            stamp=SimpleNamespace(sec=draw.choice((-1, 0, 5, 2**31 - 1)), nanosec=draw.choice((0, 7)))
+        ),
+        data=np.frombuffer(data, np.uint8),
+        audio=SimpleNamespace(data=np.frombuffer(data, np.uint8), info=info, audio_data=SimpleNamespace(**arrays)),
+        encoding=draw.choice((0, 1, 2, 255)),
+        sample_rate=layout.sample_rate,
+        channels=layout.channels,
+        utterance_id=draw.choice(("", "a", "ü\n")),
+        seq=draw.choice((0, 1, 2**32 - 1)),
+        end_of_utterance=draw.random() < 0.3,
+        kind=draw.choice(SOUNDS),
+        layout=layout if draw.random() < 0.5 else None,
+    )
+
+
+def _read_sound_message(message: SimpleNamespace) -> None:
+    reader = AudioReader(message.kind, None, lambda: 10**18)
+    if message.layout is not None:
+        reader.learn(message.layout)
+    chunk = reader.read(message)
+    assert chunk.samples.dtype == np.float32 and chunk.samples.ndim == 1
+    assert np.abs(chunk.samples).max(initial=0.0) <= LOUDEST, f"samples of {np.abs(chunk.samples).max()}"
+
+
+def _speech(draw: random.Random) -> list[tuple[int, AudioChunk]]:
+    """What a publisher sends that numbers, names and ends its chunks as it likes; each holds a tone of its own."""
+    habits = [draw.choice(("right", "zero", "back", "any")), draw.choice(("new", "same", "none", "any"))]
+    ends = draw.choice(("last", "all", "never", "any"))
+    sent: list[tuple[int, AudioChunk]] = []
+    now_ns = 10**9
+    for utterance in range(draw.randint(1, 3)):
+        size = draw.randint(1, 5)
+        for n in range(size):
+            seq = {"right": n, "zero": 0, "back": size - n, "any": draw.choice((0, 1, 7, 2**32 - 1))}[habits[0]]
+            who = {"new": f"u{utterance}", "same": "u", "none": "", "any": draw.choice(("", "a", "b"))}[habits[1]]
+            end = {"last": n == size - 1, "all": True, "never": False, "any": draw.random() < 0.3}[ends]
+            level = 0.01 * (1 + len(sent))
+            sent.append((now_ns, AudioChunk(None, np.full(1600, level, np.float32), 16_000, who, seq, end)))
+            now_ns += draw.choice((0, 1, 50, 2000)) * 1_000_000
+    return sent
+
+
+def _read_speech(sent: list[tuple[int, AudioChunk]]) -> None:
+    """Every chunk is said once, or its utterance has an event that says why not; or else it came twice."""
+    timeline = SpeechTimeline(160_000_000, 40_000_000, 400_000_000)
+    waiting, said, events = list(sent), [], list[PlaybackEvent]()
+    for block in range(150 + 4 * (sent[-1][0] - 10**9) // FRAME_NS // 4 + 4):
+        now_ns = 10**9 + block * 4 * FRAME_NS
+        while waiting and waiting[0][0] <= now_ns:
+            timeline.push(waiting[0][1], waiting.pop(0)[0])
+        frames, told = timeline.take(25 + block * 4, 4, now_ns)
+        said += [frame.samples for frame in frames]
+        events += told
+        if not waiting and block > (sent[-1][0] - 10**9) // (4 * FRAME_NS) + 40:
+            break
+    heard = np.concatenate(said)
+    refused = {event.utterance_id for event in events if event.kind is Playback.REFUSED}
+    for _, chunk in sent:
+        count = np.count_nonzero(np.isclose(heard, chunk.samples[0], atol=1e-5))
+        assert count in (0, 1600), f"{count} samples of a chunk of 1600 are said"
+        assert count or chunk.utterance_id in refused, f"a chunk of {chunk.utterance_id!r} is lost without a word"
+        if not count:
+            raise ValueError("refused by an event")
+
+
+def _read_motion(message: SimpleNamespace) -> None:
+    assert np.isfinite(to_sample(message, "facemesh").latent).all()
+
+
+def _motion(draw: random.Random) -> SimpleNamespace:
+    values = [draw.choice((0.0, 1.0, 1e9, np.nan, np.inf)) for _ in range(draw.choice((0, 1, 18, 19)))]
+    return SimpleNamespace(
+        header=SimpleNamespace(stamp=SimpleNamespace(sec=draw.choice((0, 1)), nanosec=draw.choice((0, 1)))),
+        motion_space=draw.choice(("facemesh", "", "autoencoder")),
+        latent=values,
+        confidence=draw.choice((0.0, 1.0, -1.0, np.nan)),
+        valid=draw.random() < 0.5,
+    )
+
+
+MESSAGES: Mapping[str, tuple[Callable[[random.Random], Any], Callable[[Any], None]]] = {
+    "image": (_image, _read_image_message),
+    "compressed image": (_compressed_image, _read_compressed_image),
+    "sound": (_sound, _read_sound_message),
+    "speech": (_speech, _read_speech),
+    "motion": (_motion, _read_motion),
+}
+"""Kind of message -> what makes one, and what reads it and checks what it gives."""
 
 
 def _read_picture(path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avatar_forcing_ros.testing_inputs import Reader, readers, try_image_message, try_one
+from avatar_forcing_ros.testing_inputs import MESSAGES, Reader, readers, try_message, try_one
 
 SEEDS = st.integers(0, 2**32)
 EXAMPLES = {"picture": 200, "sound": 120, "video": 60, "bag": 60}
-MESSAGES = 300
+EXAMPLES_OF_MESSAGES = 100
 QUIET = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
@@ -37,13 +37,14 @@ def test_a_broken_file_is_read_or_refused_in_one_line(kind: str, every: dict[str
     assert {path.name for path in tmp_path.iterdir()} <= set(every[kind].samples)  # nothing is left beside them
 
 
-def test_a_camera_message_that_contradicts_itself_is_read_or_refused() -> None:
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_a_message_that_contradicts_itself_is_read_or_refused(kind: str) -> None:
     came = set()
 
-    @settings(max_examples=MESSAGES, **QUIET)
+    @settings(max_examples=EXAMPLES_OF_MESSAGES, **QUIET)
     @given(SEEDS)
     def holds(seed: int) -> None:
-        came.add(try_image_message(seed))
+        came.add(try_message(kind, seed))
 
     holds()
     assert came == {"read", "refused"}

@@ -16,10 +16,10 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from avatar_forcing_ros.testing_inputs import readers, try_image_message, try_one
+from avatar_forcing_ros.testing_inputs import MESSAGES, readers, try_message, try_one
 
-SHARES = {"picture": 0.4, "sound": 0.2, "video": 0.1, "bag": 0.05}
-"""Of all inputs; the rest are messages."""
+SHARES = {"picture": 0.3, "sound": 0.15, "video": 0.1, "bag": 0.05}
+"""Of all inputs; the rest are messages, of every kind as many."""
 
 
 def main() -> int:
@@ -36,18 +36,21 @@ def main() -> int:
         (Path(folder) / "broken").mkdir()
         every = readers(Path(folder) / "good")
         counts = {kind: round(share * args.inputs) for kind, share in SHARES.items()}
-        for kind in (*counts, "message"):
+        messages = args.inputs - sum(counts.values())
+        counts |= {f"{kind} message": messages // len(MESSAGES) for kind in MESSAGES}
+        for kind, count in counts.items():
             came: Counter[str] = Counter()
-            for number in range(counts.get(kind, args.inputs - sum(counts.values()))):
+            for number in range(count):
                 seed = args.seed * args.inputs + number
                 try:
                     broken = Path(folder) / "broken"
-                    what = try_one(every[kind], broken, seed) if kind in every else try_image_message(seed)
+                    message = kind.removesuffix(" message")
+                    what = try_one(every[kind], broken, seed) if kind in every else try_message(message, seed)
                     came[what] += 1
                 except AssertionError as fault:
                     came["fault"] += 1
                     faults.append(f"{kind}: {fault}")
-            print(f"{kind:<8}" + ", ".join(f"{count} {what}" for what, count in sorted(came.items())), flush=True)
+            print(f"{kind:<25}" + ", ".join(f"{count} {what}" for what, count in sorted(came.items())), flush=True)
     print(f"{args.inputs} inputs in {time.perf_counter() - began:.0f} s, {len(faults)} faults")
     print("\n".join(faults[:50]))
     return 1 if faults else 0

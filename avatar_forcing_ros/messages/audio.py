@@ -37,6 +37,8 @@ _CHUNK_ENCODINGS = {0: "S16LE", 1: "F32LE"}  # the constants of msg/AudioChunk.m
 _CODINGS = {b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC", b"RIFF": "a WAV file"}
 _MPEG1_KBIT = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MPEG2_KBIT = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+LOUDEST = 16.0
+"""Sound may be a little louder than 1; what is louder than this was never divided by the largest integer."""
 _MARKS = 4096  # bytes that show two frames of MP3
 _UNCODED = ("", "raw", "pcm", "wave", "wav")
 # PortAudio's numbers for the formats, and the field of AudioStamped that holds the samples.
@@ -138,7 +140,7 @@ class AudioReader:
         self._recognised = self._recognised or coding_of(bytes(data[:_MARKS]), len(data))
         if self._recognised:
             raise ValueError(
-                f"expected samples of {self._layout.sample_format}, got {self._recognised} in them; "
+                f"expected samples of {self._layout.sample_format!r}, got {self._recognised} in them; "
                 "set format:=wave where it is captured"
             )
         return read_pcm(np.frombuffer(data, np.uint8), self._layout.sample_format, self._layout.channels)
@@ -209,4 +211,8 @@ def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:
 def _mono(values: NDArray, channels: int) -> NDArray[np.float32]:
     if channels < 1 or values.size % channels:
         raise ValueError(f"samples must share out evenly to the channels, got {values.size} for {channels} channels")
-    return to_mono(values if channels == 1 else values.reshape(-1, channels))
+    mono = to_mono(values if channels == 1 else values.reshape(-1, channels))
+    loudest = float(np.abs(mono).max(initial=0.0))
+    if loudest > LOUDEST:
+        raise ValueError(f"floating-point samples must be within -1 and 1, got {loudest:.4g}: divide by the full scale")
+    return mono

@@ -86,7 +86,10 @@ def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
         ValueError: the data are no picture that can be read.
     """
     data = np.frombuffer(message.data, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # of a size that no picture has
+        image = None
     if image is None:
         raise ValueError(f"compressed image must be jpeg or png, got {data.size} bytes of format {message.format!r}")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
