@@ -29,11 +29,12 @@ from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.dials import Dials
 from avatar_forcing_ros.directing.director import Director
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
+from avatar_forcing_ros.idling import Idling
 from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, Expression, LookAt, MotionSample
-from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.motion_engine import MotionEngine
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.playback import PlaybackEvent
@@ -66,6 +67,7 @@ class _Conversation:
     senses: Senses
     movement: Movement
     director: Director
+    idling: Idling
     speech: SpeechTimeline
     epoch: int
     first_frame: int
@@ -74,10 +76,11 @@ class _Conversation:
     block: int = 0
     events: list[PlaybackEvent] = field(default_factory=list)
     failure: Exception | None = None
+    newest: NDArray[np.float32] | None = None
 
 
 def _picture(portrait: Portrait, label: Label, frame: AvatarFrame) -> NDArray[np.uint8]:
-    return label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS))
+    return label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS - frame.repeats))
 
 
 class _Together:
@@ -415,7 +418,9 @@ class Avatar:
         c.senses.say(frames, spoken)  # the avatar hears itself
         c.senses.attend(frames)
         said = np.array([bool(frame.utterance_id or frame.samples.any()) for frame in spoken])
-        latents = c.director.show(frames, self._move(frames), said, c.next_decision_ns)
+        idles = c.idling.notice(frames, bool(said.any()) or not c.senses.nobody(frames))
+        latents = c.director.show(frames, self._move(frames, idles), said, c.next_decision_ns)
+        before, c.newest = [c.newest, *latents], latents[-1]
         seen, heard_until_ns = c.senses.seen(frames), c.senses.heard_until_ns(frames)
         made = [
             AvatarFrame(
@@ -429,8 +434,9 @@ class Avatar:
                 user_present=bool(seen.valid.any()),
                 user_motion_until_ns=seen.newest_ns,
                 user_audio_until_ns=heard_until_ns,
+                repeats=idles and n % 2 == 1 and old is not None and bool((latent == old).all()),
             )
-            for n, latent, words in zip(frames, latents, spoken, strict=True)
+            for n, latent, old, words in zip(frames, latents, before[:-1], spoken, strict=True)
         ]
         c.block += 1
         c.next_frame = frames.stop
@@ -445,11 +451,14 @@ class Avatar:
         speaking = c.speech.under_way(now_ns, first_frame_from(now_ns + self.config.lead_ns))
         return c.senses.wants_to_interrupt(now_ns, speaking)
 
-    def _move(self, frames: range) -> NDArray[np.float32]:
+    def _move(self, frames: range, idles: bool) -> NDArray[np.float32]:
         """(B, M) motion latents of a block, in the units of the motion space; `step` tells of a failure."""
         c, rest = self._running, self.bundle.normalize(self._portrait.reference)
         try:
-            if self._holds_still:
+            if idles:
+                latents = c.idling.move(frames, c.movement.before(frames, rest))
+                c.movement.begin_anew()
+            elif self._holds_still:
                 latents = c.movement.hold(frames, rest)
             else:  # from noise of this block alone
                 shape = (len(frames), self._network.motion_size)
@@ -471,6 +480,7 @@ class Avatar:
             senses=senses,
             movement=Movement(self.bundle, senses),
             director=Director(self.bundle.space.names, self.config.reorder_ms * MILLISECOND),
+            idling=Idling(self.bundle, round(self.config.idle_after_s * FPS), first, self.config.seed),
             speech=SpeechTimeline(
                 self.config.patience_ms * MILLISECOND,
                 reorder_ns=self.config.reorder_ms * MILLISECOND,
@@ -487,6 +497,8 @@ class Avatar:
         c = self._running
         c.movement.resume(first_frame)
         c.director.resume(first_frame)
+        c.idling.wake(first_frame)
+        c.newest = None
         c.senses.unsay(first_frame)
         c.epoch += 1
         c.block = 0

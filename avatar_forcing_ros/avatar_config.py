@@ -52,6 +52,8 @@ class AvatarConfig:
         patience_ms: how long speech waits for a whole block of it, at the start of an utterance and after a stall.
         behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the
             present.
+        idle_after_s: with nobody seen or heard and nothing said for so long the face idles without the network, at a
+            third of the work, until something happens; 0 never does, nor do models whose faces cannot.
         steps: solver steps per block; 0 takes the bundle's.
         guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
         guidance_user: scale of the user's voice and motion; negative takes the bundle's.
@@ -68,6 +70,7 @@ class AvatarConfig:
     input_timeout_ms: int = field(default=500, metadata={"range": (40, 60_000)})
     patience_ms: int = field(default=160, metadata={"range": (0, 10_000)})
     behind_ms: int = field(default=1000, metadata={"range": (200, 86_400_000)})
+    idle_after_s: float = field(default=5.0, metadata={"range": (0.0, 86_400.0)})
     steps: int = field(default=0, metadata={"range": (0, 1000)})
     guidance_avatar: float = field(default=-1.0, metadata={"range": (-1.0, 100.0)})
     guidance_user: float = field(default=-1.0, metadata={"range": (-1.0, 100.0)})
@@ -81,6 +84,8 @@ class AvatarConfig:
                 raise ValueError(f"{name} must be a whole number of 40 ms frames, got {getattr(self, name)}")
         if not 0 < self.interrupt_lead_ms <= self.lead_ms:
             raise ValueError(f"interrupt_lead_ms must be within 1 and lead_ms, got {self.interrupt_lead_ms}")
+        if self.idle_after_s < 0:
+            raise ValueError(f"idle_after_s must be at least 0, got {self.idle_after_s}")
         if self.behind_ms < 200:
             raise ValueError(f"behind_ms must be at least 200, got {self.behind_ms}")
 

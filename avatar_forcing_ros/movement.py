@@ -54,7 +54,11 @@ class Movement:
     def hold(self, frames: range, rest: Latents) -> Latents:
         """(B, M) the frame before a block, unmoved; the portrait at rest where there is none."""
         self.begin_anew()
-        return np.repeat(self._made.get(frames.start - 1, rest)[None], len(frames), axis=0)
+        return np.repeat(self.before(frames, rest)[None], len(frames), axis=0)
+
+    def before(self, frames: range, rest: Latents) -> Latents:
+        """(M,) the frame before a block; the portrait at rest where there is none."""
+        return self._made.get(frames.start - 1, rest)
 
     def remember(self, frames: range, latents: Latents) -> None:
         """What a block became; as much of the past is kept as fills a cache."""

@@ -125,6 +125,12 @@ class Senses:
         smile, jaw = (face[:, names.index(name)] for name in ("smile", "jaw_open"))
         return laughed_lately(smile, jaw, LAUGH_ANSWERED_S)[before:]
 
+    def nobody(self, frames: range) -> bool:
+        """Whether no face is seen and no voice heard at the condition positions of frames."""
+        age = self._alignment.audio_frames
+        heard = self.audio.features.read(range(frames.start - age, frames.stop - age)).mean(axis=-1) >= SILENT_MEAN
+        return not self.seen(frames).valid.any() and not (self._hears(frames) and heard.any())
+
     def seen(self, frames: range) -> MotionWindow:
         """The user's motion at the condition positions of frames."""
         return self.motion.read(self._user_stamps(frames))

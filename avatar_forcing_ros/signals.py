@@ -151,6 +151,7 @@ class AvatarFrame:
         user_present: a user's face was seen by the block that this frame belongs to.
         user_motion_until_ns: newest user motion sample used, None when there was none.
         user_audio_until_ns: end of the newest user audio used, None when there was none.
+        repeats: its picture is that of the frame before.
     """
 
     stamp_ns: int
@@ -163,3 +164,4 @@ class AvatarFrame:
     user_present: bool = False
     user_motion_until_ns: int | None = None
     user_audio_until_ns: int | None = None
+    repeats: bool = False

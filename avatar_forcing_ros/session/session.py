@@ -141,6 +141,7 @@ class Session:
         self._epoch = Epoch()
         self._now_ns: int | None = None
         self._picture: Picture | None = None
+        self._drawn_ns: int | None = None
         self._failing, self._failure = "", ""  # of the block in the making, of the newest one made
         self._newest_ns = self._pieces_said = 0
 
@@ -381,7 +382,7 @@ class Session:
 
     def _use_portrait(self, portrait: Portrait, sha256: str) -> None:
         self._avatar.use_portrait(portrait)
-        self._portrait_sha256 = sha256
+        self._portrait_sha256, self._drawn_ns = sha256, None
 
     def _begin_epoch(self, from_ns: int) -> None:
         """The avatar has begun a new epoch."""
@@ -438,7 +439,7 @@ class Session:
         if self._drops(frame, newest_ns) or not self._outbox.takes(frame.stamp_ns, self._epoch):
             return
         if self._config.draws_ahead:
-            picture = self._draw(draw, frame.index)
+            picture = self._draw(draw, frame)
             if picture is None:
                 return
             draw = partial(np.asarray, picture)
@@ -452,11 +453,12 @@ class Session:
         self._newest_ns = frame.stamp_ns
         self._put(frame.stamp_ns, frame.stamp_ns, partial(self._show, Shown(frame, draw, provenance)))
 
-    def _draw(self, draw: Callable[[], Picture], index: int) -> Picture | None:
-        """A new picture, or the one before where the quality says so or drawing fails; None when there is none yet."""
-        if self._picture is None or self._quality.effort.draws(index):
+    def _draw(self, draw: Callable[[], Picture], frame: AvatarFrame) -> Picture | None:
+        """A new picture, or the one before where it is the same, the quality says so or drawing fails; None without."""
+        same = frame.repeats and self._drawn_ns == frame.stamp_ns - FRAME_NS
+        if self._picture is None or (self._quality.effort.draws(frame.index) and not same):
             try:
-                self._picture = draw()
+                self._picture, self._drawn_ns = draw(), frame.stamp_ns
             except Exception as error:  # whatever it is, the face stays
                 self._fail("rendering", error)
         return self._picture

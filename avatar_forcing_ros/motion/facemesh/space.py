@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import NAMES, SIZE
+from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 from avatar_forcing_ros.motion.space import MotionEncoder
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class FaceMeshSpace:
         from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 
         return FaceMeshEncoder()
+
+    def idle(self, frame: int, seed: int) -> NDArray[np.float32]:
+        """(18,) motion of a face that nothing moves, by the number of the grid's frame; see `idle.py`."""
+        return IdleMotion(seed=seed).at(frame)
 
     def load_portrait(self, image: NDArray[np.uint8], size: int = 512) -> FaceMeshPortrait:
         """Prepare a portrait; see `portrait.load_portrait`.

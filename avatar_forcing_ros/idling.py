@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""An avatar with nobody there and nothing to say: its motion space idles by itself, and no block is drawn.
+
+When somebody comes the network goes on from the motion that was shown, as after an interrupt.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.bundle import ModelBundle
+
+Latents = NDArray[np.float32]
+
+_EASE_FRAMES, _EYES_EASE_FRAMES = 30, 6
+"""Over which the face glides into idling; lids and gaze sooner, for a lid that sinks slowly looks sleepy."""
+_STILL = 0.0015
+"""Step of a number of the latent, in its own units, below which a frame may show the picture of the one before it: a
+fifth of a pixel for the head's angles, in a portrait of 512."""
+
+
+@runtime_checkable
+class IdlesAlone(Protocol):
+    """A motion space whose faces idle by themselves."""
+
+    names: tuple[str, ...]
+
+    def idle(self, frame: int, seed: int) -> Latents:
+        """(M,) motion latent of a grid frame; follows from nothing else."""
+        ...
+
+
+class Idling:
+    """Of one conversation. Motion here is in network units.
+
+    Args:
+        bundle: the model.
+        after_frames: how long nothing has to happen; 0 never idles.
+        first_frame: of the conversation.
+        seed: another one is another person.
+    """
+
+    def __init__(self, bundle: ModelBundle, after_frames: int, first_frame: int, seed: int) -> None:
+        self._bundle, self._after, self._seed = bundle, after_frames, seed
+        self._space = bundle.space if isinstance(bundle.space, IdlesAlone) else None
+        self._quiet_from = first_frame
+        self._began: tuple[int, Latents] | None = None
+        names = self._space.names if self._space is not None else ()
+        eyes = np.array([name.startswith(("blink", "gaze")) for name in names])
+        self._ease = np.where(eyes, _EYES_EASE_FRAMES, _EASE_FRAMES)
+
+    def notice(self, frames: range, busy: bool) -> bool:
+        """Whether a block idles, now that it is known whether anything happens in it."""
+        if busy:
+            self.wake(frames.stop)
+        return self._space is not None and 0 < self._after <= frames.start - self._quiet_from
+
+    def wake(self, frame: int) -> None:
+        """Nothing has been quiet before a frame."""
+        self._quiet_from, self._began = frame, None
+
+    def move(self, frames: range, before: Latents) -> Latents:
+        """(B, M) motion of a block that idles, gliding away from the frame `before` it (M,)."""
+        if self._began is None:
+            self._began = frames.start, before
+        began, start = self._began
+        moved = []
+        for n in frames:
+            share = np.clip((n + 1 - began) / self._ease, 0, 1)
+            share = share * share * (3 - 2 * share)
+            moved.append(start + share * (self._bundle.normalize(self._posed(n, began)) - start))
+        return np.stack(moved).astype(np.float32)
+
+    def _posed(self, frame: int, began: int) -> Latents:
+        """The space's own motion; of two frames that hardly differ the second is as the first, once it is idled."""
+        assert self._space is not None
+        latent = self._space.idle(frame, self._seed)
+        if frame % 2 and frame - began > _EASE_FRAMES:
+            before = self._space.idle(frame - 1, self._seed)
+            if np.abs(latent - before).max() < _STILL:
+                return before
+        return latent
