@@ -67,14 +67,17 @@ class MessageOutlet:
         if config.compressed:
             jpeg = partial(images.compressed_from_rgb, make)
             self._emit(COMPRESSED, stamp_ns, lambda: jpeg(picture(), stamp_ns, config.frame_id, config.jpeg_quality))
-        info = presented.frame_info(make, frame, shown.provenance, config.frame_id)
         published_ns = self._now_ns()
-        info.published = time(make, published_ns)
-        info.lateness_ms = (published_ns - stamp_ns) / MILLISECOND
-        self._emit(FRAME_INFO, stamp_ns, lambda: info)
+        self._emit(FRAME_INFO, stamp_ns, lambda: self._frame_info(shown, published_ns))
         self._emit(MOTION, stamp_ns, lambda: motion.from_frame(make, frame, self._space_name, self._space_names))
         if self._space_names == NAMES:
             self._emit(BLENDSHAPES, stamp_ns, lambda: motion.blendshapes(make, frame))
+
+    def _frame_info(self, shown: Shown, published_ns: int) -> Any:
+        info = presented.frame_info(self._make, shown.frame, shown.provenance, self._config.frame_id)
+        info.published = time(self._make, published_ns)
+        info.lateness_ms = (published_ns - shown.frame.stamp_ns) / MILLISECOND
+        return info
 
     def said(self, chunk: AudioChunk) -> None:
         """Send a piece of speech."""

@@ -79,7 +79,7 @@ def publish_from(node: Publishes, space: Named, config: OutputConfig) -> RosOutl
 
     def emit(topic: str, _stamp_ns: int, build: Callable[[], Any]) -> None:
         publisher = publishers[topic]
-        if topic != COMPRESSED or publisher.get_subscription_count():  # compressing is dear
+        if topic == STATE or publisher.get_subscription_count():  # what nobody hears is not made; the state is latched
             publisher.publish(build())
 
     outlet = RosOutlet(make, emit, lambda: node.get_clock().now().nanoseconds, space.name, tuple(space.names), config)
