@@ -56,6 +56,19 @@ WATCH = """async () => {
 }"""
 
 
+# When the sound was last loud, and when the page was told that something was interrupted; by the page's clock.
+LISTEN = """() => {
+  globalThis.heard = { last: 0 };
+  globalThis.told = 0;
+  kiosk.connection.addEventListener("playback", () => (globalThis.told = performance.now()));
+  const buffer = new Float32Array(256);
+  setInterval(() => {
+    kiosk.voice.analyser.getFloatTimeDomainData(buffer);
+    if (Math.max(...buffer.slice(-128).map(Math.abs)) > 0.005) heard.last = performance.now();
+  }, 5);
+}"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     program = chromium()
@@ -211,6 +224,88 @@ def test_everything_fits_on_every_screen(browser: Any, width: int, height: int) 
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate("getComputedStyle(document.getElementById('face')).transitionDuration") == "0s"
     context.close()
+
+
+def test_what_is_interrupted_falls_silent_at_once_and_not_after_the_delay(page: Any) -> None:
+    with KioskStage() as stage:
+        enter(page, stage)
+        until(page, "kiosk.voice.sounding")
+        page.evaluate("kiosk.playout.delay = 250")
+        page.wait_for_timeout(1000)
+        page.evaluate(LISTEN)
+        stage.speaks = False
+        page.wait_for_timeout(20)
+        stage.server.tell(
+            {
+                "type": "playback",
+                "event": "interrupted",
+                "utterance": "u",
+                "stamp_ms": stage.now_ns() / 1e6 + 80,
+                "position_ms": 0,
+            }
+        )
+        page.wait_for_timeout(600)
+        heard = page.evaluate("heard")
+        told = page.evaluate("told")
+        assert 0 < heard["last"] - told < 120, (heard, told)
+
+
+LONG_RUN = """async (ppm) => {
+  // an hour of questions to a kiosk whose clock drifts, over a line whose ways take 1 to 40 ms each
+  const { ServerClock } = await import(new URL("clock.js", location.href));
+  const clock = new ServerClock();
+  let seed = 1;
+  const random = () => ((seed = (seed * 16807) % 2147483647) / 2147483647);
+  let worst = 0;
+  for (let t = 0; t < 3_600_000; t += 1000) {
+    const [there, back] = [1 + 39 * random() ** 4, 1 + 39 * random() ** 4];
+    const ros = (page) => 1.8e12 + page * (1 + ppm * 1e-6);
+    clock.learn(t, ros(t + there), t + there + back);
+    if (t > 10_000) worst = Math.max(worst, Math.abs(clock.toRos(t) - ros(t)));
+  }
+  return worst;
+}"""
+
+
+VOICE_RUN = """async (ppm) => {
+  // the voice's own worklet through an hour in which the sound card drifts; it speaks all the time
+  const text = await (await fetch("voice-worklet.js")).text();
+  let now = 0;
+  const made = new Function("AudioWorkletProcessor", "registerProcessor", "sampleRate", "clock", `
+    Object.defineProperty(globalThis, "currentTime", { get: () => clock(), configurable: true });
+    let found; registerProcessor = (name, it) => (found = it);
+    ${text.replace('registerProcessor("voice"', 'registerProcessor("voice"')}
+    return found;`)(class { constructor() { this.port = { postMessage() {} }; } }, null, 8000, () => now);
+  const voice = new made();
+  const out = [[new Float32Array(128)]];
+  const begin = 1_800_000_000;
+  let worst = 0, said = 0, loud = 0;
+  const tone = new Float32Array(16000 * 10).fill(0.1);
+  for (; now < 3600; now += 128 / 8000) {
+    const lag = begin + now * ppm * 1e-6; // what the page tells it, every 0.1 s
+    if (Math.round(now / 0.016) % 6 === 0) voice.port.onmessage({ data: { lag } });
+    if (now + 0.1 > said) {
+      voice.port.onmessage({ data: { start: Math.round((begin + said) * 16000), rate: 16000, samples: tone } });
+      said += 10;
+    }
+    voice.process([], out);
+    if (now > 1) worst = Math.max(worst, Math.abs((now + 0.016 + lag) * 16000 - voice.position) / 16);
+    loud = Math.max(loud, Math.abs(out[0][0][0]));
+  }
+  return { worst, jumps: voice.counts.jumps, loud };
+}"""
+
+
+@pytest.mark.parametrize("ppm", [-100, 100])
+def test_an_hour_of_drifting_clocks_moves_voice_and_pictures_by_less_than_three_milliseconds(
+    page: Any, ppm: int
+) -> None:
+    with KioskStage(side=64) as stage:
+        stage.speaks = False
+        page.goto(stage.server.url)
+        assert page.evaluate(LONG_RUN, ppm) < 3
+        voice = page.evaluate(VOICE_RUN, ppm)
+        assert voice["worst"] < 3 and voice["jumps"] == 0 and voice["loud"] > 0.05, voice
 
 
 DESK = [

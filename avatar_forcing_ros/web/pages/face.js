@@ -27,7 +27,10 @@ let asked = false;
 connection.addEventListener("picture", ({ detail }) => pictures.push(detail, connection.codec));
 connection.addEventListener("speech", ({ detail }) => voice.push(detail));
 connection.addEventListener("caption", ({ detail }) => captions.caption(detail));
-connection.addEventListener("playback", ({ detail }) => captions.playback(detail));
+connection.addEventListener("playback", ({ detail }) => {
+  if (detail.event === "interrupted") voice.hush(detail.stamp_ms);
+  captions.playback(detail);
+});
 connection.addEventListener("welcome", ({ detail }) => {
   may = detail.may;
   notice("");

@@ -40,10 +40,12 @@ class VoiceProcessor extends AudioWorkletProcessor {
     this.lag = null; // ROS time less the sound card's, in seconds, playout delay included
     this.gain = 0;
     this.leaping = false;
+    this.mutedUntil = 0; // position: what was interrupted is not played to its end
     this.reportedAt = 0;
-    this.counts = { jumps: 0, starved: 0 };
+    this.counts = { jumps: 0 };
     this.port.onmessage = ({ data }) => {
       if (data.lag !== undefined) this.lag = data.lag;
+      else if (data.hush !== undefined) this.mutedUntil = data.hush * this.rate;
       else this.write(data.start, data.rate, data.samples);
     };
   }
@@ -100,7 +102,7 @@ class VoiceProcessor extends AudioWorkletProcessor {
     const speed = this.leaping ? 0 : Math.max(-MOST_SPEED, Math.min(MOST_SPEED, off / this.rate / CATCH_UP_S));
     const fade = this.rate * FADE_S;
     for (let i = 0; i < out.length; i += 1) {
-      const there = !this.leaping && this.position < this.end - fade;
+      const there = !this.leaping && this.position < this.end - fade && this.position >= this.mutedUntil;
       this.gain = Math.max(0, Math.min(1, this.gain + (there ? step : -step) / fade));
       if (this.leaping && this.gain === 0) {
         this.position = wanted + i * step;

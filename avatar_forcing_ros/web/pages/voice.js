@@ -15,7 +15,7 @@ export class Voice {
   constructor(playout) {
     this.playout = playout;
     this.context = new AudioContext({ latencyHint: "interactive" });
-    this.counts = { jumps: 0, starved: 0 };
+    this.counts = { jumps: 0 };
     /** For tests and meters. */
     this.analyser = new AnalyserNode(this.context, { fftSize: 2048 });
     this.ready = this.#prepare();
@@ -38,6 +38,11 @@ export class Voice {
     for (let i = 0; i < samples.length; i += 1) samples[i] = view.getInt16(2 * i, true) / 32768;
     const start = Math.round((stampMs * rate) / 1000);
     this.#node.port.postMessage({ start, rate, samples }, [samples.buffer]);
+  }
+
+  /** Fall silent at once: nothing that is stamped before is played any more. */
+  hush(stampMs) {
+    this.#node?.port.postMessage({ hush: stampMs / 1000 });
   }
 
   /** Stamp of the voice that is heard at a time of the page; null in silence. */
