@@ -14,7 +14,7 @@ from avatar_forcing_ros.nodes.launching import (
     avatar_arguments,
     avatar_choice,
     environment,
-    node_action,
+    node_actions,
     number,
     standard,
     standard_arguments,
@@ -49,4 +49,5 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     access = {name: value(context, name) for name in _TEXTS}
     nodes = graph.kiosk(avatar_choice(context), port=number(context, "port", int), **access)
-    return [node_action(node, standard(context)) for node in together(context, nodes)]
+    common = standard(context)
+    return [action for node in together(context, nodes) for action in node_actions(node, common)]

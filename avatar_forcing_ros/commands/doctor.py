@@ -8,7 +8,9 @@ import argparse
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,16 +33,26 @@ from avatar_forcing_ros.stream.grid import FPS
 MEASURED_BLOCKS = 25
 FRAME_MS = 1000 // FPS
 GRAPH_PATIENCE_S = 400.0
+LEAST_SHM_MB = 200
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `needed` ones must be well for the avatar to run."""
+    """One thing that was looked at.
+
+    Attributes:
+        name: of the thing.
+        ok: it is well.
+        detail: what was found, in one line.
+        needed: it must be well for the avatar to run.
+        mend: the command that mends it.
+    """
 
     name: str
     ok: bool
     detail: str
     needed: bool = True
+    mend: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +67,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for finding in _findings(args.model, args.quick):
         verdict = "ok" if finding.ok else "MISSING" if finding.needed else "without"
         print(f"{verdict:8} {finding.name}: {finding.detail}")
+        if finding.mend and not finding.ok:
+            print(f"         -> {finding.mend}")
         findings.append(finding)
     ok = all(finding.ok for finding in findings if finding.needed)
     return {"ok": ok, "healthy": ok, "findings": [vars(finding) for finding in findings]}
@@ -62,25 +76,35 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _findings(model: str, quick: bool) -> Iterator[Finding]:
     yield Finding("machine", True, f"{platform.machine()}, Python {platform.python_version()}")
-    yield _try("torch", lambda: importlib.metadata.version("torch"), needed=False)
+    here = "make setup, or without a checkout: pip install --upgrade avatar_forcing_ros"
+    sourced = "make setup, or on a machine with ROS: source /opt/ros/$ROS_DISTRO/setup.bash"
+    built = "make setup, or on a machine with ROS: colcon build && source install/setup.bash"
+    sound = "pip install sounddevice && sudo apt-get install -y libportaudio2"
+    yield _try("torch", lambda: importlib.metadata.version("torch"), needed=False, mend=here)
     yield _try("GPU", _gpu, needed=False)
-    yield _try("ROS 2", _ros)
-    yield _try("messages", _messages)
-    yield _try("audio_common_msgs", lambda: _imported("audio_common_msgs.msg"), needed=False)
-    yield _try("microphone and speaker", _sound_devices, needed=False)
-    yield _try("model", lambda: load_bundle(model).manifest.origin)
-    yield _try("user's face", lambda: _encoding(model))
-    yield _try("speed", lambda: _speed(model), needed=False)
+    yield _try("ROS 2", _ros, mend=sourced)
+    yield _try("messages", _messages, mend=built)
+    audio = "sudo apt-get install -y ros-$ROS_DISTRO-audio-common-msgs"
+    yield _try("audio_common_msgs", lambda: _imported("audio_common_msgs.msg"), needed=False, mend=audio)
+    yield _try("microphone and speaker", _sound_devices, needed=False, mend=sound)
+    yield _try("camera", _cameras, needed=False, mend="sudo usermod -aG video $USER, then log in again")
+    yield _try("shared memory", _shared_memory, needed=False, mend="docker run --shm-size=1g ... (podman the same)")
+    yield _try("cache", _cache, needed=False, mend="export XDG_CACHE_HOME=/var/cache/avatar_forcing_ros")
+    ours = f"avatar-forcing doctor --model {DEFAULT_BUNDLE}"
+    yield _try("model", lambda: load_bundle(model).manifest.origin, mend=ours)
+    yield _try("user's face", lambda: _encoding(model), mend=here)
+    slow = "avatar-forcing bench, with nothing else running"
+    yield _try("speed", lambda: _speed(model), needed=False, mend=slow)
     if not quick:
-        yield _try("playout delay", lambda: _playout_delay(model), needed=False)
+        yield _try("playout delay", lambda: _playout_delay(model), needed=False, mend=slow)
 
 
-def _try(name: str, look: Callable[[], str], needed: bool = True) -> Finding:
+def _try(name: str, look: Callable[[], str], needed: bool = True, mend: str = "") -> Finding:
     """What a look at something says; an error is a finding, not an end."""
     try:
-        return Finding(name, True, look(), needed)
+        return Finding(name, True, look(), needed, mend)
     except Exception as error:  # whatever is broken is what the user wants to read here
-        return Finding(name, False, " ".join(str(error).split()) or type(error).__name__, needed)
+        return Finding(name, False, " ".join(str(error).split()) or type(error).__name__, needed, mend)
 
 
 def _gpu() -> str:
@@ -103,16 +127,45 @@ def _messages() -> str:
     try:
         return _imported("avatar_forcing_ros.msg")
     except ImportError:
-        raise RuntimeError("not built: run `make setup`, or colcon build and source its setup file") from None
+        raise RuntimeError("not built, or not where this Python looks") from None
 
 
 def _sound_devices() -> str:
     try:
         sounddevice = importlib.import_module("sounddevice")
     except (ImportError, OSError):  # OSError: the system lacks PortAudio's library
-        raise RuntimeError("needs `pip install sounddevice` and the system package libportaudio2") from None
+        raise RuntimeError("the package sounddevice or the library PortAudio is not installed") from None
     names = {kind: sounddevice.query_devices(kind=kind)["name"] for kind in ("input", "output")}
     return f"input {names['input']}, output {names['output']}"
+
+
+def _cameras() -> str:
+    found = sorted(Path("/dev").glob("video*"))
+    if not found:
+        return "no device here: it comes from a driver's topic or a browser"
+    if not any(os.access(path, os.R_OK | os.W_OK) for path in found):
+        raise RuntimeError(f"{found[0]} may not be opened by this user")
+    return ", ".join(map(_camera_name, found))
+
+
+def _camera_name(device: Path) -> str:
+    name = Path("/sys/class/video4linux") / device.name / "name"
+    return f"{device.name} ({name.read_text().strip()})" if name.is_file() else device.name
+
+
+def _shared_memory() -> str:
+    free_mb = shutil.disk_usage("/dev/shm").free / 2**20
+    if free_mb < LEAST_SHM_MB:
+        raise RuntimeError(f"{free_mb:.0f} MB free in /dev/shm: the nodes take 17 MB each, expected {LEAST_SHM_MB} MB")
+    return f"{free_mb:.0f} MB free in /dev/shm"
+
+
+def _cache() -> str:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        raise RuntimeError(f"{folder} cannot be written: every start begins with a plainer face")
+    return str(folder)
 
 
 def _default_portrait() -> np.ndarray:
