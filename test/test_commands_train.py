@@ -18,6 +18,7 @@ from avatar_forcing_ros.bundle import WEIGHTS, load_bundle
 from avatar_forcing_ros.commands.train import add_arguments, recipe_from, run
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.sampler import SamplerConfig
+from avatar_forcing_ros.train.export import Companions, write_bundle
 from avatar_forcing_ros.train.recipe import smoke_recipe
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import Heard, stream_motion
@@ -68,6 +69,39 @@ def test_arguments_change_the_recipe() -> None:
     recipe = recipe_from(arguments("--steps", "7", "--batch", "3", "--conversations", "5", "--seed", "9"))
     assert (recipe.train.steps, recipe.train.batch, recipe.train.seed) == (7, 3, 9)
     assert recipe.corpus.conversations == 5
+
+
+def test_outputs_that_would_cost_somebody_their_files_are_refused_before_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("precious")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    data = ("--data", str(tmp_path / "data"))
+    for given, told in (
+        (("--output", str(tmp_path / "file")), "got a file"),
+        (("--output", str(tmp_path / "other")), "folder of other things"),
+        (("--output", str(tmp_path / "link"), *data), "which is read"),
+        (("--output", str(tmp_path / "m"), "--work", str(tmp_path / "link"), *data), "which is read"),
+        (("--output", str(tmp_path / "m"), "--work", str(tmp_path / "file")), "got a file"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            run(arguments("--smoke", *given))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "file", "link", "other"]
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) -> None:
+    sampler = SamplerConfig(2, 1.0, 1.0, joint=True)
+    folder = tmp_path / "new" / "model"
+    with pytest.raises(FileNotFoundError):
+        write_bundle(folder, "m", network(), SCALE, sampler, "test", Companions(files=(tmp_path / "gone",)))
+    assert list(tmp_path.iterdir()) == []
+    write_bundle(folder, "m", network(), SCALE, sampler, "test")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(FileNotFoundError):
+        write_bundle(folder, "other", network(), SCALE, sampler, "test", Companions(files=(tmp_path / "gone",)))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["model"]
 
 
 @pytest.mark.skipif(ctypes.util.find_library("espeak-ng") is None, reason="espeak-ng is not installed")

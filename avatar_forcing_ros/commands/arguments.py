@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
+from avatar_forcing_ros.bundle import MANIFEST
 from avatar_forcing_ros.consent import PortraitFile, open_portrait
 from avatar_forcing_ros.disclosure.label import LabelConfig, Place
 from avatar_forcing_ros.resources import default_portrait
@@ -81,6 +82,28 @@ def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None
     for source in inputs:
         if source is not None and is_same(path, source):
             raise ValueError(f"{path}: this is also {source}, which would be lost; give the output a name of its own")
+
+
+def check_bundle_output(folder: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse the folder of a bundle before hours of work are done for it.
+
+    Args:
+        folder: of a bundle to write: one to replace, an empty one, or none yet.
+        inputs: folders that are read or worked in.
+
+    Raises:
+        ValueError: it is a file, holds other things, or is one of the inputs or lies in one.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: expected the folder of a bundle to write, got a file, which stays")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
+        raise ValueError(
+            f"{folder}: expected a bundle to replace (with {MANIFEST}), an empty folder or none, got a folder of other "
+            "things, which stay"
+        )
+    for source in inputs:
+        if source is not None and is_same(folder, source):
+            raise ValueError(f"{folder}: this is also {source}, which is read; give the output a folder of its own")
 
 
 def is_same(one: Path, other: Path) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.commands.arguments import check_bundle_output, is_same
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.train.clips import ClipSampler
@@ -75,6 +76,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(args.threads)
+    check_bundle_output(args.output, (args.data, args.work))
+    if args.data is not None and is_same(args.work, args.data):
+        raise ValueError(f"{args.work}: this is also --data, which is read; give --work a folder of its own")
+    if args.work.exists() and not args.work.is_dir():
+        raise ValueError(f"{args.work}: expected --work to be a folder, got a file, which stays")
     require_drawing()
     recipe = recipe_from(args)
     if recipe.graphs:

@@ -22,6 +22,7 @@ from torch import Tensor
 from avatar_forcing_ros.audio.wav2vec2 import PREFIX as WAV2VEC2_PREFIX
 from avatar_forcing_ros.audio.wav2vec2 import Wav2Vec2Sizes, check_wav2vec2
 from avatar_forcing_ros.bundle import MANIFEST, Manifest, sha256_of
+from avatar_forcing_ros.media import making_folder
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import check_autoencoder
 from avatar_forcing_ros.network.config import NetworkConfig
@@ -81,14 +82,14 @@ def import_weights(sources: Sources, output: Path, sizes: PublishedSizes | None 
     """
     if output.exists():
         raise WeightsError(f"{output}: expected a folder that does not exist yet, got one that does")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
-        _write_bundle(sources, building, output.name, sizes or PublishedSizes())
-        building.chmod(0o755)
-        building.rename(output)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    with making_folder(output.parent):
+        building = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
+        try:
+            _write_bundle(sources, building, output.name, sizes or PublishedSizes())
+            building.chmod(0o755)
+            building.rename(output)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
     return output
 
 

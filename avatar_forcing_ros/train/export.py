@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
@@ -17,6 +18,7 @@ import yaml
 from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import MANIFEST, WEIGHTS, sha256_of
+from avatar_forcing_ros.media import making_folder
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.scaling import LatentScale
@@ -64,7 +66,7 @@ def write_bundle(
     companions: Companions | None = None,
     graphs: bool = False,
 ) -> Path:
-    """Write or replace the bundle in `folder`; returns the path of its manifest.
+    """Write or replace the bundle in `folder`; returns the path of its manifest. It is there whole, or the one before.
 
     Args:
         folder: of the bundle.
@@ -76,8 +78,30 @@ def write_bundle(
         companions: what else belongs to it.
         graphs: also record its passes for ONNX Runtime, which takes some seconds; see `onnx_engine`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    companions = companions or Companions()
+    with (
+        making_folder(folder),
+        tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name_of_part,
+    ):
+        part = Path(name_of_part)
+        _write(part, name, network, scale, sampler, origin, companions or Companions(), graphs)
+        files = sorted((path for path in part.rglob("*") if path.is_file()), key=lambda path: path.name == MANIFEST)
+        for path in files:  # the manifest last: until then the loader sees that they do not belong together
+            place = folder / path.relative_to(part)
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+    return folder / MANIFEST
+
+
+def _write(
+    folder: Path,
+    name: str,
+    network: AvatarForcingNetwork,
+    scale: LatentScale,
+    sampler: SamplerConfig,
+    origin: str,
+    companions: Companions,
+    graphs: bool,
+) -> None:
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in network.state_dict().items()}
     tensors |= {"latent_mean": torch.from_numpy(scale.mean), "latent_std": torch.from_numpy(scale.std)}
     save_file(tensors, folder / WEIGHTS)
@@ -102,4 +126,3 @@ def write_bundle(
         "weights": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
     }
     (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=100))
-    return folder / MANIFEST
