@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import struct
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from std_msgs.msg import Empty, String
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.conversions import from_rgb, read_image
+from avatar_forcing_ros.nodes.kiosk import main as kiosk_main
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration, to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.nodes.web_node import WebNode
@@ -153,7 +155,7 @@ def test_camera_and_microphone_are_standard_topics_with_the_pages_stamps() -> No
 
 
 def test_words_interrupts_and_glass_times_reach_the_topics() -> None:
-    with kiosk(codec=None) as (graph, page, _):
+    with kiosk(codec=None) as (graph, page, node):
         typed, stopped = graph.listen(String, "user_text"), graph.listen(Empty, "speech/interrupt")
         shown = graph.listen(FrameShown, "avatar/frame_shown")
         page.send({"type": "text", "text": " Good morning! "})
@@ -165,6 +167,10 @@ def test_words_interrupts_and_glass_times_reach_the_topics() -> None:
         assert stamp_ns(shown[0].header.stamp) == STAMP_NS and shown[0].header.frame_id == "page_1"
         assert stamp_ns(shown[0].shown) - STAMP_NS == pytest.approx(55_500_000, abs=1000)
         assert np.isnan(shown[0].voice_behind_ms)
+        assert node._health().message == "running"
+        page.send({"type": "shown", "frames": frames, "uncertainty_ms": 0.5, "voice_behind_ms": 90})
+        graph.spin_until(lambda: len(shown) == 2)
+        assert node._health().message == "on a page the voice is heard 90 ms behind its pictures"
 
 
 def test_an_engineer_is_told_what_goes_on_and_turns_dials_and_portraits() -> None:
@@ -220,3 +226,16 @@ def test_a_port_in_use_and_a_missing_token_refuse_the_start() -> None:
         for parameters in ({"server__access__port": port}, {"server__access__host": "0.0.0.0"}):
             with pytest.raises(AssertionError, match="web did not start"):
                 graph.add(WebNode, **parameters)
+
+
+def test_make_kiosk_says_in_one_line_what_it_cannot_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for arguments, reason in (
+            (["--port", str(taken.getsockname()[1])], "cannot be had: Address already in use"),
+            (["--host", "0.0.0.0"], "needs a token of at least 16 characters"),
+            (["--token", "short"], "token must have at least 16 characters, got 5"),
+            (["--certificate", "/no/such.pem"], "certificate and key must be PEM files"),
+        ):
+            assert kiosk_main(arguments) == 1
+            said = capsys.readouterr().err
+            assert said.startswith("error: ") and reason in said and said.count("\n") == 1

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -135,6 +138,36 @@ def test_without_the_token_nobody_comes_in_and_with_it_the_browser_remembers() -
         assert (await words(page, "welcome"))["page"]
 
     with KioskStage(ServerConfig(AccessConfig(port=0, token=TOKEN))) as stage:
+        converse(stage, talk)
+
+
+def test_with_a_certificate_pages_and_sockets_are_encrypted_and_the_cookie_stays_on_them(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl here to make a certificate with")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    made += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+
+    async def talk(client: Client) -> None:
+        async with client.session.get(
+            client.url, params={"token": TOKEN}, ssl=False, allow_redirects=False
+        ) as response:
+            assert response.status == 303 and response.headers["Location"] == "/"
+            cookie = response.headers["Set-Cookie"]
+            assert "Secure" in cookie and "HttpOnly" in cookie and "SameSite=Strict" in cookie and TOKEN not in cookie
+        headers = {"Origin": client.origin}
+        async with client.session.ws_connect(f"{client.url}socket", headers=headers, ssl=False) as page:
+            await page.send_json({"type": "hello", "codec": None})
+            await words(page, "welcome")
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await client.session.ws_connect(
+                f"{client.url}socket", headers={"Origin": client.origin.replace("https", "http")}, ssl=False
+            )
+
+    access = AccessConfig(port=0, token=TOKEN, certificate=str(certificate), key=str(key))
+    with KioskStage(ServerConfig(access)) as stage:
+        assert stage.server.url.startswith("https://")
         converse(stage, talk)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.environment import local_graph
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
-from avatar_forcing_ros.web.access import AccessConfig, listen
+from avatar_forcing_ros.web.access import AccessConfig, listen, tls_context
 
 _LOOK_S = 0.2
 _WEB = "web_node"
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         voice_agent = args.pop("voice_agent")
         access = AccessConfig(**args)
+        tls_context(access)
         listen(access).close()  # what cannot be served is said before anything long starts
         _run(graph.kiosk(choice, voice_agent, **args), access, stopped)
     except (ValueError, OSError, NodeFailedError) as error:

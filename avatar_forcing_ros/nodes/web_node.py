@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Empty, String
 
 from avatar_forcing_ros.audio.resample import Resampler
+from avatar_forcing_ros.devices.playback import VOICE_EARLY_MS, VOICE_LATE_MS
 from avatar_forcing_ros.messages.making import header
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.msg import AvatarState, Caption, FrameShown, PlaybackEvent
@@ -69,7 +71,7 @@ class WebNode(ManagedNode[WebConfig]):
         """Open the topics, then the doors."""
         cv2.setNumThreads(1)
         self._state: dict[str, Any] = {"type": "state", "state": "idle", "detail": "", "on_stage": 0}
-        self._told = ""
+        self._told, self._behind_ms = "", math.nan
         self._pictures: Mailbox[Image] = Mailbox(2)
         self._encoders: dict[Codec, _Coding] = {}
         self._heard: _Heard | None = None
@@ -195,6 +197,7 @@ class WebNode(ManagedNode[WebConfig]):
 
     def shown(self, page: str, frames: Sequence[Shown], uncertainty_ms: float, voice_behind_ms: float) -> None:
         """Pictures were seen."""
+        self._behind_ms = voice_behind_ms
         for frame in frames:
             message = FrameShown(uncertainty_ms=uncertainty_ms, voice_behind_ms=voice_behind_ms)
             message.header.stamp, message.header.frame_id = to_stamp(frame.stamp_ns), page
@@ -221,9 +224,14 @@ class WebNode(ManagedNode[WebConfig]):
             "pages": len(pages),
             "codecs": " ".join(self._encoders),
             "pictures_dropped": sum(page.waiting.dropped for page in pages),
+            "voice_behind_ms": "" if math.isnan(self._behind_ms) else self._behind_ms,
             "refused": self.server.refused,
             "faults": self.faults.count,
         }
+        if not -VOICE_EARLY_MS <= self._behind_ms <= VOICE_LATE_MS and not math.isnan(self._behind_ms):
+            where = "behind" if self._behind_ms > 0 else "ahead of"
+            line = f"on a page the voice is heard {abs(self._behind_ms):.0f} ms {where} its pictures"
+            return Health(Level.DEGRADED, line, values)
         return Health(Level.OK, f"{len(pages)} pages, the user's {self._senses}" if self._senses else "running", values)
 
 
