@@ -122,6 +122,15 @@ def test_what_is_typed_is_answered_and_a_hand_ends_it() -> None:
     assert room.agent_said()[:2] == ["Welcome!", "I am younger than most of your shoes."]
 
 
+def test_what_an_engineer_wants_said_is_said_word_for_word() -> None:
+    with TestGraph() as graph:
+        room = Room(graph, recogniser__kind="none")
+        graph.send(String, "speech/say", String(data="The soup is ready."))
+        room.until(lambda: room.events(PlaybackEvent.FINISHED))
+
+    assert room.agent_said() == ["The soup is ready."]
+
+
 def test_a_part_that_is_not_there_refuses_the_start(capfd: pytest.CaptureFixture[str]) -> None:
     with TestGraph() as graph, pytest.raises(AssertionError, match="did not start"):
         graph.add(VoiceAgentNode, voice__kind="piper", voice__model="/nowhere.onnx")
