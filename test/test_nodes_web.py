@@ -186,6 +186,7 @@ def test_an_engineer_is_told_what_goes_on_and_turns_dials_and_portraits() -> Non
         generator.declare_parameter("avatar.expressiveness.face", 1.0)
         generator.create_service(SetPortrait, "generator/set_portrait", choose)
         graph.spin_node(generator)
+        graph.spin_until(lambda: page.heard("desk"))
         assert set(page.heard("desk")[0]["portraits"]) >= {"aria.png", "milo.png"}
         info = FrameInfo(lateness_ms=3.0, quality_level=2)
         info.header.stamp, info.user_motion_until = to_stamp(STAMP_NS), to_stamp(STAMP_NS - 240_000_000)
