@@ -291,3 +291,13 @@ def test_an_unknown_player_is_refused(load, tmp_path: Path) -> None:
     bag = write_bag(tmp_path / "in", conversation())
     with pytest.raises(ValueError, match="player must be ours or rosbag2, got 'mine'"):
         launched(load("replay"), bag=str(bag), player="mine")
+
+
+def test_the_hall_is_one_server_that_is_started_again_with_every_avatar_in_its_namespace(load) -> None:
+    given = {"namespaces": "kiosk_1, /kiosk_2", "model": "m", "namespace": "/museum"}
+    (server,) = [action for action in launched(load("hall"), **given) if type(action).__name__ == "Node"]
+    assert server.named["executable"] == "generator_server"
+    assert server.named["arguments"] == ["--namespaces", "museum/kiosk_1,museum/kiosk_2"]
+    assert server.named["namespace"] == ""
+    assert server.named["parameters"][-1]["model"] == "m"
+    assert server.named["additional_env"]

@@ -23,6 +23,8 @@ Value = bool | int | float | str
 _AGENT = "voice_agent_node"
 NODE = "--node"
 """Word of `one_process`'s command line; a node's executable and its parameters as JSON follow."""
+NAMESPACES = "--namespaces"
+"""Word of `generator_server`'s command line; the namespaces of its avatars follow, with commas between."""
 
 PROCESS_ENVIRONMENT = {
     # Each process has one thread that computes; more would take the cores from the others.
@@ -47,6 +49,7 @@ class NodeProcess:
         more_settings: further ones, above it.
         parameters: what the caller says, above the files.
         parts: the nodes, where it is several in one process (`one_process`).
+        namespaces: of the avatars, where one process has several (`generator_server`).
         kept: it starts its own successor when it is killed, from what it has loaded.
         after_s: it loads so much later than the others when everything starts.
         respawns: it is started anew when it has failed; otherwise everything ends with it.
@@ -56,6 +59,7 @@ class NodeProcess:
     settings: Path
     parameters: Mapping[str, Value] = field(default_factory=dict)
     parts: tuple[NodeProcess, ...] = ()
+    namespaces: tuple[str, ...] = ()
     kept: bool = False
     after_s: float = 0.0
     respawns: bool = False
@@ -70,6 +74,7 @@ class NodeProcess:
     def own_arguments(self) -> list[str]:
         """What is not ROS's of its command line."""
         parts = [word for part in self.parts for word in (NODE, part.executable, json.dumps(dict(part.parameters)))]
+        parts += [NAMESPACES, ",".join(self.namespaces)] if self.namespaces else []
         return parts + [KEEP] * self.kept + ([AFTER, f"{self.after_s:g}"] if self.after_s else [])
 
     def ros_arguments(self) -> list[str]:
@@ -130,6 +135,17 @@ def kiosk(avatar: AvatarChoice, voice_agent: str = "offline", **access: Value) -
     """
     said = {f"server.access.{name}": value for name, value in access.items() if value}
     return [*_never_off("kiosk", avatar, [_node("web_node", "kiosk", **said)]), *_voice_agent(voice_agent)]
+
+
+def hall(model: str, namespaces: Sequence[str]) -> list[NodeProcess]:
+    """Several avatars on one model in one process, for displays on other computers.
+
+    Args:
+        model: name of a shipped model, or folder of a model bundle.
+        namespaces: of the avatars; portraits and the rest of what tells them apart stand in a parameter file.
+    """
+    server = _node("generator_server", "hall", model=model)
+    return [replace(server, namespaces=tuple(namespaces), respawns=True)]
 
 
 def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:

@@ -274,10 +274,10 @@ def run(
 
 
 def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
-    return _said_in_one_line(args, lambda: _run_node(node_type()))
+    return said_in_one_line(args, lambda: _run_node(node_type()))
 
 
-def _said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
+def said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
     """Whatever goes wrong is said in one line; with `--debug` on the command line also where it arose."""
     debug = "--debug" in (sys.argv if args is None else args)
     if debug:
@@ -307,7 +307,7 @@ def run_together(makers: Sequence[Callable[[], ManagedNode]], args: list[str], h
     Returns:
         Exit status: 0 when they did their work, 1 when one of them could not start.
     """
-    return _said_in_one_line(args, lambda: _run_nodes(makers, handover))
+    return said_in_one_line(args, lambda: _run_nodes(makers, handover))
 
 
 def _run_nodes(makers: Sequence[Callable[[], ManagedNode]], handover: Handover | None) -> int:
@@ -323,7 +323,7 @@ def _run_nodes(makers: Sequence[Callable[[], ManagedNode]], handover: Handover |
                 node.handover = handover
                 if not node.start():
                     return 1
-                spinning.callback(_spin_apart(node))
+                spinning.callback(spin_apart(node))
             while not stop.wait(_LOOK_S) and not any(node.needed and node.finished.done() for node in nodes):
                 pass
             status = max(node.finished.result() for node in nodes if node.finished.done()) if not stop.is_set() else 0
@@ -333,9 +333,9 @@ def _run_nodes(makers: Sequence[Callable[[], ManagedNode]], handover: Handover |
     return status if all(closed) else 1
 
 
-def _spin_apart(node: ManagedNode) -> Callable[[], None]:
+def spin_apart(node: ManagedNode) -> Callable[[], None]:
     """Spin a node in a thread of its own: an executor looks at all its nodes whenever one has something to do."""
-    executor = SingleThreadedExecutor()
+    executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     thread = threading.Thread(target=executor.spin, name=f"executor {node.get_name()}", daemon=True)
     thread.start()

@@ -44,10 +44,13 @@ class JointGenerator:
     Args:
         generator: draws.
         pads: fill batches up to powers of two, so that few programs are recorded.
+
+    Attributes:
+        pads: the same.
     """
 
     def __init__(self, generator: BlockGenerator, pads: bool = False) -> None:
-        self._generator, self._pads = generator, pads
+        self._generator, self.pads = generator, pads
         self._joined: Joined[_Block, Tensor] = Joined(self._draw, MOST, PATIENCE_S)
         self._one_at_a_time = threading.Lock()
 
@@ -83,7 +86,7 @@ class JointGenerator:
 
     def _size(self, count: int) -> int:
         """How large a batch is made for so many."""
-        return 1 << (count - 1).bit_length() if self._pads else count
+        return 1 << (count - 1).bit_length() if self.pads else count
 
     @torch.inference_mode()
     def _draw(self, blocks: list[_Block]) -> list[Tensor]:

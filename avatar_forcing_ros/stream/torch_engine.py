@@ -12,16 +12,48 @@ from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.stream.joint_generator import JointGenerator
 from avatar_forcing_ros.stream.motion_engine import Array, Sensed
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 
 
 class TorchEngine:
-    """A `MotionEngine` on a `BlockGenerator`."""
+    """A `MotionEngine` on a `BlockGenerator`.
 
-    def __init__(self, network: AvatarForcingNetwork, sampler: SamplerConfig, compute: ComputeConfig) -> None:
+    Args:
+        network: draws.
+        sampler: how.
+        compute: how it is computed.
+        joint: several conversations in threads of their own draw with it, and what is due together is drawn together.
+    """
+
+    def __init__(
+        self, network: AvatarForcingNetwork, sampler: SamplerConfig, compute: ComputeConfig, joint: bool = False
+    ) -> None:
         self.sampler = sampler
-        self._generator = BlockGenerator(network, sampler, compute)
+        alone = BlockGenerator(network, sampler, compute)
+        records = compute.captured and network.transformer.input.weight.is_cuda
+        self._generator = JointGenerator(alone, pads=records) if joint else alone
+
+    def expect(self, conversations: int) -> None:
+        """Get ready for so many at a time: on a GPU programs for all sizes of batches are recorded, once."""
+        if not isinstance(self._generator, JointGenerator):
+            return
+        self._generator.users = conversations
+        if self._generator.pads:
+            config = self._generator.network.config
+            frames = config.history_frames
+            nothing = Sensed(
+                np.zeros((frames, config.audio_feature_size), np.float32),
+                np.zeros((frames + config.recalled_frames, config.audio_feature_size), np.float32),
+                False,
+                np.zeros((frames + config.recalled_frames, config.motion_size), np.float32),
+            )
+            still = np.zeros((frames, config.motion_size), np.float32)
+            state = self.prime(still, nothing, still[0])
+            window = conditions_of(self._generator.network, nothing).slice(0, config.window_frames)
+            noise = torch.zeros(1, config.block_frames, config.motion_size)
+            self._generator.warm_up(state, window, noise, torch.zeros(noise.shape[:2], dtype=torch.bool))
 
     def prime(self, history: Array, sensed: Sensed, rest: Array) -> GeneratorState:
         """See `MotionEngine.prime`."""
