@@ -22,6 +22,7 @@ from avatar_forcing_ros.nodes.launching import (
     standard_arguments,
     together,
     together_argument,
+    value,
 )
 
 
@@ -32,6 +33,7 @@ def generate_launch_description() -> LaunchDescription:
             *avatar_arguments(),
             *standard_arguments(),
             argument("webcam", "-1", "number of a camera device to open; negative leaves the camera to a driver"),
+            argument("camera", "", "path of a camera device to open instead, such as /dev/avatar_camera"),
             argument("microphone", "false", "open this machine's microphone"),
             argument("speaker", "false", "play the avatar's voice on this machine"),
             argument("barge_in", "false", "let the user's voice interrupt the avatar"),
@@ -46,6 +48,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     nodes = graph.live(
         avatar_choice(context),
         webcam=number(context, "webcam", int),
+        camera=value(context, "camera"),
         microphone=flag(context, "microphone"),
         speaker=flag(context, "speaker"),
         barge_in=flag(context, "barge_in"),

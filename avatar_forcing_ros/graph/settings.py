@@ -103,13 +103,19 @@ class AvatarChoice:
 
 
 def live(
-    avatar: AvatarChoice, webcam: int = -1, microphone: bool = False, speaker: bool = False, barge_in: bool = False
+    avatar: AvatarChoice,
+    webcam: int = -1,
+    camera: str = "",
+    microphone: bool = False,
+    speaker: bool = False,
+    barge_in: bool = False,
 ) -> list[NodeProcess]:
     """The avatar on a robot: camera and microphone come from its drivers, or from this machine's own devices.
 
     Args:
         avatar: whose face and which model.
         webcam: number of a camera device to open; negative leaves the camera to a driver.
+        camera: path of a camera device to open instead.
         microphone: open this machine's microphone.
         speaker: play the avatar's voice on this machine.
         barge_in: let the user's voice interrupt the avatar.
@@ -119,6 +125,7 @@ def live(
     others = [_node("display_node", "live", **({"speaker": True} if speaker else {}), **own)]
     # what was not asked for is not said, so that a parameter file may say it
     devices: dict[str, Value] = {"webcam": webcam} if webcam >= 0 else {}
+    devices |= {"camera_device": camera} if camera else {}
     devices |= {"microphone": True} if microphone else {}
     others += [_node("media_source_node", "live", **devices)] if devices else []
     return _never_off("live", avatar, others, **own, **interrupts)

@@ -28,6 +28,7 @@ from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import OutEncoding, from_rgb
+from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, to_stamp
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, VideoFrame
@@ -51,6 +52,7 @@ class MediaSourceConfig:
             plays once.
         speech: sound file with what the avatar shall say; pauses separate utterances.
         webcam: number of a camera device; negative is none.
+        camera_device: path of a camera device instead of its number, such as /dev/avatar_camera; empty is none.
         microphone: listen to the default microphone.
         width: of the pictures sent, in pixels; 0 leaves their size.
         height: of the pictures sent, in pixels; 0 leaves their size.
@@ -68,6 +70,7 @@ class MediaSourceConfig:
     audio: str = ""
     speech: str = ""
     webcam: int = field(default=-1, metadata={"range": (-1, 255)})
+    camera_device: str = ""
     microphone: bool = False
     width: int = field(default=0, metadata={"range": (0, 4096)})
     height: int = field(default=0, metadata={"range": (0, 4096)})
@@ -80,7 +83,7 @@ class MediaSourceConfig:
     wait_for_readers: bool = True
 
     def __post_init__(self) -> None:
-        if self.video and self.webcam >= 0:
+        if self.video and _has_camera(self):
             raise ValueError("either video or webcam can stand for the camera, got both")
         if self.audio and self.microphone:
             raise ValueError("either audio or microphone can be the user's voice, got both")
@@ -108,11 +111,24 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
             self.work("media source", self._turn, self._stop)
 
     def _open_devices(self, undo: ExitStack) -> None:
-        if self.config.webcam >= 0:
-            webcam = Webcam(self.config.webcam, self._now_ns, self._publish)
-            self.work("webcam", webcam.turn, webcam.close)
+        self._webcam: Webcam | None = None
+        self._microphone: Microphone | None = None
+        device = self.config.camera_device or self.config.webcam
+        if _has_camera(self.config):
+            self._webcam = Webcam(device, self._now_ns, self._publish)
+            self.work("webcam", self._webcam.turn, self._webcam.close)
         if self.config.microphone:
-            undo.callback(Microphone(self.config.chunk_ms, self._now_ns, self._publish).close)
+            self._microphone = Microphone(self.config.chunk_ms, self._now_ns, self._publish)
+            undo.callback(self._microphone.close)
+            self.work("microphone", self._microphone.turn, self._microphone.wake)
+        undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    def _health(self) -> Health:
+        devices = {"camera": self._webcam, "microphone": self._microphone}
+        parts = {name: device.complaint for name, device in devices.items() if device is not None}
+        complaint = "; ".join(filter(None, parts.values()))
+        values = {"faults": self.faults.count, "last_fault": self.faults.last}
+        return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values, parts)
 
     def _turn(self) -> None:
         if self._start_ns is None:
@@ -179,7 +195,11 @@ def _own_sound(config: MediaSourceConfig) -> str:
 
 def _devices(config: MediaSourceConfig) -> set[str]:
     """Topics that a device feeds."""
-    return ({"camera"} if config.webcam >= 0 else set()) | ({"user_audio"} if config.microphone else set())
+    return ({"camera"} if _has_camera(config) else set()) | ({"user_audio"} if config.microphone else set())
+
+
+def _has_camera(config: MediaSourceConfig) -> bool:
+    return config.webcam >= 0 or bool(config.camera_device)
 
 
 def _file(path: str) -> Path:
