@@ -194,6 +194,24 @@ def test_camera_and_microphone_come_with_the_moment_of_capture(page: Any) -> Non
         stage.wait_for(lambda: stage.granted[-1][1:] == (False, False, False))
 
 
+def test_a_second_person_is_told_that_somebody_is_talking_and_can_write(page: Any) -> None:
+    page.context.grant_permissions(["camera", "microphone"])
+    with KioskStage() as stage:
+        enter(page, stage, "both")
+        stage.wait_for(lambda: stage.sounds)
+        second = page.context.new_page()
+        enter(second, stage, "both")
+        until(second, "document.getElementById('notice').textContent.includes('another page')")
+        second.wait_for_timeout(500)
+        assert second.evaluate("kiosk.senses.sent") == {"pictures": 0, "sounds": 0, "skipped": 0}
+        assert second.evaluate("kiosk.connection.isOpen && !kiosk.senses.isOpen")
+        second.keyboard.press("t")
+        second.keyboard.type("Hello")
+        second.keyboard.press("Enter")
+        stage.wait_for(lambda: stage.asked)
+        assert stage.server.refused == 0
+
+
 def test_what_was_not_allowed_is_said_and_writing_goes_on(page: Any) -> None:
     page.add_init_script(
         "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError'); }"

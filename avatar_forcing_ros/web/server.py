@@ -464,7 +464,9 @@ class Server:
             return
         page.is_user = camera or microphone
         self._owner.senses(page.name, camera, microphone, cancels)
-        allowed = (camera and self._config.camera) or (microphone and self._config.microphone) or not page.is_user
+        if not page.is_user:
+            return  # given back
+        allowed = (camera and self._config.camera) or (microphone and self._config.microphone)
         reason = "" if allowed else "the kiosk is set to take no camera and no microphone"
         await page.answer({"type": "senses", "granted": allowed, "reason": reason})
 

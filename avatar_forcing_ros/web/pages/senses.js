@@ -30,6 +30,9 @@ export class Senses {
     this.connection = connection;
     this.audio = audio;
     this.sent = { pictures: 0, sounds: 0, skipped: 0 };
+    this.granted = false; // by the kiosk: another page may have them
+    connection.addEventListener("senses", ({ detail }) => (this.granted = detail.granted));
+    connection.addEventListener("closed", () => (this.granted = false));
   }
 
   /** Whether this page may ask at all. */
@@ -62,10 +65,11 @@ export class Senses {
         throw new Error(REASONS[error.name] ?? error.message);
       }
     }
-    for (const track of this.#stream.getTracks()) track.onended = () => this.close();
+    const stream = this.#stream;
+    for (const track of stream.getTracks()) track.onended = () => this.close();
     this.offer();
-    if (this.#stream.getAudioTracks().length) await this.#hear();
-    if (this.#stream.getVideoTracks().length) await this.#see();
+    if (stream.getAudioTracks().length) await this.#hear(stream);
+    if (stream.getVideoTracks().length) await this.#see(stream);
     return missing;
   }
 
@@ -95,10 +99,9 @@ export class Senses {
     this.connection.say({ type: "senses", camera: false, microphone: false, echo_cancellation: false });
   }
 
-  async #hear() {
+  async #hear(stream) {
     await this.audio.audioWorklet.addModule("./microphone-worklet.js");
-    const stream = this.#stream;
-    if (!stream) return;
+    if (stream !== this.#stream) return; // closed meanwhile
     this.#source = new MediaStreamAudioSourceNode(this.audio, { mediaStream: stream });
     this.#node = new AudioWorkletNode(this.audio, "microphone", { numberOfOutputs: 0, channelCount: 1 });
     const latency = 1000 * (stream.getAudioTracks()[0].getSettings().latency ?? 0.01);
@@ -110,7 +113,7 @@ export class Senses {
   /** `at`: the sound card's time of the chunk's first sample, in its context. */
   #sendSound({ at, samples }, latency) {
     const { clock } = this.connection;
-    if (clock.offset === null) return;
+    if (clock.offset === null || !this.granted) return;
     // The message comes when the chunk is full, or later: the least delay of the last while is the true one.
     const length = (samples.length / this.audio.sampleRate) * 1000;
     const skew = performance.now() - at * 1000 - length;
@@ -121,11 +124,12 @@ export class Senses {
     this.sent[ok ? "sounds" : "skipped"] += 1;
   }
 
-  async #see() {
-    this.#video = document.createElement("video");
-    Object.assign(this.#video, { muted: true, playsInline: true, srcObject: this.#stream });
-    await this.#video.play().catch(() => {});
-    const [width, height] = [this.#video.videoWidth || WIDTH, this.#video.videoHeight || HEIGHT];
+  async #see(stream) {
+    const video = Object.assign(document.createElement("video"), { muted: true, playsInline: true, srcObject: stream });
+    await video.play().catch(() => {});
+    if (stream !== this.#stream) return; // closed meanwhile
+    this.#video = video;
+    const [width, height] = [video.videoWidth || WIDTH, video.videoHeight || HEIGHT];
     const scale = Math.min(1, WIDTH / Math.max(width, height));
     this.#canvas = new OffscreenCanvas(Math.round(width * scale) & ~1, Math.round(height * scale) & ~1);
     this.#next();
@@ -150,7 +154,7 @@ export class Senses {
   /** `at`: when it was taken, by the page's clock. */
   async #picture(at) {
     const { clock } = this.connection;
-    if (this.#coding || !this.#video || clock.offset === null || at - this.#lastPicture < 800 / RATE_HZ) return;
+    if (this.#coding || !this.#video || !this.granted || clock.offset === null || at - this.#lastPicture < 800 / RATE_HZ) return;
     this.#coding = true;
     this.#lastPicture = at;
     try {
