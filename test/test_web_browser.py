@@ -182,13 +182,12 @@ def test_camera_and_microphone_come_with_the_moment_of_capture(page: Any) -> Non
         enter(page, stage, "both")
         stage.wait_for(lambda: len(stage.pictures) > 20 and len(stage.sounds) > 100)
         assert stage.granted[0][1:] == (True, True, True)  # the browser cancels the echo
-        now_ns = stage.now_ns()
-        ages_ms = [(now_ns - stage.pictures[-1].stamp_ns) / 1e6, (now_ns - stage.sounds[-1].stamp_ns) / 1e6]
-        assert all(0 < age < 500 for age in ages_ms), ages_ms
+        for ages in stage.ages_ms.values():  # of a machine that has other work the least says most
+            assert 0 < min(ages) < 200, stage.ages_ms
         picture = stage.pictures[-1]
         assert (picture.width, picture.height) == (640, 480)
         gaps = np.diff([chunk.stamp_ns for chunk in stage.sounds[20:100]]) / 1e6
-        assert np.median(gaps) == pytest.approx(20, abs=1)
+        assert np.median(gaps) == pytest.approx(20, abs=2)
         assert max(np.abs(chunk.samples).max() for chunk in stage.sounds) > 0.01  # Chromium's fake microphone beeps
         page.keyboard.press("m")  # enough of it
         stage.wait_for(lambda: stage.granted[-1][1:] == (False, False, False))
@@ -286,21 +285,21 @@ LONG_RUN = """async (ppm) => {
 
 
 VOICE_RUN = """async (ppm) => {
-  // the voice's own worklet through an hour in which the sound card drifts; it speaks all the time
+  // the voice's own worklet as far apart as after an hour: a third of it at three times the drift, speaking all along
   const text = await (await fetch("voice-worklet.js")).text();
   let now = 0;
   const made = new Function("AudioWorkletProcessor", "registerProcessor", "sampleRate", "clock", `
     Object.defineProperty(globalThis, "currentTime", { get: () => clock(), configurable: true });
     let found; registerProcessor = (name, it) => (found = it);
-    ${text.replace('registerProcessor("voice"', 'registerProcessor("voice"')}
+    ${text}
     return found;`)(class { constructor() { this.port = { postMessage() {} }; } }, null, 8000, () => now);
   const voice = new made();
   const out = [[new Float32Array(128)]];
   const begin = 1_800_000_000;
   let worst = 0, said = 0, loud = 0;
   const tone = new Float32Array(16000 * 10).fill(0.1);
-  for (; now < 3600; now += 128 / 8000) {
-    const lag = begin + now * ppm * 1e-6; // what the page tells it, every 0.1 s
+  for (; now < 1200; now += 128 / 8000) {
+    const lag = begin + now * 3 * ppm * 1e-6; // what the page tells it, every 0.1 s
     if (Math.round(now / 0.016) % 6 === 0) voice.port.onmessage({ data: { lag } });
     if (now + 0.1 > said) {
       voice.port.onmessage({ data: { start: Math.round((begin + said) * 16000), rate: 16000, samples: tone } });

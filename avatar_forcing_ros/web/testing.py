@@ -64,6 +64,7 @@ class KioskStage:
         log: what was said.
         pictures: from a page's camera.
         sounds: from a page's microphone.
+        ages_ms: how old pictures and sounds were by their stamps when they came.
         asked: what pages asked for.
         seen: (page, stamp, when it was shown), nanoseconds, of pictures that pages reported.
         voice_behind_ms: what pages reported of the voice.
@@ -79,6 +80,7 @@ class KioskStage:
         self.server = Server(config, self, Faults(self.log), self.log.error)
         self.pictures: list[CameraPicture] = []
         self.sounds: list[AudioChunk] = []
+        self.ages_ms: dict[str, list[float]] = {"picture": [], "sound": []}
         self.asked: list[tuple[str, Mapping[str, Any]]] = []
         self.seen: list[tuple[str, int, int]] = []
         self.voice_behind_ms: list[float] = []
@@ -171,10 +173,12 @@ class KioskStage:
     def see(self, picture: CameraPicture) -> None:
         """Note it."""
         self.pictures.append(picture)
+        self.ages_ms["picture"].append((self.now_ns() - picture.stamp_ns) / 1e6)
 
     def hear(self, chunk: AudioChunk) -> None:
         """Note it."""
         self.sounds.append(chunk)
+        self.ages_ms["sound"].append((self.now_ns() - (chunk.stamp_ns or 0)) / 1e6)
 
     def senses(self, page: str, camera: bool, microphone: bool, echo_cancelled: bool) -> None:
         """Note it."""

@@ -8,6 +8,7 @@ const WIDTH = 640;
 const HEIGHT = 480;
 const RATE_HZ = 25;
 const JPEG_QUALITY = 0.8;
+const SKEWS = 100; // two seconds of chunks
 const CAMERA_LATENCY_MS = 40; // where a browser does not say when a picture was taken: two pictures at most
 const REASONS = {
   NotAllowedError: "Camera and microphone were not allowed; writing works. The browser's address bar can allow them.",
@@ -24,7 +25,7 @@ export class Senses {
   #canvas = null;
   #coding = false;
   #lastPicture = 0;
-  #skew = null; // the page's time less the sound card's, when a sample is handed over
+  #skews = []; // the page's time less the sound card's, when samples were handed over
 
   constructor(connection, audio) {
     this.connection = connection;
@@ -105,7 +106,7 @@ export class Senses {
     this.#source = new MediaStreamAudioSourceNode(this.audio, { mediaStream: stream });
     this.#node = new AudioWorkletNode(this.audio, "microphone", { numberOfOutputs: 0, channelCount: 1 });
     const latency = 1000 * (stream.getAudioTracks()[0].getSettings().latency ?? 0.01);
-    this.#skew = null;
+    this.#skews = [];
     this.#node.port.onmessage = ({ data }) => this.#sendSound(data, latency);
     this.#source.connect(this.#node);
   }
@@ -116,10 +117,9 @@ export class Senses {
     if (clock.offset === null || !this.granted) return;
     // The message comes when the chunk is full, or later: the least delay of the last while is the true one.
     const length = (samples.length / this.audio.sampleRate) * 1000;
-    const skew = performance.now() - at * 1000 - length;
-    if (this.#skew === null || skew < this.#skew || skew > this.#skew + 200) this.#skew = skew;
-    else this.#skew += Math.min(0.02, skew - this.#skew); // crystals drift
-    const stamp = clock.toRos(at * 1000 + this.#skew - latency);
+    this.#skews.push(performance.now() - at * 1000 - length);
+    if (this.#skews.length > SKEWS) this.#skews.shift();
+    const stamp = clock.toRos(at * 1000 + Math.min(...this.#skews) - latency);
     const ok = this.connection.send(MICROPHONE, this.audio.sampleRate, stamp, samples);
     this.sent[ok ? "sounds" : "skipped"] += 1;
   }
