@@ -33,7 +33,15 @@ from avatar_forcing_ros.idling import Idling
 from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
-from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, AvatarFrame, Expression, LookAt, MotionSample
+from avatar_forcing_ros.signals import (
+    MILLISECOND,
+    NANOSECONDS,
+    AudioChunk,
+    AvatarFrame,
+    Expression,
+    LookAt,
+    MotionSample,
+)
 from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.motion_engine import MotionEngine
 from avatar_forcing_ros.stream.noise import block_noise
@@ -41,6 +49,7 @@ from avatar_forcing_ros.stream.playback import PlaybackEvent
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.stream.speech import SpeechTimeline
 
+_LONGEST_HEARD_NS = 10 * NANOSECONDS
 _KEPT_FRAMES = 50
 """What was said is kept for two seconds at least: a microphone's gap of one second may be filled, and echo is late."""
 
@@ -194,6 +203,11 @@ class Avatar:
 
     def push_user_audio(self, chunk: AudioChunk) -> None:
         """The user's voice; chunks may come in any order within `reorder_ms`."""
+        if chunk.duration_ns > _LONGEST_HEARD_NS:
+            raise ValueError(
+                f"user audio must come in pieces of at most {_LONGEST_HEARD_NS // NANOSECONDS} s, "
+                f"got {chunk.duration_ns / NANOSECONDS:.0f} s"
+            )
         self._running.senses.audio.push(chunk)
 
     def push_user_motion(self, sample: MotionSample) -> None:
@@ -485,6 +499,7 @@ class Avatar:
                 self.config.patience_ms * MILLISECOND,
                 reorder_ns=self.config.reorder_ms * MILLISECOND,
                 horizon_ns=self.config.lead_ns + (block + 1) * FRAME_NS,  # one frame of rounding after an interrupt
+                limits=self.config.speech_limits,
             ),
             epoch=epoch,
             first_frame=first,

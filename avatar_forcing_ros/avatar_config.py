@@ -10,6 +10,7 @@ from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
 from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.stream.speech import SpeechLimits
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class AvatarConfig:
         steps: solver steps per block; 0 takes the bundle's.
         guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
         guidance_user: scale of the user's voice and motion; negative takes the bundle's.
+        speech_limits: what may wait to be said.
         expressiveness: how much of the motion is shown.
         echo_gate: keeps the avatar's own voice out of what it hears.
         barge_in: lets the user's voice interrupt the avatar.
@@ -74,6 +76,7 @@ class AvatarConfig:
     steps: int = field(default=0, metadata={"range": (0, 1000)})
     guidance_avatar: float = field(default=-1.0, metadata={"range": (-1.0, 100.0)})
     guidance_user: float = field(default=-1.0, metadata={"range": (-1.0, 100.0)})
+    speech_limits: SpeechLimits = field(default_factory=SpeechLimits)
     expressiveness: Expressiveness = field(default_factory=Expressiveness)
     echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
     barge_in: BargeInConfig = field(default_factory=BargeInConfig)

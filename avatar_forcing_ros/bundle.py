@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from safetensors import safe_open
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.documents import read_mapping
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.resources import resource
@@ -165,19 +165,30 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        data = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise BundleError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
-    if not isinstance(data, dict):
-        raise BundleError(f"{path}: expected a mapping of keys, got {type(data).__name__}")
+        data = read_mapping(path)
+    except ValueError as error:
+        raise BundleError(str(error)) from None
     try:
-        return _from_mapping(Manifest, data, network=NetworkConfig, sampler=SamplerConfig, anchor=AnchorConfig)
+        manifest = _from_mapping(Manifest, data, network=NetworkConfig, sampler=SamplerConfig, anchor=AnchorConfig)
+        _check_names(manifest.weights)
+        return manifest
     except (TypeError, ValueError) as error:
         raise BundleError(f"{path}: {error}") from None
 
 
+def _check_names(weights: Any) -> None:
+    """Weight files lie in the bundle, whatever the manifest of a stranger says."""
+    if not isinstance(weights, Mapping) or not all(isinstance(part, str) for item in weights.items() for part in item):
+        raise ValueError("weights must be names of files with their SHA-256")
+    for name in weights:
+        if "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"weights must be files in the bundle's folder, got {name!r}")
+
+
 def _from_mapping(kind: type, data: Mapping[str, Any], **nested: type) -> Any:
     """Build a dataclass from a mapping, refusing unknown keys by name."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"expected keys with values for {kind.__name__}, got {type(data).__name__}")
     known = {f.name for f in fields(kind)}
     unknown = sorted(set(data) - known)
     if unknown:

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.documents import read_mapping
 from avatar_forcing_ros.media import replacing
-from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
+from avatar_forcing_ros.pictures import PictureLimits, read_image, sha256_of_pixels
 
 ENDINGS = (".yaml", ".yml", ".json")
 NEVER = "never"
@@ -112,19 +112,29 @@ class PortraitFile:
     consent: Consent | None
 
 
-def open_portrait(path: str | Path, require_consent: bool = True) -> PortraitFile:
+def open_portrait(
+    path: str | Path,
+    require_consent: bool = True,
+    limits: PictureLimits | None = None,
+    folder: str | Path = "",
+) -> PortraitFile:
     """Read a picture that may be shown as a portrait.
 
     Args:
         path: of the picture.
         require_consent: a sidecar must be there. One that is there counts in any case.
+        limits: of the picture.
+        folder: the picture must lie in there, whatever `..` and links say; empty is anywhere.
 
     Raises:
         MediaError: it is no picture that can be read.
-        ConsentError: there is no sidecar, or it has ended, is of another picture, or does not say what it has to.
+        ConsentError: it lies elsewhere, or there is no sidecar, or it has ended, is of another picture, or does not
+            say what it has to.
     """
-    path = Path(path).expanduser().resolve()
-    image = read_image(path)
+    path = _resolved(path)
+    if folder and not path.is_relative_to(_resolved(folder)):
+        raise ConsentError(f"{path}: expected a picture in {_resolved(folder)}, links and .. followed")
+    image = read_image(path, limits)
     sha256, sidecar = sha256_of_pixels(image), sidecar_of(path)
     if sidecar is None:
         if require_consent:
@@ -146,6 +156,13 @@ def open_portrait(path: str | Path, require_consent: bool = True) -> PortraitFil
             f"Ask again, then: {command(path)} --force"
         )
     return PortraitFile(path, image, sha256, consent)
+
+
+def _resolved(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a user who is not there, a zero byte
+        raise ConsentError(f"{str(path)!r} is no path: {error}") from None
 
 
 def command(path: Path) -> str:

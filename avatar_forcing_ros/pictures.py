@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,6 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from avatar_forcing_ros.media import MediaError
 
-MOST_PIXELS = 200_000_000
-"""What the largest phone cameras take; beyond it a small file may ask for gigabytes of memory."""
 LARGEST_SIDE = 4096
 """Larger pictures are made smaller while they are read: no portrait is drawn larger than 2048 pixels."""
 _EXPECTED = "expected a picture (jpeg, png, webp, avif, tiff, bmp, gif)"
@@ -35,20 +34,34 @@ _KNOWN = {
 }
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class PictureLimits:
+    """What a picture file may ask for, checked before it is unpacked: a small one may hold gigabytes.
+
+    Attributes:
+        bytes: of the file.
+        pixels: of the picture; the largest phone cameras take 200 million.
+    """
+
+    bytes: int = field(default=250_000_000, metadata={"range": (1000, 2**40)})
+    pixels: int = field(default=200_000_000, metadata={"range": (4096, 2**40)})
+
+
+def read_image(path: str | Path, limits: PictureLimits | None = None) -> NDArray[np.uint8]:
     """A picture file as (H, W, 3) uint8 RGB, turned as its orientation tag says; transparency is laid on white.
 
     Of an animation the first picture is taken, and colours of another profile are turned into those of sRGB.
 
     Raises:
-        MediaError: no such file, not a picture, a damaged one, or one of more than `MOST_PIXELS`.
+        MediaError: no such file, not a picture, a damaged one, or one beyond the limits.
     """
-    content = _read(path)
+    limits = limits or PictureLimits()
+    content = _read(path, limits.bytes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged tags that are not needed, and of sizes that are checked here
             with Image.open(io.BytesIO(content)) as image:
-                pixels = _pixels(image, path)
+                pixels = _pixels(image, path, limits.pixels)
             if content.startswith(b"\xff\xd8"):
                 _check_jpeg(content)
             return pixels
@@ -57,7 +70,7 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     except MediaError:
         raise
     except Image.DecompressionBombError:
-        raise MediaError(f"{path}: expected a picture of at most {MOST_PIXELS // 10**6} million pixels") from None
+        raise MediaError(f"{path}: expected a picture of at most {limits.pixels} pixels") from None
     except Exception as error:  # Pillow's decoders raise what they like; whatever it is, the picture is not whole
         raise MediaError(f"{path}: the picture is damaged or was cut: {_first_line(error)}") from None
 
@@ -67,26 +80,29 @@ def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
     return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
 
 
-def _read(path: str | Path) -> bytes:
+def _read(path: str | Path, most_bytes: int) -> bytes:
     if Path(path).is_dir():
         raise MediaError(f"{path}: {_EXPECTED}, got a folder")
     if not Path(path).exists():
         raise MediaError(f"{path}: no such file")
+    if not Path(path).is_file():
+        raise MediaError(f"{path}: {_EXPECTED}, got a pipe or a device")
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(most_bytes + 1)
     except OSError as error:
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from None
     if not content:
         raise MediaError(f"{path}: {_EXPECTED}, got an empty file")
+    if len(content) > most_bytes:
+        raise MediaError(f"{path}: expected a picture of at most {most_bytes} bytes, got more")
     return content
 
 
-def _pixels(image: Image.Image, path: str | Path) -> NDArray[np.uint8]:
+def _pixels(image: Image.Image, path: str | Path, most: int) -> NDArray[np.uint8]:
     width, height = image.size
-    if width * height > MOST_PIXELS:
-        raise MediaError(
-            f"{path}: expected a picture of at most {MOST_PIXELS // 10**6} million pixels, got {width}x{height}"
-        )
+    if width * height > most:
+        raise MediaError(f"{path}: expected a picture of at most {most} pixels, got {width}x{height}")
     # a JPEG is decoded at a half or a quarter, in a fraction of the time
     image.draft(None, (LARGEST_SIDE, LARGEST_SIDE))
     image.load()

@@ -8,9 +8,11 @@ Each reader either gives what it promises, or refuses with the one error of its 
 from __future__ import annotations
 
 import io
+import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -22,12 +24,16 @@ import numpy as np
 from PIL import Image
 
 from avatar_forcing_ros.bags.bag import BagError, BagReader
+from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, MANIFEST, BundleError, read_manifest
+from avatar_forcing_ros.consent import Consent, ConsentError, read_consent
 from avatar_forcing_ros.media import MediaError, MovieWriter, has_audio, length_s, read_audio, read_channels, read_video
-from avatar_forcing_ros.messages import images
+from avatar_forcing_ros.messages import directions, images
 from avatar_forcing_ros.messages.audio import LOUDEST, AudioKind, AudioReader
 from avatar_forcing_ros.messages.images import ENCODINGS
 from avatar_forcing_ros.messages.motion import to_sample
 from avatar_forcing_ros.pictures import read_image
+from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.session.errors import MOST_LETTERS, one_line
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
@@ -88,6 +94,8 @@ def readers(folder: Path) -> dict[str, Reader]:
         "sound": Reader(_good_sounds(folder), _read_sound, MediaError),
         "video": Reader(_good_videos(folder), _read_video, MediaError),
         "bag": Reader(_good_bags(folder), _read_bag, BagError),
+        "sidecar": Reader(_good_sidecars(folder), _read_sidecar, ConsentError),
+        "model": Reader(_good_models(), _read_model, BundleError),
     }
 
 
@@ -125,12 +133,13 @@ def try_message(kind: str, seed: int) -> str:
     try:
         read(message)
     except ValueError as refusal:
-        said = str(refusal)
+        said = one_line(refusal)
+        assert "\n" not in str(refusal) and len(said) <= MOST_LETTERS, f"seed {seed}, {kind}: got {said!r}"
     except Exception as error:
         raise AssertionError(f"seed {seed}, {kind}: expected ValueError, got {error!r}") from error
     else:
         return "read"
-    assert said and "\n" not in said, f"seed {seed}, {kind}: expected one line, got {said!r}"
+    assert said, f"seed {seed}, {kind}: expected one line, got none"
     return "refused"
 
 
@@ -282,14 +291,44 @@ def _motion(draw: random.Random) -> SimpleNamespace:
     )
 
 
+def _direction(draw: random.Random) -> SimpleNamespace:
+    """An expression or a look, of numbers and names that may be anything."""
+    odd = (0.0, 0.5, 1.0, -1.0, 1e38, float("nan"), float("inf"))
+    frame = draw.choice(("", "avatar", "/avatar", "map", "x" * 5000, "\0"))
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=draw.choice((0, 1, -1)), nanosec=0), frame_id=frame)
+    if draw.random() < 0.5:
+        point = SimpleNamespace(**{name: draw.choice(odd) for name in "xyz"})
+        return SimpleNamespace(header=header, point=point)
+    numbers = {name: draw.choice(odd) for name in ("valence", "arousal", "confidence")}
+    return SimpleNamespace(header=header, expression=draw.choice(("", "happy", "\0", "x" * 10_000)), **numbers)
+
+
+def _read_direction(message: SimpleNamespace) -> None:
+    if hasattr(message, "point"):
+        assert directions.to_look_at(message, "avatar").place is None or message.header.frame_id
+    else:
+        assert 0 <= directions.to_expression(message).intensity <= 1
+
+
 MESSAGES: Mapping[str, tuple[Callable[[random.Random], Any], Callable[[Any], None]]] = {
     "image": (_image, _read_image_message),
     "compressed image": (_compressed_image, _read_compressed_image),
     "sound": (_sound, _read_sound_message),
     "speech": (_speech, _read_speech),
     "motion": (_motion, _read_motion),
+    "direction": (_direction, _read_direction),
 }
 """Kind of message -> what makes one, and what reads it and checks what it gives."""
+
+
+def _read_sidecar(path: Path) -> None:
+    consent = read_consent(path)
+    assert consent.who and consent.source and consent.licence
+
+
+def _read_model(path: Path) -> None:
+    manifest = read_manifest(path.parent)
+    assert all(".." not in name for name in manifest.weights)
 
 
 def _read_picture(path: Path) -> None:
@@ -368,6 +407,18 @@ def _good_videos(folder: Path) -> dict[str, bytes]:
                     container.mux(packet)
         found[other.name] = other.read_bytes()
     return found
+
+
+def _good_sidecars(folder: Path) -> dict[str, bytes]:
+    path = folder / "face.png.yaml"
+    said = Consent("Ada", "camera", "internal", "signed", expires=date(2099, 1, 1), sha256_pixels="0" * 64)
+    said.write(path)
+    values = {**vars(said), "expires": said.last_day}
+    return {path.name: path.read_bytes(), "face.png.json": json.dumps(values).encode()}
+
+
+def _good_models() -> dict[str, bytes]:
+    return {MANIFEST: resource("models", DEFAULT_BUNDLE, MANIFEST).read_bytes()}
 
 
 def _good_bags(folder: Path) -> dict[str, bytes]:

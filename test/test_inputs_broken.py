@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from avatar_forcing_ros.testing_inputs import MESSAGES, Reader, readers, try_message, try_one
 
 SEEDS = st.integers(0, 2**32)
-EXAMPLES = {"picture": 200, "sound": 120, "video": 60, "bag": 60}
+EXAMPLES = {"picture": 200, "sound": 120, "video": 60, "bag": 60, "sidecar": 150, "model": 100}
 EXAMPLES_OF_MESSAGES = 100
 QUIET = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 

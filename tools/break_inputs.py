@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import tempfile
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from avatar_forcing_ros.testing_inputs import MESSAGES, readers, try_message, try_one
 
-SHARES = {"picture": 0.3, "sound": 0.15, "video": 0.1, "bag": 0.05}
+SHARES = {"picture": 0.25, "sound": 0.15, "video": 0.05, "bag": 0.05, "sidecar": 0.1, "model": 0.05}
 """Of all inputs; the rest are messages, of every kind as many."""
 
 
@@ -51,7 +52,8 @@ def main() -> int:
                     came["fault"] += 1
                     faults.append(f"{kind}: {fault}")
             print(f"{kind:<25}" + ", ".join(f"{count} {what}" for what, count in sorted(came.items())), flush=True)
-    print(f"{args.inputs} inputs in {time.perf_counter() - began:.0f} s, {len(faults)} faults")
+    took_s, memory_mb = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{args.inputs} inputs in {took_s:.0f} s, {len(faults)} faults, at most {memory_mb:.0f} MB of memory")
     print("\n".join(faults[:50]))
     return 1 if faults else 0
 

@@ -70,6 +70,9 @@ UNITS = {
     "pages": "pages",
     "kbit": "1000 bits a second",
     "seed": "number",
+    "utterances": "utterances",
+    "bytes": "bytes",
+    "pixels": "pixels",
 }
 """Of a parameter whose name ends in this."""
 FACTORS = {"avatar", "user", "pose", "face", "mouth", "caution", "certainty", "persistence", "memory", "probability"}

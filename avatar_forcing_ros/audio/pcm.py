@@ -19,8 +19,9 @@ def to_mono(samples: NDArray) -> NDArray[np.float32]:
     """
     if samples.ndim not in (1, 2):
         raise ValueError(f"samples must be (N,) or (N, channels), got {samples.shape}")
-    scaled = _scale(samples)
-    return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then, a chunk refuses
+        scaled = _scale(samples)
+        return scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
 
 
 def to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:

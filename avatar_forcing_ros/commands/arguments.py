@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import atexit
-import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,12 +16,16 @@ from avatar_forcing_ros.consent import PortraitFile, open_portrait
 from avatar_forcing_ros.disclosure.label import LabelConfig, Place
 from avatar_forcing_ros.resources import default_portrait
 
+MOST_PIPED = 8 << 30
+"""Bytes: hours of video; /dev/zero has more."""
+
 
 def input_file(text: str) -> Path:
     """A file to read, as an option names it. A pipe can be read once and only forwards, so its content is kept first.
 
     Raises:
         OSError: the pipe cannot be read, or there is no room for its content.
+        ValueError: it has no end.
     """
     path = Path(text).expanduser()
     if not path.is_fifo() and not path.is_char_device():
@@ -31,7 +34,11 @@ def input_file(text: str) -> Path:
     atexit.register(folder.cleanup)
     kept = Path(folder.name) / path.name
     with path.open("rb") as pipe, kept.open("wb") as file:
-        shutil.copyfileobj(pipe, file)
+        left = MOST_PIPED
+        while left > 0 and (piece := pipe.read(min(left, 1 << 20))):
+            left -= file.write(piece)
+        if not left:
+            raise ValueError(f"{path}: expected at most {MOST_PIPED} bytes, got more; is there an end to it?")
     return kept
 
 

@@ -31,6 +31,7 @@ from avatar_forcing_ros.disclosure.metadata import AVATAR
 from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video, replacing
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
+from avatar_forcing_ros.stream.speech import SpeechLimits
 
 T = TypeVar("T")
 
@@ -83,6 +84,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     bundle = load_bundle(args.model, compute)
     config = AvatarConfig(
         seed=args.seed,
+        speech_limits=SpeechLimits(waiting_s=0),  # a file waits as a whole
         image_size=args.size,
         steps=args.steps,
         guidance_avatar=args.guidance_avatar,

@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from avatar_forcing_ros.messages.making import Make, header
 
 OutEncoding = Literal["rgb8", "nv12"]
+MOST_PIXELS = 50_000_000
+"""Of a camera's picture; 8k has 33 million."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +84,14 @@ def to_rgb(message: Any) -> NDArray[np.uint8]:
         ) from None
 
 
-def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
+def compressed_to_rgb(message: Any, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
     """The picture of a CompressedImage message (jpeg, png, ...), (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: the data are no picture that can be read.
+        ValueError: the data are no picture that can be read, or one of more pixels, which is not unpacked.
     """
     data = np.frombuffer(message.data, np.uint8)
+    _check_size(data, most_pixels)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # of a size that no picture has
@@ -130,13 +136,42 @@ def compressed_from_rgb(
     )
 
 
-def read_image(message: Any) -> NDArray[np.uint8]:
+def read_image(message: Any, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
     """The picture of either kind of message, (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it cannot be read, or has more pixels.
     """
-    return to_rgb(message) if hasattr(message, "encoding") else compressed_to_rgb(message)
+    if not hasattr(message, "encoding"):
+        return compressed_to_rgb(message, most_pixels)
+    check_size(message, most_pixels)
+    return to_rgb(message)
+
+
+def check_size(message: Any, most_pixels: int = MOST_PIXELS) -> None:
+    """Refuse an Image message of too many pixels.
+
+    Raises:
+        ValueError: it has more.
+    """
+    if message.width * message.height > most_pixels:
+        raise ValueError(f"image must have at most {most_pixels} pixels, got {message.width}x{message.height}")
+
+
+def _check_size(data: NDArray[np.uint8], most_pixels: int) -> None:
+    """By its header alone, where Pillow knows the format; a few kilobytes may unpack to gigabytes."""
+    pixels = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(data.tobytes())) as header_only:
+                pixels = header_only.width * header_only.height
+        except Image.DecompressionBombError:
+            pixels = most_pixels + 1
+        except Exception:  # OpenCV says whether it is a picture
+            return
+    if pixels > most_pixels:
+        raise ValueError(f"compressed image must have at most {most_pixels} pixels, got more")
 
 
 def _nv12(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -32,13 +32,16 @@ def to_rgb(message: Image) -> NDArray[np.uint8]:
     return images.to_rgb(message)
 
 
-def read_image(message: Image | CompressedImage) -> NDArray[np.uint8]:
+def read_image(message: Image | CompressedImage, most_pixels: int = images.MOST_PIXELS) -> NDArray[np.uint8]:
     """The picture of either kind of message, (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it cannot be read, or has more pixels, which are not unpacked.
     """
-    return compressed_to_rgb(message) if isinstance(message, CompressedImage) else to_rgb(message)
+    if isinstance(message, CompressedImage):
+        return compressed_to_rgb(message, most_pixels)
+    images.check_size(message, most_pixels)
+    return to_rgb(message)
 
 
 def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding: OutEncoding = "rgb8") -> Image:

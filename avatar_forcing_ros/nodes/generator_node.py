@@ -33,6 +33,7 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
+from avatar_forcing_ros.pictures import PictureLimits
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.session.outbox import Outbox
@@ -59,6 +60,8 @@ class GeneratorNodeConfig:
         model: name of a shipped model, or folder of a model bundle.
         portrait: picture of the face to animate; empty is the project's own character.
         require_consent: a portrait needs a sidecar that says that its face may be shown (docs/disclosure.md).
+        portrait_folder: portraits that are set live must lie in there, links followed; empty is anywhere.
+        portrait_limits: what a portrait's file may ask for.
         understudy: another process idles on avatar/image_raw while this one is silent, and says who is on stage.
         compute: how large networks are computed.
         user_audio: what comes on user_audio.
@@ -71,6 +74,8 @@ class GeneratorNodeConfig:
     model: str = DEFAULT_BUNDLE
     portrait: str = ""
     require_consent: bool = True
+    portrait_folder: str = ""
+    portrait_limits: PictureLimits = field(default_factory=PictureLimits)
     understudy: bool = False
     compute: ComputeConfig = field(default_factory=lambda: ComputeConfig(threads=1))
     user_audio: AudioInput = field(default_factory=AudioInput)
@@ -190,12 +195,12 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._session.settle()
 
     def _set_portrait(self, request: SetPortrait.Request) -> str:
-        remarks = self._show(self._open_portrait(request.path))
+        remarks = self._show(self._open_portrait(request.path, self.config.portrait_folder))
         self._ended = None
         return "; ".join(remarks)
 
-    def _open_portrait(self, path: str | Path) -> PortraitFile:
-        chosen = open_portrait(path, self.config.require_consent)
+    def _open_portrait(self, path: str | Path, folder: str = "") -> PortraitFile:
+        chosen = open_portrait(path, self.config.require_consent, self.config.portrait_limits, folder)
         if chosen.consent is None:
             self.get_logger().warning(f"{chosen.path}: nothing says that this face may be shown")
         return chosen

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 from sensor_msgs.msg import CompressedImage, Image
 
+from avatar_forcing_ros.messages.images import MOST_PIXELS
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.msg import MotionLatents
 from avatar_forcing_ros.nodes import qos
@@ -33,11 +34,13 @@ class MotionExtractionConfig:
         model: model bundle whose motion space reads the face; empty is the facemesh space, which needs no model.
         compressed: read camera/image_raw/compressed instead of camera/image_raw.
         input_timeout_ms: a camera that was silent for this long has stopped.
+        most_pixels: a picture of more is refused before it is unpacked.
     """
 
     model: str = ""
     compressed: bool = False
     input_timeout_ms: int = field(default=500, metadata={"range": (40, 60_000)})
+    most_pixels: int = field(default=MOST_PIXELS, metadata={"range": (4096, 2**40)})
 
 
 def open_space(model: str) -> MotionSpace:
@@ -92,7 +95,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         if message is None:
             return
         time_ns = stamp_ns(message.header.stamp)
-        image = read_image(message)
+        image = read_image(message, self.config.most_pixels)
         self._camera.seen(self.get_clock().now().nanoseconds, image.shape[1], image.shape[0])
         if self._newest_ns is not None and time_ns < self._newest_ns:
             self._encoder.reset()  # time went back: another recording, or a clock that was set

@@ -9,11 +9,14 @@ import traceback
 from pathlib import Path
 
 _DEBUG = "--debug"
+MOST_LETTERS = 2000
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line for a person."""
+    """An error as one line for a person, also where it quotes a stranger's text that has no end."""
     text = " ".join(str(error).split())
+    if len(text) > MOST_LETTERS:
+        text = f"{text[: MOST_LETTERS * 3 // 4]} … {text[-MOST_LETTERS // 5 :]}"
     return text or type(error).__name__
 
 

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeVar
@@ -30,6 +31,24 @@ class SpeechFrame:
 
     samples: NDArray[np.float32]
     utterance_id: str
+
+
+@dataclass(frozen=True)
+class SpeechLimits:
+    """What may wait to be said: who sends more than can ever be said must not fill the memory of a robot.
+
+    Attributes:
+        waiting_s: seconds of speech; 0 is without end.
+        utterances: of which nothing has been said; 0 is without end.
+    """
+
+    waiting_s: int = field(default=1800, metadata={"range": (0, 86_400)})
+    utterances: int = field(default=200, metadata={"range": (0, 100_000)})
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0:
+                raise ValueError(f"speech_limits.{name} must be at least 0, got {value}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +110,35 @@ class _Numbering:
             self.marks.popitem(last=False)
 
 
+class _Held:
+    """Samples in the pieces that they came in: a thousand of them, sent at once, are not copied a thousand times."""
+
+    def __init__(self) -> None:
+        self._pieces: deque[NDArray[np.float32]] = deque()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, samples: NDArray[np.float32]) -> None:
+        if len(samples):
+            self._pieces.append(samples)
+            self._length += len(samples)
+
+    def take(self, room: int) -> NDArray[np.float32]:
+        """The first `room` samples, or as many as there are."""
+        taken = [np.zeros(0, np.float32)]
+        while room > 0 and self._pieces:
+            piece = self._pieces.popleft()
+            taken.append(piece[:room])
+            if len(piece) > room:
+                self._pieces.appendleft(piece[room:])
+            room -= len(taken[-1])
+        found = np.concatenate(taken)
+        self._length -= len(found)
+        return found
+
+
 @dataclass(eq=False)
 class _Utterance:
     """Samples are counted at 16 kHz from time zero; `spans` are the stretches of time that it was given."""
@@ -101,7 +149,7 @@ class _Utterance:
     resampler: Resampler
     next_seq: int
     numbering: _Numbering
-    samples: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    samples: _Held = field(default_factory=_Held)
     ended: bool = False
     flowing: bool = False
     spans: list[tuple[int, int]] = field(default_factory=list)
@@ -128,7 +176,7 @@ class _Utterance:
 
     def take(self, start: int, room: int) -> NDArray[np.float32]:
         """Up to `room` samples, given the time from `start` on."""
-        taken, self.samples = self.samples[:room], self.samples[room:]
+        taken = self.samples.take(room)
         stop = start + len(taken)
         if self.spans and self.spans[-1][1] == start:
             start = self.spans.pop()[0]
@@ -145,7 +193,7 @@ class _Utterance:
         self.spans = [(start, min(stop, sample)) for start, stop in self.spans if start < sample] or [(sample, sample)]
 
     def _append(self, samples: NDArray[np.float32]) -> None:
-        self.samples = np.concatenate([self.samples, samples])
+        self.samples.append(samples)
 
 
 @dataclass
@@ -169,6 +217,7 @@ class SpeechTimeline:
         patience_ns: how long a chunk waits for more.
         reorder_ns: how much later than its stamp a chunk may come without a difference.
         horizon_ns: blocks decided by now hold no frame later than this from now.
+        limits: what may wait to be said; more is refused.
         lost: chunks missing by sequence number.
         repeated: chunks refused because their sequence number was there already.
         orphans: chunks refused because their utterance had ended.
@@ -180,6 +229,7 @@ class SpeechTimeline:
     patience_ns: int
     reorder_ns: int
     horizon_ns: int
+    limits: SpeechLimits = SpeechLimits()
     lost: int = 0
     repeated: int = 0
     orphans: int = 0
@@ -189,6 +239,8 @@ class SpeechTimeline:
     _queue: deque[_Utterance] = field(default_factory=deque)
     _said: deque[_Utterance] = field(default_factory=lambda: deque(maxlen=16))
     _waiting: list[_Waiting] = field(default_factory=list)
+    _waiting_ns: int = 0
+    _waiting_ids: Counter[str] = field(default_factory=Counter)
     _closed: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     _numbered: OrderedDict[str, _Numbering] = field(default_factory=OrderedDict)
     _refused: OrderedDict[str, Mistake | None] = field(default_factory=OrderedDict)
@@ -196,6 +248,12 @@ class SpeechTimeline:
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
         """Accept a chunk; calls come in the order of arrival."""
+        reason = self._too_much(chunk)
+        if reason:
+            self.refuse(chunk.utterance_id, reason, received_ns)
+            return
+        self._waiting_ns += chunk.duration_ns
+        self._waiting_ids[chunk.utterance_id] += 1
         self._waiting.append(_Waiting(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
 
     def refuse(self, utterance_id: str, reason: str, received_ns: int) -> None:
@@ -247,6 +305,7 @@ class SpeechTimeline:
         if begun or (utterance_id in self._closed and not waits):
             return None
         self._queue = deque(u for u in self._queue if u.utterance_id != utterance_id)
+        self._wait_no_more([item for item in self._waiting if item.chunk.utterance_id == utterance_id])
         self._waiting = [item for item in self._waiting if item.chunk.utterance_id != utterance_id]
         self._closed.append(utterance_id)
         return PlaybackEvent(received_ns, utterance_id, Playback.INTERRUPTED, 0)
@@ -261,6 +320,31 @@ class SpeechTimeline:
         cut = cut_frame * FRAME_SAMPLES
         going = [u for u in self._queue if u.spans] + [u for u in self._said if u.spans[-1][1] > cut]
         return any(u.spans[0][0] <= sample_of(now_ns) for u in going)
+
+    def _too_much(self, chunk: AudioChunk) -> str:
+        """Why a chunk has no place among what waits, or empty."""
+        most_s, most = self.limits.waiting_s, self.limits.utterances
+        held_ns = _nanoseconds(sum(len(utterance.samples) for utterance in self._queue)) + self._waiting_ns
+        wanted_s = (held_ns + chunk.duration_ns) / NANOSECONDS
+        if most_s and wanted_s > most_s:
+            return (
+                f"expected at most {most_s} s of speech to wait, got {wanted_s:.0f} s: "
+                "send it when it is nearly its turn, or raise avatar.speech_limits.waiting_s"
+            )
+        waiting = {utterance.utterance_id for utterance in self._queue} | set(self._waiting_ids)
+        if most and chunk.utterance_id not in waiting and len(waiting) >= most:
+            return (
+                f"expected at most {most} utterances to wait, got another one: "
+                "send it when it is nearly its turn, or raise avatar.speech_limits.utterances"
+            )
+        return ""
+
+    def _wait_no_more(self, items: Iterable[_Waiting]) -> None:
+        for item in items:
+            self._waiting_ns -= item.chunk.duration_ns
+            self._waiting_ids[item.chunk.utterance_id] -= 1
+            if not self._waiting_ids[item.chunk.utterance_id]:
+                del self._waiting_ids[item.chunk.utterance_id]
 
     def _counts_ns(self, stamp_ns: int | None, received_ns: int) -> int:
         """From when on a chunk counts, see the class."""
@@ -277,6 +361,7 @@ class SpeechTimeline:
         while ready and (item := self._next(ready, decided_ns)):
             ready.remove(item)
             self._waiting.remove(item)
+            self._wait_no_more([item])
             self._accept(item)
 
     def _next(self, ready: list[_Waiting], decided_ns: int) -> _Waiting | None:
@@ -287,6 +372,8 @@ class SpeechTimeline:
         if who in self._closed or (not who and not goes_on):
             return first
         expected = current.next_seq if current is not None and goes_on else 0
+        if first.chunk.seq <= expected:
+            return first  # it has overtaken none
         overtaken = [i for i in ready if i.chunk.utterance_id == who and expected <= i.chunk.seq < first.chunk.seq]
         if overtaken:
             return min(overtaken, key=lambda item: item.chunk.seq)
@@ -440,7 +527,7 @@ class SpeechTimeline:
 
 
 def _whose(utterance_id: str) -> str:
-    return f"of utterance {utterance_id!r}" if utterance_id else "without utterance_id"
+    return f"of utterance {utterance_id[:80]!r}" if utterance_id else "without utterance_id"
 
 
 def _put_newest(known: OrderedDict[str, Known], who: str, what: Known) -> None:
