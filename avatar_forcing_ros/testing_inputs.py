@@ -133,13 +133,13 @@ def try_message(kind: str, seed: int) -> str:
     try:
         read(message)
     except ValueError as refusal:
-        said = one_line(refusal)
-        assert "\n" not in str(refusal) and len(said) <= MOST_LETTERS, f"seed {seed}, {kind}: got {said!r}"
+        said, length = str(refusal), len(one_line(refusal))
     except Exception as error:
         raise AssertionError(f"seed {seed}, {kind}: expected ValueError, got {error!r}") from error
     else:
         return "read"
-    assert said, f"seed {seed}, {kind}: expected one line, got none"
+    assert said and "\n" not in said, f"seed {seed}, {kind}: expected one line, got {said!r}"
+    assert length <= MOST_LETTERS, f"seed {seed}, {kind}: expected at most {MOST_LETTERS} letters, got {length}"
     return "refused"
 
 
