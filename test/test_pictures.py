@@ -111,7 +111,7 @@ def test_a_folder_or_nothing_is_named(tmp_path: Path) -> None:
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     Image.new("1", (40_000, 30_000)).save(path)
-    with pytest.raises(MediaError, match="at most 200 million pixels"):
+    with pytest.raises(MediaError, match="at most 200000000 pixels"):
         read_image(path)
 
 
