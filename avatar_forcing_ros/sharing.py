@@ -81,6 +81,10 @@ class SharedModels:
                 bundle = self._load(model, compute)
                 own = {one.name: getattr(bundle, one.name) for one in fields(bundle)}
                 self._bundles[model, compute] = SharedBundle(**own, avatars=self._avatars)
+            else:
+                runtime = getattr(self._bundles[model, compute].space, "runtime", None)
+                if runtime is not None:
+                    runtime.keeps_gpu = True  # whom it has no memory for is refused, and the others stay where they are
             return self._bundles[model, compute]
 
     def space_of(self, model: str) -> MotionSpace | None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,31 @@ def test_a_full_gpu_is_left_for_the_cpu(space: AutoencoderSpace, caplog: pytest.
     runtime._model = Exhausted()  # type: ignore[assignment]
     np.testing.assert_array_equal(runtime.coefficients(image), expected)
     assert "out of memory" in caplog.text
+
+
+class LostCard(torch.nn.Module):
+    """A network on a card that answers nothing any more."""
+
+    def decode(self, *_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore lines")
+
+    encode = decode
+
+
+def test_a_card_that_is_lost_is_left_for_the_cpu_and_portraits_on_it_are_read_again(
+    space: AutoencoderSpace, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    runtime = AutoencoderRuntime(space.runtime._weights, CPU)
+    portrait = runtime.prepare(image)
+    motions = portrait.reference[None]
+    expected = runtime.draw(portrait, motions)
+    gone = replace(portrait, identity=portrait.identity.to("meta"), features=())  # "meta" has no numbers either
+    runtime._model = LostCard()  # type: ignore[assignment]
+    np.testing.assert_array_equal(runtime.draw(gone, motions), expected)
+    assert caplog.messages[-1] == (
+        "the GPU is lost (CUDA error: an illegal memory access was encountered): going on on the CPU, far from "
+        "real time"
+    )
+    runtime._model.encode = None  # type: ignore[method-assign,assignment]
+    np.testing.assert_array_equal(runtime.draw(gone, motions), expected)  # read once

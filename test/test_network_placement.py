@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from avatar_forcing_ros.compute.lost import why_not
 from avatar_forcing_ros.network import placement
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
@@ -77,6 +78,46 @@ def test_out_of_memory_in_a_block_it_is_drawn_on_the_cpu_all_the_same(caplog: py
     assert [record.message for record in caplog.records] == [
         "the GPU is out of memory: motion goes on on the CPU, far from real time"
     ]
+
+
+class Lost(AvatarForcingNetwork):
+    """On a card that is lost in its fourth pass over conditions, and gives nothing back."""
+
+    calls = 0
+
+    def encode_conditions(self, conditions: Conditions) -> torch.Tensor:
+        self.calls += 1
+        if self.calls == 4:
+            for parameter in self.parameters():
+                parameter.data.fill_(float("nan"))
+            raise RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be asynchronously ...")
+        return super().encode_conditions(conditions)
+
+
+def test_a_card_that_is_lost_in_mid_sentence_is_left_for_the_cpu_with_weights_from_memory(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    network = filled(Lost)
+    placement._KEPT[network] = {name: x.detach().clone() for name, x in network.state_dict().items()}
+    with caplog.at_level(logging.WARNING):
+        found = stream(BlockGenerator(network), blocks=5)
+    torch.testing.assert_close(found, stream(BlockGenerator(filled()), blocks=5))
+    assert [record.message for record in caplog.records] == [
+        "the GPU is lost (CUDA error: unspecified launch failure): motion goes on on the CPU, far from real time"
+    ]
+
+
+def test_where_others_live_on_the_card_one_that_has_no_memory_is_told_so() -> None:
+    made = BlockGenerator(filled(Cramped))
+    made.keeps_gpu = True
+    state = primed(made)
+    with pytest.raises(torch.OutOfMemoryError):
+        made.generate(state, conditions(6), random(1, 4, 6))
+
+
+def test_other_errors_are_nobody_elses() -> None:
+    for error in (RuntimeError("shapes disagree"), ValueError("CUDA error: no"), RuntimeError("")):
+        assert why_not(error) == ""
 
 
 def test_a_gpu_too_small_for_the_weights_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:

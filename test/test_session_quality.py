@@ -204,6 +204,25 @@ def test_a_kept_picture_is_shown_again_with_its_own_stamp() -> None:
     assert {info.quality_level for info in infos_since(stage, 0)} == {3}
 
 
+def test_a_card_that_vanishes_in_mid_sentence_costs_one_block_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """The state of the conversation was on it: the block is held, and the next one begins from what was shown."""
+    stage = machine()
+    stage.run(2)
+    left = [2]
+
+    def vanish(*_: object) -> None:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise RuntimeError("CUDA error: unspecified launch failure")
+
+    stage.avatar.bundle.network.transformer.register_forward_pre_hook(vanish)
+    stage.run(4)
+    assert gaps_ms(infos_since(stage, 0)).max() <= 80
+    assert stage.session.failed_blocks == 1
+    assert stage.published["avatar/state"][-1].state == IDLE
+    assert "the GPU is lost (CUDA error: unspecified launch failure)" in caplog.text
+
+
 def test_a_network_that_fails_leaves_the_face_standing() -> None:
     stage = machine()
     stage.run(4)

@@ -12,6 +12,7 @@ whole blocks. See `docs/performance.md` for figures.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,11 @@ from avatar_forcing_ros.audio.wav2vec2 import (
     build_wav2vec2,
     check_wav2vec2,
 )
-from avatar_forcing_ros.audio.wav2vec2_together import Wav2Vec2Together
+from avatar_forcing_ros.audio.wav2vec2_together import Wav2Vec2Together, error_of
+
+logger = logging.getLogger(__name__)
+_MOST_ERROR = 0.01
+"""Relative difference of features in float16, beyond which float32 is taken."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,19 @@ def wav2vec2_streams(
     config = Wav2Vec2StreamConfig(**settings)  # type: ignore[arg-type]
     chosen = Wav2Vec2Sizes(**(sizes or {}))
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = torch.float16 if place.type == "cuda" else torch.float32
-    encoder = build_wav2vec2(check_wav2vec2(load_file(weights), chosen), chosen, kind).to(place)
-    together = Wav2Vec2Together(encoder) if place.type == "cuda" else None
+
+    def build(kind: torch.dtype = torch.float32) -> Wav2Vec2Encoder:
+        return build_wav2vec2(check_wav2vec2(load_file(weights), chosen), chosen, kind)
+
+    encoder = build().to(place)
+    if place.type == "cpu":
+        return lambda: Wav2Vec2Stream(encoder, config)
+    sound = torch.randn(1, FRAME_SAMPLES * 20, generator=torch.Generator().manual_seed(0)).to(place)
+    narrow = build(torch.float16).to(place)
+    error = error_of(narrow(sound.half()), encoder(sound))
+    if error <= _MOST_ERROR:
+        encoder = narrow
+    else:
+        logger.warning("speech features in float16 differ by %.1e: they are computed in float32", error)
+    together = Wav2Vec2Together(encoder, rebuild=build)
     return lambda: Wav2Vec2Stream(encoder, config, together)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +21,12 @@ from torch import Tensor
 from avatar_forcing_ros.audio.wav2vec2 import Wav2Vec2Encoder
 from avatar_forcing_ros.compute.capture import Program, Recorder
 from avatar_forcing_ros.compute.joining import Joined
+from avatar_forcing_ros.compute.lost import why_not
 
 logger = logging.getLogger(__name__)
 _SIZES = (16, 8, 4, 2, 1)
 """Voices of a program."""
+_MOST_ERROR = 0.02
 _COMES_AGAIN = 3
 """A length that came so often is worth a program; while a conversation begins, its window grows with every block."""
 
@@ -48,10 +51,13 @@ class Wav2Vec2Together:
     Args:
         encoder: on a GPU, or elsewhere for tests.
         captured: record programs.
+        rebuild: makes the encoder anew on the CPU, should the GPU be lost.
     """
 
-    def __init__(self, encoder: Wav2Vec2Encoder, captured: bool = True) -> None:
-        self._encoder = encoder
+    def __init__(
+        self, encoder: Wav2Vec2Encoder, captured: bool = True, rebuild: Callable[[], Wav2Vec2Encoder] | None = None
+    ) -> None:
+        self._encoder, self._rebuild = encoder, rebuild
         self._parameter = next(encoder.parameters())
         self._recorder = Recorder(self._parameter.device) if captured and self._parameter.is_cuda else None
         self._programs: dict[tuple[int, int], _Recorded] = {}
@@ -64,6 +70,19 @@ class Wav2Vec2Together:
 
     @torch.inference_mode()
     def _hear(self, several: list[Heard]) -> list[NDArray[np.float32]]:
+        try:
+            return self._heard(several)
+        except Exception as error:
+            why = why_not(error)
+            if not why or self._rebuild is None:
+                raise
+            logger.warning("%s: speech features go on on the CPU, far from real time", why)
+            self._encoder, self._rebuild = self._rebuild(), None
+            self._parameter, self._recorder = next(self._encoder.parameters()), None
+            self._programs.clear()
+            return self._heard(several)
+
+    def _heard(self, several: list[Heard]) -> list[NDArray[np.float32]]:
         found: dict[int, NDArray[np.float32]] = {}
         for length in {len(heard.window) for heard in several}:
             places = [i for i, heard in enumerate(several) if len(heard.window) == length]
@@ -103,5 +122,17 @@ class Wav2Vec2Together:
         assert self._recorder is not None
         padded = np.resize(windows, (size, windows.shape[1]))
         samples = torch.from_numpy(padded).to(self._parameter)
+        wanted = self._encoder(samples)
         torch.cuda.synchronize(samples.device)
-        return _Recorded(samples, self._recorder.record(lambda: self._encoder(samples)))
+        recorded = _Recorded(samples, self._recorder.record(lambda: self._encoder(samples)))
+        recorded.program.graph.replay()
+        torch.cuda.synchronize(samples.device)
+        error = error_of(recorded.program.outputs, wanted)
+        if not error <= _MOST_ERROR:
+            raise ArithmeticError(f"a recorded program differs from its steps by {error:.1e}")
+        return recorded
+
+
+def error_of(found: Tensor, wanted: Tensor) -> float:
+    """Relative difference; not a number where one of them is none."""
+    return float((found.float() - wanted.float()).norm() / wanted.float().norm())

@@ -37,13 +37,15 @@ class Joined(Generic[Job, Result]):
 
     Attributes:
         users: who may have a job; one alone waits for nobody.
+        most: see above.
     """
 
     def __init__(self, act: Callable[[list[Job]], list[Result]], most: int, patience_s: float = 0.0) -> None:
         if most < 1:
             raise ValueError(f"most must be at least 1, got {most}")
         self.users = 1
-        self._act, self._most, self._patience_s = act, most, patience_s
+        self.most = most
+        self._act, self._patience_s = act, patience_s
         self._waiting: list[_Ticket[Job, Result]] = []
         self._changed = threading.Condition()
         self._busy = False
@@ -77,10 +79,10 @@ class Joined(Generic[Job, Result]):
             if ticket.done:
                 return []
             self._busy = True
-            enough = min(self._most, self.users)
+            enough = min(self.most, self.users)
             if self._patience_s and len(self._waiting) < enough:
                 self._changed.wait_for(lambda: len(self._waiting) >= enough, self._patience_s)
-            group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            group, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
             return group
 
     def _resign(self) -> None:

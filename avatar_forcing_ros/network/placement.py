@@ -9,6 +9,7 @@ float32. The small bundled one stays on the CPU, where its passes are over befor
 from __future__ import annotations
 
 import logging
+from weakref import WeakKeyDictionary
 
 import torch
 
@@ -37,6 +38,8 @@ def settle(
         if large:
             logger.warning("no GPU: expect 1 to 3 s on one core for 10 frames of motion (0.4 s), far from real time")
         return network.freeze(half=half)
+    kept = {name: tensor.detach().to(torch.bfloat16) for name, tensor in network.state_dict().items()}
+    _KEPT[network] = kept
     try:
         network.to(device=chosen, dtype=torch.bfloat16)
     except torch.OutOfMemoryError:
@@ -44,7 +47,19 @@ def settle(
     return network.freeze()
 
 
-def fall_back(network: AvatarForcingNetwork) -> AvatarForcingNetwork:
-    """Bring a network that a GPU has no memory for to the CPU, in float32."""
-    logger.warning("the GPU is out of memory: motion goes on on the CPU, far from real time")
+def fall_back(network: AvatarForcingNetwork, why: str = "the GPU is out of memory") -> AvatarForcingNetwork:
+    """Bring a network from a GPU that cannot go on to the CPU, in float32.
+
+    Args:
+        network: that `settle` has brought there.
+        why: it cannot go on.
+    """
+    logger.warning("%s: motion goes on on the CPU, far from real time", why)
+    kept = _KEPT.pop(network, None)
+    if kept is not None:  # a card that is lost gives nothing back
+        network.load_state_dict({name: tensor.float() for name, tensor in kept.items()}, assign=True)
     return network.to(device=CPU, dtype=torch.float32).freeze()
+
+
+_KEPT: WeakKeyDictionary[AvatarForcingNetwork, dict[str, torch.Tensor]] = WeakKeyDictionary()
+"""Weights of networks on a GPU, in memory, 0.3 GB for the published one: the card may be lost in mid-sentence."""

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.compute.lost import why_not
 from avatar_forcing_ros.flow.path import CLEAN_TIME
 from avatar_forcing_ros.flow.solver import euler_steps
 from avatar_forcing_ros.network.cache import KVCache
@@ -58,7 +59,11 @@ class BlockGenerator:
     """Draws blocks of motion with a network. Holds no conversation: one generator serves any number of states.
 
     The weights must stay as they are once the first block is drawn: what depends on flow time alone is computed then.
-    Inputs may be anywhere; blocks come back to where their noise is. A GPU without memory is left for the CPU.
+    Inputs may be anywhere; blocks come back to where their noise is. A GPU without memory is left for the CPU, and so
+    is one that is lost; conversations whose state was on it fail once, and begin anew from what was shown.
+
+    Attributes:
+        keeps_gpu: without memory for one block the error is raised, since others have theirs there.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class BlockGenerator:
         self.network = network
         self.config = config or SamplerConfig()
         self._compute = compute or ComputeConfig()
+        self.keeps_gpu = False
         self._passes: Any = network.transformer  # or what stands in for it on a GPU
         self._programs: BlockPrograms | None = None
         self._steps = euler_steps(self.config.steps)
@@ -189,6 +195,7 @@ class BlockGenerator:
             logger.warning("motion cannot be recorded on this card: %s", reason)
             error = float("inf")
         if error <= _MOST_ERROR:
+            logger.info("motion is drawn by recorded programs")
             return programs
         logger.warning("recorded motion differs from that of its steps by %.1e: going on step by step", error)
         self._passes, self._compute = self.network.transformer, replace(self._compute, captured=False)
@@ -297,9 +304,14 @@ class BlockGenerator:
         """Do a job, if the GPU has no memory for it on the CPU. A job changes its state last."""
         try:
             return job()
-        except torch.OutOfMemoryError:
-            self._programs, self._passes = None, self.network.transformer
-            fall_back(self.network)
+        except Exception as error:
+            why = why_not(error)
+            if not why or (self.keeps_gpu and isinstance(error, torch.OutOfMemoryError)):
+                raise
+            fall_back(self.network, why)
+            keeps_gpu = self.keeps_gpu
+            self.__init__(self.network, self.config, replace(self._compute, captured=False))  # type: ignore[misc]
+            self.keeps_gpu = keeps_gpu  # nothing that lay on the GPU is read again
             return job()
 
     def _check(self, motion: Sequence[int], conditions: Conditions, reference: Tensor) -> None:

@@ -4,7 +4,8 @@
 
 Convolutions are float16 on a GPU, which is as quick as bfloat16 and eight times as exact; where weights leave its range
 they are bfloat16. On CPUs that compute in bfloat16 they are that; on others torch emulates it ten times slower, so
-there they are float32. When a GPU runs out of memory, everything goes on on the CPU.
+there they are float32. When a GPU runs out of memory or is lost, everything
+goes on on the CPU.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -24,6 +26,8 @@ from torch import Tensor
 
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.compute.joining import Joined
+from avatar_forcing_ros.compute.kept import keep_compiled
+from avatar_forcing_ros.compute.lost import why_not
 from avatar_forcing_ros.motion.autoencoder.encoder import Encoding
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder
@@ -51,16 +55,18 @@ def quick_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if features.get("amx_bf16") or features.get("avx512_bf16") else torch.float32
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PreparedPortrait:
     """What every frame of a portrait needs.
 
     Attributes:
+        image: (S, S, 3) that it was made of.
         identity: (1, M).
         features: warped by every frame, coarse to fine: tables, or where programs read them maps (s, s, C).
         reference: (M,) the portrait's own motion.
     """
 
+    image: NDArray[np.uint8]
     identity: Tensor
     features: tuple[FeatureTable, ...] | tuple[Tensor, ...]
     reference: NDArray[np.float32]
@@ -75,11 +81,10 @@ class PreparedPortrait:
         """(levels,) where maps lie that programs read."""
         return np.array([map_.data_ptr() for map_ in self.features if isinstance(map_, Tensor)], np.int64)
 
-    def tables(self, device: torch.device) -> tuple[FeatureTable, ...]:
-        """What is warped as tables."""
-        maps = [map_.movedim(-1, 0)[None] for map_ in self.features if isinstance(map_, Tensor)]
-        tables = feature_tables(maps) if maps else self.features
-        return tuple(table.to(device) for table in tables if isinstance(table, FeatureTable))
+    @property
+    def tables(self) -> tuple[FeatureTable, ...]:
+        """What is warped, where it is tables."""
+        return tuple(table for table in self.features if isinstance(table, FeatureTable))
 
 
 Jobs: TypeAlias = Sequence[tuple[PreparedPortrait, NDArray[np.float32]]]
@@ -94,6 +99,10 @@ class AutoencoderRuntime:
         device: None takes a GPU when there is one.
         compute: how it is computed.
 
+    Attributes:
+        keeps_gpu: a portrait for which the GPU has no memory is refused, since others have theirs there; otherwise all
+            goes on on the CPU.
+
     Raises:
         WeightsError: the file does not hold the published parameters.
     """
@@ -105,6 +114,8 @@ class AutoencoderRuntime:
             logger.warning("no GPU: expect about 0.3 s on two cores for each picture read or drawn, far from real time")
         self._model = self._build()
         self._programs = self._record()
+        self._again: WeakKeyDictionary[PreparedPortrait, PreparedPortrait] = WeakKeyDictionary()
+        self.keeps_gpu = False
         self._drawing: Joined[Jobs, list[NDArray[np.uint8]]] = Joined(self._draw_together, _MOST_AT_ONCE)
         self._reading: Joined[NDArray[np.uint8], NDArray[np.float32]] = Joined(self._read_together, _MOST_AT_ONCE)
         self.config = self._model.config
@@ -130,6 +141,8 @@ class AutoencoderRuntime:
         """Programs of a GPU, where torch brought a compiler of kernels."""
         if self.device.type != "cuda" or not self._compute.captured:
             return None
+        logger.info("recording programs for this GPU: half a minute the first time, seconds from then on")
+        keep_compiled(self._weights.parent)
         try:
             from avatar_forcing_ros.motion.autoencoder.captured import CapturedAutoencoder
 
@@ -142,6 +155,7 @@ class AutoencoderRuntime:
             logger.warning("pictures are drawn step by step, several times slower: %s", reason)
             return None
         if error <= MOST_ERROR:
+            logger.info("pictures are read and drawn by recorded programs")
             return programs
         logger.warning("recorded pictures differ from those of their steps by %.1e: going on step by step", error)
         return None
@@ -154,8 +168,15 @@ class AutoencoderRuntime:
         motion = self._model.motion(wanted.coefficients)
         picture = self._pictures(self._model.decode(wanted.identity, feature_tables(wanted.features), motion))
         addresses = np.array([[map_.data_ptr() for map_ in maps]])
-        drawn = programs.draw((wanted.identity.float() + motion).cpu().numpy(), addresses)
-        return max(_error(programs.read(image), wanted.coefficients.cpu().numpy()), _error(drawn, picture))
+        latents = (wanted.identity.float() + motion).cpu().numpy()
+        drawn = programs.draw(latents, addresses)
+        many = programs.draw(np.repeat(latents, _AT_ONCE, 0), np.repeat(addresses, _AT_ONCE, 0))
+        errors = [_error(drawn, picture), _error(many, np.repeat(picture, _AT_ONCE, 0))]
+        coefficients = wanted.coefficients.cpu().numpy()
+        for count in (1, _AT_ONCE):
+            read = programs.read(np.repeat(image, count, 0))
+            errors.append(_error(read, np.repeat(coefficients, count, 0)))
+        return float(np.max(errors))  # not a number, where one of them is none
 
     @property
     def at_once(self) -> int:
@@ -171,7 +192,14 @@ class AutoencoderRuntime:
         return self._guarded(lambda: self._read(images))
 
     def prepare(self, image: NDArray[np.uint8]) -> PreparedPortrait:
-        """Read a portrait (S, S, 3)."""
+        """Read a portrait (S, S, 3).
+
+        Raises:
+            torch.OutOfMemoryError: a GPU that others use has no memory for it.
+        """
+        if self.keeps_gpu and self.device != CPU:
+            with torch.inference_mode():
+                return self._prepare(image)
         return self._guarded(lambda: self._prepare(image))
 
     def draw(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -195,8 +223,8 @@ class AutoencoderRuntime:
         encoding = self._programs.encode(image[None]) if self._programs is not None else self._encode(image[None])
         reference = self._model.motion(encoding.coefficients)[0].cpu().numpy()
         if self._programs is None:
-            return PreparedPortrait(encoding.identity, feature_tables(encoding.features), reference)
-        return PreparedPortrait(encoding.identity, _maps(encoding), reference)
+            return PreparedPortrait(image, encoding.identity, feature_tables(encoding.features), reference)
+        return PreparedPortrait(image, encoding.identity, _maps(encoding), reference)
 
     def _draw(self, jobs: Jobs) -> list[NDArray[np.uint8]]:
         if self._programs is None:
@@ -219,9 +247,14 @@ class AutoencoderRuntime:
         return np.split(self._programs.read(np.concatenate(several)), np.cumsum([len(one) for one in several])[:-1])
 
     def _draw_one(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
-        motion = torch.from_numpy(motions).to(self.device)
-        drawn = self._model.decode(portrait.identity.to(self.device), portrait.tables(self.device), motion)
-        return self._pictures(drawn)
+        here = self._prepared_again(portrait) if portrait.identity.device.type != self.device.type else portrait
+        return self._pictures(self._model.decode(here.identity, here.tables, torch.from_numpy(motions).to(self.device)))
+
+    def _prepared_again(self, portrait: PreparedPortrait) -> PreparedPortrait:
+        """A portrait that was read on a GPU which cannot go on, read on the CPU; once."""
+        if portrait not in self._again:
+            self._again[portrait] = self._prepare(portrait.image)
+        return self._again[portrait]
 
     @staticmethod
     def _pictures(drawn: Tensor) -> NDArray[np.uint8]:
@@ -233,8 +266,11 @@ class AutoencoderRuntime:
         with torch.inference_mode():
             try:
                 return job()
-            except torch.OutOfMemoryError:
-                logger.warning("the GPU is out of memory: going on on the CPU, far from real time")
+            except Exception as error:
+                why = why_not(error)
+                if not why:
+                    raise
+                logger.warning("%s: going on on the CPU, far from real time", why)
                 self.device = CPU
                 self._model, self._programs = self._build(), None
                 return job()

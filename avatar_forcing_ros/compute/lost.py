@@ -1,0 +1,21 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Why a GPU cannot go on: it has no memory left, or it is lost.
+
+A card that fell off the bus, was reset, or has run into an error that CUDA cannot recover from answers nothing any more
+in this process: what lies in its memory cannot even be fetched.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def why_not(error: Exception) -> str:
+    """Why a GPU cannot go on, in a few words; empty where the error is of another kind."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return "the GPU is out of memory"
+    first = str(error).splitlines()[0] if str(error) else ""
+    if isinstance(error, RuntimeError) and "CUDA error" in first:
+        return f"the GPU is lost ({first[first.index('CUDA error') :]})"
+    return ""
