@@ -63,7 +63,8 @@ class Curve {
   draw(now) {
     this.#rows = this.#rows.map((rows) => rows.filter(([t]) => t > now - SHOWN_S));
     const tables = this.#rows.map((rows) => [rows.map(([t]) => t - now), rows.map(([, v]) => v)]);
-    this.#plot.setData(uPlot.join(tables), true);
+    const gaps = tables.map((table) => table.map(() => 2)); // of a series, however often the others have values
+    this.#plot.setData(uPlot.join(tables, gaps), true);
   }
 
   /** The newest value of a series, or null. */
