@@ -12,9 +12,11 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.environment import local_graph
@@ -22,7 +24,6 @@ from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
 from avatar_forcing_ros.web.access import AccessConfig, listen, tls_context
 
 _LOOK_S = 0.2
-_WEB = "web_node"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         voice_agent = args.pop("voice_agent")
         access = AccessConfig(**args)
         tls_context(access)
-        listen(access).close()  # what cannot be served is said before anything long starts
+        with listen(access) as free:  # what cannot be served is said before anything long starts
+            args["port"] = free.getsockname()[1]
+        access = replace(access, port=args["port"])
         _run(graph.kiosk(choice, voice_agent, **args), access, stopped)
     except (ValueError, OSError, NodeFailedError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -47,9 +50,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(nodes: Sequence[graph.NodeProcess], access: AccessConfig, stopped: threading.Event) -> None:
     domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
     with ProcessGroup(nodes, local_graph(domain) | graph.PROCESS_ENVIRONMENT) as processes:
-        print(f"The kiosk is at {access.url()} (ROS domain {domain}; Ctrl-C ends it)", flush=True)
+        print("The kiosk starts ...", file=sys.stderr)
+        said = False
         while not stopped.wait(_LOOK_S):
             processes.tend(lambda line: print(line, file=sys.stderr))
+            if not said and _answers(access):
+                print(f"The kiosk is at {access.url()} (ROS domain {domain}; Ctrl-C ends it)", flush=True)
+                said = True
+
+
+def _answers(access: AccessConfig) -> bool:
+    """Whether the web node listens."""
+    anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+    try:
+        socket.create_connection((anywhere.get(access.host, access.host), access.port), timeout=_LOOK_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

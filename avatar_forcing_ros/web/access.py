@@ -36,7 +36,7 @@ class AccessConfig:
     """
 
     host: str = "127.0.0.1"
-    port: int = field(default=8080, metadata={"range": (0, 65_535)})
+    port: int = field(default=8070, metadata={"range": (0, 65_535)})
     token: str = ""
     certificate: str = ""
     key: str = ""
