@@ -352,10 +352,15 @@ def test_an_engineer_sees_curves_and_events_and_turns_what_can_be_turned(page: A
         until(page, "globalThis.desk && desk.pictures.shown.length > 5 && desk.motions.smile !== undefined")
         now_ms = stage.now_ns() / 1e6
         frames = [[now_ms - 40 * n, 2.0, 250.0, 30.0, 0, 0] for n in range(250, 0, -1)]
-        facts = {"frames": frames, "user": [[f[0], 0.5] for f in frames], "shown": [[now_ms, 60.0, None, "page_1"]]}
+        facts = {
+            "frames": frames,
+            "user": [[f[0], 0.5] for f in frames],
+            "shown": [[now_ms, 60.0, None, "page_1", 0.6]],
+        }
         stage.server.tell({"type": "facts", "now_ms": now_ms, **facts}, engineers_only=True)
         until(page, "desk.curves.reaction.last(0) === 250 && desk.motions.smile.last(0) === 0.5")
         assert "250" in page.inner_text("#curves figure:nth-child(1)")
+        assert page.inner_text("#pages") == "page_1: shown after 60 ms, its clock is known to ±0.6 ms"
         assert page.inner_text("#events").endswith("<b>all</b> is well")  # text, whatever it says
         assert page.locator("#dials output").inner_text() == "1.50"
         page.fill("#words", "Good morning")

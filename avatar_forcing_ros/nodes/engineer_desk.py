@@ -105,10 +105,11 @@ class EngineerDesk:
         if chunk.stamp_ns is not None and self._is_looked_at():
             self._facts.add(f"{whose}_level", chunk.stamp_ns / MILLISECOND, level_db(chunk.samples))
 
-    def shown(self, page: str, stamp: int, shown: int, voice_behind_ms: float) -> None:
+    def shown(self, page: str, stamp: int, shown: int, voice_behind_ms: float, uncertainty_ms: float) -> None:
         """A page has shown a picture; times in nanoseconds."""
         if self._is_looked_at():
-            self._facts.add("shown", stamp / MILLISECOND, (shown - stamp) / MILLISECOND, voice_behind_ms, page)
+            after_ms = (shown - stamp) / MILLISECOND
+            self._facts.add("shown", stamp / MILLISECOND, after_ms, voice_behind_ms, page, uncertainty_ms)
 
     def _frame(self, message: FrameInfo) -> None:
         if not self._is_looked_at():

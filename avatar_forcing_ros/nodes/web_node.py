@@ -188,6 +188,7 @@ class WebNode(ManagedNode[WebConfig]):
         self._heard = None
         self._senses = " and ".join(name for name, there in (("camera", camera), ("microphone", microphone)) if there)
         line = f"{page} is the user's {self._senses}" if self._senses else f"{page} is only a viewer"
+        line += "; its browser cancels echo" if microphone and echo_cancelled else ""
         self.get_logger().info(line)
         self._desk.note("page", line)
         if microphone and not echo_cancelled:
@@ -203,7 +204,7 @@ class WebNode(ManagedNode[WebConfig]):
             message.header.stamp, message.header.frame_id = to_stamp(frame.stamp_ns), page
             message.shown = to_stamp(frame.shown_ns)
             self._shown.publish(message)
-            self._desk.shown(page, frame.stamp_ns, frame.shown_ns, voice_behind_ms)
+            self._desk.shown(page, frame.stamp_ns, frame.shown_ns, voice_behind_ms, uncertainty_ms)
 
     def ask(self, what: str, words: Mapping[str, Any]) -> None:
         """A page asks for something."""

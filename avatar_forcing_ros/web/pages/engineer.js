@@ -138,10 +138,13 @@ function showFacts(facts) {
     curves.late.add(1, s(at), computed);
     curves.processor.add(2, s(at), level * 10);
   }
-  for (const [at, after, behind] of rows("shown")) {
+  const pages = {};
+  for (const [at, after, behind, page, uncertainty] of rows("shown")) {
     curves.late.add(2, s(at), after);
     curves.behind.add(0, s(at), behind);
+    pages[page] = `${page}: shown after ${after.toFixed(0)} ms, its clock is known to ±${uncertainty.toFixed(1)} ms`;
   }
+  if (Object.keys(pages).length) $("pages").textContent = Object.values(pages).join("; ");
   for (const [at, machine, own] of rows("processor")) {
     curves.processor.add(0, s(at), machine);
     curves.processor.add(1, s(at), own);
