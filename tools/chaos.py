@@ -243,8 +243,9 @@ class Chaos:
 
 
 def _memory_mb(pid: int) -> float:
+    """What only this process has; shares of what others map too change with them."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) / 1024
+    return next(int(line.split()[1]) for line in rollup if line.startswith("Private_Dirty:")) / 1024
 
 
 def verdict(chaos: Chaos, ended_s: float) -> dict[str, Any]:
