@@ -8,6 +8,7 @@ import asyncio
 import json
 import shutil
 import socket
+import struct
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import cv2
 import numpy as np
 import pytest
 
@@ -302,6 +304,51 @@ def test_camera_and_microphone_are_one_pages_until_it_gives_them_back() -> None:
             (False, False, False),
             (True,) * 3,
         ]
+
+
+def test_a_camera_that_was_not_granted_or_lives_in_another_time_is_refused() -> None:
+    jpeg = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
+
+    def packet(stamp_ns: int) -> bytes:
+        return struct.pack("<BBHIqQ", CAMERA, 0, 0, 0, stamp_ns, 0) + jpeg
+
+    async def talk(client: Client) -> list[str]:
+        page = await client.connect(codec=None)
+        await page.send_bytes(packet(time.time_ns()))
+        reasons = [(await words(page, "refused"))["reason"]]
+        await page.send_json({"type": "senses", "camera": True})
+        await words(page, "senses")
+        for off_s in (-3600, 60):
+            await page.send_bytes(packet(time.time_ns() + off_s * 1_000_000_000))
+            reasons.append((await words(page, "refused"))["reason"])
+        await page.send_bytes(packet(time.time_ns()))
+        await page.send_json({"type": "clock", "sent": 1})
+        await words(page, "clock")
+        return reasons
+
+    with KioskStage() as stage:
+        reasons = converse(stage, talk)
+        assert "only from the page that was granted them" in reasons[0]
+        assert all("expected a stamp of this moment" in reason for reason in reasons[1:])
+        assert len(stage.pictures) == 1
+
+
+def test_a_flood_of_pictures_and_lines_is_held_to_what_a_person_can_make() -> None:
+    jpeg = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
+
+    async def talk(client: Client) -> None:
+        page = await client.connect(codec=None)
+        await page.send_json({"type": "senses", "camera": True})
+        for _ in range(200):
+            await page.send_bytes(struct.pack("<BBHIqQ", CAMERA, 0, 0, 0, time.time_ns(), 0) + jpeg)
+        for _ in range(12):
+            await page.send_json({"type": "text", "text": "hello"})
+        assert "at most one line a second" in (await words(page, "refused"))["reason"]
+
+    with KioskStage() as stage:
+        converse(stage, talk)
+        assert 10 <= len(stage.pictures) <= 100
+        assert 5 <= len(stage.asked) <= 8
 
 
 def test_a_page_that_stops_reading_costs_the_others_nothing_and_the_memory_little() -> None:

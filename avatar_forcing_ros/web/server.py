@@ -20,6 +20,7 @@ come from it. `packets.py` has the bytes; words are JSON objects with a `type`:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import socket
@@ -239,7 +240,7 @@ class Server:
         self._soon(lambda: self.audience.tell(message, engineers_only))
 
     def _soon(self, act: Callable[[], None]) -> None:
-        if not self._loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody listens any more
             self._loop.call_soon_threadsafe(act)
 
     # --- in the server's thread ------------------------------------------------------------------------------------
