@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does the avatar's own echo interrupt it, and do people? Rates over echo level, delay and reverberation.
 
-    python bench/echo.py [--minutes 2] [--seed 0]
+    python bench/echo.py [--minutes 2] [--seed 0] [--voice-frames 4 --window-frames 6]
 
 A simulated avatar (espeak-ng, and flite where it is installed) talks with pauses; what it says reaches the microphone
 through a loudspeaker that distorts and has a band of its own, a room (delay, early reflections, a tail), with noise.
@@ -153,7 +153,12 @@ def at_level(sound: Sound, dbfs: float) -> Sound:
 
 
 def measure(
-    scene: Scene, condition: Condition, user_dbfs: float | None, seconds: float, network: SileroNetwork
+    scene: Scene,
+    condition: Condition,
+    user_dbfs: float | None,
+    seconds: float,
+    network: SileroNetwork,
+    config: BargeInConfig,
 ) -> Score:
     """One run of one condition."""
     said = scene.avatar(seconds)
@@ -161,7 +166,7 @@ def measure(
     user, spans = (np.zeros_like(said), []) if user_dbfs is None else scene.user(said, user_dbfs)
     heard = echo + user + scene.noise(len(said))
     frames = np.concatenate([said, np.zeros(4 * FRAME_SAMPLES, np.float32)]).reshape(-1, FRAME_SAMPLES)
-    barge_in = BargeIn(BargeInConfig(enabled=True), VoiceActivity(network=network))
+    barge_in = BargeIn(config, VoiceActivity(network=network))
     ear = Ear(
         lambda n: frames[n] if 0 <= n < len(frames) else np.zeros(FRAME_SAMPLES, np.float32), EchoGate(), barge_in
     )
@@ -199,6 +204,7 @@ def main() -> None:
     except SpeechEngineError as error:
         print(json.dumps({"bench": "echo", "skipped": str(error)}))
         return
+    config = BargeInConfig(enabled=True, voice_frames=args.voice_frames, window_frames=args.window_frames)
     network, total = SileroNetwork(), Score()
     runs = 1 + len(USER_DBFS)
     seconds = args.minutes * 60 / (len(DELAYS_MS) * len(ROOMS_S))
@@ -207,7 +213,7 @@ def main() -> None:
     for level_db in LEVELS_DB:
         row = Score()
         for (delay_ms, room_s), dbfs in product(product(DELAYS_MS, ROOMS_S), (None, *USER_DBFS)):
-            score = measure(scene, Condition(level_db, delay_ms, room_s), dbfs, seconds, network)
+            score = measure(scene, Condition(level_db, delay_ms, room_s), dbfs, seconds, network, config)
             row.add(score)
             if dbfs is not None:
                 hits[dbfs] = [hits[dbfs][0] + score.hits, hits[dbfs][1] + score.phrases]
@@ -239,6 +245,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=2.0, help="of each echo level, alone and at each user's level")
     parser.add_argument("--seed", type=int, default=0, help="of voices, rooms and times")
+    defaults = BargeInConfig()
+    parser.add_argument(
+        "--voice-frames", type=int, default=defaults.voice_frames, help="that interrupt; the kiosk's are 2"
+    )
+    parser.add_argument(
+        "--window-frames", type=int, default=defaults.window_frames, help="among these; the kiosk's are 4"
+    )
     return parser.parse_args()
 
 
