@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from avatar_forcing_ros.agent.agent import AgentConfig, Parts
 from avatar_forcing_ros.agent.parts import Mind, Recogniser, Voice
@@ -22,7 +22,8 @@ class RecogniserConfig:
     """Who understands speech.
 
     Attributes:
-        kind: auto is pocketsphinx where it is installed, else none: then the user types. server is OpenAI's interface.
+        kind: auto is pocketsphinx where it is installed, else none: then the user types. server is OpenAI's interface,
+            whisper_ros that robot's node.
         url: of the server, up to and with the version.
         model: its name on the server.
         language: of the user on the server, such as "en"; empty lets the model find out.
@@ -30,7 +31,7 @@ class RecogniserConfig:
         silence_s: a server that sends nothing for so long has failed.
     """
 
-    kind: Literal["auto", "pocketsphinx", "server", "none"] = "auto"
+    kind: Literal["auto", "pocketsphinx", "server", "whisper_ros", "none"] = "auto"
     url: str = "http://localhost:8000/v1"
     model: str = ""
     language: str = ""
@@ -43,7 +44,8 @@ class MindConfig:
     """Who thinks.
 
     Attributes:
-        kind: small_talk needs nothing. server is a language model behind OpenAI's interface.
+        kind: small_talk needs nothing. server is a language model behind OpenAI's interface, llama_ros a
+            robot's node.
         url: of the server, up to and with the version.
         model: its name on the server; servers of one model take any.
         key_variable: environment variable with the server's key; empty sends none.
@@ -52,7 +54,7 @@ class MindConfig:
         most_tokens: of an answer.
     """
 
-    kind: Literal["small_talk", "server"] = "small_talk"
+    kind: Literal["small_talk", "server", "llama_ros"] = "small_talk"
     url: str = "http://localhost:8080/v1"
     model: str = "default"
     key_variable: str = ""
@@ -66,18 +68,19 @@ class VoiceConfig:
     """Who speaks.
 
     Attributes:
-        kind: auto is piper where it and its packaged voice are installed, else espeak. server is OpenAI's interface.
+        kind: auto is piper where it and its packaged voice are installed, else espeak. server is OpenAI's interface,
+            audio_common the action of its tts_node.
         model: piper's .onnx file, empty is its packaged voice; or the model's name on the server.
         voice: one of the server's model.
         url: of the server, up to and with the version.
         key_variable: environment variable with the server's key; empty sends none.
         silence_s: a server that sends nothing for so long has failed.
         pcm_rate: of a server that sends bare samples; 0 asks for WAV, which says its own rate.
-        language: of espeak, such as "en" or "de"; empty is its default.
+        language: of espeak and audio_common, such as "en" or "de"; empty is its default.
         words_per_minute: how fast espeak speaks.
     """
 
-    kind: Literal["auto", "espeak", "piper", "server"] = "auto"
+    kind: Literal["auto", "espeak", "piper", "server", "audio_common"] = "auto"
     model: str = ""
     voice: str = ""
     url: str = "http://localhost:8000/v1"
@@ -105,19 +108,39 @@ class PartsConfig:
     voice: VoiceConfig = field(default_factory=VoiceConfig)
 
 
-def assemble(config: PartsConfig, local_time: Callable[[], datetime]) -> Parts:
+Stacks = Mapping[str, Callable[[PartsConfig], Any]]
+"""Kinds of parts that others bring -> who makes them."""
+
+
+def assemble(config: PartsConfig, local_time: Callable[[], datetime], stacks: Stacks | None = None) -> Parts:
     """The parts that the parameters name; those of this machine stand by for those that may fail.
+
+    Args:
+        config: what is asked for.
+        local_time: for who is asked what time it is.
+        stacks: makes parts that need ROS.
 
     Raises:
         ValueError: one of them is not installed, or something it needs is not said.
     """
-    return Parts(_recognisers(config.recogniser), _mind(config.mind, local_time), _voices(config.voice))
+    stacks = stacks or {}
+    made = {kind: make(config) for kind, make in stacks.items() if kind in _kinds(config)}
+    recognisers, voices = _recognisers(config.recogniser, made), _voices(config.voice, made)
+    return Parts(recognisers, made.get(config.mind.kind) or _mind(config.mind, local_time), voices)
 
 
-def _recognisers(config: RecogniserConfig) -> list[Recogniser]:
+def _kinds(config: PartsConfig) -> set[str]:
+    return {config.recogniser.kind, config.mind.kind, config.voice.kind}
+
+
+def _recognisers(config: RecogniserConfig, made: Mapping[str, Any]) -> list[Recogniser]:
+    own: list[Recogniser] = []
+    if config.kind in ("server", *made):
+        own = [PocketSphinx()] if has_pocketsphinx() else []
+    if config.kind in made:
+        return [made[config.kind], *own]
     if config.kind == "server":
         server = Server(config.url, config.key_variable, config.silence_s)
-        own: list[Recogniser] = [PocketSphinx()] if has_pocketsphinx() else []
         return [TranscriptionServer(server, config.model, config.language), *own]
     if config.kind == "none" or (config.kind == "auto" and not has_pocketsphinx()):
         return [Deaf()]
@@ -131,10 +154,14 @@ def _mind(config: MindConfig, local_time: Callable[[], datetime]) -> Mind:
     return SmallTalk(local_time)
 
 
-def _voices(config: VoiceConfig) -> list[Voice]:
+def _voices(config: VoiceConfig, made: Mapping[str, Any]) -> list[Voice]:
+    own: list[Voice] = []
+    if config.kind in ("server", *made):
+        own = [Espeak(config.words_per_minute, config.language)] if has_espeak() else []
+    if config.kind in made:
+        return [made[config.kind], *own]
     if config.kind == "server":
         server = Server(config.url, config.key_variable, config.silence_s)
-        own: list[Voice] = [Espeak(config.words_per_minute, config.language)] if has_espeak() else []
         return [SpeechServer(server, config.model, config.voice, config.pcm_rate), *own]
     if config.kind == "piper" or (config.kind == "auto" and has_piper()):
         return [Piper(config.model)]

@@ -19,7 +19,7 @@ from std_msgs.msg import Empty, String
 
 from avatar_forcing_ros.agent.agent import Agent, Parts
 from avatar_forcing_ros.agent.answer import Caption
-from avatar_forcing_ros.agent.assembly import PartsConfig, assemble
+from avatar_forcing_ros.agent.assembly import PartsConfig, Stacks, assemble
 from avatar_forcing_ros.agent.recognisers import Deaf
 from avatar_forcing_ros.directing.expressions import EXPRESSIONS
 from avatar_forcing_ros.messages.presented import to_playback
@@ -32,6 +32,7 @@ from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, L
 from avatar_forcing_ros.nodes.directions import expression_type
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration
+from avatar_forcing_ros.nodes.speech_stacks import AudioCommonVoice, LlamaRosMind, WhisperRosRecogniser
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 
 _PATIENCE_S = 5.0
@@ -60,7 +61,7 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
 
     def begin(self, undo: ExitStack) -> None:
         """Load the parts, start the agent, then listen."""
-        parts = assemble(self.config, self._local_time)
+        parts = assemble(self.config, self._local_time, self._stacks())
         self._introduce(parts)
         self._speech = self.advertise(AudioChunkMessage, "speech", qos.SPEECH)
         self._captions = self.advertise(CaptionMessage, "speech/caption", qos.STREAM)
@@ -75,6 +76,13 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         undo.callback(lambda: asyncio.run_coroutine_threadsafe(self._agent.close(), self._loop).result(_PATIENCE_S))
         self._listen()
         undo.callback(DiagnosticsPublisher(self, self._health).close)
+
+    def _stacks(self) -> Stacks:
+        return {
+            "whisper_ros": lambda config: WhisperRosRecogniser(self, config.recogniser.silence_s),
+            "llama_ros": lambda config: LlamaRosMind(self, config.mind.temperature, config.mind.silence_s),
+            "audio_common": lambda config: AudioCommonVoice(self, config.voice.language, config.voice.silence_s),
+        }
 
     def _introduce(self, parts: Parts) -> None:
         workers = (parts.recognisers[0], parts.mind, parts.voices[0])
