@@ -16,8 +16,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
-from rclpy.action import ActionServer, CancelResponse
-from std_msgs.msg import Float32MultiArray, String
+from rclpy.action import ActionClient, ActionServer, CancelResponse
+from std_msgs.msg import Empty, Float32MultiArray, String
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
@@ -142,6 +142,44 @@ def test_a_turn_goes_through_all_three_and_an_interruption_cancels(voices: dict[
             graph.send(PlaybackEvent, "avatar/playback", PlaybackEvent(utterance_id=utterance, event=event))
         graph.spin_until(lambda: servers.cancelled)
         servers.close()
+
+
+@pytest.mark.skipif(not has("audio_common_msgs"), reason="the message package of audio_common is not here")
+def test_what_speaks_through_audio_common_speaks_through_the_avatar() -> None:
+    from action_msgs.msg import GoalStatus
+    from audio_common_msgs.action import TTS
+
+    with TestGraph() as graph:
+        spoken: list[AudioChunk] = graph.listen_to_come(AudioChunk, "speech")
+        interrupts: list[Empty] = graph.listen_to_come(Empty, "speech/interrupt")
+        graph.add(VoiceAgentNode, offer_say=True, voice__kind="espeak", recogniser__kind="none")
+        client = ActionClient(graph.node, TTS, "say")
+        graph.spin_until(client.server_is_ready)
+        graph.spin(0.3)
+
+        def begin(text: str) -> Any:
+            count = sum(chunk.end_of_utterance for chunk in spoken)
+            sent = client.send_goal_async(TTS.Goal(text=text))
+            graph.spin_until(lambda: sum(chunk.end_of_utterance for chunk in spoken) > count and sent.done())
+            event = PlaybackEvent(utterance_id=spoken[-1].utterance_id, event=PlaybackEvent.STARTED)
+            graph.send(PlaybackEvent, "avatar/playback", event)
+            return sent.result()
+
+        def end(handle: Any, how: int) -> tuple[int, str]:
+            result = handle.get_result_async()
+            event = PlaybackEvent(utterance_id=spoken[-1].utterance_id, event=how)
+            graph.send(PlaybackEvent, "avatar/playback", event)
+            graph.spin_until(result.done)
+            return result.result().status, result.result().result.text
+
+        assert end(begin("Hello."), PlaybackEvent.FINISHED) == (GoalStatus.STATUS_SUCCEEDED, "Hello.")
+        assert end(begin("Hello."), PlaybackEvent.INTERRUPTED) == (GoalStatus.STATUS_ABORTED, "")
+        handle = begin("A long story.")
+        graph.spin(0.2)
+        cancelling = handle.cancel_goal_async()
+        graph.spin_until(lambda: interrupts and cancelling.done())
+        assert end(handle, PlaybackEvent.INTERRUPTED) == (GoalStatus.STATUS_CANCELED, "")
+        client.destroy()
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ class Agent:
         self.conversation.avatar(words)
         self._outlet.inform(f'{utterance_id}, {kind.value}, heard: "{words}"')
         was_heard, answer_is_newest = answer.began_s is not None, answer is self._answer
-        answer.end()
+        answer.end(finished)
         if answer_is_newest and was_heard:
             self._outlet.express(NEUTRAL)
             self._give_word(after_interruption=not finished)
@@ -171,9 +171,22 @@ class Agent:
         self._drop_preparation()
         self._take_back(interrupt=False)
 
-    def say(self, text: str) -> None:
-        """Say something of one's own accord."""
-        self._give(self._new_answer(_whole(text)))
+    def say(self, text: str) -> Answer:
+        """Say something that is no answer, after what is being said; expressions may stand in brackets."""
+        answer = self._new_answer(_whole(text))
+        self._give(answer)
+        return answer
+
+    def unsay(self, answer: Answer) -> None:
+        """It need not be said, or not to its end."""
+        if answer.over.done():
+            return
+        self._hushed = answer.began_s is not None
+        if answer.sent:
+            self._outlet.interrupt()
+        else:
+            self._answers.pop(answer.utterance_id, None)
+            answer.end()
 
     # --- the user's turn ---------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class Answer:
         said: its sentences so far.
         sent: something of it was sent.
         began_s: the event loop's time when the avatar began to say it; None before.
-        over: done when the avatar has ended it, or never will begin.
+        over: done when the avatar has ended it, or never will begin; whether all of it was heard.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Answer:
         self._loop = asyncio.get_running_loop()
         self._timers: list[asyncio.TimerHandle] = []
         self._released = asyncio.Event()
-        self.over: asyncio.Future[None] = self._loop.create_future()
+        self.over: asyncio.Future[bool] = self._loop.create_future()
         self._task = self._loop.create_task(self._give())
 
     # --- what becomes of it ------------------------------------------------------------------------------------------
@@ -148,13 +148,13 @@ class Answer:
         for begin_ns, expression in self._expressions:
             self._express_at(begin_ns, expression)
 
-    def end(self) -> None:
-        """The avatar has ended it, or it is not wanted: nothing more is thought, made or sent."""
+    def end(self, finished: bool = False) -> None:
+        """The avatar has finished it, or it is not wanted: nothing more is thought, made or sent."""
         self._task.cancel()
         for timer in self._timers:
             timer.cancel()
         if not self.over.done():
-            self.over.set_result(None)
+            self.over.set_result(finished)
 
     def left_s(self) -> float:
         """How long the avatar still has to speak; all the time in the world while not everything is sent."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 import array
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
+from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.action.server import ServerGoalHandle
 from rclpy.node import Node
 from std_msgs.msg import Float32MultiArray
 
@@ -162,6 +163,64 @@ class AudioCommonVoice:
     async def close(self) -> None:
         """See `Voice`."""
         self._goals.close()
+
+
+class SayServer:
+    """Offers audio_common's action TTS as `say`, so that what speaks through its tts_node speaks through the avatar.
+
+    A goal is executed only when it ends: rclpy's executor would spin at full speed for as long as a coroutine waits.
+
+    Args:
+        node: has the server.
+        say: says a text, and later tells, in any thread, whether all of it was heard; gives what takes it back.
+
+    Raises:
+        ValueError: audio_common's messages are not installed.
+    """
+
+    def __init__(self, node: ManagedNode, say: Callable[[str, Callable[[bool], None]], Callable[[], None]]) -> None:
+        self._kind, self._node, self._say = _interface("audio_common_msgs", "action", "TTS"), node, say
+        self._take_back: dict[bytes, Callable[[], None]] = {}
+        self._server = ActionServer(
+            node,
+            self._kind,
+            SAY,
+            execute_callback=lambda _handle: self._kind.Result(),
+            handle_accepted_callback=node.guard(SAY, self._accept),
+            cancel_callback=self._cancel,
+        )
+
+    def close(self) -> None:
+        """Offer it no more."""
+        self._server.destroy()
+
+    def _accept(self, handle: ServerGoalHandle) -> None:
+        self._take_back[_id(handle)] = self._say(handle.request.text, lambda finished: self._end(handle, finished))
+
+    def _cancel(self, handle: ServerGoalHandle) -> CancelResponse:
+        take_back = self._take_back.get(_id(handle))
+        if take_back is None:
+            return CancelResponse.REJECT
+        take_back()
+        return CancelResponse.ACCEPT
+
+    def _end(self, handle: ServerGoalHandle, finished: bool) -> None:
+        def conclude(ending: ServerGoalHandle) -> Any:
+            self._take_back.pop(_id(ending), None)
+            if finished:
+                ending.succeed()
+            elif ending.is_cancel_requested:
+                ending.canceled()
+            else:
+                ending.abort()
+            return self._kind.Result(text=ending.request.text if finished else "")
+
+        # in the executor's thread, where the goal's other changes of state happen
+        self._node.executor.create_task(handle.execute, conclude)
+
+
+def _id(handle: ServerGoalHandle) -> bytes:
+    return bytes(handle.goal_id.uuid)
 
 
 class LlamaRosMind:

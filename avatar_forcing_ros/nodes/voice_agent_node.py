@@ -18,7 +18,7 @@ from typing import Any
 from std_msgs.msg import Empty, String
 
 from avatar_forcing_ros.agent.agent import Agent, Parts
-from avatar_forcing_ros.agent.answer import Caption
+from avatar_forcing_ros.agent.answer import Answer, Caption
 from avatar_forcing_ros.agent.assembly import PartsConfig, Stacks, assemble
 from avatar_forcing_ros.agent.recognisers import Deaf
 from avatar_forcing_ros.directing.expressions import EXPRESSIONS
@@ -32,7 +32,7 @@ from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, L
 from avatar_forcing_ros.nodes.directions import expression_type
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration
-from avatar_forcing_ros.nodes.speech_stacks import AudioCommonVoice, LlamaRosMind, WhisperRosRecogniser
+from avatar_forcing_ros.nodes.speech_stacks import AudioCommonVoice, LlamaRosMind, SayServer, WhisperRosRecogniser
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 
 _PATIENCE_S = 5.0
@@ -48,9 +48,15 @@ class VoiceAgentConfig(PartsConfig):
         mind: who thinks.
         voice: who speaks.
         user_audio: what comes on user_audio.
+        offer_say: offer audio_common's action TTS under the name say.
     """
 
     user_audio: AudioInput = field(default_factory=AudioInput)
+    offer_say: bool = False
+
+    def __post_init__(self) -> None:
+        if self.offer_say and self.voice.kind == "audio_common":
+            raise ValueError("offer_say would have the agent speak through itself where voice.kind is audio_common")
 
 
 class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
@@ -75,6 +81,8 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         self._agent = self._in_loop(lambda: self._start(parts))
         undo.callback(lambda: asyncio.run_coroutine_threadsafe(self._agent.close(), self._loop).result(_PATIENCE_S))
         self._listen()
+        if self.config.offer_say:
+            undo.callback(SayServer(self, self._say_for).close)
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 
     def _stacks(self) -> Stacks:
@@ -123,6 +131,17 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
             self._loop.call_soon_threadsafe(guarded, *arguments)
 
         return hand_over
+
+    def _say_for(self, text: str, tell: Callable[[bool], None]) -> Callable[[], None]:
+        """Say a text for somebody else, see `SayServer`."""
+        said: list[Answer] = []
+
+        def say() -> None:
+            said.append(self._agent.say(text))
+            said[0].over.add_done_callback(lambda over: tell(over.result()))
+
+        self._hand(say)()
+        return self._hand(lambda: self._agent.unsay(said[0]))
 
     def _follow(self, event: PlaybackEvent) -> None:
         position_ns = stamp_ns(event.position)
