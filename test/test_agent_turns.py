@@ -449,3 +449,23 @@ def test_later_expressions_wait_for_their_words(play: Callable[..., None]) -> No
         await talk.until(lambda: talk.stage.expressions == ["happy", "sad"], 2.0)
 
     play(act, thinker=Thinker("[happy] Hello. [sad] Oh."))
+
+
+def test_what_is_said_of_ones_own_accord_follows_what_is_said(play: Callable[..., None]) -> None:
+    async def act(talk: Talk) -> None:
+        with pytest.raises(ValueError, match="must have words, got ' ...'"):
+            talk.agent.say(" ...")
+        first = talk.agent.say("[sad] Closing time.")
+        talk.presents(await talk.answered())
+        assert await first.over
+        second = talk.agent.say("Good night.")
+        utterance = await talk.answered()
+        talk.agent.playback(Playback.STARTED, utterance, 0)
+        talk.agent.unsay(second)
+        assert talk.stage.interrupts == 1
+        talk.agent.playback(Playback.INTERRUPTED, utterance, 0)
+        assert not await second.over
+        assert talk.history() == [("assistant", "Closing time.")]
+        assert talk.stage.expressions == ["sad", "neutral", "neutral"]
+
+    play(act)

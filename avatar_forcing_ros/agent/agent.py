@@ -172,7 +172,13 @@ class Agent:
         self._take_back(interrupt=False)
 
     def say(self, text: str) -> Answer:
-        """Say something that is no answer, after what is being said; expressions may stand in brackets."""
+        """Say something that is no answer, after what is being said; expressions may stand in brackets.
+
+        Raises:
+            ValueError: the text has no words.
+        """
+        if not any(character.isalnum() for character in text):
+            raise ValueError(f"a text to say must have words, got {text[:80]!r}")
         answer = self._new_answer(_whole(text))
         self._give(answer)
         return answer

@@ -189,7 +189,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
             response.message = describe(error)
         return response
 
-    def guard(self, where: str, act: Callable[..., None]) -> Callable[..., None]:
+    def guard(self, where: str, act: Callable[..., object]) -> Callable[..., None]:
         """`act` with its errors reported; rclpy would end the process."""
 
         def guarded(*arguments: Any) -> None:

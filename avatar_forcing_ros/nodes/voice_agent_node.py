@@ -123,7 +123,7 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         self.listen(PlaybackEvent, "avatar/playback", self._follow, qos.STREAM)
         self.listen(Empty, "speech/interrupt", lambda _message: self._hand(self._hear_interrupt)(), qos.STREAM)
 
-    def _hand(self, act: Callable[..., None]) -> Callable[..., None]:
+    def _hand(self, act: Callable[..., object]) -> Callable[..., None]:
         """`act` in the agent's loop, its errors reported."""
         guarded = self.guard("agent", act)
 
@@ -137,11 +137,15 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         said: list[Answer] = []
 
         def say() -> None:
-            said.append(self._agent.say(text))
+            try:
+                said.append(self._agent.say(text))
+            except ValueError:
+                tell(False)
+                raise
             said[0].over.add_done_callback(lambda over: tell(over.result()))
 
         self._hand(say)()
-        return self._hand(lambda: self._agent.unsay(said[0]))
+        return self._hand(lambda: [self._agent.unsay(answer) for answer in said])
 
     def _follow(self, event: PlaybackEvent) -> None:
         position_ns = stamp_ns(event.position)
