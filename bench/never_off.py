@@ -19,6 +19,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -184,26 +186,27 @@ class Trial:
             if time.monotonic() - began > PATIENCE_S:
                 return float("inf")
 
-    def fault(self, name: str, pid: int, number: int, wakes_s: float = 0.0) -> Outcome:
+    def fault(self, name: str, pid_now: Callable[[], int], number: int, wakes_s: float = 0.0) -> Outcome:
         """Do something to a process while an utterance is said.
 
         Args:
             name: what it is called in the table.
-            pid: of the process.
+            pid_now: of the process.
             number: of the signal.
             wakes_s: SIGCONT comes after this long; 0 sends none.
         """
-        self._until(lambda: age_s(pid) > LIVES_S)
+        self._until(lambda: age_s(pid_now()) > LIVES_S)
         seen = self._audience.seen
         spoken = self._say()
         self._until(lambda: self._began(spoken) is not None, 5.0)
         time.sleep(float(self._chance.uniform(0.0, UTTERANCE_S - 0.2)))
-        began = self._began(spoken)
+        began, pid = self._began(spoken), pid_now()
         at = time.monotonic()
         os.kill(pid, number)
         if wakes_s:
             time.sleep(wakes_s)
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # it has been ended meanwhile
+                os.kill(pid, signal.SIGCONT)
         after = self._processes_speak_after(at)
         led = lambda: [t for t, _, who in seen.frames if t > at + 0.3 and who == 0]  # noqa: E731
         self._until(lambda: bool(led()), 10.0)
@@ -254,13 +257,17 @@ def _doubles(frames: list[tuple[float, int]]) -> int:
 
 def age_s(pid: int) -> float:
     """How long a process has lived."""
-    began = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    try:
+        began = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0.0  # it has ended
     return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
 
 
 def child_of(pid: int) -> int:
     """The process that a keeper keeps; the process itself where there is none."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    children = path.read_text().split() if path.exists() else []
     return int(children[-1]) if children else pid
 
 
@@ -331,7 +338,7 @@ def main() -> int:
         for name in chosen:
             pid, number, wakes_s = faults[name]
             for _ in range(args.rounds):
-                outcomes.append(trial.fault(name, pid(), number, wakes_s))
+                outcomes.append(trial.fault(name, pid, number, wakes_s))
                 print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
     audience.close()
     print(f"launch -> face {face_s:.2f} s, generator on stage {lead_s:.2f} s")

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import AudioChunk, FrameInfo, PlaybackEvent
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Empty
 
@@ -21,6 +22,7 @@ from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.testing import TestGraph
+from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 
 pytestmark = pytest.mark.ros
@@ -139,3 +141,16 @@ def test_a_topic_is_remapped_with_its_quality_of_service(graph: TestGraph) -> No
     graph.spin_until(lambda: [end.node_name for end in readers("/head/rgb/image")] == ["motion_extraction"])
     assert not readers("/camera/image_raw")
     assert node.has_parameter("qos_overrides./head/rgb/image.subscription.reliability")
+
+
+def test_a_clock_that_is_set_is_named_once_and_reports_go_on(graph: TestGraph) -> None:
+    node = graph.add(MotionExtractionNode)
+    reports = graph.listen(DiagnosticArray, "/diagnostics")
+    graph.spin_until(lambda: reports)
+    off = [0]
+    clock, now = node.get_clock(), node.get_clock().now
+    clock.now = lambda: now() + Duration(nanoseconds=off[0])
+    off[0] = -3600 * NANOSECONDS
+    graph.spin_until(becomes(graph, reports, "motion_extraction: clock", DiagnosticStatus.WARN))
+    assert newest(reports, "motion_extraction: clock").message == "the clock was set back by 3600.00 s"
+    graph.spin_until(becomes(graph, reports, "motion_extraction: clock", DiagnosticStatus.OK))

@@ -41,7 +41,7 @@ def test_a_generator_that_is_killed_leaves_no_gap_and_is_back(monkeypatch: pytes
         trial = Trial(processes, audience, seed=0)
         assert trial._until(lambda: any(who == 0 for *_, who in audience.seen.frames), 120), "the generator never led"
         assert audience.seen.frames[0][2] == 1, "the understudy was not first"
-        outcome = trial.fault("kill -9", child_of(processes.pid("generator_node")), signal.SIGKILL)
+        outcome = trial.fault("kill -9", lambda: child_of(processes.pid("generator_node")), signal.SIGKILL)
         pictures = np.array(audience.seen.pictures)
     audience.close()
 

@@ -4,12 +4,12 @@
 
     python tools/chaos.py --minutes 10                  # everything; a table at the end, exit status 1 when it failed
     python tools/chaos.py --minutes 60 --calm           # a soak: speech, a user, interrupts and portraits, nothing dies
-    python tools/chaos.py --minutes 10 --clock-steps    # the machine's clock is set, too (needs libfaketime)
 
 Real processes, and a user of its own before camera and microphone. Nodes are killed and stopped, camera and microphone
 go, change and lie, speech comes in bursts, portraits change, the avatar is interrupted. At the end every utterance must
 have ended once, no gap between pictures may be longer than 200 ms, and no process may have grown. A line of JSON for
-every half minute and every fault goes to --log.
+every half minute and fault goes to --log. The clock is set in `bench/virtual_day.py` only: the machine's own is not
+ours, and libfaketime 0.9.10 breaks time.sleep of Python 3.11.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -55,7 +54,6 @@ LONGEST_GAP_S = 0.2
 GROWS_MB_H = 1.0
 JUDGED_FROM_S = 600.0
 """A process fills its buffers and caches first; its growth is judged from this age on."""
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 PORTRAITS = sorted((ROOT / "models" / "portraits").glob("*.png"))
 
 
@@ -107,14 +105,13 @@ class User:
 class Chaos:
     """What is done, and the record of it."""
 
-    def __init__(self, processes: ProcessGroup, audience: Audience, log: Any, seed: int, offset: Path | None) -> None:
+    def __init__(self, processes: ProcessGroup, audience: Audience, log: Any, seed: int) -> None:
         self.processes, self.audience, self._log = processes, audience, log
-        self.user, self.chance, self._offset = User(audience), np.random.default_rng(seed), offset
+        self.user, self.chance = User(audience), np.random.default_rng(seed)
         self._number = 0
         self.done: Counter[str] = Counter()
         self.usage: dict[int, list[tuple[float, float, int, int, str]]] = {}
         self._began = time.monotonic()
-        self._stepped_s = 0.0
 
     def note(self, **what: Any) -> None:
         """A line of the log."""
@@ -188,17 +185,9 @@ class Chaos:
 
         return act
 
-    def step_clock(self) -> None:
-        """The clock of all nodes is set."""
-        assert self._offset is not None
-        self._stepped_s += float(self.chance.choice([-5.0, -0.3, 0.3, 4.0, 60.0]))
-        self._offset.write_text(f"{self._stepped_s:+.3f}")
-        self.rest(2)
-
     def faults(self) -> dict[str, Callable[[], None]]:
         """What can be done, by name."""
         names = ("generator_node", "motion_extraction_node", "understudy_node")
-        clock = {"clock": self.step_clock} if self._offset is not None else {}
         return {
             **{f"kill {name}": self.kill(name) for name in names},
             **{f"stop {name}": self.stop(name) for name in names},
@@ -211,7 +200,6 @@ class Chaos:
             "microphone lost": self.wrong(microphone="gone"),
             "microphone muted": self.wrong(microphone="muted"),
             "microphone clips": self.wrong(microphone="clips"),
-            **clock,
             **self.everyday(),
         }
 
@@ -284,38 +272,23 @@ def verdict(chaos: Chaos, ended_s: float) -> dict[str, Any]:
     }
 
 
-def _own_clock() -> Path:
-    """The file that sets the clock of this process and its nodes; the process begins anew to live by it."""
-    if "FAKETIME_TIMESTAMP_FILE" not in os.environ:
-        offset = Path(tempfile.mkdtemp()) / "offset"
-        offset.write_text("+0")
-        os.environ |= {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(offset)}
-        os.environ |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_CACHE_DURATION": "1"}
-        os.execv(sys.executable, [sys.executable, *sys.argv])
-    return Path(os.environ["FAKETIME_TIMESTAMP_FILE"])
-
-
 def main() -> int:
     """Run it; the exit status is 0 when nothing was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--calm", action="store_true", help="nothing fails: a soak")
-    parser.add_argument("--clock-steps", action="store_true", help="with libfaketime")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every-s", type=float, default=6.0, help="between two things done, in the mean")
     parser.add_argument("--domain", type=int, default=1 + os.getpid() % 100, help="ROS domain")
     parser.add_argument("--log", type=Path, default=Path("out/chaos.jsonl"))
     args = parser.parse_args()
-    if args.clock_steps and not FAKETIME.is_file():
-        parser.error(f"--clock-steps needs {FAKETIME}: apt-get install libfaketime")
     args.log.parent.mkdir(parents=True, exist_ok=True)
     environment = local_graph(0) | settings.PROCESS_ENVIRONMENT | {"ROS_DOMAIN_ID": str(args.domain)}
     os.environ.update(environment)
-    offset = _own_clock() if args.clock_steps else None
     nodes = [node for node in settings.live(settings.AvatarChoice()) if node.executable != "display_node"]
     audience = Audience()
     with args.log.open("w") as log, ProcessGroup(nodes, environment) as processes:
-        chaos = Chaos(processes, audience, log, args.seed, offset)
+        chaos = Chaos(processes, audience, log, args.seed)
         while not chaos.leads():
             chaos.rest(0.1)
         chaos.rest(5)

@@ -59,6 +59,8 @@ _PORTRAIT_PATIENCE_S = 8.0
 _READERS_PATIENCE_S = 6.0
 """A subscription whose process was killed is counted for up to 20 s, and a new generator will never find it."""
 _SILENT_S = 3.5
+_HANGS_S = 8.0
+"""A node whose diagnostics have been missing for this long does nothing any more, on however busy a machine."""
 _COMES_S = 15.0
 """Nodes that are expected have this long to start."""
 _OFTEN, _OFTEN_S = 3, 600.0
@@ -80,7 +82,7 @@ class UnderstudyConfig:
         expects: names of nodes, with spaces between, that are missed when nothing is heard of them on /diagnostics, as
             is whoever was heard of once.
         stop_silent_after_s: a generator of this machine that has been silent for this long is killed, as is a node of
-            `expects` whose diagnostics have been missing for 3.5 s; 0 never does it.
+            `expects` whose diagnostics have been missing for 8 s; 0 never does it.
         output: how the avatar is published, as the generator's.
     """
 
@@ -327,7 +329,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._stopped_pid = role.pid
             self._stop("generator", role.pid)
         for name, pid in list(self._pids.items()):
-            if name != "generator" and now_s - self._others_s[name] > max(patience_s, _SILENT_S):
+            if name != "generator" and now_s - self._others_s[name] > max(patience_s, _HANGS_S):
                 del self._pids[name]
                 self._stop(name, pid)
 
