@@ -125,8 +125,8 @@ def _ros() -> str:
 
 def _messages() -> str:
     try:
-        return _imported("avatar_forcing_ros.msg")
-    except ImportError:
+        return str(sys.modules[importlib.import_module("avatar_forcing_ros.msg").FrameInfo.__module__].__file__)
+    except (ImportError, AttributeError):  # the folder alone is found as a package, too
         raise RuntimeError("not built, or not where this Python looks") from None
 
 

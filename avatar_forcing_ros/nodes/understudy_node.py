@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
+from rclpy.event_handler import PublisherEventCallbacks
 
 from avatar_forcing_ros.consent import open_portrait
 from avatar_forcing_ros.disclosure.label import Label
@@ -464,7 +465,9 @@ class _StageOutlet:
     def publish(self, message: AvatarState) -> None:
         """Say the state."""
         if self._state is None:
-            self._state = self._node.create_publisher(*self._state_arguments)
+            # without events: the executor waits for those, and fails when it is destroyed meanwhile by another thread
+            silent = PublisherEventCallbacks(use_default_callbacks=False)
+            self._state = self._node.create_publisher(*self._state_arguments, event_callbacks=silent)
         self._state.publish(message)
 
     def forget_state(self) -> None:
