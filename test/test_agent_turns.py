@@ -453,7 +453,7 @@ def test_later_expressions_wait_for_their_words(play: Callable[..., None]) -> No
 
 def test_what_is_said_of_ones_own_accord_follows_what_is_said(play: Callable[..., None]) -> None:
     async def act(talk: Talk) -> None:
-        with pytest.raises(ValueError, match="must have words, got ' ...'"):
+        with pytest.raises(ValueError, match=r"must have words, got ' \.\.\.'"):
             talk.agent.say(" ...")
         first = talk.agent.say("[sad] Closing time.")
         talk.presents(await talk.answered())

@@ -145,7 +145,12 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
             said[0].over.add_done_callback(lambda over: tell(over.result()))
 
         self._hand(say)()
-        return self._hand(lambda: [self._agent.unsay(answer) for answer in said])
+
+        def take_back() -> None:
+            for answer in said:
+                self._agent.unsay(answer)
+
+        return self._hand(take_back)
 
     def _follow(self, event: PlaybackEvent) -> None:
         position_ns = stamp_ns(event.position)
