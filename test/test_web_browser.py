@@ -130,7 +130,6 @@ def test_the_face_is_seen_and_its_voice_is_heard_with_it(page: Any, codec: str) 
         assert len(apart) >= 3 and -EARLY_MS <= np.median(apart) <= LATE_MS, apart
         figures = page.evaluate("kiosk.figures(4)")
         assert figures["fps"] > 5, figures  # on a machine with nothing else to do it is 25: bench/kiosk.py
-        assert page.evaluate("kiosk.voice.counts.jumps") <= 2
         stage.wait_for(lambda: stage.seen)
         _, stamp_ns, shown_ns = stage.seen[-1]
         assert 0 < shown_ns - stamp_ns < 400e6 and abs(stage.now_ns() - shown_ns) < 2e9
@@ -264,7 +263,7 @@ def test_what_is_interrupted_falls_silent_at_once_and_not_after_the_delay(page: 
         page.wait_for_timeout(600)
         heard = page.evaluate("heard")
         told = page.evaluate("told")
-        assert 0 < heard["last"] - told < 120, (heard, told)
+        assert 0 < heard["last"] - told < 180, (heard, told)
 
 
 LONG_RUN = """async (ppm) => {

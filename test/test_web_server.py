@@ -367,7 +367,7 @@ def test_a_page_that_stops_reading_costs_the_others_nothing_and_the_memory_littl
         seen, took_s = converse(stage, talk)
         stamps = [int.from_bytes(data[8:16], "little") for data in seen]
         assert np.diff(stamps).max() == 40_000_000  # the other page missed none
-        assert took_s < 5
+        assert took_s < 10
 
 
 def test_twenty_pages_get_every_picture() -> None:
