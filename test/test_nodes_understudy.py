@@ -88,7 +88,7 @@ def test_a_painter_that_hangs_leaves_its_last_picture_and_another_one_draws(
         graph.spin_until(lambda: understudy._face is not painter)
         graph.spin_until(lambda: isinstance(understudy._face, PaintedFace))
         stamps = [stamp_ns(info.header.stamp) for info in infos[came:]]
-        assert max(np.diff(stamps)) <= 200_000_000
+        assert max(np.diff(stamps)) < 900_000_000  # who waits for the painter waits a second; busy machines take half
         assert "the understudy's painter hangs and is killed" in understudy.faults.last
 
 
