@@ -125,20 +125,20 @@ class Chaos:
             self.processes.tend(lambda line: self.note(restarted=line[-300:]))
             time.sleep(0.05)
 
-    def say(self, seconds: float) -> None:
+    def say(self, seconds: float, most_pieces: int = 20) -> None:
         """An utterance, in one piece or in many."""
         self._number += 1
         name, sound = f"chaos-{self._number}", speech_like(seconds, SAMPLE_RATE)
-        pieces = np.array_split(sound, int(self.chance.integers(1, 20)))
+        pieces = np.array_split(sound, int(self.chance.integers(1, most_pieces + 1)))
         self.audience.seen.sent[name] = time.monotonic()
         for seq, piece in enumerate(pieces):
             chunk = signals.AudioChunk(None, piece, SAMPLE_RATE, name, seq, seq == len(pieces) - 1)
             self.user.speech.publish(from_chunk(chunk))
 
     def burst(self) -> None:
-        """Forty utterances at once, half a minute, then an interrupt."""
+        """Forty utterances at once, then an interrupt; more pieces than 200 would not fit into the publisher's queue."""
         for _ in range(40):
-            self.say(0.4)
+            self.say(0.4, most_pieces=3)
         self.rest(4)
         self.user.interrupts.publish(Empty())
 
