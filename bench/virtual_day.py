@@ -36,7 +36,7 @@ from avatar_forcing_ros.testing import speech_like, tiny_bundle
 START_NS = 1_700_000_000 * NANOSECONDS
 FINAL = (Playback.FINISHED, Playback.INTERRUPTED)
 GROWS_MB = 1.0
-"""From the third hour on: before it, buffers fill."""
+"""In the second half: in the first, buffers fill."""
 DRIFTS = 1.2
 """How much more the face may move in the last quarter than in the first."""
 
@@ -204,7 +204,7 @@ def main() -> int:
 def verdict(hours: float, life: Life, day: Day, memory: dict[float, float], faults: list[str]) -> dict[str, Any]:
     """What became of it; `wrong` says what must not be."""
     counts = Counter(day.endings[name] for name in life.sent)
-    settled = [memory[hour] for hour in sorted(memory) if hour >= min(3.0, hours / 2)]
+    settled = [memory[hour] for hour in sorted(memory) if hour >= hours / 2]
     grown = settled[-1] - settled[0]
     energy = [total / frames for total, frames in day.moves.values()]
     part = max(1, len(energy) // 4)
@@ -223,6 +223,7 @@ def verdict(hours: float, life: Life, day: Day, memory: dict[float, float], faul
         "endings": {str(times): n for times, n in counts.items()},
         "missing": day.missing,
         "grown_mb": round(grown, 2),
+        "memory_mb": [round(memory[hour], 1) for hour in sorted(memory)],
         "moves_more": round(float(drift), 3),
     }
 

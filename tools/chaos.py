@@ -136,7 +136,7 @@ class Chaos:
             self.user.speech.publish(from_chunk(chunk))
 
     def burst(self) -> None:
-        """Forty utterances at once, then an interrupt; more pieces than 200 would not fit into the publisher's queue."""
+        """Forty utterances at once, then an interrupt; a publisher's queue holds 200 pieces."""
         for _ in range(40):
             self.say(0.4, most_pieces=3)
         self.rest(4)
