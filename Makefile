@@ -51,6 +51,10 @@ build_key := $(call digest,echo $(environment_key); cat CMakeLists.txt package.x
   find $(sources) -type f ! -name '*.pyc' | sort)
 environment := $(VENV)/stamps/environment-$(environment_key)
 build := $(VENV)/stamps/build-$(build_key)
+# Torch and what tests, training and its pictures need: half of everything, and nothing that the nodes need.
+workshop := $(VENV)/stamps/workshop-$(environment_key)
+# Who names a build of torch wants to compute with it.
+torch := $(if $(filter command% environment%,$(origin TORCH_BACKEND)),$(workshop))
 # Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
 is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]
 
@@ -59,7 +63,7 @@ is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2
 help:
 	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
 
-setup: $(build)
+setup: $(build) $(torch)
 
 demo: setup
 	$(BIN)/python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4 $(ARGS)
@@ -68,11 +72,11 @@ kiosk: setup
 	@requirements/system.sh kiosk
 	@$(BIN)/python -m avatar_forcing_ros.nodes.kiosk $(ARGS)
 
-test: setup
+test: setup $(workshop)
 	@requirements/system.sh test
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup
+check: setup $(workshop)
 	@$(pip_install) -r requirements/check.txt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -84,13 +88,13 @@ resolve: setup
 	requirements/resolves.sh $(BIN)/uv
 	requirements/lock.sh $(BIN)/uv check
 
-dist: setup
+dist: setup $(workshop)
 	tools/dist.sh $(abspath $(BIN)/python)
 
-bench: setup
+bench: setup $(workshop)
 	$(BIN)/avatar-forcing bench --json $(ARGS)
 
-train: setup
+train: setup $(workshop)
 	@requirements/system.sh train
 	$(BIN)/avatar-forcing train $(ARGS)
 
@@ -105,14 +109,21 @@ $(environment):
 	@{ $(is_ours); } || { echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); }
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
 	@echo "Installing the packages (about 2 minutes the first time) ..."
-	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
-	@$(pip_install) -r requirements/runtime.txt -r requirements/ros_$(ROS).txt -r requirements/ros.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/train.txt -r requirements/test.txt
+	@$(pip_install) -r requirements/runtime.txt -r requirements/ros_$(ROS).txt -r requirements/ros.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python
-	@$(BIN)/python -c 'import av, cv2, onnxruntime, rclpy, scipy.signal, torch'  # fails here if at all; writes byte code
+	@$(BIN)/python -c 'import av, cv2, onnxruntime, rclpy, scipy.signal'  # fails here if at all; writes byte code
 	@mkdir -p $(@D) && rm -f $(@D)/environment-*
-	@echo $(TORCH_BACKEND) > $(@D)/torch_backend && echo $(ROS) > $(@D)/ros && echo '$(identity)' > $(@D)/identity && touch $@
+	@echo $(ROS) > $(@D)/ros && echo '$(identity)' > $(@D)/identity && touch $@
+
+$(workshop): $(environment)
+	@echo "Installing torch and what tests and training need (about 2 minutes the first time) ..."
+	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
+	@$(pip_install) -r requirements/runtime.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/train.txt -r requirements/test.txt
+	@requirements/slim.sh $(BIN)/python
+	@$(BIN)/python -c 'import torch'
+	@rm -f $(@D)/workshop-* && echo $(TORCH_BACKEND) > $(@D)/torch_backend && touch $@
 
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
 # MAKEFLAGS, because colcon's own choice lets a busy machine compile one file at a time.

@@ -12,7 +12,7 @@ find "$packages" -mindepth 2 -type d \( -name tests -o -path "$packages/torch/te
 
 # The CPU build of torch carries its own test programs and the headers for C++ extensions. A GPU build keeps them: its
 # compiler reads the headers.
-case $("$1" -c 'import importlib.metadata as m; print(m.version("torch"))') in
+case $("$1" -c 'import importlib.metadata as m; print(m.version("torch"))' 2>/dev/null) in
   *+cpu) rm -rf "$packages"/torch/{include,bin/test_*,bin/*Test,bin/protoc*,bin/*.pt,bin/*.ptl,bin/upgrader_models} ;;
 esac
 
@@ -24,8 +24,12 @@ rm -rf "$packages"/hf_xet "$packages"/hf_xet-*
 # Data for tests of other people's ONNX runtimes.
 rm -rf "$packages"/onnx/backend/test
 
-# CMake's packer and its manual.
-rm -rf "$packages"/cmake/data/bin/cpack "$packages"/cmake/data/share/cmake-*/Help
+# Of scikit-image one photograph is used.
+find "$packages"/skimage -mindepth 1 -maxdepth 1 ! -name data ! -name __init__.py -exec rm -rf {} + 2>/dev/null || true
+find "$packages"/skimage/data -type f ! -name astronaut.png -delete 2>/dev/null || true
+
+# CMake's packer, its tester and its manual.
+rm -rf "$packages"/cmake/data/bin/{cpack,ctest} "$packages"/cmake/data/share/cmake-*/Help
 
 # Symbol tables, which only a debugger reads: 170 MB. A running program may have the library open, so a new file takes its
 # place. Libraries in *.libs were renamed by their packager and are left alone: strip has been known to break such files.

@@ -38,10 +38,9 @@ HALF_TURNS = 6
 
 def read_faces() -> list[NDArray[np.float64]]:
     """Landmarks of each face, (478, 3) in pixels, each beside its mirrored twin: [face, twin, face, twin, ...]."""
-    from skimage import data as skimage_data
-
+    astronaut = cv2.imread(str(Path(find_spec("skimage").origin).parent / "data/astronaut.png"))
     hopper = cv2.imread(str(files("matplotlib").joinpath("mpl-data/sample_data/grace_hopper.jpg")))
-    pictures = [skimage_data.astronaut(), hopper[..., ::-1], carphone_frame()]
+    pictures = [astronaut[..., ::-1], hopper[..., ::-1], carphone_frame()]
     found = []
     for picture in pictures:
         found += [detect(picture), detect(np.ascontiguousarray(picture[:, ::-1]))]
