@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from avatar_forcing_ros import _drawing
 from avatar_forcing_ros.motion.facemesh.drawing.teeth import (
@@ -71,7 +70,27 @@ class MouthLook:
     seam: float
 
 
-_SPLINE = CubicSpline(np.arange(11), np.eye(11))(np.linspace(0, 10, CURVE_POINTS)).astype(np.float32)
+def _spline(knots: int, points: int) -> NDArray[np.float32]:
+    """(points, knots) what makes a smooth curve of evenly spaced knots: cubic, its ends not knots.
+
+    Slopes at the knots follow from equal curvature on both sides; between knots the curve is Hermite's. (scipy has it,
+    but takes longer to load than a start may.)
+    """
+    steps = np.diff(np.eye(knots), axis=0)
+    sides, wanted = 4 * np.eye(knots) + np.eye(knots, k=1) + np.eye(knots, k=-1), np.zeros((knots, knots))
+    wanted[1:-1] = 3 * (steps[:-1] + steps[1:])
+    sides[0, :2], wanted[0] = (1, 2), (5 * steps[0] + steps[1]) / 2
+    sides[-1, -2:], wanted[-1] = (2, 1), (steps[-2] + 5 * steps[-1]) / 2
+    slopes = np.linalg.solve(sides, wanted)
+    at = np.linspace(0, knots - 1, points)
+    left = np.minimum(at.astype(int), knots - 2)
+    t = (at - left)[:, None]
+    value, slope = t * t * (3 - 2 * t), t * (1 - t)
+    curve = np.eye(knots)[left] + value * steps[left] + slope * ((1 - t) * slopes[left] - t * slopes[left + 1])
+    return curve.astype(np.float32)
+
+
+_SPLINE = _spline(11, CURVE_POINTS)
 
 
 @dataclass(frozen=True)
