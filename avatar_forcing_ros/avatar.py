@@ -28,6 +28,7 @@ from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.dials import Dials
 from avatar_forcing_ros.directing.director import Director
+from avatar_forcing_ros.directing.laughter import SharedLaughter
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
 from avatar_forcing_ros.idling import Idling
 from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
@@ -76,6 +77,7 @@ class _Conversation:
     senses: Senses
     movement: Movement
     director: Director
+    laughter: SharedLaughter
     idling: Idling
     speech: SpeechTimeline
     epoch: int
@@ -136,7 +138,7 @@ class Avatar:
         self._tell_remarks()
         self._engines: dict[SamplerConfig, MotionEngine] = {}
         self._engine = self._engine_of(self._sampler())
-        self._dials = Dials(bundle.space.names, self.config.expressiveness)
+        self._dials = Dials(bundle.space.names, self.config.expressiveness, bundle.manifest.gains)
         self._holds_still = False
         self._network = bundle.manifest.network
         self._conversation: _Conversation | None = None
@@ -345,7 +347,7 @@ class Avatar:
         Raises:
             ValueError: this model's motion cannot be scaled.
         """
-        dials = Dials(self.bundle.space.names, config.expressiveness)
+        dials = Dials(self.bundle.space.names, config.expressiveness, self.bundle.manifest.gains)
         guided = (config.guidance_avatar, config.guidance_user)
         new_guidance = guided != (self.config.guidance_avatar, self.config.guidance_user)
         self.config = replace(
@@ -433,7 +435,9 @@ class Avatar:
         c.senses.attend(frames)
         said = np.array([bool(frame.utterance_id or frame.samples.any()) for frame in spoken])
         idles = c.idling.notice(frames, bool(said.any()) or not c.senses.nobody(frames))
-        latents = c.director.show(frames, self._move(frames, idles), said, c.next_decision_ns)
+        face, speaks = c.senses.face(frames, c.laughter.look_back), ~c.senses.quiet(frames)
+        moved = c.laughter.show(frames, self._move(frames, idles), face, speaks)
+        latents = c.director.show(frames, moved, said, c.next_decision_ns)
         before, c.newest = [c.newest, *latents], latents[-1]
         seen, heard_until_ns = c.senses.seen(frames), c.senses.heard_until_ns(frames)
         made = [
@@ -494,6 +498,7 @@ class Avatar:
             senses=senses,
             movement=Movement(self.bundle, senses),
             director=Director(self.bundle.space.names, self.config.reorder_ms * MILLISECOND),
+            laughter=SharedLaughter(self.bundle.space.names, self.config.laughs_along),
             idling=Idling(self.bundle, round(self.config.idle_after_s * FPS), first, self.config.seed),
             speech=SpeechTimeline(
                 self.config.patience_ms * MILLISECOND,
@@ -512,6 +517,7 @@ class Avatar:
         c = self._running
         c.movement.resume(first_frame)
         c.director.resume(first_frame)
+        c.laughter.resume(first_frame)
         c.idling.wake(first_frame)
         c.newest = None
         c.senses.unsay(first_frame)

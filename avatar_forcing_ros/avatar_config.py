@@ -60,6 +60,8 @@ class AvatarConfig:
         guidance_user: scale of the user's voice and motion; negative takes the bundle's.
         speech_limits: what may wait to be said.
         expressiveness: how much of the motion is shown.
+        laughs_along: whether a hearty laugh of the user is answered by one, which the network does not do by itself;
+            only with named channels.
         echo_gate: keeps the avatar's own voice out of what it hears.
         barge_in: lets the user's voice interrupt the avatar.
     """
@@ -78,6 +80,7 @@ class AvatarConfig:
     guidance_user: float = field(default=-1.0, metadata={"range": (-1.0, 100.0)})
     speech_limits: SpeechLimits = field(default_factory=SpeechLimits)
     expressiveness: Expressiveness = field(default_factory=Expressiveness)
+    laughs_along: bool = True
     echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
     barge_in: BargeInConfig = field(default_factory=BargeInConfig)
 

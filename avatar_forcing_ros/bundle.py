@@ -52,6 +52,7 @@ class Manifest:
         licence: SPDX identifier of the weights' licence.
         origin: what made the weights.
         weights: SHA-256 of each weight file by its name.
+        gains: by which named numbers are widened around the portrait's own when they are shown; none are as drawn.
     """
 
     name: str
@@ -62,6 +63,12 @@ class Manifest:
     licence: str
     origin: str
     weights: Mapping[str, str]
+    gains: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, gain in self.gains.items():
+            if not 0 <= gain <= 4:
+                raise ValueError(f"gains: {name} must be within 0 and 4, got {gain}")
 
 
 @dataclass(frozen=True)
@@ -158,7 +165,7 @@ def find_bundle(name_or_folder: str) -> Path:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read `model.yaml`; every key is needed and none else is known.
+    """Read `model.yaml`; every key but `gains` is needed and none else is known.
 
     Raises:
         BundleError: the file cannot be read as a manifest.

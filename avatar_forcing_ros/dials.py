@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,15 @@ class Dials:
     Args:
         names: of the numbers of a latent, or none where they have no names.
         wanted: how much is shown.
+        gains: of the model, by name: how much wider a number is shown than the network makes it.
 
     Raises:
         ValueError: something is to be scaled, and the numbers have no names that are known.
     """
 
-    def __init__(self, names: Sequence[str], wanted: Expressiveness) -> None:
+    def __init__(self, names: Sequence[str], wanted: Expressiveness, gains: Mapping[str, float] | None = None) -> None:
         self._gains: NDArray[np.float32] | None = None
-        if wanted == Expressiveness():
+        if wanted == Expressiveness() and not gains:
             return
         if tuple(names) != NAMES:
             raise ValueError(
@@ -40,7 +41,8 @@ class Dials:
         share = dict.fromkeys(NAMES, 1.0)
         for channels, value in ((POSE, wanted.pose), (_FACE, wanted.face), (_MOUTH, wanted.mouth)):
             share |= dict.fromkeys(channels, value)
-        self._gains = np.array([share[name] for name in NAMES], np.float32)
+        shown = gains or {}
+        self._gains = np.array([share[name] * shown.get(name, 1.0) for name in NAMES], np.float32)
 
     def show(self, latents: NDArray[np.float32], rest: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, M) as it was made, (M,) the portrait's own -> (B, M) as it is shown."""

@@ -112,7 +112,11 @@ class Senses:
 
     def silent(self, frames: range) -> NDArray[np.bool_]:
         """(T,) frames in which the avatar itself says nothing, and nothing makes it laugh."""
-        return (self._voice.read(frames).mean(axis=-1) < SILENT_MEAN) & ~self._user_laughed(frames)
+        return self.quiet(frames) & ~self._user_laughed(frames)
+
+    def quiet(self, frames: range) -> NDArray[np.bool_]:
+        """(T,) frames in which the avatar's own voice is silent, within an utterance too."""
+        return self._voice.read(frames).mean(axis=-1) < SILENT_MEAN
 
     def _user_laughed(self, frames: range) -> NDArray[np.bool_]:
         """(T,) whether the user has laughed shortly before; never where motion has no names for it."""
@@ -120,9 +124,7 @@ class Senses:
         if "smile" not in names or "jaw_open" not in names:
             return np.zeros(len(frames), np.bool_)
         before = round(LAUGH_ANSWERED_S * FRAME_RATE)
-        window = self.seen(range(frames.start - before, frames.stop))
-        face = self._bundle.space.expand_user(window.latents) * window.valid[:, None]
-        smile, jaw = (face[:, names.index(name)] for name in ("smile", "jaw_open"))
+        smile, jaw = self.face(frames, before)[:, [names.index("smile"), names.index("jaw_open")]].T
         return laughed_lately(smile, jaw, LAUGH_ANSWERED_S)[before:]
 
     def nobody(self, frames: range) -> bool:
@@ -134,6 +136,11 @@ class Senses:
     def seen(self, frames: range) -> MotionWindow:
         """The user's motion at the condition positions of frames."""
         return self.motion.read(self._user_stamps(frames))
+
+    def face(self, frames: range, before: int) -> NDArray[np.float32]:
+        """(before + T, M) the user's face at the condition positions of frames and before; zeros where unseen."""
+        window = self.seen(range(frames.start - before, frames.stop))
+        return np.where(window.valid[:, None], self._bundle.space.expand_user(window.latents), 0).astype(np.float32)
 
     def heard_until_ns(self, frames: range) -> int | None:
         """End of the newest user audio that frames depend on, None when there is none; more may have been heard."""

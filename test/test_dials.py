@@ -29,6 +29,16 @@ def test_each_dial_scales_its_channels_around_the_portraits_own_face() -> None:
         assert shown[INDEX[name]] == moved[INDEX[name]], name
 
 
+def test_a_models_own_gains_widen_its_motion_and_dials_scale_what_comes_of_it() -> None:
+    rest, gains = np.full(18, 0.05, np.float32), {"pitch": 2.0, "smile": 1.5}
+    moved = rest + np.float32(0.02)
+    shown = Dials(NAMES, Expressiveness(pose=0.5), gains).show(moved[None], rest)[0]
+    for name, value in {"pitch": 0.07, "yaw": 0.06, "smile": 0.08, "press": 0.07}.items():
+        assert shown[INDEX[name]] == pytest.approx(value, abs=1e-6), name
+    with pytest.raises(ValueError, match="named channels"):
+        Dials((), Expressiveness(), gains)
+
+
 def test_what_is_shown_stays_within_what_a_portrait_renders() -> None:
     high = np.array([channel.high for channel in CHANNELS], np.float32)
     shown = Dials(NAMES, Expressiveness(2.0, 2.0, 2.0)).show(high[None], np.zeros(18, np.float32))

@@ -17,10 +17,18 @@ from tqdm import tqdm
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.commands import render
 from avatar_forcing_ros.commands.arguments import input_file, is_same
+from avatar_forcing_ros.evaluation.beside import Side, write_beside
 from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
 from avatar_forcing_ros.evaluation.reaction_pictures import draw_reaction, draw_real_clip, draw_strip
-from avatar_forcing_ros.evaluation.real_clip import RealClip, RealClipResult, evaluate_real_clip
+from avatar_forcing_ros.evaluation.real_clip import (
+    RealClip,
+    RealClipResult,
+    evaluate_real_clip,
+    mouth_against_speech,
+    smile_against_smile,
+    watch,
+)
 from avatar_forcing_ros.evaluation.table import as_json, format_table
 from avatar_forcing_ros.media import replacing
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
@@ -37,6 +45,7 @@ _WRITTEN = (
     "recording/said.wav",
     "recording/avatar.mp4",
     "recording/motion.npz",
+    "beside.mp4",
 )
 HOW_TO_GET_STAGE_1 = (
     "No column without stage 2: give the bundle of stage 1 as --without-stage-2 FOLDER; "
@@ -61,6 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speech", type=input_file, help="a recording for the avatar to say: sound or video file")
     parser.add_argument("--clip", type=input_file, help="a video of a real user in front of it")
     parser.add_argument("--clip-audio", type=input_file, help="what that user says (default: the sound of --clip)")
+    parser.add_argument(
+        "--beside", type=input_file, metavar="VIDEO", help="another system's avatar for the same clip and speech"
+    )
     parser.add_argument(
         "--portrait", type=input_file, help="face for the recordings (default: the project's own character)"
     )
@@ -95,9 +107,10 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("nothing to evaluate: expected --conversations of at least 1, --speech or --clip")
     if args.clip_audio and not args.clip:
         raise ValueError("--clip-audio is the voice of the user in --clip, which is missing")
-
+    if args.beside and not (args.speech or args.clip):
+        raise ValueError("--beside needs what its avatar was given: --speech, --clip or both")
     for name in (*_WRITTEN, *_curves()):
-        for source in (args.speech, args.clip, args.clip_audio, args.portrait):
+        for source in (args.speech, args.clip, args.clip_audio, args.portrait, args.beside):
             if source is not None and is_same(args.output / name, source):
                 raise ValueError(f"{source}: would be lost, for that name is written to; give another --output")
 
@@ -172,7 +185,8 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
         draw_real_clip(found.energy, found.watched.gap, smile, found.watched.smile, part)
     for line in _sentences(found):
         tqdm.write(line)
-    return {
+    beside = _beside(args, found) if args.beside else {}
+    return beside | {
         "video": str(found.video),
         "mouth_against_log_energy": _lagged(found.speech),
         "jaw_latent_against_log_energy": _lagged(found.speech_drawn),
@@ -180,6 +194,28 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
         "user_smile_std": _number(found.user_smile_std),
         "user_seen_share": None if found.user is None else round(found.user.seen_share, 3),
         "avatar_seen_share": round(found.watched.seen_share, 3),
+        "avatar_spreads": {name: round(value, 4) for name, value in found.watched.spreads.items()},
+    }
+
+
+def _beside(args: argparse.Namespace, found: RealClipResult) -> dict[str, Any]:
+    """Write `beside.mp4`; the other avatar's figures."""
+    other = watch(args.beside)
+    sides = [Side("other", args.beside, other, "tab:green"), Side("this model", found.video, found.watched, "tab:blue")]
+    if found.user is not None:
+        sides.insert(0, Side("user", args.clip, found.user, "tab:orange"))
+    path, said = args.output / "beside.mp4", args.output / "recording" / "said.wav"
+    write_beside(path, sides, said)
+    smile = None if found.user is None else smile_against_smile(found.user.smile, other.smile)
+    tqdm.write(f"side by side: {path}")
+    for name, spread in other.spreads.items():
+        tqdm.write(f"spread of {name}: other {spread:.4f}, this model {found.watched.spreads[name]:.4f}")
+    speech = mouth_against_speech(other.gap, said) if args.speech else None
+    return {
+        "beside": str(path),
+        "other_spreads": {name: round(value, 4) for name, value in other.spreads.items()},
+        "other_smile_against_user_smile": _lagged(smile),
+        "other_mouth_against_log_energy": _lagged(speech),
     }
 
 

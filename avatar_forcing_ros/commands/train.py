@@ -107,7 +107,9 @@ def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:
 
 def _write(trainer: Trainer, recipe: Recipe, folder: Path, graphs: bool = False) -> Path:
     scale, origin = trainer.sampler.scale, origin_of(recipe, trainer)
-    return write_bundle(folder, "facemesh", trainer.average, scale, recipe.sampler, origin, graphs=graphs)
+    return write_bundle(
+        folder, "facemesh", trainer.average, scale, recipe.sampler, origin, graphs=graphs, gains=recipe.gains
+    )
 
 
 def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Trainer:

@@ -52,12 +52,18 @@ class Watched:
     Attributes:
         gap: (T,) between the lips, interocular distances, plainly measured.
         smile: (T,) the channel, as the user's face is read live.
+        spreads: standard deviation of what moves, by `SPREADS`: what people see of how lively a face is.
         seen_share: share of frames in which a face was found.
     """
 
     gap: NDArray[np.float64]
     smile: NDArray[np.float64]
+    spreads: dict[str, float]
     seen_share: float
+
+
+SPREADS = ("lip_gap", "corner_lift", "mouth_width", "pitch", "roll", "yaw")
+"""Raw measures, in interocular distances and radians; see `measures`."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,12 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render)
     )
 
 
+def mouth_against_speech(gap: NDArray[np.float64], said: Path) -> LaggedCorrelation:
+    """Correlation of (T,) mouth opening with the log energy of a sound file, at the lag that fits best."""
+    clip = read_audio(said)
+    return opening_against_energy(gap, soxr.resample(clip.samples, clip.sample_rate, SAMPLE_RATE))
+
+
 def smile_against_smile(user: NDArray[np.float64], avatar: NDArray[np.float64]) -> LaggedCorrelation | None:
     """Correlation of both smiles at the delay of the avatar's that fits best; None when the user's does not move."""
     frames = min(len(user), len(avatar))
@@ -139,19 +151,22 @@ def watch(path: Path) -> Watched:
     from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 
     tracker, encoder = FaceTracker(), FaceMeshEncoder()
-    times, gaps, smiles, frames = [], [], [], 0
+    times, measured, smiles, frames = [], [], [], 0
     for frame in read_video(path):
         frames += 1
         landmarks = tracker.track(frame.image)
         sample = encoder.encode(VideoFrame(round(frame.time_s * NANOSECONDS), frame.image))
         if landmarks is not None and sample.valid:
             times.append(frame.time_s)
-            gaps.append(measure(landmarks)[MEASURE["lip_gap"]])
+            measured.append(measure(landmarks))
             smiles.append(sample.latent[INDEX["smile"]])
     if not times:
         raise ValueError(f"{path}: expected a face, found none in {frames} frames")
     grid = np.arange(round(times[-1] * FPS) + 1) / FPS
-    return Watched(np.interp(grid, times, gaps), np.interp(grid, times, smiles), len(times) / frames)
+    curves = np.stack(measured)
+    spreads = {name: float(curves[:, MEASURE[name]].std()) for name in SPREADS}
+    gap = np.interp(grid, times, curves[:, MEASURE["lip_gap"]])
+    return Watched(gap, np.interp(grid, times, smiles), spreads, len(times) / frames)
 
 
 def _said(speech: Path | None, frames: int) -> AudioClip:

@@ -65,6 +65,7 @@ def write_bundle(
     origin: str,
     companions: Companions | None = None,
     graphs: bool = False,
+    gains: Mapping[str, float] | None = None,
 ) -> Path:
     """Write or replace the bundle in `folder`; returns the path of its manifest. It is there whole, or the one before.
 
@@ -77,13 +78,14 @@ def write_bundle(
         origin: what made it: command, seed, data.
         companions: what else belongs to it.
         graphs: also record its passes for ONNX Runtime, which takes some seconds; see `onnx_engine`.
+        gains: as in `Manifest`.
     """
     with (
         making_folder(folder),
         tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name_of_part,
     ):
         part = Path(name_of_part)
-        _write(part, name, network, scale, sampler, origin, companions or Companions(), graphs)
+        _write(part, name, network, scale, sampler, origin, companions or Companions(), graphs, gains)
         files = sorted((path for path in part.rglob("*") if path.is_file()), key=lambda path: path.name == MANIFEST)
         for path in files:  # the manifest last: until then the loader sees that they do not belong together
             place = folder / path.relative_to(part)
@@ -101,6 +103,7 @@ def _write(
     origin: str,
     companions: Companions,
     graphs: bool,
+    gains: Mapping[str, float] | None,
 ) -> None:
     tensors = {key: value.detach().cpu().float().contiguous() for key, value in network.state_dict().items()}
     tensors |= {"latent_mean": torch.from_numpy(scale.mean), "latent_std": torch.from_numpy(scale.std)}
@@ -124,5 +127,6 @@ def _write(
         "licence": companions.licence,
         "origin": f"{origin} ({datetime.date.today().isoformat()})",
         "weights": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
+        **({"gains": dict(gains)} if gains else {}),
     }
     (folder / MANIFEST).write_text(yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=100))

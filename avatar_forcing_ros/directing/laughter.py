@@ -1,0 +1,137 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Laughing along: when the user laughs heartily, the avatar's mouth opens, its cheeks rise and its head goes back.
+
+The bundled network smiles at a laugh and keeps its mouth shut, so this is a rule beside it. The rule sees the user as
+the network does, as late, and what it adds is not remembered as the network's past. It never makes a sound, and gives
+way to speech. What counts as hearty: corners far up and a mouth that stays open; a smile at speech is neither.
+
+Source: about half of laughs are shared, the hearty ones, within a second: Smoski and Bachorowski, 2003; 4 to 5 calls a
+second: Bachorowski et al., 2001; the head goes back rather than forward: Ruch and Ekman, 2001.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES
+
+FRAME_RATE = 25.0
+_LOW = np.array([channel.low for channel in CHANNELS])
+_HIGH = np.array([channel.high for channel in CHANNELS])
+_KEPT_FRAMES = 60
+"""Frames whose laughter is remembered: an interrupt goes back by a block and its lead."""
+
+
+@dataclass(frozen=True)
+class LaughterConfig:
+    """What is answered, and how.
+
+    Attributes:
+        smile: the user's corners are up by this much,
+        jaw: and the mouth is open by this much,
+        frames: in so many frames on end.
+        linger: frames for which a laugh goes on after what it answers.
+        rise: of the answer, in frames; two of these time constants in a row make a soft beginning.
+        fall: likewise.
+        calls_hz: pulses of the jaw a second.
+    """
+
+    smile: float = 0.75
+    jaw: float = 0.33
+    frames: int = 4
+    linger: int = 20
+    rise: float = 2.5
+    fall: float = 7.0
+    calls_hz: float = 4.6
+
+
+@dataclass(frozen=True)
+class _Laugh:
+    """At a frame: both stages of how much it laughs, 0 to 1, and for how many frames it has been wanted."""
+
+    first: float = 0.0
+    level: float = 0.0
+    age: int = 0
+
+
+class SharedLaughter:
+    """Of one conversation.
+
+    Args:
+        names: of the numbers of a latent; where they are not the named channels nothing is added.
+        wanted: whether the avatar laughs along at all.
+        config: what is answered, and how.
+    """
+
+    def __init__(self, names: Sequence[str], wanted: bool = True, config: LaughterConfig | None = None) -> None:
+        self._on = wanted and tuple(names) == NAMES
+        self._config = config or LaughterConfig()
+        self._laughs: dict[int, _Laugh] = {}
+
+    @property
+    def look_back(self) -> int:
+        """Frames of the user before a block that `show` wants to see."""
+        return self._config.frames - 1 + self._config.linger
+
+    def show(
+        self, frames: range, latents: NDArray[np.float32], user: NDArray[np.float32], said: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """A block as it is shown.
+
+        Args:
+            frames: of the block.
+            latents: (B, 18) as they would be shown otherwise.
+            user: (look_back + B, 18) the user's face at the places of the block and before; zeros where unseen.
+            said: (B,) frames in which the avatar speaks.
+
+        Returns:
+            (B, 18).
+        """
+        if not self._on:
+            return latents
+        laughing, shown = self._answered(user), []
+        laugh = self._laughs.get(frames.start - 1, _Laugh())
+        for n, latent, wanted, speaks in zip(frames, latents, laughing, said, strict=True):
+            laugh = self._laughs[n] = self._eased(laugh, bool(wanted) and not speaks)
+            shown.append(self._laughed(latent, laugh))
+        self._laughs = {n: one for n, one in self._laughs.items() if n >= frames.stop - _KEPT_FRAMES}
+        return np.stack(shown)
+
+    def resume(self, first_frame: int) -> None:
+        """From a frame on, what was made is not shown."""
+        self._laughs = {n: one for n, one in self._laughs.items() if n < first_frame}
+
+    def _answered(self, user: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(B,) frames in which a laugh of the user, (look_back + B, 18), asks for one."""
+        config = self._config
+        open_wide = (user[:, INDEX["smile"]] > config.smile) & (user[:, INDEX["jaw_open"]] > config.jaw)
+        hearty = np.lib.stride_tricks.sliding_window_view(open_wide, config.frames).all(axis=-1)
+        lately = np.lib.stride_tricks.sliding_window_view(hearty, config.linger + 1)
+        return np.asarray(lately.any(axis=-1), np.bool_)
+
+    def _eased(self, before: _Laugh, wanted: bool) -> _Laugh:
+        share = 1 - np.exp(-1 / (self._config.rise if wanted else self._config.fall))
+        first = before.first + share * (wanted - before.first)
+        level = before.level + share * (first - before.level)
+        return _Laugh(first, level, before.age + 1 if wanted else 0)
+
+    def _laughed(self, latent: NDArray[np.float32], laugh: _Laugh) -> NDArray[np.float32]:
+        if laugh.level < 1e-3:
+            return latent
+        call = 0.5 + 0.5 * np.cos(2 * np.pi * self._config.calls_hz * laugh.age / FRAME_RATE)
+        wanted = latent.astype(np.float64)
+        for name, least in (("jaw_open", 0.3 + 0.1 * call), ("smile", 0.9), ("upper_lip", 0.25)):
+            wanted[INDEX[name]] = max(wanted[INDEX[name]], least)
+        for name in ("press", "pucker"):
+            wanted[INDEX[name]] = 0.0
+        for name in ("blink_right", "blink_left"):
+            wanted[INDEX[name]] = max(wanted[INDEX[name]], 0.25)
+        wanted[INDEX["pitch"]] -= 0.07 + 0.01 * call
+        wanted[INDEX["roll"]] += 0.03
+        shown = latent + laugh.level * (np.clip(wanted, _LOW, _HIGH) - latent)
+        return shown.astype(np.float32)
