@@ -158,6 +158,12 @@ def test_every_launch_file_hands_the_standard_arguments_to_every_node(every_file
         assert said["use_sim_time"] is (node.named["executable"] != "bag_player_node")
 
 
+def test_each_node_has_an_enclave_of_its_own(every_file) -> None:
+    for node in every_file(enclaves="/avatar/"):
+        name = node.named["executable"].removesuffix("_node")
+        assert node.named["ros_arguments"][2:] == ["--enclave", f"/avatar/{name}"]
+
+
 def test_what_no_argument_says_is_left_to_the_parameter_files(every_file) -> None:
     for node in every_file():
         assert len(node.named["parameters"]) == 2

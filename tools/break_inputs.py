@@ -19,7 +19,7 @@ from pathlib import Path
 
 from avatar_forcing_ros.testing_inputs import MESSAGES, readers, try_message, try_one
 
-SHARES = {"picture": 0.25, "sound": 0.15, "video": 0.05, "bag": 0.05, "sidecar": 0.1, "model": 0.05}
+SHARES = {"picture": 0.1, "sound": 0.05, "video": 0.02, "bag": 0.02, "sidecar": 0.05, "model": 0.02}
 """Of all inputs; the rest are messages, of every kind as many."""
 
 

@@ -41,6 +41,7 @@ class Standard:
         use_sim_time: the nodes live on /clock.
         log_level: from which severity on the nodes say what they have to say.
         autostart: nodes configure and activate themselves; otherwise a lifecycle manager does it.
+        enclaves: folder of SROS2 enclaves, one for each node by its name; empty is none.
     """
 
     namespace: str = ""
@@ -48,6 +49,7 @@ class Standard:
     use_sim_time: bool = False
     log_level: str = "info"
     autostart: bool = True
+    enclaves: str = ""
 
     @property
     def parameters(self) -> dict[str, bool]:
@@ -106,12 +108,17 @@ def node_action(node: NodeProcess, standard: Standard, restarts: Restarts | None
         executable=node.executable,
         namespace=standard.namespace,
         arguments=node.own_arguments,
-        ros_arguments=["--log-level", standard.log_level],
+        ros_arguments=["--log-level", standard.log_level, *_enclave(node, standard)],
         additional_env=(restarts or Restarts()).begin(),
         parameters=[*files, {**standard.parameters, **node.parameters}],  # the last one counts
         output="screen",
         sigterm_timeout="15",  # after Ctrl-C a recording is finished first; the default is 5 s
     )
+
+
+def _enclave(node: NodeProcess, standard: Standard) -> list[str]:
+    name = node.executable.removesuffix("_node")
+    return ["--enclave", f"{standard.enclaves.rstrip('/')}/{name}"] if standard.enclaves else []
 
 
 def standard_arguments(use_sim_time: str = "false") -> list[DeclareLaunchArgument]:
@@ -121,6 +128,7 @@ def standard_arguments(use_sim_time: str = "false") -> list[DeclareLaunchArgumen
         argument("params_file", "", "YAML file of parameters, above those of this package (docs/parameters.md)"),
         argument("use_sim_time", use_sim_time, "live on /clock instead of this machine's clock"),
         argument("log_level", "info", "debug, info, warn, error or fatal"),
+        argument("enclaves", "", "folder of SROS2 enclaves, such as /avatar (SECURITY.md); empty is none"),
         argument("autostart", "true", "configure and activate the nodes; false leaves it to a lifecycle manager"),
     ]
 
@@ -142,6 +150,7 @@ def standard(context: LaunchContext) -> Standard:
         use_sim_time=flag(context, "use_sim_time"),
         log_level=log_level.lower(),
         autostart=flag(context, "autostart"),
+        enclaves=value(context, "enclaves"),
     )
 
 
