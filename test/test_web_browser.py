@@ -84,6 +84,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any) -> Iterator[Any]:
     """A page whose errors fail the test."""
     context = browser.new_context(bypass_csp=True, viewport={"width": 800, "height": 600})
+    context.set_default_timeout(90_000)
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
@@ -92,7 +93,7 @@ def page(browser: Any) -> Iterator[Any]:
     assert errors == []
 
 
-def until(page: Any, condition: str, patience_s: float = 20.0) -> Any:
+def until(page: Any, condition: str, patience_s: float = 60.0) -> Any:
     """What a condition is, once it is so."""
     end_s = time.monotonic() + patience_s
     while not (value := page.evaluate(condition)):
@@ -224,6 +225,7 @@ def test_what_was_not_allowed_is_said_and_writing_goes_on(page: Any) -> None:
 @pytest.mark.parametrize(("width", "height"), [(320, 568), (568, 320), (1080, 1920), (2160, 3840), (1280, 800)])
 def test_everything_fits_on_every_screen(browser: Any, width: int, height: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    context.set_default_timeout(90_000)
     page = context.new_page()
     with KioskStage(side=64) as stage:
         page.goto(stage.server.url)

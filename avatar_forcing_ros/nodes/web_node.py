@@ -227,6 +227,7 @@ class WebNode(ManagedNode[WebConfig]):
             "pictures_dropped": sum(page.waiting.dropped for page in pages),
             "voice_behind_ms": "" if math.isnan(self._behind_ms) else self._behind_ms,
             "refused": self.server.refused,
+            "stale": self.server.stale,
             "faults": self.faults.count,
         }
         if not -VOICE_EARLY_MS <= self._behind_ms <= VOICE_LATE_MS and not math.isnan(self._behind_ms):

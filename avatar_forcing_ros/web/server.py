@@ -48,7 +48,7 @@ _HEARTBEAT_S = 10.0
 _MOST_FAULTS = 20
 _SEND_BUFFER = 128 * 1024  # the kernel's own would hold a minute of pictures for a page that does not read
 _START_S = 10.0
-_STAMP_PAST_NS, _STAMP_AHEAD_NS = 5_000_000_000, 500_000_000
+_STALE_NS, _STAMP_PAST_NS, _STAMP_AHEAD_NS = 5_000_000_000, 600_000_000_000, 500_000_000
 
 
 @dataclass(frozen=True)
@@ -190,6 +190,7 @@ class Server:
         url: of the face page, once started.
         audience: who is connected.
         refused: how many requests and messages were refused.
+        stale: pictures and sounds of a user that came more than five seconds late, and were dropped.
     """
 
     def __init__(self, config: ServerConfig, owner: Owner, faults: Faults, say: Callable[[str], object]) -> None:
@@ -197,6 +198,7 @@ class Server:
         self._gate, self._pages = Gate(config.access), read_pages()
         self.audience = Audience()
         self.refused = 0
+        self.stale = 0
         self.url = ""
         self._said: OrderedDict[str, None] = OrderedDict()
         self._names = count(1)
@@ -412,6 +414,9 @@ class Server:
             raise PacketError("expected camera and microphone only from the page that was granted them")
         content = unpack(data)
         ahead_ns = content.stamp_ns - self._owner.now_ns() if content.stamp_ns is not None else 0
+        if -_STAMP_PAST_NS <= ahead_ns < -_STALE_NS:
+            self.stale += 1  # a browser that was held up: nobody's fault, and of no use any more
+            return
         if not -_STAMP_PAST_NS <= ahead_ns <= _STAMP_AHEAD_NS:
             raise PacketError(f"expected a stamp of this moment, got one that is {ahead_ns / 1e9:.1f} s ahead")
         if isinstance(content, CameraPicture):

@@ -108,7 +108,7 @@ class KioskStage:
         self._thread.join()
         self.server.stop()
 
-    def wait_for(self, done: Callable[[], object], patience_s: float = 20.0) -> None:
+    def wait_for(self, done: Callable[[], object], patience_s: float = 60.0) -> None:
         """Wait until something is so.
 
         Raises:
