@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
@@ -94,6 +94,11 @@ class AvatarConfig:
             raise ValueError(f"idle_after_s must be at least 0, got {self.idle_after_s}")
         if self.behind_ms < 200:
             raise ValueError(f"behind_ms must be at least 200, got {self.behind_ms}")
+        for setting in fields(self):
+            low, high = setting.metadata.get("range", (None, None))
+            value = getattr(self, setting.name)
+            if low is not None and not low <= value <= high:
+                raise ValueError(f"{setting.name} must be within {low} and {high}, got {value}")
 
     @property
     def lead_ns(self) -> int:

@@ -38,6 +38,11 @@ JITTER_S = 0.03
 """Stamps of sound that are off by less are the container's rounding: the sound goes on where it was."""
 LONGEST_GAP_S = 600.0
 """Stamps that leap further, or back, are a new clock and not a gap: what comes goes on where the file was."""
+USUAL_RATES = range(8000, 192_001)
+"""In Hz; sound at another rate is read as if it were at `RATE_OF_OTHERS`."""
+RATE_OF_OTHERS = 48_000
+LOUDEST = 16.0
+"""Sound may be a little louder than 1; what is louder than this was never divided by the largest integer."""
 OPPOSITE = -0.9
 """Correlation of two channels below which one is the other turned upside down: their mean would be next to silence."""
 _CUT_S = 0.5  # a file that ends so much before its declared end was cut
@@ -273,14 +278,15 @@ def _sounds(path: str | Path, rate: int | None, moment_s: float | None = None) -
                 _went_to(container, moment_s - 1)
             for frame in _decoded(container, stream, path):
                 assert isinstance(frame, av.AudioFrame)
-                rate = rate or frame.sample_rate
+                rate = rate or (frame.sample_rate if frame.sample_rate in USUAL_RATES else RATE_OF_OTHERS)
                 kind = frame.format.name, frame.layout.name, frame.sample_rate
                 is_one_kind = is_one_kind and made_for in (None, kind)
                 # sound of another kind was joined on, and stamps are counted by the first one's rate
                 now_s = steady.time_of(frame.time if is_one_kind else None, frame.samples / frame.sample_rate)
                 if made_for != kind:
                     made_for = kind
-                    resampler = AudioResampler(format="fltp", layout=frame.layout.name, rate=rate)
+                    # interleaved: PyAV 18 reads past the planes of eight channels and more
+                    resampler = AudioResampler(format="flt", layout=frame.layout, rate=rate)
                 frame.pts = None
                 try:
                     resampled = resampler.resample(frame)
@@ -289,10 +295,26 @@ def _sounds(path: str | Path, rate: int | None, moment_s: float | None = None) -
                         f"{path}: expected sound at a rate that can be played, got {frame.sample_rate} Hz: {error}"
                     ) from None
                 for made in resampled:
-                    samples = np.asarray(made.to_ndarray(), np.float32)
+                    samples = np.asarray(made.to_ndarray(), np.float32).reshape(-1, frame.layout.nb_channels).T
+                    _check_samples(samples, path)
                     yield _Piece(now_s, rate, samples)
                     now_s += samples.shape[1] / rate
             end_s = steady.end_s
+
+
+def _check_samples(samples: NDArray[np.float32], path: str | Path) -> None:
+    """Only floating-point files can hold what is no sound.
+
+    Raises:
+        MediaError: NaN or infinite values, or such that were never divided by the full scale.
+    """
+    loudest = np.abs(samples).max(initial=0.0)
+    if not np.isfinite(loudest):
+        raise MediaError(f"{path}: expected sound, got floating-point samples that are NaN or infinite")
+    if loudest > LOUDEST:
+        raise MediaError(
+            f"{path}: expected floating-point samples within -1 and 1, got {loudest:.4g}: divide by the full scale"
+        )
 
 
 def _parts(path: str | Path) -> list[IO[bytes] | None]:
@@ -418,7 +440,10 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
         # tags of a song may be in any alphabet's own encoding; nothing here reads them
         return av.open(os.fspath(path) if part is None else part, metadata_errors="replace")
     except av.FFmpegError as error:
-        raise MediaError(f"{path}: expected a video or sound file: {error.strerror}") from None
+        with Path(path).open("rb") as file:
+            is_mp4 = file.read(8)[4:] == b"ftyp"
+        reason = "an mp4 without its index: it was cut, or never finished" if is_mp4 else error.strerror
+        raise MediaError(f"{path}: expected a video or sound file: {reason}") from None
 
 
 @contextmanager

@@ -44,6 +44,33 @@ def test_an_output_is_never_an_input(kind: str, tmp_path: Path, capsys: pytest.C
     assert talk.read_bytes() == b"a recording"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [("--seed", "-1"), ("--steps", "-3"), ("--guidance-user", "nan"), ("--size", "-4"), ("--size", "100000")],
+)
+def test_numbers_that_mean_nothing_are_refused_before_work(
+    wrong: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "talk.wav").write_bytes(b"not even read")
+    output = tmp_path / "film.mp4"
+    assert cli.main(["render", "--speech", str(tmp_path / "talk.wav"), "--output", str(output), *wrong]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "must be within" in told and wrong[1] in told
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_in_which_nothing_may_be_written_is_named_before_work(tmp_path: Path) -> None:
+    tmp_path.chmod(0o555)
+    with pytest.raises(ValueError, match="nothing may be written in"):
+        check_output(tmp_path / "new" / "film.mp4", ".mp4", [])
+
+
+def test_an_output_below_a_file_is_refused_before_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(ValueError, match="is a file"):
+        check_output(tmp_path / "file" / "new" / "film.mp4", ".mp4", [])
+
+
 @pytest.mark.parametrize("name", ["film.webm", "film", "folder.mp4"])
 def test_an_output_of_another_kind_is_refused_before_work(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.mp4").mkdir()

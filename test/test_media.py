@@ -16,10 +16,12 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.io import wavfile
 
 from avatar_forcing_ros.commands.arguments import input_file
 from avatar_forcing_ros.media import MediaError, MovieWriter, has_audio, read_audio, read_channels, read_video
 from avatar_forcing_ros.recordings.footage import on_grid
+from avatar_forcing_ros.testing import speech_like
 
 RATE = 16_000
 FPS = 25
@@ -258,3 +260,39 @@ def test_handed_recordings_are_on_one_time_line(shared: Path) -> None:
     mono, stereo = read_audio(cases / "speech.wav"), read_audio(cases / "stereo.wav")
     assert np.abs(stereo.samples).max() < 1.0
     assert len(stereo.samples) == len(mono.samples)
+
+
+@pytest.mark.parametrize("channels", [6, 8, 16])
+def test_sound_of_an_array_of_microphones_is_averaged(channels: int, tmp_path: Path) -> None:
+    """Eight planes and more end PyAV's process."""
+    samples = np.tile(speech_like(0.5)[:, None], (1, channels)) * np.linspace(0.5, 1.5, channels)
+    wavfile.write(tmp_path / "array.wav", 16_000, (samples * 32767).astype(np.int16))
+    np.testing.assert_allclose(read_audio(tmp_path / "array.wav").samples, speech_like(0.5), atol=1e-4)
+    assert read_channels(tmp_path / "array.wav", 0.1, 0.2, 16_000).shape == (channels, 1600)
+
+
+@pytest.mark.parametrize("rate", [4000, 384_000])
+def test_sound_at_an_unusual_rate_is_read_at_a_usual_one(rate: int, tmp_path: Path) -> None:
+    wavfile.write(tmp_path / "odd.wav", rate, np.ones(rate, np.float32) * 0.5)
+    clip = read_audio(tmp_path / "odd.wav")
+    assert clip.sample_rate == 48_000 and len(clip.samples) == pytest.approx(48_000, abs=300)
+    assert np.median(clip.samples) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(("value", "told"), [(np.nan, "NaN"), (np.inf, "NaN or infinite"), (9000.0, "full scale")])
+def test_floats_that_are_no_sound_are_refused(value: float, told: str, tmp_path: Path) -> None:
+    samples = speech_like(0.2)
+    samples[1000] = value
+    wavfile.write(tmp_path / "floats.wav", 16_000, samples)
+    with pytest.raises(MediaError, match=rf"floats\.wav: expected .*{told}"):
+        read_audio(tmp_path / "floats.wav")
+
+
+def test_a_download_that_was_cut_is_named_so(tmp_path: Path) -> None:
+    with MovieWriter(tmp_path / "whole.mp4", 64, 64) as movie:
+        for _ in range(30):
+            movie.write_image(np.zeros((64, 64, 3), np.uint8))
+    content = (tmp_path / "whole.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[:200])
+    with pytest.raises(MediaError, match="cut"):
+        list(read_video(tmp_path / "cut.mp4"))

@@ -224,7 +224,7 @@ def test_another_portrait_is_shown_and_a_bad_one_refused_with_its_reason(stage: 
     stage.play(12)
 
     assert [answer.success for answer in answers.values()] == [False, False, True]
-    assert answers[black].message == "no face found: the picture is black"
+    assert answers[black].message == f"{black}: no face found: the picture is black"
     assert "gone.png: no such file" in answers[tmp_path / "gone.png"].message
     assert stage.infos[-1].portrait_sha256 != old
     assert to_rgb(stage.images[-1])[0, 0, 0] == 200

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -89,6 +90,11 @@ def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None
     for source in inputs:
         if source is not None and is_same(path, source):
             raise ValueError(f"{path}: this is also {source}, which would be lost; give the output a name of its own")
+    place = next(folder for folder in path.absolute().parents if folder.exists())
+    if not place.is_dir():
+        raise ValueError(f"{path}: expected the name of a file in a folder, but {place} is a file")
+    if not os.access(place, os.W_OK):
+        raise ValueError(f"{path}: nothing may be written in {place}")
 
 
 def check_bundle_output(folder: Path, inputs: Iterable[Path | None]) -> None:

@@ -29,6 +29,7 @@ from avatar_forcing_ros.commands.arguments import (
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.disclosure.metadata import AVATAR
 from avatar_forcing_ros.media import AudioClip, MovieWriter, has_audio, read_audio, read_video, replacing
+from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.stream.speech import SpeechLimits
@@ -80,8 +81,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     check_output(args.output, ".mp4", inputs_given)
     if args.motion:
         check_output(args.motion, ".npz", (*inputs_given, args.output))
-    compute = ComputeConfig(threads=1, captured=not args.step_by_step, half=args.half)
-    bundle = load_bundle(args.model, compute)
     config = AvatarConfig(
         seed=args.seed,
         speech_limits=SpeechLimits(waiting_s=0),  # a file waits as a whole
@@ -90,8 +89,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         guidance_avatar=args.guidance_avatar,
         guidance_user=args.guidance_user,
     )
+    compute = ComputeConfig(threads=1, captured=not args.step_by_step, half=args.half)
+    bundle = load_bundle(args.model, compute)
     portrait = portrait_file(args.portrait)
-    avatar = Avatar(bundle, portrait.image, config, label_config(args))
+    with naming_portrait(portrait.path):
+        avatar = Avatar(bundle, portrait.image, config, label_config(args))
     inputs = _read_inputs(args, bundle)
     began = time.perf_counter()
     frames = _write(avatar, inputs, args)

@@ -20,6 +20,7 @@ from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config, portrait_file
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
 
 MOST_LOST = 0.1
@@ -64,7 +65,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         writer = BagWriter(args.bag_out, args.storage, args.force)
         portrait = portrait_file(args.portrait)
         config = AvatarConfig(seed=args.seed, image_size=args.size)
-        avatar = Avatar(load_bundle(args.model, ComputeConfig(threads=1)), portrait.image, config, label_config(args))
+        bundle = load_bundle(args.model, ComputeConfig(threads=1))
+        with naming_portrait(portrait.path):
+            avatar = Avatar(bundle, portrait.image, config, label_config(args))
         began = time.perf_counter()
         result = replay(source, found, writer, avatar, portrait.sha256, args.pictures)
         seconds = time.perf_counter() - began

@@ -8,6 +8,9 @@ The generator knows neither; it only knows how long the vectors are.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -18,6 +21,15 @@ from avatar_forcing_ros.signals import MotionSample, VideoFrame
 
 class PortraitError(ValueError):
     """A picture cannot serve as portrait; the message says why in one line."""
+
+
+@contextmanager
+def naming_portrait(path: Path) -> Iterator[None]:
+    """What is wrong with a portrait names its file."""
+    try:
+        yield
+    except PortraitError as error:
+        raise PortraitError(f"{path}: {error}") from None
 
 
 class MotionEncoder(Protocol):

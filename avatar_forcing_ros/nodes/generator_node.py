@@ -19,6 +19,7 @@ from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.consent import Consent, PortraitFile, open_portrait
+from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
 from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
@@ -110,7 +111,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         cv2.setNumThreads(1)
         self._bundle = self._open_model(self.config.model, self.config.compute)
         self._chosen = self._open_portrait(self.config.portrait or default_portrait())
-        self._avatar = Avatar(self._bundle, self._chosen.image, self.config.avatar, self.config.output.label)
+        with naming_portrait(self._chosen.path):
+            self._avatar = Avatar(self._bundle, self._chosen.image, self.config.avatar, self.config.output.label)
 
     def begin(self, undo: ExitStack) -> None:
         """Start the session, then listen."""
@@ -207,7 +209,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     def _show(self, chosen: PortraitFile) -> tuple[str, ...]:
         """Animate another portrait; what keeps it from being a good one."""
-        portrait = self._bundle.space.load_portrait(chosen.image, self.config.avatar.image_size)
+        with naming_portrait(chosen.path):
+            portrait = self._bundle.space.load_portrait(chosen.image, self.config.avatar.image_size)
         self._session.use_portrait(portrait, chosen.sha256)
         self._chosen = chosen
         if self._stage is not None:

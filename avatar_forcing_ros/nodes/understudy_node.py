@@ -31,6 +31,7 @@ from avatar_forcing_ros.consent import open_portrait
 from avatar_forcing_ros.disclosure.label import Label
 from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
+from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.diagnostics import HOST, PID, DiagnosticsPublisher, Health, Level
@@ -110,7 +111,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._space = motion_space_of(self.config.model)
         chosen = open_portrait(self.config.portrait or default_portrait(), self.config.require_consent)
         self._path = chosen.path
-        self._face: Face = first_face(chosen.image, self.config.image_size)
+        with naming_portrait(chosen.path):
+            self._face: Face = first_face(chosen.image, self.config.image_size)
         self._label = Label(self.config.output.label, self.config.image_size)
         self._loaded = ""
 
