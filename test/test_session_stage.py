@@ -109,6 +109,16 @@ def test_generators_that_die_and_stop_at_random_leave_no_gap_and_show_no_second_
     assert theatre.doubles == 0
 
 
+def test_an_understudy_that_was_stopped_ends_nothing_before_it_has_listened_again(theatre: Theatre) -> None:
+    assert theatre.watch.knows(theatre.now_s)
+    theatre.now_s += 1.4  # it is stopped; the generator goes on, and nobody hears it
+    theatre.watch.tick(round(theatre.now_s / FRAME_S) * FRAME_NS, theatre.now_s)
+    assert theatre.watch.silence_s(theatre.now_s) > GONE_S
+    assert not theatre.watch.knows(theatre.now_s)
+    theatre.play(1.2)
+    assert theatre.watch.knows(theatre.now_s) and theatre.watch.silence_s(theatre.now_s) < GONE_S
+
+
 def test_a_generator_goes_on_when_its_understudy_is_gone(theatre: Theatre) -> None:
     before = len(theatre.shown)
     for _ in range(100):

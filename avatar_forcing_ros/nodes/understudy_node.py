@@ -302,6 +302,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
 
     def _end_what_is_over(self, now_s: float) -> None:
         """Under the lock: utterances that no generator can end any more."""
+        if not self._watch.knows(now_s):
+            return
         silent = self._watch.silence_s(now_s) > GONE_S
         taken = () if silent or self._role is None else tuple(self._role.utterances)
         self._end(self._ledger.end_all() if silent and self._role is not None else [])

@@ -240,6 +240,7 @@ class Watch:
     _lead_s: float | None = None
     _tick_s: float | None = None
     _unsure_until_s: float = -1e9
+    _woke_s: float = -1e9
     _granted_ns: int | None = None
     _faded: int = 0
     _ticks: int = 0
@@ -257,6 +258,10 @@ class Watch:
     def silence_s(self, now_s: float) -> float:
         """How long the generator has not been heard of."""
         return now_s - self._heard_s
+
+    def knows(self, now_s: float) -> bool:
+        """Whether what the generator has not said means anything: who was asleep has not listened either."""
+        return now_s - self._woke_s > GONE_S
 
     def tick(self, stamp_ns: int, now_s: float, ready: bool = True) -> Cue:
         """A frame of the grid is due.
@@ -282,6 +287,7 @@ class Watch:
         if slept_s is None or slept_s > ALONE_S / 2:
             self._unsure_until_s = now_s + PATIENCE_S
         if slept_s is not None:
+            self._woke_s = now_s
             self._shown_s = max(self._shown_s, now_s - PATIENCE_S / 2)
 
     def _leads(self, now_s: float) -> bool:
