@@ -31,6 +31,7 @@ from avatar_forcing_ros.train.on_gpu import DeviceClipSampler, GpuTrainer
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import draw_curves, require_drawing, take_of
 from avatar_forcing_ros.train.preference import PreferenceTrainer
+from avatar_forcing_ros.train.ranks import Ranks, joined
 from avatar_forcing_ros.train.recipe import Recipe, full_recipe, smoke_recipe
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import generated
@@ -85,10 +86,21 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     recipe = recipe_from(args)
     if recipe.graphs:
         require_graph_export()
-    if args.data is not None:
-        return train_on_recordings(recipe, args.data, args.work, args.output, args.device)
-    trainer = make_trainer(recipe, args.work, args.workers, args.device)
-    _train(trainer, recipe, args.work / "stage_1")
+    with joined(args.device) as (ranks, device):
+        ranks.check_batch(recipe.train.batch)
+        if args.data is not None:
+            return train_on_recordings(recipe, args.data, args.work, args.output, device, ranks)
+        if not ranks.first:
+            ranks.wait()  # for the corpus, which is then found
+        trainer = make_trainer(recipe, args.work, args.workers, device)
+        if ranks.first:
+            ranks.wait()
+        trainer.ranks = ranks
+        if not ranks.first:
+            trainer.run(args.work / "stage_1", journal=None)
+            return {"rank": ranks.rank}
+        _train(trainer, recipe, args.work / "stage_1")
+        trainer.ranks = Ranks()  # the second stage is short: the first rank does it
     if recipe.tune.steps:
         trainer = make_tuner(recipe, trainer, args.work)
         _train(trainer, recipe, args.work / "stage_2")

@@ -20,6 +20,7 @@ from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import Take, draw_curves
 from avatar_forcing_ros.train.preference import PreferenceTrainer
+from avatar_forcing_ros.train.ranks import Ranks
 from avatar_forcing_ros.train.recipe import Recipe, clips_for
 from avatar_forcing_ros.train.shard_corpus import RecordedCorpora, read_corpora
 from avatar_forcing_ros.train.streaming import generated, heard_in
@@ -28,7 +29,9 @@ from avatar_forcing_ros.train.trainer import Trainer
 _HELD_OUT_CLIPS = 64
 
 
-def train_on_recordings(recipe: Recipe, folder: Path, work: Path, output: Path, device: str) -> dict[str, Any]:
+def train_on_recordings(
+    recipe: Recipe, folder: Path, work: Path, output: Path, device: str, ranks: Ranks | None = None
+) -> dict[str, Any]:
     """Train and write the bundle; a run that was stopped goes on as long as the recordings are the same.
 
     Args:
@@ -37,6 +40,7 @@ def train_on_recordings(recipe: Recipe, folder: Path, work: Path, output: Path, 
         work: checkpoints and journals go into a folder of it that is named after the recordings.
         output: the bundle.
         device: to train on.
+        ranks: this process among those that do stage 1 together; the first one does the rest.
 
     Returns:
         Steps, the manifest's path, and the loss on recordings that were held out, where there are any.
@@ -51,7 +55,12 @@ def train_on_recordings(recipe: Recipe, folder: Path, work: Path, output: Path, 
     recipe, work = fit(recipe, data.info), work / f"recorded_{data.fingerprint}"
     clips = ClipSampler(data.train, data.scale(), recipe.clips, recipe.train.seed)
     trainer = Trainer(clips, recipe.network, recipe.train, device)
+    trainer.ranks = ranks or Ranks()
+    if not trainer.ranks.first:
+        trainer.run(work / "stage_1", journal=None)
+        return {"rank": trainer.ranks.rank}
     _run(trainer, recipe, data, work / "stage_1")
+    trainer.ranks = Ranks()
     if recipe.tune.steps:
         trainer = _tuner(recipe, trainer, data, work)
         _run(trainer, recipe, data, work / "stage_2")

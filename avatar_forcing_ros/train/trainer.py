@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -37,6 +37,7 @@ from avatar_forcing_ros.train.objective import (
     silence_in,
     weights,
 )
+from avatar_forcing_ros.train.ranks import Ranks
 
 _log = logging.getLogger(__name__)
 _FACE = tuple(name for name in NAMES if name not in (*POSE, *LIP_CHANNELS))
@@ -90,10 +91,15 @@ class Loss:
 
 
 class Trainer:
-    """Network, its moving average, optimiser and randomness of one run."""
+    """Network, its moving average, optimiser and randomness of one run.
+
+    Attributes:
+        ranks: this process among those that train together; all draw the same and each computes its share.
+    """
 
     def __init__(self, sampler: ClipSampler, network: NetworkConfig, config: TrainConfig, device: str = "cpu") -> None:
         torch.manual_seed(config.seed)
+        self.ranks = Ranks()
         self.config = config
         self.device = torch.device(device)
         self.sampler = sampler
@@ -136,12 +142,15 @@ class Trainer:
         loss = self.loss()
         self.optimizer.zero_grad(set_to_none=True)
         loss.value.backward()
+        self.ranks.add_up(parameter.grad for parameter in self.network.parameters() if parameter.grad is not None)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_norm)
         self.optimizer.step()
         with torch.no_grad():
             for mean, new in zip(self.average.parameters(), self.network.parameters(), strict=True):
                 mean.lerp_(new, self._follow_share)
-        return {"loss": loss.value.detach(), "gradient_norm": norm.detach(), **loss.numbers}
+        costs = {"loss": loss.value.detach().clone(), **loss.numbers}
+        self.ranks.add_up(costs.values())
+        return costs | {"gradient_norm": norm.detach()}
 
     def loss(self) -> Loss:
         """What the next step lowers, on the next clips; the second stage adds to it."""
@@ -155,29 +164,39 @@ class Trainer:
         silent = silence_in(clips)
         noised = add_noise(clips.motion, times, objective, self.generator)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
+        share = noised.scored[..., None] * self._weights
+        total, mine = share.sum(), self.ranks.share  # of all clips, so that the ranks' losses add up to one's
+        if self.ranks.count > 1:
+            clips, noised, keep = _part(clips, mine), _part(noised, mine), _part(keep, mine)
+            silent, share, whole = silent[mine], share[mine], share.sum(dim=(0, 1))
+        else:
+            whole = share.sum(dim=(0, 1))
         predicted = predict(self.network, clips, noised, keep)
         errors = channel_errors(predicted, noised.target, objective, silent)
-        share = noised.scored[..., None] * self._weights
-        groups = _by_group(errors.detach() * share, share) if objective.has_channels else {}
-        return Loss((errors * share).sum() / share.sum(), groups)
+        groups = _by_group(errors.detach() * share, whole) if objective.has_channels else {}
+        return Loss((errors * share).sum() / total, groups)
 
-    def run(self, folder: Path, journal: Journal, report: Any = None) -> None:
+    def run(self, folder: Path, journal: Journal | None, report: Any = None) -> None:
         """Train until `config.steps`, with checkpoints in `folder`.
 
         Args:
             folder: where the checkpoint is kept; an earlier one is continued.
-            journal: gets a line every `log_steps`.
+            journal: gets a line every `log_steps`; None for all ranks but the first, which alone writes.
             report: called with the trainer after every checkpoint, to look at the model as it goes.
         """
         path = folder / "checkpoint.pt"
         if path.exists():
             self.load_state_dict(torch.load(path, weights_only=True))
-            journal.rewind(self.step)
+            self.ranks.wait()  # before it is written anew
+            if journal is not None:
+                journal.rewind(self.step)
             _log.info("continuing at step %d", self.step)
         began, first = time.monotonic(), self.step
         train_step = self.quick_step()
         while self.step < self.config.steps:
             made = train_step()
+            if journal is None:
+                continue
             if self.step % self.config.log_steps == 0 or self.step == self.config.steps:
                 costs = {name: float(value) for name, value in made.items()}
                 journal.add(self.step, costs)
@@ -220,9 +239,17 @@ def save(state: dict[str, Any], path: Path) -> None:
     partial.replace(path)
 
 
+Part = TypeVar("Part")
+
+
+def _part(batch: Part, share: slice) -> Part:
+    """Some clips of a dataclass of tensors."""
+    return type(batch)(**{name: tensor[share] for name, tensor in vars(batch).items()})
+
+
 def _by_group(errors: Tensor, share: Tensor) -> dict[str, Tensor]:
-    """Mean weighted error of pose, lips and the rest of the face."""
-    total = errors.sum(dim=(0, 1)) / share.sum(dim=(0, 1))
+    """Mean weighted error of pose, lips and the rest of the face; `share` is the sum of weights of each channel."""
+    total = errors.sum(dim=(0, 1)) / share
     return {
         group: torch.stack([total[INDEX[name]] for name in names]).mean()  # number by number: a list waits for a GPU
         for group, names in (("pose", POSE), ("lips", LIP_CHANNELS), ("face", _FACE))
