@@ -19,6 +19,7 @@ from sensor_msgs.msg import Image
 from avatar_forcing_ros import cli, consent
 from avatar_forcing_ros.nodes.conversions import to_rgb
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
+from avatar_forcing_ros.nodes.understudy_face import keep
 from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
 from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
 from avatar_forcing_ros.resources import default_portrait
@@ -78,6 +79,10 @@ def test_a_consent_that_ends_while_the_avatar_runs_takes_the_face_away(
 ) -> None:
     today = date.today()
     path = portrait(tmp_path / "face.png", 90, today.isoformat())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    face = read_image(path)
+    keep(face, sha256_of_pixels(face), 64)
+    assert list(tmp_path.rglob("faces/*.png"))
     stage = AvatarStage(graph, require_consent=True, portrait=str(path))
     reports = graph.listen(DiagnosticArray, "/diagnostics")
 
@@ -98,6 +103,7 @@ def test_a_consent_that_ends_while_the_avatar_runs_takes_the_face_away(
     own = sha256_of_pixels(read_image(default_portrait()))
     stage.play_until(lambda: stage.infos[-1].portrait_sha256 == own)
     stage.play_until(lambda: "our own character is shown instead" in said()[1])
+    assert not list(tmp_path.rglob("faces/*.png"))
     assert set(np.diff(stage.stamps())) == {FRAME_NS}
 
 

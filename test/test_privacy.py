@@ -149,6 +149,7 @@ def test_no_file_is_written_but_logs_shared_memory_and_the_portrait_at_rest(run:
         r"/dev/shm/(sem\.)?(fastrtps_|fastdds_)?\w+",
         rf"{home}/\.ros(/log(/python_[\d_]+\.log)?)?",
         rf"{home}/\.cache(/avatar_forcing_ros(/faces(/{sha256[:32]}-512(\.\d+)?\.png)?)?)?",
+        rf"{home}/\.cache/avatar_forcing_ros/(tmp\w+\.part|{sha256[:16]}-512-\w+\.npz)",  # our own character
         rf"{temporary}/avatar_forcing_\w+(/\w+_node\.log)?",
         rf"{temporary}/\w{{8}}",  # Python tries whether it may write there
     )

@@ -34,6 +34,7 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
+from avatar_forcing_ros.nodes.understudy_face import forget
 from avatar_forcing_ros.pictures import PictureLimits
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.inputs import InputWatch
@@ -223,6 +224,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         if chosen is not None and chosen is self._chosen and chosen.consent is not None:
             self._show(self._open_portrait(default_portrait()))
             self._ended = chosen.consent
+            forget(chosen.sha256)
             self.get_logger().error(f"{chosen.path}: {_consent_complaint(chosen.consent)}; it is not shown any more")
 
     def _portrait_complaint(self) -> str:

@@ -10,6 +10,7 @@ whose networks are too heavy to be loaded twice, the picture itself is held and 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -123,6 +124,13 @@ def motion_space_of(model: str) -> str:
     folder = Path(model).expanduser()
     folder = folder if folder.is_dir() else resource("models", model)
     return str(yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))["motion_space"])
+
+
+def forget(sha256: str) -> None:
+    """Keep a portrait no longer, in no size."""
+    with suppress(OSError):
+        for path in _pictures().glob(f"{sha256[:32]}-*.png"):
+            path.unlink()
 
 
 def _pictures() -> Path:
