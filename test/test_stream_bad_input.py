@@ -340,6 +340,14 @@ def test_two_utterances_mixed_into_each_other_are_told() -> None:
     assert Mistake.MIXED.value in refused(events) and timeline.orphans
 
 
+def test_what_goes_on_after_an_end_and_another_utterance_is_told() -> None:
+    """Seed 59752 of the long run."""
+    one, other = chunks(sound(0.2)), chunks(sound(0.2, seed=1), "b")
+    sent = [replace(one[0], end_of_utterance=True), other[0], replace(one[1], end_of_utterance=False), other[1]]
+    _, events, _ = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(sent)])
+    assert refused(events) == [Mistake.MIXED.value]
+
+
 def test_a_chunk_that_was_sent_twice_is_no_mistake() -> None:
     spoken = chunks(sound(0.4))
     twice = [chunk for chunk in spoken for _ in range(2)] + spoken[1:3]

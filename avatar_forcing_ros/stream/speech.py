@@ -427,6 +427,7 @@ class SpeechTimeline:
             return False
         last = self._queue[-1] if self._queue else None
         if goes_on and last is not None and last.utterance_id != who:
+            self._refuse_for(Mistake.MIXED, item)
             return False
         self._note(Mistake.ALWAYS_ENDED if goes_on else Mistake.NO_NEW_ID, chunk)
         self._closed = deque((name for name in self._closed if name != who), self._closed.maxlen)
