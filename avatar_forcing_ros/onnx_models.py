@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,6 @@ from avatar_forcing_ros.resources import resource
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-
-
-_SILENT = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
-"""Releases for Linux tell their makers of each process, and keep a number of this machine in ~/.cache/Microsoft, unless
-one of these is set before they are imported. Which one: microsoft/onnxruntime, pull requests 27379 and 29843."""
 
 
 class ModelFileError(ValueError):
@@ -36,7 +30,6 @@ def open_model(folder: str, name: str, sha256: str) -> InferenceSession:
     Raises:
         ModelFileError: the file is missing, or not the one that the sum belongs to.
     """
-    os.environ.update(dict.fromkeys(_SILENT, "1"))
     import onnxruntime
 
     mend = f"bring it back with `git checkout models/{folder}` in a checkout, or install the package again"

@@ -146,6 +146,7 @@ def test_no_file_is_written_but_logs_shared_memory_and_the_portrait_at_rest(run:
     sha256 = sha256_of_pixels(read_image(default_portrait()))
     allowed = (
         r"/dev/(null|tty|urandom)",
+        r"/proc/self/oom_score_adj",  # who goes first when memory runs out
         r"/dev/shm/(sem\.)?(fastrtps_|fastdds_)?\w+",
         rf"{home}/\.ros(/log(/python_[\d_]+\.log)?)?",
         rf"{home}/\.cache(/avatar_forcing_ros(/faces(/{sha256[:32]}-512(\.\d+)?\.png)?)?)?",
