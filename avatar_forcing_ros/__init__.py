@@ -4,8 +4,8 @@
 
 import os
 
-# Before anybody imports it: ONNX Runtime's releases for Linux tell their makers of each process, and keep a number of this
-# machine in ~/.cache/Microsoft, unless one of these is set. Which: microsoft/onnxruntime, pull requests 27379 and 29843.
+# Before anybody imports it: ONNX Runtime's releases for Linux tell their makers of each process, and keep a number of
+# the machine in ~/.cache/Microsoft, unless one of these is set (microsoft/onnxruntime, pull requests 27379 and 29843).
 os.environ.update(ORT_DISABLE_TELEMETRY="1", ORT_TELEMETRY_DISABLED="1")
 
 # A source checkout does not hold the generated messages; this finds `avatar_forcing_ros.msg` where colcon put it.
