@@ -97,7 +97,13 @@ class AudioReader:
         return self._read(message)
 
     def learn(self, info: Any) -> None:
-        """Take the layout from an AudioInfo of the released audio_common_msgs."""
+        """Take the layout from an AudioInfo of the released audio_common_msgs.
+
+        Raises:
+            ValueError: it names no rate.
+        """
+        if info.sample_rate <= 0:
+            raise ValueError(f"AudioInfo.sample_rate must be positive, got {info.sample_rate}")
         self._coding = info.coding_format.lower()
         self._layout = AudioLayout(info.sample_rate, info.channels, info.sample_format)
 
