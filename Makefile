@@ -82,6 +82,7 @@ check: setup $(workshop)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/mdformat --check $(filter-out docs/parameters.md,$(wildcard *.md docs/*.md models/*/README.md))
 
 resolve: setup
 	@$(pip_install) 'uv>=0.8,<1'
