@@ -249,7 +249,7 @@ def test_speech_counts_lost_repeated_and_orphaned_chunks():
         timeline.push(chunk, received_ns=0)
     _, events = play(timeline, 2)
     assert (timeline.lost, timeline.repeated, timeline.orphans) == (2, 1, 1)
-    assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+    assert kinds(events) == [("a", Playback.REFUSED), ("a", Playback.STARTED), ("a", Playback.FINISHED)]
 
 
 @pytest.mark.parametrize("cut_frame", [100, 101, 103, 104])
