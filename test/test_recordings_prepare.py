@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import load_bundle, sha256_of
+from avatar_forcing_ros.commands import prepare as prepare_command
 from avatar_forcing_ros.commands.prepare import least_piece_frames
 from avatar_forcing_ros.commands.train import add_arguments, run
 from avatar_forcing_ros.media import MovieWriter, read_channels
@@ -40,6 +41,7 @@ from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.recordings import workers
 from avatar_forcing_ros.recordings.clip import ClipRules, divide, stream_features
 from avatar_forcing_ros.recordings.dyads import read_dyads
+from avatar_forcing_ros.recordings.prepare import Share
 from avatar_forcing_ros.recordings.prepare import prepare as prepare_for
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset, DatasetError
 from avatar_forcing_ros.resources import resource
@@ -197,6 +199,31 @@ def test_a_second_run_reads_nothing_and_a_changed_file_anew(prepared: Dataset, f
     assert times == {path.name: path.stat().st_mtime_ns for path in (files / "all" / "clips").iterdir()}
     torn = prepared.entries()["torn"].sources[str(files / "torn.mp4")]
     assert torn.bytes == (files / "torn.mp4").stat().st_size
+
+
+def test_parts_that_were_read_apart_are_one_dataset(
+    files: Path, prepared: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"two", "stereo", "gone"}
+    part = listed(files, "part", [entry for entry in ALL if entry["id"] in names])
+    for number in (1, 2):
+        prepare(part, tmp_path, "facemesh", RULES, share=Share(number, 2))
+    read = {clip for folder in tmp_path.glob("shares/*") for clip in Dataset(folder).entries()}
+    assert read == names and not (tmp_path / "manifest.jsonl").exists()
+    monkeypatch.setattr("avatar_forcing_ros.recordings.prepare.read_all", lambda _job, todo, _workers: iter(todo * 0))
+    assert prepare(part, tmp_path, "facemesh", RULES)["kept"] == 2  # nothing is left to read
+    merged = Dataset(tmp_path)
+    for clip in ("two", "stereo"):
+        np.testing.assert_array_equal(merged.read_shard(clip).motion, prepared.read_shard(clip).motion)
+        np.testing.assert_array_equal(np.load(merged.features_path(clip)), np.load(prepared.features_path(clip)))
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b"])
+def test_a_part_that_there_is_not_is_refused(text: str) -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    prepare_command.add_arguments(parser)
+    with pytest.raises(argparse.ArgumentError, match=r"part such as 1/4|invalid"):
+        parser.parse_args(["list.csv", "--output", "data", "--shard", text])
 
 
 def test_what_the_list_no_longer_names_leaves_the_folder(files: Path) -> None:

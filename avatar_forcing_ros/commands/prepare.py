@@ -13,7 +13,7 @@ from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
 from avatar_forcing_ros.commands.arguments import is_same
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.clip import ClipRules
-from avatar_forcing_ros.recordings.prepare import prepare
+from avatar_forcing_ros.recordings.prepare import Share, prepare
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset
 from avatar_forcing_ros.stream.grid import FPS
 from avatar_forcing_ros.train.recipe import clips_for
@@ -29,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the shards go, or go on")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle whose motion space and audio features are read")
     parser.add_argument("--workers", type=int, default=1, help="processes that read side by side (%(default)s)")
+    parser.add_argument(
+        "--shard",
+        type=_share,
+        metavar="I/N",
+        help="read only the I-th of N parts, below --output; when all are read, run once without --shard",
+    )
     parser.add_argument("--longest", type=float, default=rules.longest_s, metavar="S", help="of a clip (%(default)g s)")
     parser.add_argument(
         "--least-face", type=float, default=rules.least_face_px, metavar="PX", help="narrowest face (%(default)g px)"
@@ -36,6 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--piece", type=float, default=rules.piece_frames / FPS, metavar="S", help="to train on (%(default)g s)"
     )
+
+
+def _share(text: str) -> Share:
+    number, slash, count = text.partition("/")
+    try:
+        if not slash:
+            raise ValueError(f"expected a part such as 1/4, got {text}")
+        return Share(int(number), int(count))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def least_piece_frames(network: NetworkConfig) -> int:
@@ -52,14 +68,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if is_same(args.output / name, args.recordings):
             raise ValueError(f"{args.recordings}: would be lost, for that name is written to; give another --output")
     rules = ClipRules(longest_s=args.longest, piece_frames=round(args.piece * FPS), least_face_px=args.least_face)
-    counts = prepare(args.recordings, args.output, args.model, rules, least_piece_frames, args.workers)
-    skipped = [entry for entry in Dataset(args.output).entries().values() if not entry.is_kept]
+    counts = prepare(args.recordings, args.output, args.model, rules, least_piece_frames, args.workers, args.shard)
+    folder = args.output if args.shard is None else args.shard.folder(args.output)
+    skipped = [entry for entry in Dataset(folder).entries().values() if not entry.is_kept]
     for entry in skipped[:_SHOWN]:
         print(f"skipped {entry.clip} (line {entry.line}): {entry.reason}")
     if len(skipped) > _SHOWN:
         print(f"and {len(skipped) - _SHOWN} more")
     print(
         f"{counts['kept']} of {counts['clips']} clips, {counts['hours']:.2f} h of two people, "
-        f"{counts['training_hours']:.2f} h to train on; what became of each: {args.output / MANIFEST}"
+        f"{counts['training_hours']:.2f} h to train on; what became of each: {folder / MANIFEST}"
     )
-    return {**counts, "output": str(args.output), "ok": counts["kept"] > 0}
+    return {**counts, "output": str(folder), "ok": counts["kept"] > 0}

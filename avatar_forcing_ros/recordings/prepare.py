@@ -13,7 +13,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,36 @@ _LAYOUT = 1
 """Of the shards; another number makes older ones count as of other settings."""
 
 
+SHARES = "shares"
+"""Folder of a dataset in which other machines read their parts of the list."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """One of `count` equal parts of a list, counted from 1.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+
+    number: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ValueError(
+                f"expected a part such as 1/4, from 1 to how many there are; got {self.number}/{self.count}"
+            )
+
+    def of(self, dyads: list[Dyad]) -> list[Dyad]:
+        """Every `count`-th recording, so that long lists sorted by length are shared fairly."""
+        return dyads[self.number - 1 :: self.count]
+
+    def folder(self, dataset: Path) -> Path:
+        """Where this part is read to."""
+        return dataset / SHARES / f"{self.number}_of_{self.count}"
+
+
 def prepare(
     listed: Path,
     folder: Path,
@@ -45,8 +75,9 @@ def prepare(
     rules: ClipRules,
     least_frames: Callable[[NetworkConfig], int],
     workers: int = 1,
+    share: Share | None = None,
 ) -> dict[str, float]:
-    """Read every recording of a list that is not in the folder yet.
+    """Read every recording of a list that is not in the folder yet, or in those of its shares.
 
     Args:
         listed: see `dyads`.
@@ -55,6 +86,8 @@ def prepare(
         rules: for clips.
         least_frames: how many frames a piece must have for a network to learn from it.
         workers: processes that read side by side.
+        share: reads only a part of the list, into a folder of its own below `folder`, so that other machines can read
+            the others at the same time. Whoever reads without a share afterwards takes over what they have read.
 
     Returns:
         Counts, as in `dataset.json`.
@@ -71,9 +104,14 @@ def prepare(
         got = f"{rules.piece_frames / FPS:g} s"
         raise ValueError(f"this model learns from pieces of at least {least / FPS:g} s, got {got}")
     info = describe(bundle, model, rules)
+    if share is not None:
+        dyads, folder = share.of(dyads), share.folder(folder)
     dataset = Dataset(folder)
     with dataset.writing(info, _tables(bundle)):
         spans = [span for dyad in dyads for span in _spans(dyad, rules)]
+        taken = sum(dataset.adopt(Dataset(other)) for other in sorted(folder.glob(f"{SHARES}/*")) if other.is_dir())
+        if taken:
+            _log.info("%d clips taken over from shares", taken)
         _read_missing(dataset, spans, Job(folder, model, rules, info.fingerprint), workers)
         entries = dataset.entries()
         dataset.tidy(entries[span.clip] for span in spans)
@@ -96,7 +134,11 @@ def _read_missing(dataset: Dataset, spans: Sequence[ClipSpan], job: Job, workers
 def describe(bundle: ModelBundle, model: str, rules: ClipRules) -> DatasetInfo:
     """What holds for all clips read for this model; its network does not count."""
     manifest = bundle.manifest
-    weights = {name: value for name, value in manifest.weights.items() if name != "model.safetensors"}
+    weights = {
+        name: value
+        for name, value in manifest.weights.items()
+        if name != "model.safetensors" and not name.startswith("onnx/")
+    }
     settings = {
         "layout": _LAYOUT,
         "motion_space": manifest.motion_space,

@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -108,6 +109,22 @@ class Dataset:
             file.flush()
             os.fsync(file.fileno())
 
+    def adopt(self, other: Dataset) -> int:
+        """Take over the clips of another dataset that this one has no entry of; how many.
+
+        Files are linked where that is possible, else copied; the other dataset stays.
+        """
+        known, taken = self.entries(), 0
+        for clip, entry in other.entries().items():
+            if clip in known or (entry.is_kept and not other.has_shard(clip)):
+                continue
+            if entry.is_kept:
+                for mine, theirs in zip(reversed(self._paths(clip)), reversed(other._paths(clip)), strict=True):
+                    _link(theirs, mine)
+            self.append(entry)
+            taken += 1
+        return taken
+
     def tidy(self, entries: Iterable[ManifestEntry]) -> None:
         """Leave these entries only in the manifest, and their shards only in the folder."""
         entries = list(entries)
@@ -177,6 +194,16 @@ class Dataset:
 
     def _motion_path(self, clip: str) -> Path:
         return self.folder / CLIPS / f"{clip}.npz"
+
+
+def _link(source: Path, place: Path) -> None:
+    partial = place.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(source, partial)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, partial)
+    partial.replace(place)
 
 
 def _replace_text(path: Path, text: str) -> None:
