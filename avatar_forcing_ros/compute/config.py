@@ -13,7 +13,7 @@ class ComputeConfig:
     """How the networks of a model are computed. No setting changes what a network is, only how it is rounded.
 
     Attributes:
-        runtime: what computes motion on a CPU: "auto" takes ONNX Runtime, half the price of torch, where the model's
+        runtime: what computes motion on a CPU: "auto" takes ONNX Runtime, a third cheaper than torch, where the model's
             folder has graphs for it, and torch elsewhere; "torch" takes torch always.
         threads: of a network's arithmetic; 0 leaves torch as it is. More than one takes cores from other processes.
         captured: on a GPU, run each job as one recorded program of few kernels; false runs it step by step, several

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Motion by ONNX Runtime: the same network as recorded graphs, without torch and at about half its price on a CPU.
+"""Motion by ONNX Runtime: the same network as recorded graphs, without torch and a third cheaper on a CPU.
 
 A bundle may hold its network's passes as graphs beside its weights (`onnx/*.onnx`, written by `onnx_export`). They hold
 no weights: ONNX Runtime is given those of `model.safetensors`. Each graph takes and gives arrays by name, and what one

@@ -45,7 +45,7 @@ class Recipe:
         evaluated: held-out conversations in the final evaluation.
         watched: of these, how many are generated after every checkpoint.
         gains: by which named numbers are widened when they are shown.
-        graphs: whether the bundle gets graphs for ONNX Runtime, with which it costs half as much on a robot.
+        graphs: whether the bundle gets graphs for ONNX Runtime, so that a robot needs no torch.
     """
 
     corpus: CorpusConfig
