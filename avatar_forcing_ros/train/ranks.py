@@ -90,5 +90,6 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield Ranks(distributed.get_rank(), count), device
+        distributed.barrier()  # who leaves while another one still needs it ends that one, too
     finally:
         distributed.destroy_process_group()
