@@ -112,7 +112,8 @@ class Senses:
 
     def silent(self, frames: range) -> NDArray[np.bool_]:
         """(T,) frames in which the avatar itself says nothing, and nothing makes it laugh."""
-        return self.quiet(frames) & ~self._user_laughed(frames)
+        quiet = self.quiet(frames)
+        return quiet & ~self._user_laughed(frames) if quiet.any() else quiet
 
     def quiet(self, frames: range) -> NDArray[np.bool_]:
         """(T,) frames in which the avatar's own voice is silent, within an utterance too."""

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES
+from avatar_forcing_ros.stream.grid import FPS
 
-FRAME_RATE = 25.0
 _LOW = np.array([channel.low for channel in CHANNELS])
 _HIGH = np.array([channel.high for channel in CHANNELS])
 _KEPT_FRAMES = 60
@@ -123,7 +123,7 @@ class SharedLaughter:
     def _laughed(self, latent: NDArray[np.float32], laugh: _Laugh) -> NDArray[np.float32]:
         if laugh.level < 1e-3:
             return latent
-        call = 0.5 + 0.5 * np.cos(2 * np.pi * self._config.calls_hz * laugh.age / FRAME_RATE)
+        call = 0.5 + 0.5 * np.cos(2 * np.pi * self._config.calls_hz * laugh.age / FPS)
         wanted = latent.astype(np.float64)
         for name, least in (("jaw_open", 0.3 + 0.1 * call), ("smile", 0.9), ("upper_lip", 0.25)):
             wanted[INDEX[name]] = max(wanted[INDEX[name]], least)
