@@ -38,6 +38,16 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run a test of whole nodes once more when it fails: its processes share the cores with whatever else runs here.
+
+    The summary names every test that needed it; `-p no:rerunfailures` gives none a second chance.
+    """
+    for item in items:
+        if item.get_closest_marker("ros") or item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (present, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not present():

@@ -20,6 +20,8 @@ from avatar_forcing_ros.web.access import AccessConfig
 from avatar_forcing_ros.web.server import ServerConfig
 from avatar_forcing_ros.web.testing import CHROMIUM_ARGUMENTS, KioskStage, chromium
 
+pytestmark = pytest.mark.browser
+
 EARLY_MS, LATE_MS = 40, 60  # EBU R 37: how far a voice may be ahead of its pictures, and behind them
 
 # Finds white pictures on the canvas and clicks in the sound, each with the page's time at which it is seen or heard.
