@@ -48,7 +48,7 @@ from avatar_forcing_ros.stream.motion_engine import MotionEngine
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.playback import PlaybackEvent
 from avatar_forcing_ros.stream.sampler import SamplerConfig
-from avatar_forcing_ros.stream.speech import SpeechTimeline
+from avatar_forcing_ros.stream.speech import SpeechFrame, SpeechTimeline
 
 _LONGEST_HEARD_NS = 10 * NANOSECONDS
 _KEPT_FRAMES = 50
@@ -435,12 +435,39 @@ class Avatar:
         c.senses.attend(frames)
         said = np.array([bool(frame.utterance_id or frame.samples.any()) for frame in spoken])
         idles = c.idling.notice(frames, bool(said.any()) or not c.senses.nobody(frames))
+        rest = self.bundle.normalize(self._portrait.reference)
+        try:
+            if idles:
+                drawn = c.idling.move(frames, c.movement.before(frames, rest))
+                c.movement.begin_anew()
+            elif self._holds_still:
+                drawn = c.movement.hold(frames, rest)
+            else:
+                state = c.movement.state(self._engine, frames.start, rest)
+                sensed = c.senses.sensed(range(frames.start - self._network.lookahead_frames, frames.stop))
+                noise = block_noise(self.config.seed, c.epoch, c.block, (block, self._network.motion_size))
+                drawn = self._engine.draw(state, sensed, noise, c.senses.silent(frames))
+                if not np.isfinite(drawn).all():
+                    raise ArithmeticError("the network gave numbers that are not finite")
+        except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
+            c.failure, drawn = error, c.movement.hold(frames, rest)  # `step` tells of it
+        c.movement.remember(frames, drawn)
         face, speaks = c.senses.face(frames, c.laughter.look_back), ~c.senses.quiet(frames)
-        moved = c.laughter.show(frames, self._move(frames, idles), face, speaks)
-        latents = c.director.show(frames, moved, said, c.next_decision_ns)
-        before, c.newest = [c.newest, *latents], latents[-1]
+        moved = self._dials.show(self.bundle.denormalize(drawn), self._portrait.reference)
+        latents = c.director.show(frames, c.laughter.show(frames, moved, face, speaks), said, c.next_decision_ns)
+        made = self._frames(frames, latents, spoken, idles)
+        c.senses.forget(frames.stop - max(self._network.history_frames, _KEPT_FRAMES))
+        c.newest, c.block, c.next_frame = latents[-1], c.block + 1, frames.stop
+        c.next_decision_ns = stamp_of(c.next_frame) - self.config.lead_ns
+        return made
+
+    def _frames(
+        self, frames: range, latents: NDArray[np.float32], spoken: Sequence[SpeechFrame], idles: bool
+    ) -> list[AvatarFrame]:
+        """The frames of a block, with what they were made from; an idle face moves in every second one."""
+        c = self._running
         seen, heard_until_ns = c.senses.seen(frames), c.senses.heard_until_ns(frames)
-        made = [
+        return [
             AvatarFrame(
                 stamp_ns=stamp_of(n),
                 index=n - c.first_frame,
@@ -454,12 +481,8 @@ class Avatar:
                 user_audio_until_ns=heard_until_ns,
                 repeats=idles and n % 2 == 1 and old is not None and bool((latent == old).all()),
             )
-            for n, latent, old, words in zip(frames, latents, before[:-1], spoken, strict=True)
+            for n, latent, old, words in zip(frames, latents, [c.newest, *latents[:-1]], spoken, strict=True)
         ]
-        c.block += 1
-        c.next_frame = frames.stop
-        c.next_decision_ns = stamp_of(c.next_frame) - self.config.lead_ns
-        return made
 
     def _user_interrupts(self, now_ns: int) -> bool:
         """Listen to what the user said until now, and whether it ends what the avatar says."""
@@ -469,25 +492,6 @@ class Avatar:
         speaking = c.speech.under_way(now_ns, first_frame_from(now_ns + self.config.lead_ns))
         return c.senses.wants_to_interrupt(now_ns, speaking)
 
-    def _move(self, frames: range, idles: bool) -> NDArray[np.float32]:
-        """(B, M) motion latents of a block, in the units of the motion space; `step` tells of a failure."""
-        c, rest = self._running, self.bundle.normalize(self._portrait.reference)
-        try:
-            if idles:
-                latents = c.idling.move(frames, c.movement.before(frames, rest))
-                c.movement.begin_anew()
-            elif self._holds_still:
-                latents = c.movement.hold(frames, rest)
-            else:  # from noise of this block alone
-                shape = (len(frames), self._network.motion_size)
-                noise = block_noise(self.config.seed, c.epoch, c.block, shape)
-                latents = c.movement.draw(self._engine, frames, noise, rest)
-        except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
-            c.failure, latents = error, c.movement.hold(frames, rest)
-        c.movement.remember(frames, latents)
-        c.senses.forget(frames.stop - max(self._network.history_frames, _KEPT_FRAMES))
-        return self._dials.show(self.bundle.denormalize(latents), self._portrait.reference)
-
     # --- beginnings and resumptions --------------------------------------------------------------------------------
 
     def _begin(self, first: int, now_ns: int, epoch: int) -> _Conversation:
@@ -496,7 +500,7 @@ class Avatar:
         senses = Senses(self.bundle, self.config, first, now_ns)
         return _Conversation(
             senses=senses,
-            movement=Movement(self.bundle, senses),
+            movement=Movement(self._network.history_frames, senses),
             director=Director(self.bundle.space.names, self.config.reorder_ms * MILLISECOND),
             laughter=SharedLaughter(self.bundle.space.names, self.config.laughs_along),
             idling=Idling(self.bundle, round(self.config.idle_after_s * FPS), first, self.config.seed),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How an avatar moves in one conversation: motion drawn block by block, and remembered to go on from."""
+"""How an avatar has moved in one conversation, and what it goes on from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.stream.motion_engine import MotionEngine
 
@@ -20,36 +19,28 @@ class Movement:
     """Of one conversation. All motion here is in network units.
 
     Args:
-        bundle: the model.
+        history_frames: of the past that an engine starts from.
         senses: of the same conversation.
     """
 
-    def __init__(self, bundle: ModelBundle, senses: Senses) -> None:
-        self._bundle = bundle
-        self._network = bundle.manifest.network
-        self._senses = senses
+    def __init__(self, history_frames: int, senses: Senses) -> None:
+        self._history_frames, self._senses = history_frames, senses
         self._state: Any = None  # of the engine that drew last
         self._made: dict[int, Latents] = {}
 
-    def draw(self, engine: MotionEngine, frames: range, noise: Latents, rest: Latents) -> Latents:
-        """(B, M) motion of a block, from what the senses give for it; the past is filled first where it is not there.
+    def state(self, engine: MotionEngine, first_frame: int, rest: Latents) -> Any:
+        """What an engine goes on from at a frame; first made of the past, in which the portrait was at rest before it began.
 
         Args:
-            engine: draws it; what it draws with may change between blocks, but for the branches of guidance.
-            frames: of the block, on the grid.
-            noise: standard normal, (B, M).
+            engine: draws next; what it draws with may change between blocks, but for the branches of guidance.
+            first_frame: of the block, on the grid.
             rest: (M,) the portrait's own motion.
-
-        Raises:
-            ArithmeticError: the network's numbers are not finite.
         """
         if self._state is None:
-            self._state = self._prime(engine, frames.start, rest)
-        window = range(frames.start - self._network.lookahead_frames, frames.stop)
-        latents = engine.draw(self._state, self._senses.sensed(window), noise, self._senses.silent(frames))
-        if not np.isfinite(latents).all():
-            raise ArithmeticError("the network gave numbers that are not finite")
-        return latents
+            frames = range(first_frame - self._history_frames, first_frame)
+            history = np.stack([self._made.get(n, rest) for n in frames])
+            self._state = engine.prime(history, self._senses.sensed(frames), rest)
+        return self._state
 
     def hold(self, frames: range, rest: Latents) -> Latents:
         """(B, M) the frame before a block, unmoved; the portrait at rest where there is none."""
@@ -63,7 +54,7 @@ class Movement:
     def remember(self, frames: range, latents: Latents) -> None:
         """What a block became; as much of the past is kept as fills a cache."""
         self._made.update(zip(frames, latents, strict=True))
-        self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self._network.history_frames}
+        self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self._history_frames}
 
     def resume(self, first_frame: int) -> None:
         """From a frame on, what was made is not shown."""
@@ -73,9 +64,3 @@ class Movement:
     def begin_anew(self) -> None:
         """The next block begins from what is remembered."""
         self._state = None
-
-    def _prime(self, engine: MotionEngine, first_frame: int, rest: Latents) -> Any:
-        """State after the past before a frame; where nothing was shown, the portrait was at rest."""
-        frames = range(first_frame - self._network.history_frames, first_frame)
-        history = np.stack([self._made.get(n, rest) for n in frames])
-        return engine.prime(history, self._senses.sensed(frames), rest)

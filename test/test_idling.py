@@ -18,6 +18,7 @@ from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, SAMPLE_RATE
+from avatar_forcing_ros.stream.motion_engine import MotionEngine
 
 POSES = [INDEX[name] for name in POSE]
 
@@ -37,7 +38,7 @@ class Told:
     """An avatar that is run second by second, and how many blocks its network drew."""
 
     avatar: Avatar
-    drawn: list[range]
+    drawn: list[int]
     frames: list[AvatarFrame] = field(default_factory=list)
     now_ns: int = 0
 
@@ -58,14 +59,14 @@ class Told:
 
 @pytest.fixture
 def told(bundle: ModelBundle, picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> Told:
-    drawn: list[range] = []
-    draw = Movement.draw
+    drawn: list[int] = []
+    state = Movement.state
 
-    def counting(self: Movement, engine: object, frames: range, *rest: object) -> NDArray[np.float32]:
-        drawn.append(frames)
-        return draw(self, engine, frames, *rest)
+    def counting(self: Movement, engine: MotionEngine, first_frame: int, rest: NDArray[np.float32]) -> object:
+        drawn.append(first_frame)
+        return state(self, engine, first_frame, rest)
 
-    monkeypatch.setattr(Movement, "draw", counting)
+    monkeypatch.setattr(Movement, "state", counting)
     avatar = Avatar(bundle, picture, AvatarConfig(image_size=128, idle_after_s=2.0))
     drawn.clear()
     avatar.start(0)

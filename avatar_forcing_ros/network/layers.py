@@ -85,10 +85,12 @@ class SelfAttention(nn.Module):
         """Args: x: (B, T, hidden); past: keys already turned for this window, and values, of B or G * B pasts."""
         qkv = _split_heads(self.qkv(x), 3, self.heads)
         qkv = qkv if past is None else spread(qkv, past.keys.shape[0], dim=1)
-        queries, turned = view.rotary.turn(qkv[:2]).unbind(0)
-        own = KeysValues(turned, qkv[2])
-        mixed = _attend(queries, own if past is None else _join(past, own), view.self_mask)
-        return Attended(self.projection(mixed), KeysValues(qkv[1], qkv[2]))
+        queries, keys = view.rotary.turn(qkv[:2]).unbind(0)
+        values = qkv[2]
+        if past is not None:
+            keys, values = torch.cat((past.keys, keys), dim=2), torch.cat((past.values, values), dim=2)
+        heard = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=view.self_mask)
+        return Attended(self.projection(_join_heads(heard)), KeysValues(qkv[1], qkv[2]))
 
     def own(self, x: Tensor) -> KeysValues:
         """Keys before rotation and values of (B, T, hidden), without attending."""
@@ -137,8 +139,9 @@ class CrossAttention(nn.Module):
         """Args: x: (B, T, hidden)."""
         if isinstance(conditions, FoldedConditions):
             return conditions.attend(x, view.cross_mask) + self.projection.bias
-        queries = _split_heads(self.query(x), 1, self.heads)[0]
-        return self.projection(_attend(queries, conditions, view.cross_mask))
+        queries, (keys, values) = _split_heads(self.query(x), 1, self.heads)[0], (conditions.keys, conditions.values)
+        heard = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=view.cross_mask)
+        return self.projection(_join_heads(heard))
 
 
 class FeedForward(nn.Module):
@@ -230,16 +233,11 @@ def _split_heads(x: Tensor, parts: int, heads: int) -> Tensor:
     return x.view(*x.shape[:2], parts, heads, -1).permute(2, 0, 3, 1, 4)  # (parts, B, H, T, D)
 
 
+def _join_heads(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(2)  # (B, H, T, D) -> (B, T, hidden)
+
+
 def _fold(x: Tensor, weight: Tensor) -> Tensor:
     """(B, H, K, D) times (H, D, hidden) -> (B, H * K, hidden); every head's weights are read once for the batch."""
     product = torch.bmm(x.transpose(0, 1).flatten(1, 2), weight)
     return product.unflatten(1, (x.shape[0], -1)).transpose(0, 1).flatten(1, 2)
-
-
-def _attend(queries: Tensor, seen: KeysValues, mask: Tensor) -> Tensor:
-    mixed = functional.scaled_dot_product_attention(queries, seen.keys, seen.values, attn_mask=mask)
-    return mixed.transpose(1, 2).flatten(2)  # (B, T, hidden)
-
-
-def _join(past: KeysValues, own: KeysValues) -> KeysValues:
-    return KeysValues(torch.cat((past.keys, own.keys), dim=2), torch.cat((past.values, own.values), dim=2))

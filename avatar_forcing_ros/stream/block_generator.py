@@ -16,7 +16,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -39,6 +40,7 @@ from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.stream.smoothing import PAST_FRAMES, BlockSmoother
 from avatar_forcing_ros.stream.state import GeneratorState
 
+Given = ParamSpec("Given")
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 _MOST_ERROR = 0.05
@@ -53,6 +55,23 @@ class Beginning:
 
     motion: Tensor
     state: GeneratorState
+
+
+def _outliving_the_gpu(
+    draw: Callable[Concatenate[BlockGenerator, Given], Result],
+) -> Callable[Concatenate[BlockGenerator, Given], Result]:
+    """Draw without gradients, and where the GPU cannot go on, once more on the CPU. `draw` changes a state last."""
+
+    @wraps(draw)
+    def outliving(self: BlockGenerator, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+        with torch.inference_mode():
+            try:
+                return draw(self, *args, **kwargs)
+            except Exception as error:
+                self.leave_gpu(error)
+                return draw(self, *args, **kwargs)
+
+    return outliving
 
 
 class BlockGenerator:
@@ -104,7 +123,7 @@ class BlockGenerator:
             raise ValueError(f"{name} must have {size} numbers or none, got {len(values)}")
         return values
 
-    @torch.inference_mode()
+    @_outliving_the_gpu
     def prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
         """State after a given past, as if it had been emitted.
 
@@ -117,13 +136,10 @@ class BlockGenerator:
             ValueError: shapes disagree, or the history is too short.
         """
         self._check(history.shape, conditions, reference)
-        return self._guarded(lambda: self._prime(history, conditions, reference))
-
-    def _prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
         c = self.network.encode_conditions_blockwise(self._stack(conditions))
         return self._state_after(self._here(history), c, self._here(reference))
 
-    @torch.inference_mode()
+    @_outliving_the_gpu
     def begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
         """The published cold start: a clip without a past, all its frames denoised together.
 
@@ -138,15 +154,12 @@ class BlockGenerator:
         self._check(noise.shape, conditions, reference)
         if noise.shape[1] != self.network.config.clip_frames:
             raise ValueError(f"a first clip has {self.network.config.clip_frames} frames, got {noise.shape[1]}")
-        return self._guarded(lambda: self._begin(conditions, noise, reference))
-
-    def _begin(self, conditions: Conditions, noise: Tensor, reference: Tensor) -> Beginning:
         c, reference = self.network.encode_conditions(self._stack(conditions)), self._here(reference)
         window = self.network.transformer.open_window(c, fold=True)
         motion = self._denoise(self._scaled(noise), 0, reference, window, self.network.transformer)
         return Beginning(motion.to(noise.device), self._state_after(motion, c, reference))
 
-    @torch.inference_mode()
+    @_outliving_the_gpu
     def generate(
         self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None = None
     ) -> Tensor:
@@ -169,15 +182,11 @@ class BlockGenerator:
         if noise.shape != expected:
             raise ValueError(f"noise of a block must be {expected}, got {tuple(noise.shape)}")
         self._check((batch, offset + noise.shape[1], size), conditions, state.reference)
-        return self._guarded(lambda: self._generate(state, conditions, noise, silent)).to(noise.device)
-
-    def _generate(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> Tensor:
         state.follow(self._parameter)
         if self._parameter.device.type == "cuda" and self._compute.captured:
             self._programs = self._programs or self._recorded(state, conditions, noise, silent)
-        if self._programs is None:
-            return self._advance(state, conditions, noise, silent)
-        return self._programs.run(state, conditions, noise, silent)
+        advance = self._advance if self._programs is None else self._programs.run
+        return advance(state, conditions, noise, silent).to(noise.device)
 
     def _recorded(
         self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None
@@ -300,19 +309,15 @@ class BlockGenerator:
     def _stack(self, conditions: Conditions) -> Conditions:
         return self._guidance.stack(conditions.map(lambda x: x.to(self._parameter)))
 
-    def _guarded(self, job: Callable[[], Result]) -> Result:
-        """Do a job, if the GPU has no memory for it on the CPU. A job changes its state last."""
-        try:
-            return job()
-        except Exception as error:
-            why = why_not(error)
-            if not why or (self.keeps_gpu and isinstance(error, torch.OutOfMemoryError)):
-                raise
-            fall_back(self.network, why)
-            keeps_gpu = self.keeps_gpu
-            self.__init__(self.network, self.config, replace(self._compute, captured=False))  # type: ignore[misc]
-            self.keeps_gpu = keeps_gpu  # nothing that lay on the GPU is read again
-            return job()
+    def leave_gpu(self, error: Exception) -> None:
+        """Go on on the CPU, if this error is of a GPU that cannot; otherwise it is raised again."""
+        why = why_not(error)
+        if not why or (self.keeps_gpu and isinstance(error, torch.OutOfMemoryError)):
+            raise error
+        fall_back(self.network, why)
+        keeps_gpu = self.keeps_gpu
+        self.__init__(self.network, self.config, replace(self._compute, captured=False))  # type: ignore[misc]
+        self.keeps_gpu = keeps_gpu  # nothing that lay on the GPU is read again
 
     def _check(self, motion: Sequence[int], conditions: Conditions, reference: Tensor) -> None:
         """Shapes of motion (B, T, M), of its conditions and of the reference."""
