@@ -29,7 +29,7 @@ class Movement:
         self._made: dict[int, Latents] = {}
 
     def state(self, engine: MotionEngine, first_frame: int, rest: Latents) -> Any:
-        """What an engine goes on from at a frame; first made of the past, in which the portrait was at rest before it began.
+        """What an engine goes on from; made of the past when there is none yet, in which the portrait began at rest.
 
         Args:
             engine: draws next; what it draws with may change between blocks, but for the branches of guidance.
