@@ -35,6 +35,7 @@ from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import (
+    FPS,
     MILLISECOND,
     NANOSECONDS,
     AudioChunk,
@@ -43,7 +44,7 @@ from avatar_forcing_ros.signals import (
     LookAt,
     MotionSample,
 )
-from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, first_frame_from, stamp_of
+from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.motion_engine import MotionEngine
 from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.playback import PlaybackEvent

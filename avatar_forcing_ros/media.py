@@ -33,7 +33,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-FPS = 25
+from avatar_forcing_ros.signals import FPS
+
 JITTER_S = 0.03
 """Stamps of sound that are off by less are the container's rounding: the sound goes on where it was."""
 LONGEST_GAP_S = 600.0

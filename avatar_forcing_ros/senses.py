@@ -18,8 +18,8 @@ from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
-from avatar_forcing_ros.metrics.laughs import FRAME_RATE, LAUGH_ANSWERED_S, laughed_lately
-from avatar_forcing_ros.signals import MILLISECOND
+from avatar_forcing_ros.metrics.laughs import LAUGH_ANSWERED_S, laughed_lately
+from avatar_forcing_ros.signals import FPS, MILLISECOND
 from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, first_frame_from, stamp_of
@@ -124,7 +124,7 @@ class Senses:
         names = tuple(self._bundle.space.names)
         if "smile" not in names or "jaw_open" not in names:
             return np.zeros(len(frames), np.bool_)
-        before = round(LAUGH_ANSWERED_S * FRAME_RATE)
+        before = round(LAUGH_ANSWERED_S * FPS)
         smile, jaw = self.face(frames, before)[:, [names.index("smile"), names.index("jaw_open")]].T
         return laughed_lately(smile, jaw, LAUGH_ANSWERED_S)[before:]
 

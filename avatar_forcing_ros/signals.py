@@ -16,6 +16,8 @@ NANOSECONDS = 1_000_000_000
 """In a second."""
 MILLISECOND = 1_000_000
 """In nanoseconds."""
+FPS = 25
+"""Frames a second of all motion and pictures: the published rate, which divides the second in whole nanoseconds."""
 FOR_EVER_NS = 1 << 62
 """Later than any time that will come."""
 

@@ -32,10 +32,11 @@ from avatar_forcing_ros.audio.barge_in import BargeIn, BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.silero import SileroNetwork
 from avatar_forcing_ros.audio.voice_activity import VoiceActivity
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.espeak import Espeak, SpeechEngineError
 from avatar_forcing_ros.simulation.voices import Speaker, random_voice
 from avatar_forcing_ros.stream.ear import Ear
-from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE
 
 Sound = NDArray[np.float32]
 AVATAR_DBFS = -20.0

@@ -28,8 +28,8 @@ from avatar_forcing_ros.bundle import load_bundle
 from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.session import SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
-from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, MotionSample
-from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.signals import FPS, NANOSECONDS, AudioChunk, MotionSample
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
 from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 

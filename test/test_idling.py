@@ -16,8 +16,8 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, POSE
 from avatar_forcing_ros.movement import Movement
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
-from avatar_forcing_ros.signals import AudioChunk, AvatarFrame, MotionSample
-from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, SAMPLE_RATE
+from avatar_forcing_ros.signals import FPS, AudioChunk, AvatarFrame, MotionSample
+from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.stream.motion_engine import MotionEngine
 
 POSES = [INDEX[name] for name in POSE]

@@ -31,8 +31,8 @@ from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
-from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.signals import FPS, NANOSECONDS
+from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
 
 pytestmark = pytest.mark.ros
 NAMED_S = GONE_S = 2.0

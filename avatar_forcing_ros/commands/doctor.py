@@ -27,8 +27,7 @@ from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
-from avatar_forcing_ros.signals import VideoFrame
-from avatar_forcing_ros.stream.grid import FPS
+from avatar_forcing_ros.signals import FPS, VideoFrame
 
 MEASURED_BLOCKS = 25
 FRAME_MS = 1000 // FPS

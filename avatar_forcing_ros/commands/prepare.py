@@ -15,7 +15,7 @@ from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.clip import ClipRules
 from avatar_forcing_ros.recordings.prepare import Share, prepare
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset
-from avatar_forcing_ros.stream.grid import FPS
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.train.recipe import clips_for
 
 _SHOWN = 20

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.pcm import to_int16, to_mono
 from avatar_forcing_ros.disclosure.metadata import CONVERSATION
 from avatar_forcing_ros.media import append_xmp, replacing
-from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
+from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
 
 TICKS = 1000
 """Time base of the pictures: stamps are kept to the millisecond, as Matroska does."""
@@ -131,7 +131,7 @@ class Recorder:
 
     def _join(self) -> None:
         if self._start_ns is not None:
-            length_s = (self._newest_ns - self._start_ns) / NANOSECONDS + 0.04
+            length_s = (self._newest_ns - self._start_ns) / NANOSECONDS + 1 / FPS
             user = self._user_voice.between(self._start_ns, length_s)
             avatar = self._avatar_voice.between(self._start_ns, length_s)
             sound = pan(user, avatar, self._config.balance)
@@ -165,7 +165,7 @@ class VideoPart:
         # a cluster is written when it is complete; without B-frames nothing in it waits for later pictures
         self._container = av.open(str(path), "w", options={"cluster_time_limit": "500", "flush_packets": "1"})
         self._container.metadata.update(CONVERSATION.tags)
-        self._stream = self._container.add_stream("libx264", rate=25)
+        self._stream = self._container.add_stream("libx264", rate=FPS)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, config.side, "yuv420p"
         self._stream.time_base = Fraction(1, TICKS)
         # cv2 converts by BT.601, so the file says so

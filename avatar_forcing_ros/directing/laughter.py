@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES
-from avatar_forcing_ros.stream.grid import FPS
+from avatar_forcing_ros.signals import FPS
 
 _LOW = np.array([channel.low for channel in CHANNELS])
 _HIGH = np.array([channel.high for channel in CHANNELS])

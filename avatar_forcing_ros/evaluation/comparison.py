@@ -18,7 +18,7 @@ from avatar_forcing_ros.evaluation.observed import States
 from avatar_forcing_ros.metrics.interval import Estimate
 from avatar_forcing_ros.metrics.speech_motion import opening_range
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import Heard, stream_motion
 
@@ -105,7 +105,7 @@ class _Comparison:
         """Standard deviation of the jaw in the noise that moves it most, in units of its range while speaking."""
         jaw = INDEX["jaw_open"]
         in_noise = generate(bundle, as_speech(list(noises(self.config.noise_s).values())))[..., jaw]
-        talks = (c.avatar_talk.speaking(FRAME_RATE)[: motion.shape[1]] for c in self.data.conversations)
+        talks = (c.avatar_talk.speaking(FPS)[: motion.shape[1]] for c in self.data.conversations)
         said = np.concatenate([clip[talk, jaw] for clip, talk in zip(motion, talks, strict=True)])
         return float(in_noise.std(axis=1).max() / max(opening_range(said), 1e-9)) if len(said) else float("nan")
 

@@ -21,9 +21,9 @@ from avatar_forcing_ros.metrics.richness import COMMON_CLUSTERS, PAPER_CLUSTERS,
 from avatar_forcing_ros.metrics.smoothness import border_jerk, border_jerk_ratio
 from avatar_forcing_ros.metrics.speech_motion import log_energy, reached_share, stillness
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.conversation import Conversation
 from avatar_forcing_ros.simulation.lips import targets_of
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE
 
 PARTS = {"expression": slice(6, 18), "pose": slice(0, 6)}
 MOUTH_LAGS = range(-5, 6)
@@ -108,7 +108,7 @@ class Observed:
     @cached_property
     def speaking(self) -> NDArray[np.bool_]:
         """(T,) the avatar says something."""
-        return self.conversation.avatar_talk.speaking(FRAME_RATE)[: len(self.generated)]
+        return self.conversation.avatar_talk.speaking(FPS)[: len(self.generated)]
 
     @cached_property
     def lip_gap(self) -> NDArray[np.float32]:
@@ -185,14 +185,14 @@ class Observed:
         return lagged_pearson(user, self.channel("smile"), SMILE_LAGS)
 
     def _is_seen(self, time_s: float) -> bool:
-        frame = int(time_s * FRAME_RATE)
-        return bool(self.conversation.user_valid[frame : frame + int(FRAME_RATE)].all())
+        frame = int(time_s * FPS)
+        return bool(self.conversation.user_valid[frame : frame + int(FPS)].all())
 
     @cached_property
     def nods(self) -> Responses:
         """Nods after the ends of the user's phrases, while the avatar listens."""
         ends = [item.end_s for item in self.conversation.user_talk.turns]
-        lately = np.ones(1 + round(self.config.aftermath_s * FRAME_RATE))
+        lately = np.ones(1 + round(self.config.aftermath_s * FPS))
         listening = np.convolve(self.speaking, lately)[: len(self.speaking)] < 0.5
         return respond(ends, nods(self.channel("pitch")), listening, self.config.nod_time)
 

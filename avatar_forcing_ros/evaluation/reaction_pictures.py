@@ -16,8 +16,8 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait, resource
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.conversation import Conversation
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE
 
 _USER, _AVATAR, _TRUTH = "tab:red", "tab:blue", "0.55"
 STRIP_FRAMES, STRIP_STEP_S, STRIP_LEAD_S = 9, 0.4, 0.4
@@ -40,8 +40,8 @@ def draw_reaction(
     """
     from matplotlib.figure import Figure
 
-    shown = slice(int(start_s * FRAME_RATE), min(int((start_s + length_s) * FRAME_RATE), len(generated)))
-    seconds = np.arange(shown.start, shown.stop) / FRAME_RATE
+    shown = slice(int(start_s * FPS), min(int((start_s + length_s) * FPS), len(generated)))
+    seconds = np.arange(shown.start, shown.stop) / FPS
     figure = Figure(figsize=(16, 15), layout="constrained")
     axes = figure.subplots(6, 1, sharex=True)
     own, other = (log_energy(sound)[shown] for sound in (conversation.avatar_sound, conversation.user_sound))
@@ -69,11 +69,11 @@ def draw_reaction(
 
 def _mark_phrases(axis, conversation: Conversation, generated: NDArray[np.float32], shown: slice) -> None:  # type: ignore[no-untyped-def]
     """Ends of the user's phrases and where nods were found."""
-    first, last = shown.start / FRAME_RATE, shown.stop / FRAME_RATE
+    first, last = shown.start / FPS, shown.stop / FPS
     for number, end in enumerate(t for t in (i.end_s for i in conversation.user_talk.turns) if first <= t < last):
         axis.axvline(end, color=_USER, alpha=0.5, linewidth=0.8, label=None if number else "user's phrase ends")
     found = [t for t in nods(generated[:, INDEX["pitch"]]) if first <= t < last]
-    axis.plot(found, [generated[int(t * FRAME_RATE), INDEX["pitch"]] for t in found], "v", color=_AVATAR, label="nod")
+    axis.plot(found, [generated[int(t * FPS), INDEX["pitch"]] for t in found], "v", color=_AVATAR, label="nod")
 
 
 def draw_strip(space: MotionSpace, conversation: Conversation, generated: NDArray[np.float32], path: Path) -> None:
@@ -99,13 +99,13 @@ def draw_strip(space: MotionSpace, conversation: Conversation, generated: NDArra
             axis = figure.add_subplot(grid[row, column])
             axis.imshow(portrait.render(motion[frame], int(frame))[_FACE])
             axis.set_axis_off()
-            axis.set_title(f"{who} {frame / FRAME_RATE:.1f} s", fontsize=9)
+            axis.set_title(f"{who} {frame / FPS:.1f} s", fontsize=9)
     axis = figure.add_subplot(grid[2, :])
     span = np.arange(max(0, frames[0] - 5), min(len(generated), frames[-1] + 6))
-    axis.plot(span / FRAME_RATE, user[span, smile], _USER, label="user's smile")
-    axis.plot(span / FRAME_RATE, generated[span, smile], _AVATAR, label="avatar's smile")
+    axis.plot(span / FPS, user[span, smile], _USER, label="user's smile")
+    axis.plot(span / FPS, generated[span, smile], _AVATAR, label="avatar's smile")
     for frame in frames:
-        axis.axvline(frame / FRAME_RATE, color="0.8", linewidth=0.8)
+        axis.axvline(frame / FPS, color="0.8", linewidth=0.8)
     axis.legend(loc="upper right")
     axis.set_xlabel("seconds")
     figure.savefig(path, dpi=70)
@@ -114,8 +114,8 @@ def draw_strip(space: MotionSpace, conversation: Conversation, generated: NDArra
 def _strip_frames(smile: NDArray[np.float32]) -> NDArray[np.int64]:
     """(STRIP_FRAMES,) frames from shortly before the first clear smile on, or from the beginning without one."""
     found = onsets(smile, OnsetConfig(rise=0.6))
-    start = max(0, int(((found[0] if len(found) else 0.0) - STRIP_LEAD_S) * FRAME_RATE))
-    frames = start + np.round(np.arange(STRIP_FRAMES) * STRIP_STEP_S * FRAME_RATE).astype(int)
+    start = max(0, int(((found[0] if len(found) else 0.0) - STRIP_LEAD_S) * FPS))
+    frames = start + np.round(np.arange(STRIP_FRAMES) * STRIP_STEP_S * FPS).astype(int)
     return np.minimum(frames, len(smile) - 1)
 
 
@@ -139,13 +139,13 @@ def draw_real_clip(
 
     figure = Figure(figsize=(16, 7), layout="constrained")
     mouth, smiles = figure.subplots(2, 1)
-    mouth.plot(np.arange(len(energy)) / FRAME_RATE, energy, "0.6", label="log energy of the speech, dB")
+    mouth.plot(np.arange(len(energy)) / FPS, energy, "0.6", label="log energy of the speech, dB")
     beside = mouth.twinx()
-    beside.plot(np.arange(len(gap)) / FRAME_RATE, gap, _AVATAR, label="gap between the avatar's lips")
+    beside.plot(np.arange(len(gap)) / FPS, gap, _AVATAR, label="gap between the avatar's lips")
     beside.legend(loc="lower right")
     if user_smile is not None:
-        smiles.plot(np.arange(len(user_smile)) / FRAME_RATE, user_smile, _USER, label="user's smile")
-    smiles.plot(np.arange(len(avatar_smile)) / FRAME_RATE, avatar_smile, _AVATAR, label="avatar's smile")
+        smiles.plot(np.arange(len(user_smile)) / FPS, user_smile, _USER, label="user's smile")
+    smiles.plot(np.arange(len(avatar_smile)) / FPS, avatar_smile, _AVATAR, label="avatar's smile")
     for axis in (mouth, smiles):
         axis.legend(loc="upper right")
         axis.grid(alpha=0.3)

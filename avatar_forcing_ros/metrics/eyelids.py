@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.signals import FPS
+
 
 @dataclass(frozen=True)
 class Blinks:
@@ -18,7 +20,7 @@ class Blinks:
     complete_share: float
 
 
-def blinks(closure: NDArray, frame_rate: float = 25.0, begun: float = 0.35, shut: float = 0.8) -> Blinks:
+def blinks(closure: NDArray, frame_rate: float = FPS, begun: float = 0.35, shut: float = 0.8) -> Blinks:
     """Count the times a (T,) closure rises above `begun`; a complete one also passes `shut`.
 
     Source: blink rates of Bentivoglio et al., 1997 (17 a minute at rest, 26 in conversation).

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
-FRAME_RATE = 25.0
+from avatar_forcing_ros.signals import FPS
+
 LAUGH_ANSWERED_S = 1.5
 """For how long after a laugh a silent face may still laugh along: laughs are answered within .8 s, and last."""
 
@@ -35,17 +36,17 @@ class LaughConfig:
 def laughs(smile: NDArray, jaw: NDArray, speaking: NDArray[np.bool_], config: LaughConfig | None = None) -> NDArray:
     """Onsets in seconds of the laughs in (T,) curves, in order. While it speaks, an open mouth is no laugh."""
     config = config or LaughConfig()
-    even = uniform_filter1d(np.asarray(jaw, np.float64), max(1, round(config.even_s * FRAME_RATE)))
+    even = uniform_filter1d(np.asarray(jaw, np.float64), max(1, round(config.even_s * FPS)))
     laughing = (np.asarray(smile) > config.smile) & (even > config.jaw) & ~speaking
     edges = np.diff(np.concatenate([[0], laughing.astype(int), [0]]))
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    return begins[ends - begins >= config.least_s * FRAME_RATE] / FRAME_RATE
+    return begins[ends - begins >= config.least_s * FPS] / FPS
 
 
 def laughed_lately(smile: NDArray, jaw: NDArray, within_s: float, config: LaughConfig | None = None) -> NDArray:
     """(T,) whether a face has laughed within the last seconds, as far as can be told by then, from (T,) curves."""
     config = config or LaughConfig()
-    calls, kept = max(1, round(config.even_s * FRAME_RATE)), max(1, round(within_s * FRAME_RATE))
+    calls, kept = max(1, round(config.even_s * FPS)), max(1, round(within_s * FPS))
     even = _mean_of_last(np.asarray(jaw, np.float64), calls)
     laughing = (np.asarray(smile) > config.smile) & (even > config.jaw)
     return _mean_of_last(laughing.astype(np.float64), kept) > 0.5 / kept
@@ -72,7 +73,7 @@ def held_share(
     Returns:
         NaN where the user never smiles for so long.
     """
-    second = round(FRAME_RATE)
+    second = FPS
     smiling = ((np.asarray(user) > clear) & seen).astype(int)
     lately = np.convolve(smiling, np.ones(second + 1, int))[: len(smiling)]
     held = lately == second + 1

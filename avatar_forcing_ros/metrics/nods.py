@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
-from avatar_forcing_ros.metrics.reaction import FRAME_RATE
+from avatar_forcing_ros.signals import FPS
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def nods(pitch: NDArray, config: NodConfig | None = None) -> NDArray[np.float64]
     _, found = find_peaks(
         np.asarray(pitch, np.float64),
         prominence=config.least_depth,
-        width=(config.least_width_s * FRAME_RATE, config.most_width_s * FRAME_RATE),
-        wlen=2 * round(config.reach_s * FRAME_RATE) + 1,
+        width=(config.least_width_s * FPS, config.most_width_s * FPS),
+        wlen=2 * round(config.reach_s * FPS) + 1,
     )
-    begins, ends = found["left_ips"] / FRAME_RATE, found["right_ips"] / FRAME_RATE
+    begins, ends = found["left_ips"] / FPS, found["right_ips"] / FPS
     is_first = np.concatenate([[True], begins[1:] - ends[:-1] > config.pause_s])[: len(begins)]
     return begins[is_first]

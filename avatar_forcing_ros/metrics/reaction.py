@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FRAME_RATE = 25.0
+from avatar_forcing_ros.signals import FPS
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ def pool(responses: Sequence[Responses]) -> Responses:
 def onsets(signal: NDArray, config: OnsetConfig | None = None) -> NDArray[np.float64]:
     """Times in seconds at which a (T,) signal has risen clearly: one per rise, where half of `rise` is reached."""
     config = config or OnsetConfig()
-    window = round(config.rise_s * FRAME_RATE)
+    window = round(config.rise_s * FPS)
     times, frame = [], 0
     while frame < len(signal) - 1:
         piece = signal[frame : frame + window + 1]
         if piece.max() - piece[0] >= config.rise:
-            times.append((frame + int(np.argmax(piece >= piece[0] + 0.5 * config.rise))) / FRAME_RATE)
+            times.append((frame + int(np.argmax(piece >= piece[0] + 0.5 * config.rise))) / FPS)
             frame = _summit(signal, frame, window)
         else:
             frame += 1
@@ -143,12 +143,12 @@ def respond(
             spare.remove(answer)
             delays.append(float(answer - event))
     free = watched & ~_waiting(len(watched), [*events_s, *excused_s], time)
-    frames = np.minimum(np.array(spare, np.float64) * FRAME_RATE, len(watched) - 1).astype(int)
-    return Responses(tuple(delays), len(counted), int(free[frames].sum()), float(free.sum() / FRAME_RATE), time.span_s)
+    frames = np.minimum(np.array(spare, np.float64) * FPS, len(watched) - 1).astype(int)
+    return Responses(tuple(delays), len(counted), int(free[frames].sum()), float(free.sum() / FPS), time.span_s)
 
 
 def _frames_of(event_s: float, time: AnswerTime) -> slice:
-    begin, end = (round((event_s + after) * FRAME_RATE) for after in (time.earliest_s, time.latest_s))
+    begin, end = (round((event_s + after) * FPS) for after in (time.earliest_s, time.latest_s))
     return slice(max(0, begin), max(0, end + 1))
 
 

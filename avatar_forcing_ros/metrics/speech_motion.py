@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
-from avatar_forcing_ros.metrics.reaction import FRAME_RATE
+from avatar_forcing_ros.signals import FPS
 
 
 def log_energy(sound: NDArray[np.float32], frame_samples: int = 640) -> NDArray[np.float64]:
@@ -39,7 +39,7 @@ def reached_share(signal: NDArray, spans_s: Sequence[tuple[float, float]], level
 
     Source: bilabial closure as the visible sign of p, b and m, Fisher, 1968 (visemes).
     """
-    pieces = [signal[int(begin * FRAME_RATE) : int(np.ceil(end * FRAME_RATE))] for begin, end in spans_s]
+    pieces = [signal[int(begin * FPS) : int(np.ceil(end * FPS))] for begin, end in spans_s]
     reached = [piece.max() >= level for piece in pieces if len(piece)]
     return float(np.mean(reached)) if reached else float("nan")
 

@@ -47,9 +47,9 @@ from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch, is_found
-from avatar_forcing_ros.signals import NANOSECONDS, AvatarFrame
+from avatar_forcing_ros.signals import FPS, NANOSECONDS, AvatarFrame
 from avatar_forcing_ros.srv import SetPortrait
-from avatar_forcing_ros.stream.grid import FPS, FRAME_NS, stamp_of
+from avatar_forcing_ros.stream.grid import FRAME_NS, stamp_of
 
 _LISTENS_FIRST_S = 0.5
 """A generator may be on stage already, and the middleware takes a while to find it."""

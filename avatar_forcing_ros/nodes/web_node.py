@@ -29,8 +29,7 @@ from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import make
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.session.worker import Mailbox
-from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
-from avatar_forcing_ros.stream.grid import FPS
+from avatar_forcing_ros.signals import FPS, MILLISECOND, AudioChunk
 from avatar_forcing_ros.web.encoding import Codec, PictureEncoder, open_encoder
 from avatar_forcing_ros.web.packets import CameraPicture, pack_speech
 from avatar_forcing_ros.web.server import Server, ServerConfig, Shown

@@ -29,7 +29,8 @@ from avatar_forcing_ros.recordings.faces import StretchConfig
 from avatar_forcing_ros.recordings.manifest import DatasetInfo, ManifestEntry, digest
 from avatar_forcing_ros.recordings.shards import DIRECTIONS, SILENCE, Dataset
 from avatar_forcing_ros.recordings.workers import Job, read_all
-from avatar_forcing_ros.stream.grid import FPS, FRAME_SAMPLES
+from avatar_forcing_ros.signals import FPS
+from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
 
 _log = logging.getLogger(__name__)
 _SILENT_FRAMES = 75

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.reading.detector import FAR, detect
 from avatar_forcing_ros.recordings.footage import ClipError, Columns
-from avatar_forcing_ros.stream.grid import FPS
+from avatar_forcing_ros.signals import FPS
 
 
 @dataclass(frozen=True)

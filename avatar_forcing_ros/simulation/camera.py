@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE
+from avatar_forcing_ros.signals import FPS
 
 _WHITE_NOISE = {
     "yaw": 0.007, "pitch": 0.007, "roll": 0.005, "x": 0.003, "y": 0.003, "scale": 0.002, "jaw_open": 0.012,
@@ -75,7 +75,7 @@ def _distort(rng: np.random.Generator, motion: NDArray[np.float64], config: Came
 def _noise(rng: np.random.Generator, frames: int, config: CameraConfig) -> NDArray[np.float64]:
     """(T, 18) white noise and slow wander of the readings."""
     std = np.array([_WHITE_NOISE[channel.name] for channel in CHANNELS]) * rng.uniform(*config.noise_factor)
-    slow = gaussian_filter1d(rng.normal(size=(frames, SIZE)), 1.5 * FRAME_RATE, axis=0, mode="wrap")
+    slow = gaussian_filter1d(rng.normal(size=(frames, SIZE)), 1.5 * FPS, axis=0, mode="wrap")
     return std * (rng.normal(size=(frames, SIZE)) + config.wander_share * slow / slow.std())
 
 
@@ -93,9 +93,9 @@ def _delivered(rng: np.random.Generator, count: int, config: CameraConfig) -> ND
 def _losses(rng: np.random.Generator, frames: int, config: CameraConfig) -> NDArray[np.bool_]:
     """(T,) whether a face is found."""
     valid = np.full(frames, rng.random() >= config.absent_share)
-    for _ in range(rng.poisson(config.loss_per_minute * frames / FRAME_RATE / 60)):
+    for _ in range(rng.poisson(config.loss_per_minute * frames / FPS / 60)):
         start = int(rng.integers(0, frames))
-        valid[start : start + max(1, int(config.loss_s * np.exp(rng.normal(0, 1)) * FRAME_RATE))] = False
+        valid[start : start + max(1, int(config.loss_s * np.exp(rng.normal(0, 1)) * FPS))] = False
     return valid
 
 

@@ -23,6 +23,7 @@ from scipy.ndimage import uniform_filter1d
 
 from avatar_forcing_ros.audio.log_mel import log_mel_frames
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.acoustics import AcousticsConfig, clean_speech_acoustics, record
 from avatar_forcing_ros.simulation.camera import CameraConfig, Observed, observe
 from avatar_forcing_ros.simulation.espeak import Espeak
@@ -53,7 +54,7 @@ from avatar_forcing_ros.simulation.listening import (
     returned_smiles,
     spontaneous_smiles,
 )
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw
+from avatar_forcing_ros.simulation.pulses import Pulse, draw
 from avatar_forcing_ros.simulation.talk import Talk
 from avatar_forcing_ros.simulation.turns import TurnStatistics, random_style, simulate_turns
 from avatar_forcing_ros.simulation.voices import Speaker, random_voice
@@ -100,7 +101,7 @@ class ConversationConfig:
     @property
     def frames(self) -> int:
         """T, video frames of a conversation."""
-        return round(self.duration_s * FRAME_RATE)
+        return round(self.duration_s * FPS)
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def _behave(
     motion = np.zeros((frames, SIZE))
     head = simulate_head(rng, own, other, frames)
     motion[:, _POSE] = head.pose
-    motion[:, _LIPS] = lip_curves(own, frames, FRAME_RATE)
+    motion[:, _LIPS] = lip_curves(own, frames, FPS)
     gaze = simulate_gaze(rng, own, frames)
     motion[:, [INDEX["gaze_x"], INDEX["gaze_y"]]] = gaze.curve
     blinks = blink_curve(blink_times(rng, own, other, gaze, config.blinks), frames, config.blinks)
@@ -188,10 +189,10 @@ def _laugh(
 ) -> None:
     """Let a face laugh, in place. Where it speaks its lips are those of the speech."""
     laughing = laughing_motion(rng, laughs, config.frames, config.laughs)
-    silent = ~Talk(own.duration_s, own.turns + own.backchannels).speaking(FRAME_RATE)[: config.frames]
+    silent = ~Talk(own.duration_s, own.turns + own.backchannels).speaking(FPS)[: config.frames]
     laughing[:, _LIPS] *= (uniform_filter1d(silent.astype(float), 5) * silent)[:, None]
     for laugh in laughs:  # the voice opens the mouth too: less in a chuckle
-        motion[int(laugh.start_s * FRAME_RATE) : int(laugh.end_s * FRAME_RATE) + 2, _JAW] *= laugh.size
+        motion[int(laugh.start_s * FPS) : int(laugh.end_s * FPS) + 2, _JAW] *= laugh.size
     jaw, lids = (np.maximum(motion[:, columns], laughing[:, columns]) for columns in (_JAW, _LIDS))
     motion += laughing
     motion[:, _JAW], motion[:, _LIDS] = jaw, lids

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw, frame_times, poisson_times
+from avatar_forcing_ros.signals import FPS
+from avatar_forcing_ros.simulation.pulses import Pulse, draw, frame_times, poisson_times
 from avatar_forcing_ros.simulation.talk import Talk
 
 
@@ -79,10 +80,10 @@ def _aversions(rng: np.random.Generator, own: Talk, statistics: GazeStatistics) 
         if turn.turn_start and rng.random() < statistics.turn_start_share:
             start = turn.start_s - rng.uniform(0.0, 0.3)
             spans.append((start, min(start + rng.uniform(*statistics.turn_start_s), turn.end_s)))
-    speaking = own.speaking(FRAME_RATE)
+    speaking = own.speaking(FPS)
     now = float(rng.exponential(statistics.look_s))
     while now < own.duration_s:
-        busy = speaking[min(int(now * FRAME_RATE), len(speaking) - 1)]
+        busy = speaking[min(int(now * FPS), len(speaking) - 1)]
         share = statistics.speaking_share if busy else statistics.listening_share
         away = float(np.clip(rng.exponential(statistics.look_s * (1 - share) / share), 0.3, 3.0))
         spans.append((now, now + away))

@@ -21,12 +21,11 @@ from avatar_forcing_ros.motion.facemesh.reading.calibration import CalibrationCo
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import resource
-from avatar_forcing_ros.signals import NANOSECONDS, VideoFrame
+from avatar_forcing_ros.signals import FPS, VideoFrame
 from avatar_forcing_ros.simulation.camera import Observed
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE
+from avatar_forcing_ros.stream.grid import FRAME_NS
 
-_LOOK_FRAMES = int(CalibrationConfig().look_s * FRAME_RATE)
-_FRAME_NS = round(NANOSECONDS / FRAME_RATE)
+_LOOK_FRAMES = int(CalibrationConfig().look_s * FPS)
 
 Picture = NDArray[np.uint8]
 
@@ -126,11 +125,11 @@ class FilmStudio:
         portrait = self._portrait(name, bool(rng.random() < 0.5))
         webcam = Webcam(rng, self.config)
         self._encoder.reset()
-        before = int(rng.uniform(*self.config.watched_s) * FRAME_RATE)
+        before = int(rng.uniform(*self.config.watched_s) * FPS)
         samples = {}
         for frame in _filmed_frames(before, len(motion)):
             picture = webcam.take(portrait.render(motion[_reflected(frame, len(motion))], before + frame))
-            samples[frame] = self._encoder.encode(VideoFrame((before + frame) * _FRAME_NS, picture))
+            samples[frame] = self._encoder.encode(VideoFrame((before + frame) * FRAME_NS, picture))
         read = [samples[frame] for frame in range(len(motion))]
         return Observed(np.stack([sample.latent for sample in read]), np.array([sample.valid for sample in read]))
 

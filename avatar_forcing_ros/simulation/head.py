@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.phrases import SAMPLE_RATE, Phoneme, Phrase
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw, frame_times, poisson_times, smooth_step
+from avatar_forcing_ros.simulation.pulses import Pulse, draw, frame_times, poisson_times, smooth_step
 from avatar_forcing_ros.simulation.talk import Talk
 
 POSE_CHANNELS = ("yaw", "pitch", "roll", "x", "y", "scale")
@@ -62,7 +63,7 @@ class HeadStatistics:
 def drift(rng: np.random.Generator, frames: int, channels: int, statistics: HeadStatistics) -> NDArray[np.float64]:
     """(T, channels) random motion of unit variance with a 1/f-like amplitude spectrum."""
     padded = frames + 512
-    frequency = np.fft.rfftfreq(padded, 1 / FRAME_RATE)[:, None]
+    frequency = np.fft.rfftfreq(padded, 1 / FPS)[:, None]
     amplitude = np.maximum(frequency, statistics.drift_corner_hz) ** -statistics.drift_slope
     amplitude /= 1 + (frequency / statistics.drift_limit_hz) ** 6
     spectrum = amplitude * (rng.normal(size=(len(frequency), channels, 2)) @ np.array([1, 1j]))
@@ -74,7 +75,7 @@ def drift(rng: np.random.Generator, frames: int, channels: int, statistics: Head
 
 def activity(own: Talk, frames: int, statistics: HeadStatistics) -> NDArray[np.float64]:
     """(T,) how much the head moves: one while speaking, `listening_share` in silence, with soft borders."""
-    speaking = gaussian_filter1d(own.speaking(FRAME_RATE)[:frames].astype(float), 0.4 * FRAME_RATE)
+    speaking = gaussian_filter1d(own.speaking(FPS)[:frames].astype(float), 0.4 * FPS)
     return statistics.listening_share + (1 - statistics.listening_share) * speaking
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.phrases import SAMPLE_RATE, Phrase
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw, frame_times, poisson_times
+from avatar_forcing_ros.simulation.pulses import Pulse, draw, frame_times, poisson_times
 from avatar_forcing_ros.simulation.sentences import laughter
 from avatar_forcing_ros.simulation.talk import Spoken, Talk
 from avatar_forcing_ros.simulation.voices import Speaker
@@ -121,16 +122,16 @@ def answered_laughs(
     rng: np.random.Generator, laughs: Iterable[Laugh], own: Talk, s: LaughStatistics
 ) -> tuple[Laugh, ...]:
     """The avatar's laughs, without a sound: never while it speaks, and not at every laugh."""
-    speaking, answers = own.speaking(FRAME_RATE), []
+    speaking, answers = own.speaking(FPS), []
     for laugh in laughs:
         share = (laugh.heartiness - s.least_heartiness) / (s.sure_heartiness - s.least_heartiness)
         wanted = rng.random() < np.clip(share, s.unsure, 1 - s.unsure)
         delay, linger = rng.uniform(*s.delay_s), rng.uniform(*s.linger_s)
         heartiness = float(min(1.0, laugh.heartiness * rng.uniform(*s.answer)))
         start, lasts = laugh.start_s + delay, float(np.clip(laugh.duration_s + linger - delay, *s.lasts_s))
-        ahead = speaking[int(start * FRAME_RATE) : int((start + lasts) * FRAME_RATE)]
+        ahead = speaking[int(start * FPS) : int((start + lasts) * FPS)]
         said = np.flatnonzero(ahead)
-        lasts = min(lasts, said[0] / FRAME_RATE - 0.1) if len(said) else lasts
+        lasts = min(lasts, said[0] / FPS - 0.1) if len(said) else lasts
         if wanted and lasts >= 0.5 and start + lasts < own.duration_s:
             answers.append(Laugh(start, lasts, heartiness))
     return tuple(answers)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE, Pulse, draw, nod, poisson_times
+from avatar_forcing_ros.signals import FPS
+from avatar_forcing_ros.simulation.pulses import Pulse, draw, nod, poisson_times
 from avatar_forcing_ros.simulation.talk import Talk
 
 
@@ -153,11 +154,11 @@ def listening_nods(
     rng: np.random.Generator, own: Talk, other: Talk, frames: int, s: ListenerStatistics
 ) -> NDArray[np.float64]:
     """(T,) pitch of the nods at the ends of the other's phrases and with one's own backchannels."""
-    silent = ~own.speaking(FRAME_RATE)
+    silent = ~own.speaking(FPS)
     starts = []
     for item in other.turns:
         start = item.end_s + rng.uniform(*s.nod_delay_s)
-        if rng.random() < s.nod_share and start < own.duration_s and silent[int(start * FRAME_RATE)]:
+        if rng.random() < s.nod_share and start < own.duration_s and silent[int(start * FPS)]:
             starts.append(start)
     starts += [i.start_s for i in own.backchannels if rng.random() < s.nod_with_backchannel_share]
     out = np.zeros(frames)
@@ -177,7 +178,7 @@ def mirrored_posture(other_pose: NDArray[np.float64], s: ListenerStatistics) -> 
     Returns:
         (T, 6); yaw, roll and x change sign, because the two face each other.
     """
-    slow = gaussian_filter1d(other_pose - other_pose.mean(axis=0), 0.3 * FRAME_RATE, axis=0)
-    lag = round(s.mirror_delay_s * FRAME_RATE)
+    slow = gaussian_filter1d(other_pose - other_pose.mean(axis=0), 0.3 * FPS, axis=0)
+    lag = round(s.mirror_delay_s * FPS)
     delayed = np.concatenate([np.repeat(slow[:1], lag, axis=0), slow[:-lag]])
     return s.mirror_gain * delayed * (-1, 1, -1, -1, 1, 1)

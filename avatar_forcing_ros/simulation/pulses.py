@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FRAME_RATE = 25.0
+from avatar_forcing_ros.signals import FPS
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Pulse:
 
 def frame_times(frames: int) -> NDArray[np.float64]:
     """(T,) time of the middle of each frame."""
-    return (np.arange(frames, dtype=np.float64) + 0.5) / FRAME_RATE
+    return (np.arange(frames, dtype=np.float64) + 0.5) / FPS
 
 
 def smooth_step(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -54,8 +54,8 @@ def draw(pulses: Iterable[Pulse], frames: int) -> NDArray[np.float64]:
     """(T,) curve of pulses; where several overlap the one further from rest counts."""
     times, out = frame_times(frames), np.zeros(frames)
     for pulse in pulses:
-        first = max(0, int(pulse.start_s * FRAME_RATE) - 1)
-        last = max(first, min(frames, int(pulse.end_s * FRAME_RATE) + 2))
+        first = max(0, int(pulse.start_s * FPS) - 1)
+        last = max(first, min(frames, int(pulse.end_s * FPS) + 2))
         local = times[first:last] - pulse.start_s
         falling = (local - pulse.rise_s - pulse.hold_s) / pulse.fall_s
         shape = pulse.size * smooth_step(local / pulse.rise_s) * (1 - smooth_step(falling))

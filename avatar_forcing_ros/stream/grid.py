@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-from avatar_forcing_ros.signals import NANOSECONDS
+from avatar_forcing_ros.signals import FPS, NANOSECONDS
 
-FPS = 25
-FRAME_NS = 40_000_000
-"""25 fps, the published rate, divides the second exactly, so no grid point is ever rounded."""
+FRAME_NS = NANOSECONDS // FPS
+"""Exact, so no grid point is ever rounded."""
 SAMPLE_RATE = 16_000
 FRAME_SAMPLES = SAMPLE_RATE // FPS
 

@@ -22,7 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-FRAMES_PER_SECOND = 25
+from avatar_forcing_ros.signals import FPS
+
 _MEMORY = 3
 """Numbers that are kept of each channel: the running mean and both stages."""
 
@@ -57,7 +58,7 @@ def poise_from(last: Tensor, reference: Tensor) -> Tensor:
 
 def _response(settling_s: float, easing_frames: float, block_frames: int) -> NDArray[np.float64]:
     """(B + 3, 3 + B): (memory, drawn) -> (shown, memory), from the response to a one in each place."""
-    settle = 1 / (FRAMES_PER_SECOND * settling_s) if settling_s else 0.0
+    settle = 1 / (FPS * settling_s) if settling_s else 0.0
     ease = 1 - np.exp(-1 / easing_frames) if easing_frames else 1.0
     state = np.eye(_MEMORY + block_frames)
     mean, first, second = state[:_MEMORY]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.metrics.speech_motion import log_energy
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.conversation import Conversation
-from avatar_forcing_ros.simulation.pulses import FRAME_RATE
 
 _PANELS: tuple[dict[str, int], ...] = tuple(
     {name: INDEX[name] for name in names.split()}
@@ -78,8 +78,8 @@ def draw_curves(take: Take, path: Path, start_s: float = 0.0, length_s: float = 
     """
     from matplotlib.figure import Figure
 
-    shown = slice(int(start_s * FRAME_RATE), min(int((start_s + length_s) * FRAME_RATE), len(take.generated)))
-    seconds = np.arange(shown.start, shown.stop) / FRAME_RATE
+    shown = slice(int(start_s * FPS), min(int((start_s + length_s) * FPS), len(take.generated)))
+    seconds = np.arange(shown.start, shown.stop) / FPS
     panels = _PANELS if take.truth.shape[1] == SIZE else _most_moving(take.truth[shown])
     figure = Figure(figsize=(16, 20), layout="constrained")
     axes = figure.subplots(len(panels) + 1, 1, sharex=True)

@@ -17,11 +17,11 @@ import simplejpeg
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.web.packets import CodedPicture
 
 Codec = Literal["h264", "vp8", "jpeg"]
 CODECS: tuple[Codec, ...] = ("h264", "vp8", "jpeg")
-_FPS = 25
 _KEY_EVERY_S = 10  # who joins gets a key picture at once; this one only bounds what a lost decoder costs
 
 
@@ -68,10 +68,10 @@ class VideoEncoder:
     def _open(self, width: int, height: int) -> Any:
         context: Any = av.CodecContext.create("libx264" if self._codec == "h264" else "libvpx", "w")
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-        context.time_base, context.framerate = Fraction(1, _FPS), Fraction(_FPS)
-        context.bit_rate, context.gop_size, context.thread_count = self._kbit_s * 1000, _KEY_EVERY_S * _FPS, 1
+        context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
+        context.bit_rate, context.gop_size, context.thread_count = self._kbit_s * 1000, _KEY_EVERY_S * FPS, 1
         # a picture may have four times its share of bits, so that a key picture is no mush
-        buffer = {"maxrate": f"{self._kbit_s}k", "bufsize": f"{self._kbit_s * 4 // _FPS}k"}
+        buffer = {"maxrate": f"{self._kbit_s}k", "bufsize": f"{self._kbit_s * 4 // FPS}k"}
         context.options = (
             {"preset": "superfast", "tune": "zerolatency", "profile": "baseline", "forced-idr": "1", **buffer}
             if self._codec == "h264"

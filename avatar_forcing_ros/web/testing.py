@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.session.worker import Faults
-from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.signals import FPS, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.web.access import AccessConfig
 from avatar_forcing_ros.web.encoding import Codec, PictureEncoder, open_encoder
 from avatar_forcing_ros.web.packets import CameraPicture, pack_speech
 from avatar_forcing_ros.web.server import Server, ServerConfig, Shown
 
-FRAME_NS = 40_000_000
+FRAME_NS = NANOSECONDS // FPS
 FRAME_SAMPLES = 640
 CLICK_EVERY = 25
 """Frames."""
@@ -168,7 +168,7 @@ class KioskStage:
     def welcome(self, engineer: bool) -> Sequence[Mapping[str, Any]]:
         """As little as a page needs."""
         may = {"camera": True, "microphone": True}
-        return [{"type": "welcome", "now_ms": self.now_ns() / 1e6, "fps": 25, "may": may}]
+        return [{"type": "welcome", "now_ms": self.now_ns() / 1e6, "fps": FPS, "may": may}]
 
     def see(self, picture: CameraPicture) -> None:
         """Note it."""

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.signals import FPS
 
-FRAME_S = 1 / 25
+FRAME_S = 1 / FPS
 
 
 @dataclass(frozen=True)
