@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from published_parts import (
     Report,
     error_of,
     gpu_gb,
+    kernel_times,
     load_network,
     make_hall,
     median_ms,
@@ -48,6 +50,7 @@ from published_parts import (
     write_weights,
 )
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder
@@ -55,6 +58,7 @@ from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
 from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator
+from avatar_forcing_ros.stream.joint_generator import JointGenerator
 
 FPS = 25
 BLOCKS_COMPARED = 10
@@ -157,6 +161,32 @@ class Bench:
             f"{count} conversations: GPU GB": gpu_gb() if self.on_gpu else 0.0,
         }
 
+    def joint(self) -> dict[str, float]:
+        """Blocks of four conversations in threads of their own, as a server of avatars has them, against one by one."""
+        generator = self.hall.generator
+        config = generator.network.config
+        several = JointGenerator(generator, pads=self.on_gpu)
+        several.users = count = 4
+        given = [random_conditions(config, 1, config.window_frames) for _ in range(count)]
+        noise = torch.randn(count, 1, config.block_frames, config.motion_size)
+        alone = [primed(generator, 1) for _ in range(count)]
+        together = [state.snapshot() for state in alone]
+        several.warm_up(together[0].snapshot(), given[0], noise[0], None)
+        made: list[Tensor] = [noise[0]] * count
+
+        def draw(i: int) -> None:
+            made[i] = several.generate(together[i], given[i], noise[i]).cpu()
+
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(draw, range(count)))
+            wanted = [generator.generate(*one).cpu() for one in zip(alone, given, noise, strict=True)]
+            figures = {"joint blocks against alone, relative": error_of(torch.cat(made), torch.cat(wanted))}
+            figures["four blocks of threads ms"] = self.ms(lambda: list(pool.map(draw, range(count))))
+        figures["four blocks one by one ms"] = self.ms(
+            lambda: [generator.generate(*one).cpu() for one in zip(alone, given, noise, strict=True)]
+        )
+        return figures
+
     def _hearing_of(self, voices: int) -> Callable[[], Any]:
         """Features of so many voices, where there are transformers to compute them."""
         if not self.on_gpu:
@@ -247,15 +277,7 @@ class Bench:
 
 def print_kernels(name: str, job: Callable[[], Any], rows: int = 16) -> float:
     """Print the longest kernels of a job on the GPU; all of them in milliseconds."""
-    job()
-    torch.cuda.synchronize()
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
-        job()
-        torch.cuda.synchronize()
-    found: dict[str, list[float]] = {}
-    for event in profiler.events():
-        if event.device_type == torch.autograd.DeviceType.CUDA:
-            found.setdefault(event.name, []).append(event.time_range.elapsed_us())
+    found = kernel_times(job)
     total = sum(map(sum, found.values()))
     print(f"   kernels of {name}: {sum(map(len, found.values()))} in {total / 1e3:.3f} ms")
     for kernel, times in sorted(found.items(), key=lambda item: -sum(item[1]))[:rows]:
@@ -361,6 +383,7 @@ def main() -> int:
         report.part("parts of a block", bench.parts)
         if on_gpu:
             report.part("memory", bench.memory)
+        report.part("joint blocks", bench.joint)
         report.part("motion against float32", bench.accuracy_of_motion)
         report.part("pictures against float32", bench.accuracy_of_pictures)
         if on_gpu:

@@ -192,6 +192,20 @@ def percentile(times: Sequence[float], share: float) -> float:
     return round(float(np.percentile(times, 100 * share, method="higher")), 1)
 
 
+def kernel_times(job: Callable[[], Any]) -> dict[str, list[float]]:
+    """Microseconds of each kernel that a job runs on the GPU, by name."""
+    job()
+    torch.cuda.synchronize()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+        job()
+        torch.cuda.synchronize()
+    found: dict[str, list[float]] = {}
+    for event in profiler.events():
+        if event.device_type == torch.autograd.DeviceType.CUDA:
+            found.setdefault(event.name, []).append(event.time_range.elapsed_us())
+    return found
+
+
 def error_of(found: torch.Tensor, wanted: torch.Tensor) -> float:
     """Relative difference; NaN where anything is."""
     return float((found.double() - wanted.double()).norm() / wanted.double().norm())

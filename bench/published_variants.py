@@ -14,14 +14,14 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from published_parts import SIZES, Report, error_of, load_network, primed, random_conditions
+from published_parts import SIZES, Report, error_of, kernel_times, load_network, median_ms, primed, random_conditions
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
@@ -118,16 +118,79 @@ def of_numbers(folder: Path, device: torch.device) -> dict[str, float]:
     return found
 
 
-def of_tiles(folder: Path, device: torch.device, tile: int, warps: int) -> dict[str, float]:
-    """Our programs with other sizes of our kernels."""
+@dataclass(frozen=True)
+class Tiles:
+    """Sizes of our picture kernels: numbers that a program holds, warps, and from which map on rows go by fours."""
+
+    tile: int = 2048
+    warps: int = 4
+    many: int = 1 << 21
+
+    @property
+    def name(self) -> str:
+        """As figures have it."""
+        return f"tiles of {self.tile}, {self.warps} warps, fours from 2^{self.many.bit_length() - 1}"
+
+
+TILES = [Tiles(1024), Tiles(4096), Tiles(4096, 8), Tiles(1024, 2), Tiles(2048, 8), Tiles(many=1 << 19),
+         Tiles(many=1 << 23)]  # fmt: skip
+
+
+@contextmanager
+def with_tiles(tiles: Tiles) -> Iterator[None]:
+    """Our kernels in other sizes."""
     from avatar_forcing_ros.motion.autoencoder import kernels
 
-    before = kernels._TILE, kernels._WARPS
-    kernels._TILE, kernels._WARPS = tile, warps
+    before = kernels._TILE, kernels._WARPS, kernels._MANY
+    kernels._TILE, kernels._WARPS, kernels._MANY = vars(tiles).values()
     try:
-        return of_programs(folder, device)
+        yield
     finally:
-        kernels._TILE, kernels._WARPS = before
+        kernels._TILE, kernels._WARPS, kernels._MANY = before
+
+
+def of_tiles(folder: Path, device: torch.device, tiles: Tiles) -> dict[str, float]:
+    """Our programs with other sizes of our kernels, and microseconds of these kernels in all."""
+    with with_tiles(tiles):
+        found = of_programs(folder, device)
+        if device.type == "cuda":
+            pictures = Pictures.load(folder, device)
+            for name, job in [job for count in BATCHES for job in fused_jobs(pictures, count).items()]:
+                times = kernel_times(job)
+                found |= {f"{name}: {kernel} us": sum(x) for kernel, x in times.items() if kernel[0] == "_"}
+    return found
+
+
+def of_halves(folder: Path, device: torch.device) -> dict[str, float]:
+    """Ten pictures read by one program, and by two of five: the second five are copied while the first are read."""
+    from avatar_forcing_ros.motion.autoencoder.captured import CapturedAutoencoder
+
+    pictures = Pictures.load(folder, device)
+    images = pictures.pixels.cpu().numpy()
+    found = {}
+    for sizes in ((1, 10), (1, 5)):
+        programs = CapturedAutoencoder(pictures.model, sizes)
+        found[f"ten read by {sizes[-1]} ms"] = median_ms(lambda p=programs: p.read([images]), 20, device)
+    return found
+
+
+def compile_ahead(folder: Path, sizes: str, device: torch.device, names: list[str], seconds: float) -> None:
+    """Kernels of variants, each by a process of its own at the same time; they are kept for who measures them."""
+    command = [sys.executable, __file__, "--folder", str(folder), "--device", str(device), "--sizes", sizes]
+
+    def wanted(name: str) -> bool:
+        return not names or any(one in name for one in names)
+
+    others = [["--tiles", *map(str, vars(tiles).values())] for tiles in TILES if wanted(tiles.name)]
+    others += [["--kind", kind] for kind in ("bfloat16", "float32") if wanted("numbers") or wanted("bfloat16")]
+    running = [subprocess.Popen([*command, "--child", "compile", *one], stdout=subprocess.DEVNULL) for one in others]
+    try:
+        for process in running:
+            process.wait(max(1.0, seconds))
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def phase_weights(weight: Tensor) -> Tensor:
@@ -323,9 +386,18 @@ def compare(report: Report, folder: Path, sizes: str, device: torch.device, name
         if device.type == "cuda":
             torch.cuda.empty_cache()
 
+    if device.type == "cuda":
+        report.part(
+            "variants compiled",
+            lambda: compile_ahead(folder, sizes, device, names, min(60, report.deadline - time.perf_counter() - 15)),
+        )
     part("as it is", lambda: of_programs(folder, device))
     part("cuDNN by heuristics", lambda: of_programs(folder, device, benchmark=False))
     part("bfloat16", lambda: of_programs(folder, device, torch.bfloat16))
+    for tiles in TILES:
+        part(tiles.name, lambda tiles=tiles: of_tiles(folder, device, tiles))
+    if device.type == "cuda":
+        part("halves", lambda: of_halves(folder, device))
     part("numbers", lambda: of_numbers(folder, device))
     part("phases", of_phases)
     for count in reversed(BATCHES):
@@ -333,8 +405,6 @@ def compare(report: Report, folder: Path, sizes: str, device: torch.device, name
     part("warps", lambda: of_warps(config, device, max(BATCHES)))
     part("motion", lambda: in_child(folder, sizes, device, "motion", report.deadline))
     part("torch.compile, default", lambda: in_child(folder, sizes, device, "default", report.deadline))
-    for tile, warps in ((1024, 4), (4096, 4), (4096, 8)):
-        part(f"tiles of {tile}, {warps} warps", lambda t=tile, w=warps: of_tiles(folder, device, t, w))
     for how in ("channels first", "max-autotune"):
         part(f"torch.compile, {how}", lambda how=how: in_child(folder, sizes, device, how, report.deadline))
 
@@ -342,14 +412,23 @@ def compare(report: Report, folder: Path, sizes: str, device: torch.device, name
 def main() -> None:
     """One variant that needs a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--child", required=True, choices=list(CHILD_SECONDS))
+    parser.add_argument("--child", required=True, choices=["compile", *CHILD_SECONDS])
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--sizes", required=True)
+    parser.add_argument("--tiles", type=int, nargs=3)
+    parser.add_argument("--kind", default="float16")
     args = parser.parse_args()
     device = torch.device(args.device)
+    found: dict[str, float] = {}
     with torch.inference_mode():
-        if args.child == "motion":
+        if args.child == "compile":
+            with with_tiles(Tiles(*args.tiles) if args.tiles else Tiles()):
+                pictures = Pictures.load(args.folder, device, getattr(torch, args.kind))
+                for count in (*BATCHES, 2) if args.kind != "float16" else BATCHES:
+                    for job in fused_jobs(pictures, count).values():
+                        job()
+        elif args.child == "motion":
             found = compiled_motion(args.folder, args.sizes, device)
         else:
             found = compiled_pictures(args.folder, device, args.child)

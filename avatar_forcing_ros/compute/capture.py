@@ -8,11 +8,12 @@ runs it copies in and out. All programs of one owner share a pool of memory, sin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import torch
+from torch import Tensor
 
 Outputs = TypeVar("Outputs")
 
@@ -57,3 +58,8 @@ class Recorder:
             with torch.cuda.graph(graph, self._pool, self.stream, capture_error_mode="thread_local"):
                 outputs = job()
         return Program(graph, outputs)
+
+
+def pinned(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
+    """Empty memory of the host that a GPU reads and writes by itself; where there is none, like any other."""
+    return torch.empty(tuple(shape), dtype=dtype, pin_memory=torch.cuda.is_available())

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from avatar_forcing_ros.compute.capture import Program, Recorder
+from avatar_forcing_ros.compute.capture import Program, Recorder, pinned
 from avatar_forcing_ros.motion.autoencoder.encoder import Encoding
 from avatar_forcing_ros.motion.autoencoder.fused import FusedDecoder, FusedEncoder
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
@@ -65,51 +67,59 @@ class CapturedAutoencoder:
             torch.cuda.synchronize(self._recorder.device)
             return encoding
 
-    def read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(B, U) coefficients of pictures (B, S, S, 3)."""
+    def read(self, several: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(B, U) coefficients of B pictures in all, which come as arrays (b, S, S, 3)."""
+        pictures = [picture for pictures in several for picture in pictures]
         with self._lock:
-            found = [self._read(part) for part in self._parts(images)]
+            found = [self._read(pictures[begin:end]) for begin, end in self._parts(len(pictures))]
             self._recorder.stream.synchronize()
             return np.concatenate([part.numpy() for part in found])
 
-    def draw(self, latents: NDArray[np.float32], portraits: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Pictures (B, S, S, 3).
+    def draw(
+        self, latents: NDArray[np.float32], portraits: NDArray[np.int64], counts: Sequence[int]
+    ) -> list[NDArray[np.uint8]]:
+        """B pictures in all, as arrays (b, S, S, 3) of so many each.
 
         Args:
             latents: (B, M) identity plus motion.
             portraits: (B, levels) addresses of the features that each picture reads.
+            counts: how many pictures each array is to have.
         """
+        side = self._model.config.image_size
         with self._lock:
-            parts = zip(self._parts(latents), self._parts(portraits), strict=True)
-            drawn = [self._draw(*part) for part in parts]
+            drawn = [pinned((count, side, side, 3), torch.uint8) for count in counts]
+            places = [place for pictures in drawn for place in pictures]
+            for begin, end in self._parts(len(latents)):
+                self._draw(latents[begin:end], portraits[begin:end], places[begin:end])
             self._recorder.stream.synchronize()
-            return drawn[0].numpy() if len(drawn) == 1 else np.concatenate([part.numpy() for part in drawn])
+            return [pictures.numpy() for pictures in drawn]
 
-    def _parts(self, rows: NDArray[Number]) -> list[NDArray[Number]]:
-        """Rows in the parts that programs take."""
-        ends = np.cumsum(parts_of(len(rows), self._sizes))
-        return np.split(rows, ends[:-1])
+    def _parts(self, count: int) -> list[tuple[int, int]]:
+        """Begin and end of the rows of each part that a program takes."""
+        return list(pairwise(accumulate(parts_of(count, self._sizes), initial=0)))
 
     def _size(self, count: int) -> int:
         return next(size for size in self._sizes if size >= count)
 
-    def _read(self, images: NDArray[np.uint8]) -> Tensor:
-        size, stream, count = self._size(len(images)), self._recorder.stream, len(images)
+    def _read(self, pictures: list[NDArray[np.uint8]]) -> Tensor:
+        size, stream, count = self._size(len(pictures)), self._recorder.stream, len(pictures)
         reading = self._readings.get(size)
         if reading is None:
             reading = self._readings[size] = self._record_reading(size)
         host, taken = way = reading.ways.pop(0)
         reading.ways.append(way)
         taken.synchronize()
-        np.copyto(host[:count].numpy(), images)
         with torch.cuda.stream(stream):
-            reading.pixels[:count].copy_(host[:count], non_blocking=True)
+            for i, picture in enumerate(pictures):  # one is on its way while the next is copied
+                np.copyto(host[i].numpy(), picture)
+                reading.pixels[i].copy_(host[i], non_blocking=True)
             taken.record(stream)
             reading.program.graph.replay()
-            found = torch.empty((count, reading.program.outputs.shape[1]), pin_memory=True)
+            found = pinned((count, reading.program.outputs.shape[1]))
             return found.copy_(reading.program.outputs[:count], non_blocking=True)
 
-    def _draw(self, latents: NDArray[np.float32], portraits: NDArray[np.int64]) -> Tensor:
+    def _draw(self, latents: NDArray[np.float32], portraits: NDArray[np.int64], places: list[Tensor]) -> None:
+        """Draw pictures into places (S, S, 3) in memory."""
         count = len(latents)
         size, stream = self._size(count), self._recorder.stream
         drawing = self._drawings.get(size)
@@ -119,15 +129,14 @@ class CapturedAutoencoder:
             drawing.latents[:count].copy_(_pinned(latents), non_blocking=True)
             drawing.portraits.copy_(_pinned(_padded(portraits, size).T), non_blocking=True)
             drawing.program.graph.replay()
-            pictures = drawing.program.outputs[:count]
-            host = torch.empty(pictures.shape, dtype=torch.uint8, pin_memory=True)
-            return host.copy_(pictures, non_blocking=True)
+            for place, picture in zip(places, drawing.program.outputs[:count], strict=True):
+                place.copy_(picture, non_blocking=True)
 
     def _record_reading(self, size: int) -> _Reading:
         side, device = self._model.config.image_size, self._recorder.device
         pixels = torch.zeros((size, side, side, 3), dtype=torch.uint8, device=device)
         program = self._recorder.record(lambda: self._encoder(pixels).coefficients)
-        ways = [(torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=True), torch.cuda.Event()) for _ in range(2)]
+        ways = [(pinned(pixels.shape, torch.uint8), torch.cuda.Event()) for _ in range(2)]
         return _Reading(pixels, program, ways)
 
     def _record_drawing(self, size: int, latents: NDArray[np.float32], portraits: NDArray[np.int64]) -> _Drawing:
@@ -157,5 +166,6 @@ def _padded(rows: NDArray[Number], size: int) -> NDArray[Number]:
 
 
 def _pinned(array: NDArray[Any]) -> Tensor:
-    """On memory that a GPU reads by itself."""
-    return torch.from_numpy(np.ascontiguousarray(array)).pin_memory()
+    """A copy in memory that a GPU reads by itself."""
+    given = torch.from_numpy(np.ascontiguousarray(array))
+    return pinned(given.shape, given.dtype).copy_(given)

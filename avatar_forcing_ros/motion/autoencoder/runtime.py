@@ -169,12 +169,12 @@ class AutoencoderRuntime:
         picture = self._pictures(self._model.decode(wanted.identity, feature_tables(wanted.features), motion))
         addresses = np.array([[map_.data_ptr() for map_ in maps]])
         latents = (wanted.identity.float() + motion).cpu().numpy()
-        drawn = programs.draw(latents, addresses)
-        many = programs.draw(np.repeat(latents, _AT_ONCE, 0), np.repeat(addresses, _AT_ONCE, 0))
+        (drawn,) = programs.draw(latents, addresses, [1])
+        (many,) = programs.draw(np.repeat(latents, _AT_ONCE, 0), np.repeat(addresses, _AT_ONCE, 0), [_AT_ONCE])
         errors = [_error(drawn, picture), _error(many, np.repeat(picture, _AT_ONCE, 0))]
         coefficients = wanted.coefficients.cpu().numpy()
         for count in (1, _AT_ONCE):
-            read = programs.read(np.repeat(image, count, 0))
+            read = programs.read([image] * count)
             errors.append(_error(read, np.repeat(coefficients, count, 0)))
         return float(np.max(errors))  # not a number, where one of them is none
 
@@ -237,14 +237,13 @@ class AutoencoderRuntime:
         jobs = [job for one in several for job in one]
         latents = np.concatenate([portrait.latent + motions for portrait, motions in jobs])
         addresses = np.concatenate([np.tile(portrait.addresses, (len(motions), 1)) for portrait, motions in jobs])
-        ends = np.cumsum([len(motions) for _, motions in jobs])
-        drawn = iter(np.split(self._programs.draw(latents, addresses), ends[:-1]))
+        drawn = iter(self._programs.draw(latents, addresses, [len(motions) for _, motions in jobs]))
         return [[next(drawn) for _ in one] for one in several]
 
     def _read_together(self, several: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         """What several threads want read, by programs."""
         assert self._programs is not None
-        return np.split(self._programs.read(np.concatenate(several)), np.cumsum([len(one) for one in several])[:-1])
+        return np.split(self._programs.read(several), np.cumsum([len(one) for one in several])[:-1])
 
     def _draw_one(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
         here = self._prepared_again(portrait) if portrait.identity.device.type != self.device.type else portrait
