@@ -184,9 +184,10 @@ def compile_ahead(folder: Path, sizes: str, device: torch.device, names: list[st
     others = [["--tiles", *map(str, vars(tiles).values())] for tiles in TILES if wanted(tiles.name)]
     others += [["--kind", kind] for kind in ("bfloat16", "float32") if wanted("numbers") or wanted("bfloat16")]
     running = [subprocess.Popen([*command, "--child", "compile", *one], stdout=subprocess.DEVNULL) for one in others]
+    end = time.perf_counter() + seconds
     try:
         for process in running:
-            process.wait(max(1.0, seconds))
+            process.wait(max(0.1, end - time.perf_counter()))
     finally:
         for process in running:
             process.kill()
