@@ -119,10 +119,16 @@ def test_passes_give_what_those_of_the_layers_give() -> None:
         assert error(a.values, b.values) < LIMIT
 
 
+def wait() -> None:
+    """For the card, where there is one."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
 class Steps:
     """Stands in for a `Recorder`: a replay does the steps again."""
 
-    stream = SimpleNamespace(synchronize=lambda: None)
+    stream = SimpleNamespace(synchronize=wait)
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -137,9 +143,7 @@ def test_pictures_of_several_go_through_programs_of_other_sizes_and_come_back_to
 ) -> None:
     """Thirteen pictures through programs of one, three and five: 5 + 5 + 3, split otherwise for those who asked."""
     monkeypatch.setattr(captured, "Recorder", Steps)
-    monkeypatch.setattr(
-        torch.cuda, "Event", lambda: SimpleNamespace(synchronize=lambda: None, record=lambda stream: None)
-    )
+    monkeypatch.setattr(torch.cuda, "Event", lambda: SimpleNamespace(synchronize=wait, record=lambda stream: None))
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     side, rows = 4, 13
     reads = lambda _: lambda pixels: SimpleNamespace(coefficients=pixels.flatten(1).float()[:, :6])  # noqa: E731
