@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 def frechet_distance(generated: NDArray, truth: NDArray) -> float:
     """FD between the normal distributions that fit two sets of frames, (T, D) and (T', D), in squared units.
 
-    |mean difference|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)). Over several clips the mean of their distances is given, as
-    in the evaluation of Dyadic Interaction Modeling (arXiv 2403.09069).
+    `|mean difference|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2))`. Over several clips, average their distances, as the
+    evaluation of Dyadic Interaction Modeling does (arXiv 2403.09069).
 
     Source: Dowson and Landau, 1982; Heusel et al., 2017. Equation 17 of arXiv 2601.00664 prints the first term without
     its square; the common squared form is used here.

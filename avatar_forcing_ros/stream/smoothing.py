@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A block drawn in few steps keeps a little of its noise; here it is taken out, without delay and across the border.
+"""Removes the little noise that few solver steps leave in a block, without delay and across block borders.
 
-A block y becomes the x with the least |x - y|^2 + s |second differences of (past, x)|^2, for the last two frames of the
-past as they are. That is linear in both, so one small matrix for each number of a latent does it.
+A block y becomes the x that minimises `|x - y|^2 + s |second differences of (past, x)|^2`, with the last two frames of
+the past held fixed. The solution is linear in both, so each channel of a latent needs one small matrix.
 
 Source: the smoother of Whittaker, 1923, as in Eilers, 2003 (doi 10.1021/ac034173t).
 """
