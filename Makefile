@@ -3,7 +3,8 @@
 #   make demo    the nodes run on a recorded conversation -> out/demo.mp4 and a latency table
 #   make kiosk   the avatar in a browser, with this computer's camera and microphone; prints the address
 #   make test    every test, ROS nodes included
-#   make check   style, types, spelling
+#   make check   style, types, spelling, documentation
+#   make docs    the documentation as a site in out/docs/html; a broken link is an error
 #   make resolve whether each promised Python and processor can have what is required, and whether the locked list is
 #                current (asks the package index; minutes)
 #   make dist    wheel and sdist in out/dist, tried in an empty environment
@@ -58,7 +59,7 @@ torch := $(if $(filter command% environment%,$(origin TORCH_BACKEND)),$(workshop
 # Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
 is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]
 
-.PHONY: help setup demo kiosk test check resolve dist bench train clean
+.PHONY: help setup demo kiosk test check docs resolve dist bench train clean
 
 help:
 	@sed -n '/^# /s/^# //p; /^$$/q' Makefile
@@ -77,12 +78,18 @@ test: setup $(workshop)
 	$(BIN)/python -m pytest $(ARGS)
 
 check: setup $(workshop)
-	@$(pip_install) -r requirements/check.txt
+	@$(pip_install) -r requirements/check.txt -r requirements/docs.txt
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/mdformat --check $(filter-out docs/parameters.md,$(wildcard *.md docs/*.md models/*/README.md))
+	$(BIN)/python tools/build_docs.py
+
+docs: setup $(workshop)
+	@$(pip_install) -r requirements/docs.txt
+	@echo "Building the pages (about 1 minute) ..."
+	@$(BIN)/python tools/build_docs.py
 
 resolve: setup
 	@$(pip_install) 'uv>=0.8,<1'

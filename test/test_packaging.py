@@ -92,7 +92,7 @@ def test_manifest_names_what_robots_have() -> None:
     assert {*ros.split(), *libraries.split()} <= dependencies()
 
 
-_OPTIONAL_ROS = {"cv_bridge", "audio_common_msgs", "tf2_ros"}
+_OPTIONAL_ROS = {"cv_bridge", "audio_common_msgs", "tf2_ros_py"}
 
 
 def test_what_is_optional_is_installed_only_where_it_is_asked_for() -> None:

@@ -43,6 +43,10 @@ CHAPTERS = {
 }
 
 
+# Rooms that nobody builds upon: programs, and what they alone use.
+UNDOCUMENTED = ("cli", "commands", "evaluation", "graph", "nodes", "recordings", "simulation", "train")
+
+
 def _contents() -> str:
     lines = []
     for caption, pages in CHAPTERS.items():
@@ -67,10 +71,11 @@ def gather(source: Path) -> None:
 
 
 def rooms() -> dict[str, str]:
-    """Name of each room -> its subject, from the table in CONTRIBUTING.md."""
+    """Name of each room that others build upon -> its subject, from the table in CONTRIBUTING.md."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", text, re.MULTILINE)
-    return {name.removesuffix("/").removesuffix(".py").replace("/", "."): subject.strip() for name, subject in rows}
+    names = {name.removesuffix("/").removesuffix(".py").replace("/", "."): subject.strip() for name, subject in rows}
+    return {name: subject for name, subject in names.items() if name not in UNDOCUMENTED}
 
 
 def modules(room: str, others: set[str]) -> list[str]:
@@ -96,11 +101,13 @@ def write_reference(source: Path) -> None:
     subjects = rooms()
     for room, subject in subjects.items():
         lines = [f"``{room}``", "=" * (len(room) + 4), "", f"{subject[0].upper()}{subject[1:]}.".replace("`", "``"), ""]
-        for module in modules(room, set(subjects)):
+        contents = modules(room, set(subjects))
+        for module in contents:
             title = module.removeprefix(f"{PACKAGE}.")
-            lines += [f"``{title}``", "-" * (len(title) + 4), "", f".. automodule:: {module}", "   :members:", ""]
+            lines += [f"``{title}``", "-" * (len(title) + 4), ""] if len(contents) > 1 else []
+            lines += [f".. automodule:: {module}", "   :members:", ""]
         (folder / f"{room}.rst").write_text("\n".join(lines), encoding="utf-8")
-    index = ["API reference", "=============", "", "One page for each room of the package.", ""]
+    index = ["API reference", "=============", "", "One page for each room of the package that others build upon.", ""]
     index += [".. toctree::", "   :maxdepth: 1", "", *(f"   {room}" for room in sorted(subjects))]
     (folder / "index.rst").write_text("\n".join(index) + "\n", encoding="utf-8")
 
