@@ -43,7 +43,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_broken_links_are_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text("# One title: two\n[a](#one-title-two) [b](#three) [c](gone.md) [d](https://e.org) [e](page.md#x)\n")
+    page.write_text(
+        "# One title: two\n[a](#one-title-two) [b](#three) [c](gone.md) [d](https://e.org) [e](page.md#x)\n"
+    )
     assert broken_links(page) == ["#three", "gone.md", "page.md#x"]
 
 

@@ -66,7 +66,7 @@ def gather(source: Path) -> None:
     with (source / "index.md").open("a", encoding="utf-8") as index:
         index.write(_contents())
     for page in source.rglob("*.md"):
-        text = page.read_text(encoding="utf-8")
+        text = re.sub(r"^!.*shields\.io.*\n", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)  # other servers
         page.write_text(re.sub(r"\]\((\.\./|)README\.md(?=[)#])", r"](\1index.md", text), encoding="utf-8")
 
 
