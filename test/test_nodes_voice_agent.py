@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import Caption, PlaybackEvent
 from std_msgs.msg import Empty, String
 
+from avatar_forcing_ros.agent.conversation import Message
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes.directions import expression_type
-from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
+from avatar_forcing_ros.nodes.testing import PATIENCE_S, AvatarStage, TestGraph
 from avatar_forcing_ros.nodes.voice_agent_node import VoiceAgentNode
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
 
@@ -52,10 +54,10 @@ class Room:
 
     def __init__(self, graph: TestGraph, **parameters: Any) -> None:
         self.graph = graph
-        self.stage = AvatarStage(graph, avatar__barge_in__enabled=True)
         self.captions: list[Caption] = graph.listen_to_come(Caption, "speech/caption")
         self.expressions: list[Any] = graph.listen_to_come(expression_type(), "robot_face/expression")
         self.agent = graph.add(VoiceAgentNode, voice__kind="espeak", user_audio__kind="AudioChunk", **parameters)
+        self.stage = AvatarStage(graph, avatar__barge_in__enabled=True)  # it takes longer to start than the agent
         self.says = np.zeros(0, np.float32)
 
     def speak(self) -> None:
@@ -63,13 +65,12 @@ class Room:
         piece, self.says = self.says[:FRAME_SAMPLES], self.says[FRAME_SAMPLES:]
         self.stage.hear(piece, echo=0.3)
 
-    def until(self, done: Callable[[], object], longest: int = 300) -> None:
-        """Let frames pass until something is so."""
-        for _ in range(longest):
-            if done():
-                return
+    def until(self, done: Callable[[], object]) -> None:
+        """Let frames pass until something is so: the agent works in its own time, however fast the frames go."""
+        end_s = time.monotonic() + PATIENCE_S
+        while not done():
+            assert time.monotonic() < end_s, f"it never came; {self.heard()}, {self.stage.events}, {self.agent_said()}"
             self.stage.play(1, self.speak)
-        raise AssertionError(f"it never came; {self.heard()}, {self.stage.events}, {self.agent_said()}")
 
     def events(self, *kinds: int) -> list[PlaybackEvent]:
         return [event for event in self.stage.events if event.event in kinds]
@@ -81,6 +82,10 @@ class Room:
     def agent_said(self) -> list[str]:
         return [caption.text for caption in self.captions if caption.speaker == Caption.AVATAR]
 
+    def history(self) -> list[Message]:
+        """The conversation as the agent knows it. It learns of an event in a thread of its own, later than we may."""
+        return list(self.agent._agent.conversation.messages)
+
 
 def test_it_understands_answers_is_interrupted_and_knows_what_was_heard(words: Callable[[str], np.ndarray]) -> None:
     with TestGraph() as graph:
@@ -88,6 +93,7 @@ def test_it_understands_answers_is_interrupted_and_knows_what_was_heard(words: C
         room.stage.play(8, room.speak)
         room.says = words("What is your name?")
         room.until(lambda: room.events(PlaybackEvent.STARTED))
+        graph.spin_until(lambda: room.heard() and room.agent_said() and room.expressions)
         assert "name" in room.heard()[0]
         assert room.agent_said()[0] == "I am the avatar of this robot."
         assert room.expressions[0].expression == "happy"
@@ -98,14 +104,14 @@ def test_it_understands_answers_is_interrupted_and_knows_what_was_heard(words: C
         room.until(lambda: room.events(PlaybackEvent.INTERRUPTED))
         room.until(lambda: len(room.events(PlaybackEvent.STARTED)) == 2)
         room.until(lambda: room.events(PlaybackEvent.FINISHED))
-        roles = [message.role for message in room.agent._agent.conversation.messages]
-        texts = [message.text for message in room.agent._agent.conversation.messages]
+        graph.spin_until(lambda: len(room.history()) >= 4)
         graph.spin_until(lambda: room.expressions[-1].expression == "neutral")
+        texts = [message.text for message in room.history()]
+        graph.spin_until(lambda: texts[3] in " ".join(room.agent_said()))
 
-    assert roles == ["user", "assistant", "user", "assistant"]
+    assert [message.role for message in room.history()] == ["user", "assistant", "user", "assistant"]
     assert texts[1].startswith("I am the avatar of") and texts[1].endswith("—")
     assert "time" in texts[2]
-    assert texts[3] in " ".join(room.agent_said())
 
 
 def test_what_is_typed_is_answered_and_a_hand_ends_it() -> None:
@@ -118,8 +124,7 @@ def test_what_is_typed_is_answered_and_a_hand_ends_it() -> None:
         room.until(lambda: room.events(PlaybackEvent.INTERRUPTED))
         room.stage.play(30, room.speak)
         assert len(room.events(PlaybackEvent.STARTED)) == 2
-
-    assert room.agent_said()[:2] == ["Welcome!", "I am younger than most of your shoes."]
+        graph.spin_until(lambda: room.agent_said()[:2] == ["Welcome!", "I am younger than most of your shoes."])
 
 
 def test_what_an_engineer_wants_said_is_said_word_for_word() -> None:
@@ -127,6 +132,7 @@ def test_what_an_engineer_wants_said_is_said_word_for_word() -> None:
         room = Room(graph, recogniser__kind="none")
         graph.send(String, "speech/say", String(data="The soup is ready."))
         room.until(lambda: room.events(PlaybackEvent.FINISHED))
+        graph.spin_until(room.agent_said)
 
     assert room.agent_said() == ["The soup is ready."]
 

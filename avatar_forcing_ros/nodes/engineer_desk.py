@@ -69,6 +69,7 @@ class EngineerDesk:
         self._facts, self._processor = Facts(), Processor()
         self._events: deque[Mapping[str, Any]] = deque(maxlen=_EVENTS_KEPT)
         self._complaints: dict[str, str] = {}
+        self._dials_due = True
         self._clients = {
             name: node.create_client(kind, f"{_GENERATOR}/{name}")
             for name, kind in (
@@ -91,7 +92,7 @@ class EngineerDesk:
         """What a new page has to know."""
         pictures = {name: base64.b64encode(jpeg).decode() for name, jpeg in self._portraits.items()}
         dials = [{"name": name, "range": limits} for name, limits in DIALS.items()]
-        self._ask_dials()
+        self._dials_due = True
         return [{"type": "desk", "portraits": pictures, "dials": dials, "channels": CHANNELS}, *self._events]
 
     def note(self, kind: str, text: str) -> None:
@@ -150,6 +151,7 @@ class EngineerDesk:
             machine, own = self._processor.shares()
             self._facts.add("processor", self._now_ms(), machine, own)
             self._tell({"type": "facts", "now_ms": self._now_ms(), **self._facts.take()})
+            self._ask_dials()
 
     # --- what is asked ---------------------------------------------------------------------------------------------
 
@@ -190,21 +192,23 @@ class EngineerDesk:
         result = answer.results[0]
         text = f"{name} is {value:g}" if result.successful else f"{name} stays: {result.reason}"
         self._answer("dial", name, bool(result.successful), text)
-        self._ask_dials()
+        self._dials_due = True
 
     def _ask_dials(self) -> None:
-        request = GetParameters.Request(names=list(DIALS))
-        self._call("get_parameters", request, self._told, quietly=True)
+        """Have the page told where the dials are, as soon as there is a generator that knows; it may start anew."""
+        ready = self._clients["get_parameters"].service_is_ready()
+        if ready and self._dials_due:
+            self._call("get_parameters", GetParameters.Request(names=list(DIALS)), self._told)
+        self._dials_due = not ready
 
     def _told(self, answer: GetParameters.Response) -> None:
         values = {name: value.double_value for name, value in zip(DIALS, answer.values, strict=False) if value.type}
         self._tell({"type": "dials", "values": values})
 
-    def _call(self, name: str, request: Any, then: Callable[[Any], None], quietly: bool = False) -> None:
+    def _call(self, name: str, request: Any, then: Callable[[Any], None]) -> None:
         client = self._clients[name]
         if not client.service_is_ready():
-            if not quietly:
-                self._answer(name, "", False, "the generator is not there at the moment")
+            self._answer(name, "", False, "the generator is not there at the moment")
             return
         done = self._node.guard("engineer", lambda future: then(future.result()))
         client.call_async(request).add_done_callback(done)

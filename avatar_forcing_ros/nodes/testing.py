@@ -27,7 +27,9 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.subscription import Subscription
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
@@ -103,7 +105,7 @@ class TestGraph:
         """A list that fills with the messages of a topic, once there is a publisher."""
         heard = self.listen_to_come(message_type, topic, latched)
         self.spin_until(lambda: self.node.count_publishers(topic) > 0)
-        self.spin(0.1)  # the publisher learns of us a little later than we of it
+        self._meet(topic)
         return heard
 
     def listen_to_come(self, message_type: type, topic: str, latched: bool = False) -> list[Any]:
@@ -119,7 +121,7 @@ class TestGraph:
         if topic not in self._senders:
             self._senders[topic] = self.node.create_publisher(message_type, topic, _RELIABLE)
             self.spin_until(lambda: self._senders[topic].get_subscription_count() > 0)
-            self.spin(0.3)  # we know the other side before it knows us, and what it gets before that is lost
+            self._meet(topic)
         for message in messages:
             self._senders[topic].publish(message)
 
@@ -135,6 +137,27 @@ class TestGraph:
         future = self._clients[name].call_async(request)
         self.spin_until(future.done)
         return future.result()
+
+    def _meet(self, topic: str) -> None:
+        """Wait until all ends of a topic know each other; what a reader gets from a stranger is lost.
+
+        Of another process's nodes only our own side is known, so they are given a moment.
+        """
+        name = self.node.resolve_topic_name(topic)
+        nodes = [*self._nodes, *self._others]
+        writers = [end for node in nodes for end in node.publishers if end.topic_name == name]
+        readers = [end for node in nodes for end in node.subscriptions if end.topic_name == name]
+        if not writers or not readers:
+            self.spin(0.3)
+            return
+        pairs = [(writer, reader) for writer in writers for reader in readers if _fits(writer, reader)]
+        self.spin_until(
+            lambda: all(
+                writer.get_subscription_count() >= sum(other is writer for other, _ in pairs)
+                and reader.get_publisher_count() >= sum(other is reader for _, other in pairs)
+                for writer, reader in pairs
+            )
+        )
 
     def spin_until(self, done: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
         """Let messages flow until something is so.
@@ -152,6 +175,11 @@ class TestGraph:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._executor.spin_once(timeout_sec=0.02)
+
+
+def _fits(writer: Publisher, reader: Subscription) -> bool:
+    """Whether what a writer offers is what a reader asks for; the middleware keeps them apart otherwise."""
+    return bool(qos_check_compatible(writer.qos_profile, reader.qos_profile)[0] != QoSCompatibility.ERROR)
 
 
 class AvatarStage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ from avatar_forcing_ros.agent.recognisers import Deaf
 from avatar_forcing_ros.directing.expressions import EXPRESSIONS
 from avatar_forcing_ros.messages.presented import to_playback
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
+from avatar_forcing_ros.msg import AvatarState, PlaybackEvent
 from avatar_forcing_ros.msg import Caption as CaptionMessage
-from avatar_forcing_ros.msg import PlaybackEvent
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, from_chunk, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
@@ -36,6 +37,7 @@ from avatar_forcing_ros.nodes.speech_stacks import AudioCommonVoice, LlamaRosMin
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 
 _PATIENCE_S = 5.0
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         self._agent = self._in_loop(lambda: self._start(parts))
         undo.callback(lambda: asyncio.run_coroutine_threadsafe(self._agent.close(), self._loop).result(_PATIENCE_S))
         self._listen()
+        if self.config.agent.greeting:
+            self._greet_when_heard(undo)
         if self.config.offer_say:
             undo.callback(SayServer(self, self._say_for).close)
         undo.callback(DiagnosticsPublisher(self, self._health).close)
@@ -100,10 +104,21 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
 
     def _start(self, parts: Parts) -> Agent:
         config, name = self.config.agent, f"agent-{self.get_clock().now().nanoseconds:x}"
-        agent = Agent(config, parts, self, frozenset(EXPRESSIONS), name)
-        if config.greeting:
-            agent.say(config.greeting)
-        return agent
+        return Agent(config, parts, self, frozenset(EXPRESSIONS), name)
+
+    def _greet_when_heard(self, undo: ExitStack) -> None:
+        """Say the greeting once a generator is there: what is sent before is lost, and it takes seconds to start."""
+        newest: deque[AvatarState] = deque(maxlen=1)
+        self.listen(AvatarState, "avatar/state", newest.append, qos.LATCHED)
+
+        def look() -> None:
+            there = newest and newest[0].on_stage == AvatarState.LEADER
+            if there and self._speech.get_subscription_count():
+                timer.cancel()
+                self._hand(self._agent.say)(self.config.agent.greeting)
+
+        timer = self.create_timer(_LOOK_S, self.guard("greeting", look), clock=self.links.timer_clock)
+        undo.callback(self.destroy_timer, timer)
 
     def _in_loop(self, make: Callable[[], Agent]) -> Agent:
         async def made() -> Agent:
