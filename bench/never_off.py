@@ -36,7 +36,7 @@ from sensor_msgs.msg import Image
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.graph import settings
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import claim_domain, local_graph
 from avatar_forcing_ros.graph.processes import ProcessGroup
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
@@ -298,7 +298,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="with what the nodes say")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    environment = local_graph(1 + os.getpid() % 100) | settings.PROCESS_ENVIRONMENT
+    environment = local_graph(claim_domain()) | settings.PROCESS_ENVIRONMENT
     os.environ.update(environment)
     nodes = [node for node in settings.live(settings.AvatarChoice()) if node.executable != "display_node"]
     audience = Audience()

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import claim_domain, local_graph
 from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT
 
 REACH_P99_MS = 5.0
@@ -46,7 +46,7 @@ def main() -> None:
     if args.listen:
         listen()
         return
-    environment = local_graph(1 + os.getpid() % 100) | PROCESS_ENVIRONMENT
+    environment = local_graph(claim_domain()) | PROCESS_ENVIRONMENT
     if not environment.items() <= os.environ.items():  # the C library reads its share when the process begins
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **environment})
     with Listener():

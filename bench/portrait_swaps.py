@@ -28,7 +28,7 @@ from sensor_msgs.msg import Image
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.graph import settings
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import claim_domain, local_graph
 from avatar_forcing_ros.graph.processes import ProcessGroup
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--swaps", type=int, default=100)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
-    environment = local_graph(1 + os.getpid() % 100) | settings.PROCESS_ENVIRONMENT
+    environment = local_graph(claim_domain()) | settings.PROCESS_ENVIRONMENT
     os.environ.update(environment)
     nodes = [node for node in settings.live(settings.AvatarChoice()) if node.executable != "display_node"]
     context = Context()

@@ -35,7 +35,7 @@ from rclpy.node import Node
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.graph import settings
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import ProcessGroup
 from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes import qos
@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--voice", default="espeak", choices=["espeak", "piper"])
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    environment = local_graph(int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100)))
+    environment = local_graph(own_domain())
     os.environ.update(environment)
     kiosk = resource("config", "kiosk.yaml")
     nodes = [

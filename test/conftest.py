@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import claim_domain, local_graph
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
 # Read when rclpy is first imported, hence here. Two test runs on one machine take different domains.
-os.environ.update(local_graph(domain=1 + os.getpid() % 100), ROS_PYTHON_CHECK_FIELDS="1", OMP_NUM_THREADS="1")
+os.environ.update(local_graph(claim_domain()), ROS_PYTHON_CHECK_FIELDS="1", OMP_NUM_THREADS="1")
 
 
 def _has_ros() -> bool:

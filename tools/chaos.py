@@ -40,7 +40,7 @@ from std_msgs.msg import Empty  # noqa: E402
 
 from avatar_forcing_ros import signals  # noqa: E402
 from avatar_forcing_ros.graph import settings  # noqa: E402
-from avatar_forcing_ros.graph.environment import local_graph  # noqa: E402
+from avatar_forcing_ros.graph.environment import claim_domain, local_graph  # noqa: E402
 from avatar_forcing_ros.graph.processes import ProcessGroup  # noqa: E402
 from avatar_forcing_ros.nodes import qos  # noqa: E402
 from avatar_forcing_ros.nodes.audio_messages import from_chunk  # noqa: E402
@@ -279,11 +279,11 @@ def main() -> int:
     parser.add_argument("--calm", action="store_true", help="nothing fails: a soak")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every-s", type=float, default=6.0, help="between two things done, in the mean")
-    parser.add_argument("--domain", type=int, default=1 + os.getpid() % 100, help="ROS domain")
+    parser.add_argument("--domain", type=int, default=None, help="ROS domain (default: a free one)")
     parser.add_argument("--log", type=Path, default=Path("out/chaos.jsonl"))
     args = parser.parse_args()
     args.log.parent.mkdir(parents=True, exist_ok=True)
-    environment = local_graph(0) | settings.PROCESS_ENVIRONMENT | {"ROS_DOMAIN_ID": str(args.domain)}
+    environment = local_graph(0) | settings.PROCESS_ENVIRONMENT | {"ROS_DOMAIN_ID": str(args.domain or claim_domain())}
     os.environ.update(environment)
     nodes = [node for node in settings.live(settings.AvatarChoice()) if node.executable != "display_node"]
     audience = Audience()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from functools import cache
@@ -14,6 +15,11 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from avatar_forcing_ros.resources import resource
+
+_FIRST_PORT, _PORTS, _OF_A_PROCESS, _SPARE = 7400, 250, 10, 249
+"""DDS of domain n uses the ports from 7400 + 250 n; its first process has the 10th, and none has the last.
+Source: DDSI-RTPS 2.2, section 9.6.1."""
+_claims: list[socket.socket] = []
 
 
 def shared_memory_profile() -> dict[str, str]:
@@ -76,6 +82,40 @@ def local_graph(domain: int) -> dict[str, str]:
         "ROS_DOMAIN_ID": str(domain),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
+
+
+def own_domain() -> int:
+    """ROS_DOMAIN_ID where it is set, else a domain in which nobody of this machine is, until this process ends."""
+    said = os.environ.get("ROS_DOMAIN_ID")
+    return int(said) if said else claim_domain()
+
+
+def claim_domain() -> int:
+    """A ROS domain, 1 to 100, in which nobody of this machine is; this process has it until it ends.
+
+    Raises:
+        OSError: there is none.
+    """
+    for place in range(100):
+        domain = 1 + (os.getpid() + place) % 100
+        if _claim(domain):
+            return domain
+    raise OSError("all ROS domains from 1 to 100 are in use on this machine: set ROS_DOMAIN_ID")
+
+
+def _claim(domain: int) -> bool:
+    """Take the domain's last port, if somebody has neither that nor the port of a domain's first process."""
+    first = _FIRST_PORT + _PORTS * domain
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as look:
+        try:
+            claim.bind(("127.0.0.1", first + _SPARE))
+            look.bind(("", first + _OF_A_PROCESS))
+        except OSError:
+            claim.close()
+            return False
+    _claims.append(claim)
+    return True
 
 
 def _prefix() -> dict[str, str]:

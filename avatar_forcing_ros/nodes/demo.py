@@ -26,7 +26,7 @@ from rclpy.node import Node
 
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup, Usage
 from avatar_forcing_ros.metrics.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.msg import FrameInfo
@@ -96,7 +96,7 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
     Raises:
         NodeFailedError: a node could not start, ended early or could not finish the recording.
     """
-    domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
+    domain = own_domain()
     environment = local_graph(domain) | graph.PROCESS_ENVIRONMENT
     os.environ.update(environment)
     names = {part.executable: node.executable for node in nodes for part in node.parts or (node,)}

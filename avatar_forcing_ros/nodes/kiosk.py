@@ -10,7 +10,6 @@ The address is printed as soon as the page is there; the face is on it a few sec
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import sys
@@ -19,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from avatar_forcing_ros.graph import settings as graph
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
 from avatar_forcing_ros.web.access import AccessConfig, listen, tls_context
 
@@ -48,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(nodes: Sequence[graph.NodeProcess], access: AccessConfig, stopped: threading.Event) -> None:
-    domain = int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))
+    domain = own_domain()
     with ProcessGroup(nodes, local_graph(domain) | graph.PROCESS_ENVIRONMENT) as processes:
         print("The kiosk starts ...", file=sys.stderr)
         said = False

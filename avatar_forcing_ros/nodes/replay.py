@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from avatar_forcing_ros.bags.bag import BagReader
 from avatar_forcing_ros.bags.digest import digest_of
 from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.graph import settings as graph
-from avatar_forcing_ros.graph.environment import local_graph
+from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
 
 PLAYER = "bag_player_node"
@@ -53,7 +52,7 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     with BagReader(args.bag_in) as bag:
         found = survey(bag, camera=args.camera)
     nodes = _nodes(args, found)
-    environment = local_graph(int(os.environ.get("ROS_DOMAIN_ID", 1 + os.getpid() % 100))) | graph.PROCESS_ENVIRONMENT
+    environment = local_graph(own_domain()) | graph.PROCESS_ENVIRONMENT
     began = time.monotonic()
     with ProcessGroup(nodes, environment) as processes:
         while not processes.ended(PLAYER):
