@@ -29,6 +29,7 @@ from std_msgs.msg import Empty, String
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.conversions import from_rgb, read_image
+from avatar_forcing_ros.nodes.engineer_desk import DIALS
 from avatar_forcing_ros.nodes.kiosk import main as kiosk_main
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration, to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
@@ -187,7 +188,8 @@ def test_an_engineer_is_told_what_goes_on_and_turns_dials_and_portraits() -> Non
 
     with kiosk(codec=None, role="engineer") as (graph, page, node):
         generator = Node("generator", context=graph.context)
-        generator.declare_parameter("avatar.expressiveness.face", 1.0)
+        for name in DIALS:
+            generator.declare_parameter(name, 1.0)
         generator.create_service(SetPortrait, "generator/set_portrait", choose)
         graph.spin_node(generator)
         graph.spin_until(lambda: page.heard("desk"))
@@ -206,7 +208,7 @@ def test_an_engineer_is_told_what_goes_on_and_turns_dials_and_portraits() -> Non
 
         graph.spin_until(told)
         graph.spin_until(lambda: page.heard("dials"))  # though there was no generator when the page came
-        assert page.heard("dials")[0]["values"]["avatar.expressiveness.face"] == 1.0
+        assert page.heard("dials")[0]["values"] == dict.fromkeys(DIALS, 1.0)
         graph.spin_until(lambda: all(client.service_is_ready() for client in node._desk._clients.values()))
         assert facts["frames"] == [[STAMP_NS / 1e6, 3.0, 240.0, None, 2, 0]]
         assert facts["user"] == [[STAMP_NS / 1e6, 0.25, None, None, None, 0.5]]  # smile, ..., yaw
