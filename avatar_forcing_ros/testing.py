@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from avatar_forcing_ros.network.published import published_shapes as network_sha
 from avatar_forcing_ros.published.importing import PublishedSizes, Sources
 from avatar_forcing_ros.published.parity import weight_by_name
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
+from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 
 TINY_NETWORK = NetworkConfig(
@@ -134,6 +136,43 @@ def speech_like(seconds: float, sample_rate: int = 16_000, seed: int = 0) -> NDA
     syllables = np.clip(np.sin(2 * np.pi * 4 * time_s), 0, None)
     breath = np.random.default_rng(seed).standard_normal(len(time_s)) * 0.02
     return ((voice * 0.15 + breath) * syllables).astype(np.float32)
+
+
+class FilmedUser:
+    """What camera and microphone take of somebody who sways and hums; the attributes say what is wrong with them.
+
+    Args:
+        portrait: (H, W, 3) uint8 RGB, whose face it is.
+
+    Attributes:
+        size: of the camera's pictures, (width, height).
+        people: how many are seen, 1 or 2.
+        microphone: "well", "muted" or "clips"; what else it may be is up to who sends the sound.
+    """
+
+    size: tuple[int, int] = (480, 320)
+    people: int = 1
+    microphone: str = "well"
+
+    def __init__(self, portrait: NDArray[np.uint8]) -> None:
+        self._face = cv2.resize(portrait, (320, 320), interpolation=cv2.INTER_AREA)
+        self._noise = np.random.default_rng(0)
+
+    def picture(self, frame: int) -> NDArray[np.uint8]:
+        """What the camera sees, (H, W, 3) uint8 RGB."""
+        whole = np.full((320, 480, 3), 128, np.uint8)
+        whole[:, :320] = np.roll(self._face, round(6 * np.sin(frame / 10)), 1)
+        if self.people > 1:
+            whole[80:240, 320:] = self._face[::2, ::2]
+        return np.asarray(cv2.resize(whole, self.size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    def sound(self, level: float) -> NDArray[np.float32]:
+        """A frame of sound from the microphone, (640,); without a voice its level is 0."""
+        if self.microphone == "muted":
+            return np.zeros(FRAME_SAMPLES, np.float32)
+        tone = np.sin(2 * np.pi * 200 * np.arange(FRAME_SAMPLES) / SAMPLE_RATE)
+        loud = 40.0 if self.microphone == "clips" else level
+        return np.clip(loud * tone + 1e-3 * self._noise.standard_normal(FRAME_SAMPLES), -1, 1).astype(np.float32)
 
 
 def write_published_files(folder: Path, sizes: PublishedSizes | None = None, seed: int = 0) -> Sources:

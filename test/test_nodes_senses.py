@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -32,7 +31,8 @@ from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import FPS, NANOSECONDS
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
+from avatar_forcing_ros.testing import FilmedUser
 
 pytestmark = pytest.mark.ros
 NAMED_S = GONE_S = 2.0
@@ -41,23 +41,18 @@ RECOVERS_S = 2.4
 
 
 @dataclass
-class Senses:
+class Senses(FilmedUser):
     """A user before camera and microphone, frame by frame; what is wrong with them is set from outside."""
 
     graph: TestGraph
     camera_every: int = 1
-    size: tuple[int, int] = (480, 320)
     camera_ahead_s: float = 0.0
-    people: int = 1
-    microphone: str = "well"
     now_ns: int = 1_000 * NANOSECONDS
     frames: int = 0
     raised: list[tuple[float, str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._noise = np.random.default_rng(0)
-        portrait = read_image(default_portrait())
-        self._face = cv2.resize(portrait, (320, 320), interpolation=cv2.INTER_AREA)
+        super().__init__(read_image(default_portrait()))
         self.graph.add(MotionExtractionNode, use_sim_time=True)
         self.generator = self.graph.add(
             GeneratorNode, use_sim_time=True, avatar__image_size=64, user_audio__kind="AudioChunk"
@@ -87,9 +82,9 @@ class Senses:
         sent = self.camera_every and self.frames % self.camera_every == 0
         if sent:
             stamp = to_stamp(self.now_ns + round(self.camera_ahead_s * NANOSECONDS))
-            self.graph.send(Image, "camera/image_raw", from_rgb(self._picture(), stamp, "camera"))
+            self.graph.send(Image, "camera/image_raw", from_rgb(self.picture(self.frames), stamp, "camera"))
         if self.microphone != "gone":
-            chunk = signals.AudioChunk(self.now_ns - FRAME_NS, self._sound(), SAMPLE_RATE)
+            chunk = signals.AudioChunk(self.now_ns - FRAME_NS, self.sound(0.02), SAMPLE_RATE)
             self.graph.send(AudioChunk, "user_audio", from_chunk(chunk))
         if sent:
             self.graph.spin_until(lambda: len(self.seen) > seen)
@@ -99,20 +94,6 @@ class Senses:
             self.graph.spin_until(lambda: stamp_ns(self.infos[-1].header.stamp) >= self.now_ns)
         else:
             self.graph.spin(0.05)
-
-    def _picture(self) -> np.ndarray:
-        whole = np.full((320, 480, 3), 128, np.uint8)
-        whole[:, :320] = np.roll(self._face, round(6 * np.sin(self.frames / 10)), 1)
-        if self.people > 1:
-            whole[80:240, 320:] = self._face[::2, ::2]
-        return cv2.resize(whole, self.size, interpolation=cv2.INTER_AREA)
-
-    def _sound(self) -> np.ndarray:
-        if self.microphone == "muted":
-            return np.zeros(FRAME_SAMPLES, np.float32)
-        tone = np.sin(2 * np.pi * 200 * np.arange(FRAME_SAMPLES) / SAMPLE_RATE)
-        clips = 40.0 if self.microphone == "clips" else 0.02
-        return np.clip(clips * tone + 1e-3 * self._noise.standard_normal(FRAME_SAMPLES), -1, 1).astype(np.float32)
 
     def largest_steps(self) -> dict[str, float]:
         """Of the avatar's motion from one frame to the next, by channel; none goes further than about 1."""

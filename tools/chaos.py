@@ -26,7 +26,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,8 +46,8 @@ from avatar_forcing_ros.nodes.audio_messages import from_chunk  # noqa: E402
 from avatar_forcing_ros.nodes.conversions import from_rgb  # noqa: E402
 from avatar_forcing_ros.nodes.ros_time import to_stamp  # noqa: E402
 from avatar_forcing_ros.pictures import read_image  # noqa: E402
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE  # noqa: E402
-from avatar_forcing_ros.testing import speech_like  # noqa: E402
+from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE  # noqa: E402
+from avatar_forcing_ros.testing import FilmedUser, speech_like  # noqa: E402
 
 LONGEST_GAP_S = 0.2
 GROWS_MB_H = 1.0
@@ -57,18 +56,17 @@ JUDGED_FROM_S = 600.0
 PORTRAITS = sorted((ROOT / "models" / "portraits").glob("*.png"))
 
 
-class User:
-    """Camera and microphone of somebody who moves and talks; attributes say what is wrong with them."""
+class User(FilmedUser):
+    """Camera and microphone of somebody who moves and talks."""
 
     def __init__(self, audience: Audience) -> None:
+        super().__init__(read_image(PORTRAITS[0]))
         node = self.node = audience._node
         self._camera = node.create_publisher(Image, "camera/image_raw", qos.SENSOR)
         self._microphone = node.create_publisher(AudioChunk, "user_audio", qos.STREAM)
         self.speech = node.create_publisher(AudioChunk, "speech", qos.SPEECH)
         self.interrupts = node.create_publisher(Empty, "speech/interrupt", qos.STREAM)
         self.portraits = node.create_client(SetPortrait, "generator/set_portrait")
-        self._face = cv2.resize(read_image(PORTRAITS[0]), (320, 320), interpolation=cv2.INTER_AREA)
-        self._noise = np.random.default_rng(0)
         self._frames = 0
         self.set_well()
         self._timer = node.create_timer(0.04, self._frame)
@@ -81,25 +79,11 @@ class User:
         self._frames += 1
         now_ns = self.node.get_clock().now().nanoseconds + round(self.ahead_s * signals.NANOSECONDS)
         if self.camera_every and self._frames % self.camera_every == 0:
-            self._camera.publish(from_rgb(self._picture(), to_stamp(now_ns), "camera"))
+            self._camera.publish(from_rgb(self.picture(self._frames), to_stamp(now_ns), "camera"))
         if self.microphone != "gone":
-            chunk = signals.AudioChunk(now_ns - 40_000_000, self._sound(), SAMPLE_RATE)
+            talks = self._frames % 250 < 100
+            chunk = signals.AudioChunk(now_ns - FRAME_NS, self.sound(0.2 if talks else 0.0), SAMPLE_RATE)
             self._microphone.publish(from_chunk(chunk))
-
-    def _picture(self) -> np.ndarray:
-        whole = np.full((320, 480, 3), 128, np.uint8)
-        whole[:, :320] = np.roll(self._face, round(6 * np.sin(self._frames / 20)), 1)
-        if self.people > 1:
-            whole[80:240, 320:] = self._face[::2, ::2]
-        return cv2.resize(whole, self.size, interpolation=cv2.INTER_AREA)
-
-    def _sound(self) -> np.ndarray:
-        if self.microphone == "muted":
-            return np.zeros(FRAME_SAMPLES, np.float32)
-        talks = 0.2 if self._frames % 250 < 100 else 0.0
-        tone = np.sin(2 * np.pi * 200 * np.arange(FRAME_SAMPLES) / SAMPLE_RATE)
-        loud = 40.0 if self.microphone == "clips" else talks
-        return np.clip(loud * tone + 1e-3 * self._noise.standard_normal(FRAME_SAMPLES), -1, 1).astype(np.float32)
 
 
 class Chaos:
