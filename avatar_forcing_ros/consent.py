@@ -29,7 +29,7 @@ import yaml
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.documents import read_mapping
-from avatar_forcing_ros.media import replacing
+from avatar_forcing_ros.outputs import replacing
 from avatar_forcing_ros.pictures import PictureLimits, read_image, sha256_of_pixels
 
 ENDINGS = (".yaml", ".yml", ".json")

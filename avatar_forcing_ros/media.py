@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading and writing of video and sound files, through PyAV: one wheel that brings FFmpeg's libraries along.
+"""Reading of video and sound files, through PyAV: one wheel that brings FFmpeg's libraries along.
 
 **A file's own clock.** A container may begin anywhere (a transport stream at an hour), its sound and its pictures may
 begin apart, and either may have gaps. All that is read here stands on one time line, which begins with the first moment
@@ -14,16 +14,10 @@ import logging
 import mmap
 import os
 import re
-import struct
-import tempfile
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 import av
@@ -49,8 +43,6 @@ OPPOSITE = -0.9
 _CUT_S = 0.5  # a file that ends so much before its declared end was cut
 # What a second recording begins with, where files were joined end to end.
 _HEADS = {b"RIFF": re.compile(rb"RIFF....WAVE", re.DOTALL), b"fLaC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")}
-
-_XMP_BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 
 _log = logging.getLogger(__name__)
 
@@ -445,146 +437,3 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
             is_mp4 = file.read(8)[4:] == b"ftyp"
         reason = "an mp4 without its index: it was cut, or never finished" if is_mp4 else error.strerror
         raise MediaError(f"{path}: expected a video or sound file: {reason}") from None
-
-
-@contextmanager
-def making_folder(folder: Path) -> Iterator[None]:
-    """Make a folder and those above it; those that were not there go again when anything failed."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException:
-        with suppress(OSError):  # somebody else has put something there
-            for path in missing:
-                path.rmdir()
-        raise
-
-
-@contextmanager
-def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A file to write beside another one, whose name it takes when all went well; it goes when anything failed.
-
-    Every run has one of its own. A link stays, and what it leads to is replaced.
-
-    Args:
-        path: the name in the end; its folder is made.
-        suffix: of the file until then, where it matters; otherwise that of the name.
-    """
-    path = Path(os.path.realpath(path))
-    with making_folder(path.parent):
-        number, name = tempfile.mkstemp(f".part{suffix or path.suffix}", f".{path.stem[:80]}.", path.parent)
-        os.close(number)
-        part = Path(name)
-        try:
-            yield part
-            part.chmod(0o666 & ~_umask())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def append_xmp(path: Path, xmp: bytes) -> None:
-    """Put a packet of XMP at the end of an mp4 file, in the box that is meant for it.
-
-    Source: Adobe, XMP Specification Part 3 (2020), 1.2.3 "MPEG-4".
-    """
-    with path.open("ab") as file:
-        file.write(struct.pack(">I4s", 24 + len(xmp), b"uuid") + _XMP_BOX.bytes + xmp)
-
-
-class MovieWriter:
-    """Writes an mp4 (H.264 and AAC, plays everywhere) at 25 fps; pictures and sound each go on where they ended.
-
-    The file appears under its name when it is complete; until then it is a hidden file beside it,
-    which goes when anything fails.
-
-    Args:
-        path: of the mp4 file; its folder is made.
-        width: of the pictures, even.
-        height: of the pictures, even.
-        sample_rate: of the sound in Hz.
-        channels: 1 or 2.
-        preset: of x264; the cheaper, the larger the file.
-        quality: constant rate factor of x264; lower is better.
-        tags: of the container, for players to show.
-        xmp: a packet of metadata, for archives.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        width: int,
-        height: int,
-        sample_rate: int = 16_000,
-        channels: int = 1,
-        preset: str = "veryfast",
-        quality: int = 20,
-        tags: Mapping[str, str] | None = None,
-        xmp: bytes = b"",
-    ) -> None:
-        if width % 2 or height % 2:
-            raise ValueError(f"width and height must be even, got {width}x{height}")
-        if channels not in (1, 2):
-            raise ValueError(f"channels must be 1 or 2, got {channels}")
-        self._stack = ExitStack()
-        self._partial = self._stack.enter_context(replacing(Path(path), ".mp4"))
-        self._container = av.open(os.fspath(self._partial), "w", options={"movflags": "+faststart"})
-        self._container.metadata.update(tags or {})
-        self._xmp = xmp
-        self._video = self._container.add_stream("libx264", rate=FPS)
-        self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
-        self._video.options = {"preset": preset, "crf": str(quality)}
-        self._video.thread_count = 1
-        self._layout = "mono" if channels == 1 else "stereo"
-        self._audio = self._container.add_stream("aac", rate=sample_rate, layout=self._layout)
-        self._sample_rate, self._channels = sample_rate, channels
-        self._frames = self._samples = 0
-
-    def write_image(self, image: NDArray[np.uint8]) -> None:
-        """Append one picture, (height, width, 3) uint8 RGB."""
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame.pts, frame.time_base = self._frames, Fraction(1, FPS)
-        self._frames += 1
-        self._container.mux(self._video.encode(frame))
-
-    def write_sound(self, samples: NDArray[np.float32]) -> None:
-        """Append sound, (N,) or (N, channels) float32 in [-1, 1]."""
-        packed = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
-        if not packed.size:
-            return
-        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=self._layout)
-        frame.sample_rate, frame.time_base = self._sample_rate, Fraction(1, self._sample_rate)
-        frame.pts = self._samples
-        self._samples += packed.size // self._channels
-        self._container.mux(self._audio.encode(frame))
-
-    def close(self) -> None:
-        """Finish the file and give it its name."""
-        with self._stack:
-            try:
-                self._container.mux(self._video.encode(None))
-                self._container.mux(self._audio.encode(None))
-            finally:
-                self._container.close()
-            if self._xmp:
-                append_xmp(self._partial, self._xmp)
-
-    def __enter__(self) -> MovieWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-            return
-        with suppress(av.FFmpegError):  # the disk may be full; what came before it is told
-            self._container.close()
-        self._stack.__exit__(kind, error, trace)

@@ -21,8 +21,9 @@ import pytest
 from avatar_forcing_ros import cli, testing_bags
 from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter
 from avatar_forcing_ros.commands.arguments import check_output
-from avatar_forcing_ros.media import MovieWriter, replacing
 from avatar_forcing_ros.messages.audio import AudioReader, coding_of
+from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.outputs import replacing
 from avatar_forcing_ros.testing import speech_like
 
 

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig, SoundTrack, fit_square, pan
+from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig, VoiceFile, fit_square, pan
 from avatar_forcing_ros.media import MediaError, read_audio, read_video
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 
@@ -133,7 +133,7 @@ def test_the_file_has_what_every_player_plays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])
 def test_a_sound_track_gives_back_what_stands_at_a_time(tmp_path: Path, rate: int) -> None:
-    track = SoundTrack(tmp_path / "sound", 16_000)
+    track = VoiceFile(tmp_path / "sound", 16_000)
     track.add(beep(START_NS, 0.04, rate))
     track.add(beep(START_NS + NANOSECONDS, 0.04, rate))
 
@@ -148,7 +148,7 @@ def test_a_sound_track_gives_back_what_stands_at_a_time(tmp_path: Path, rate: in
 
 
 def test_jitter_of_stamps_makes_no_gap(tmp_path: Path) -> None:
-    track = SoundTrack(tmp_path / "sound", 16_000)
+    track = VoiceFile(tmp_path / "sound", 16_000)
     wave = (0.5 * np.sin(2 * np.pi * 250 * np.arange(16_000) / 16_000)).astype(np.float32)
     for n, start in enumerate(range(0, 16_000, 640)):
         jitter_ns = (-1) ** n * 3_000_000
@@ -169,7 +169,7 @@ def test_fit_square_keeps_the_middle() -> None:
 def test_pan_clips_instead_of_wrapping() -> None:
     one = np.ones(4, np.float32)
 
-    np.testing.assert_array_equal(pan(one, one, balance=0.0), np.ones((2, 4)))
+    np.testing.assert_array_equal(pan(one, one, balance=0.0), np.ones((4, 2)))
 
 
 def test_an_odd_side_is_refused() -> None:

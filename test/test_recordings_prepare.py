@@ -30,11 +30,12 @@ from avatar_forcing_ros.bundle import load_bundle, sha256_of
 from avatar_forcing_ros.commands import prepare as prepare_command
 from avatar_forcing_ros.commands.prepare import least_piece_frames
 from avatar_forcing_ros.commands.train import add_arguments, run
-from avatar_forcing_ros.media import MovieWriter, read_channels
+from avatar_forcing_ros.media import read_channels
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
+from avatar_forcing_ros.movies import MovieWriter
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.pictures import read_image

@@ -30,8 +30,8 @@ from avatar_forcing_ros.evaluation.real_clip import (
     watch,
 )
 from avatar_forcing_ros.evaluation.table import as_json, format_table
-from avatar_forcing_ros.media import replacing
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
+from avatar_forcing_ros.outputs import replacing
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
 from avatar_forcing_ros.train.pictures import require_drawing
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from bisect import insort
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from typing import BinaryIO
@@ -23,7 +22,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.pcm import to_int16, to_mono
 from avatar_forcing_ros.disclosure.metadata import CONVERSATION
-from avatar_forcing_ros.media import append_xmp, replacing
+from avatar_forcing_ros.movies import PictureTrack, SoundTrack, append_xmp
+from avatar_forcing_ros.outputs import replacing
 from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
 
 TICKS = 1000
@@ -76,9 +76,14 @@ class Recorder:
             raise ValueError(f"{path}: expected the name of an mp4 file to write")
         path.parent.mkdir(parents=True, exist_ok=True)
         part = _unused(path)
-        self._video = VideoPart(part.with_suffix(".part.mkv"), 2 * self._config.side, self._config)
-        self._user_voice = SoundTrack(part.with_suffix(".user.part"), self._config.sample_rate)
-        self._avatar_voice = SoundTrack(part.with_suffix(".avatar.part"), self._config.sample_rate)
+        self._part = part.with_suffix(".part.mkv")
+        # a cluster is written when it is complete; without B-frames nothing in it waits for later pictures
+        self._film = av.open(str(self._part), "w", options={"cluster_time_limit": "500", "flush_packets": "1"})
+        self._film.metadata.update(CONVERSATION.tags)
+        side, quality = self._config.side, self._config.quality
+        self._track = PictureTrack(self._film, 2 * side, side, "ultrafast", quality, TICKS, quick=True)
+        self._user_voice = VoiceFile(part.with_suffix(".user.part"), self._config.sample_rate)
+        self._avatar_voice = VoiceFile(part.with_suffix(".avatar.part"), self._config.sample_rate)
         self._waiting: list[tuple[int, NDArray[np.uint8]]] = []
         self._user: list[tuple[int, NDArray[np.uint8]]] = []
         self._canvas = np.full((self._config.side, 2 * self._config.side, 3), EMPTY_GREY, np.uint8)
@@ -119,14 +124,15 @@ class Recorder:
         """
         try:
             self._write(until_ns=None)
-            self._video.close()
+            self._track.finish()
+            self._film.close()
             self._join()
         except OSError as error:
-            raise OSError(f"{self._path}: cannot be written: {error}; {self._video.path} has the pictures") from error
+            raise OSError(f"{self._path}: cannot be written: {error}; {self._part} has the pictures") from error
         finally:
             self._user_voice.remove()
             self._avatar_voice.remove()
-        self._video.remove()
+        self._part.unlink(missing_ok=True)
         return self._path if self._start_ns is not None else None
 
     def _join(self) -> None:
@@ -136,7 +142,7 @@ class Recorder:
             avatar = self._avatar_voice.between(self._start_ns, length_s)
             sound = pan(user, avatar, self._config.balance)
             with replacing(self._path) as whole:
-                join(self._video.path, sound, self._config.sample_rate, whole)
+                join(self._part, sound, self._config.sample_rate, whole)
                 append_xmp(whole, CONVERSATION.xmp)
 
     def _write(self, until_ns: int | None) -> None:
@@ -147,7 +153,7 @@ class Recorder:
             side = self._config.side
             self._canvas[:, :side] = self._user_at(stamp_ns)
             self._canvas[:, side:] = fit_square(image, side)
-            self._video.write(stamp_ns - self._start_ns, self._canvas)
+            self._track.write(self._canvas, round((stamp_ns - self._start_ns) * TICKS / NANOSECONDS))
             self.pictures += 1
 
     def _user_at(self, stamp_ns: int) -> NDArray[np.uint8] | int:
@@ -157,45 +163,7 @@ class Recorder:
         return self._user[0][1] if self._user else EMPTY_GREY
 
 
-class VideoPart:
-    """The pictures of a recording, compressed as they come."""
-
-    def __init__(self, path: Path, width: int, config: RecordingConfig) -> None:
-        self.path = path
-        # a cluster is written when it is complete; without B-frames nothing in it waits for later pictures
-        self._container = av.open(str(path), "w", options={"cluster_time_limit": "500", "flush_packets": "1"})
-        self._container.metadata.update(CONVERSATION.tags)
-        self._stream = self._container.add_stream("libx264", rate=FPS)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = width, config.side, "yuv420p"
-        self._stream.time_base = Fraction(1, TICKS)
-        # cv2 converts by BT.601, so the file says so
-        self._stream.options = {
-            "preset": "ultrafast",
-            "crf": str(config.quality),
-            "colorprim": "smpte170m",
-            "colormatrix": "smpte170m",
-        }
-        self._stream.codec_context.time_base = Fraction(1, TICKS)
-        self._stream.codec_context.thread_count = 1
-
-    def write(self, time_ns: int, image: NDArray[np.uint8]) -> None:
-        """One picture at its time from the beginning."""
-        # cv2's conversion costs a sixth of what libswscale's does
-        frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
-        frame.pts, frame.time_base = round(time_ns * TICKS / NANOSECONDS), Fraction(1, TICKS)
-        self._container.mux(self._stream.encode(frame))
-
-    def close(self) -> None:
-        """Write what the encoder still holds."""
-        self._container.mux(self._stream.encode())
-        self._container.close()
-
-    def remove(self) -> None:
-        """Delete the part."""
-        self.path.unlink(missing_ok=True)
-
-
-class SoundTrack:
+class VoiceFile:
     """One voice as a file of 16-bit samples; a chunk stands where its stamp says, silence where there was none."""
 
     JITTER_NS = 20_000_000
@@ -283,28 +251,23 @@ def fit_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def pan(user: NDArray[np.float32], avatar: NDArray[np.float32], balance: float) -> NDArray[np.float32]:
-    """(2, N) stereo of two voices, (N,) each: the user more on the left, the avatar more on the right."""
+    """(N, 2) stereo of two voices, (N,) each: the user more on the left, the avatar more on the right."""
     other = 1.0 - balance
-    return np.clip(np.stack([user + other * avatar, other * user + avatar]), -1.0, 1.0).astype(np.float32)
+    return np.clip(np.stack([user + other * avatar, other * user + avatar], axis=1), -1.0, 1.0).astype(np.float32)
 
 
 def join(video: Path, sound: NDArray[np.float32], sample_rate: int, output: Path) -> None:
-    """An mp4 with the pictures of `video`, copied, and a stereo sound, (2, N) float32, coded as AAC."""
+    """An mp4 with the pictures of `video`, copied, and a stereo sound, (N, 2) float32, coded as AAC."""
     with av.open(str(video)) as source, av.open(str(output), "w", options={"movflags": "+faststart"}) as target:
         target.metadata.update(CONVERSATION.tags)
         pictures = target.add_stream_from_template(source.streams.video[0])
-        voice = target.add_stream("aac", rate=sample_rate, layout="stereo")
-        voice.bit_rate = 128_000
+        voice = SoundTrack(target, sample_rate, channels=2)
         for packet in source.demux(video=0):
             if packet.dts is not None:
                 packet.stream = pictures
                 target.mux(packet)
-        for start in range(0, sound.shape[1], 1024):
-            piece = np.ascontiguousarray(sound[:, start : start + 1024])
-            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="stereo")
-            frame.sample_rate, frame.pts, frame.time_base = sample_rate, start, Fraction(1, sample_rate)
-            target.mux(voice.encode(frame))
-        target.mux(voice.encode())
+        voice.write(sound)
+        voice.finish()
 
 
 def _stamp(item: tuple[int, NDArray[np.uint8]]) -> int:

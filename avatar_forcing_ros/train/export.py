@@ -18,8 +18,8 @@ import yaml
 from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import MANIFEST, WEIGHTS, sha256_of
-from avatar_forcing_ros.media import making_folder
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
+from avatar_forcing_ros.outputs import making_folder
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.scaling import LatentScale
 

@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Files that appear under their name when they are complete, and leave nothing behind when anything fails."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def making_folder(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; those that were not there go again when anything failed."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # somebody else has put something there
+            for path in missing:
+                path.rmdir()
+        raise
+
+
+@contextmanager
+def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A file to write beside another one, whose name it takes when all went well; it goes when anything failed.
+
+    Every run has one of its own. A link stays, and what it leads to is replaced.
+
+    Args:
+        path: the name in the end; its folder is made.
+        suffix: of the file until then, where it matters; otherwise that of the name.
+    """
+    path = Path(os.path.realpath(path))
+    with making_folder(path.parent):
+        number, name = tempfile.mkstemp(f".part{suffix or path.suffix}", f".{path.stem[:80]}.", path.parent)
+        os.close(number)
+        part = Path(name)
+        try:
+            yield part
+            mask = os.umask(0)
+            os.umask(mask)
+            part.chmod(0o666 & ~mask)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
