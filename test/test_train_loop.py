@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,28 @@ def test_a_step_is_computed_where_the_network_is(monkeypatch: pytest.MonkeyPatch
     elsewhere = Trainer(sampler, TINY, SHORT, "meta")
     elsewhere.loss().value.backward()
     assert {parameter.grad.device.type for parameter in elsewhere.network.parameters()} == {"meta"}
+
+
+def test_bfloat16_learns_what_float32_learns_and_keeps_weights_and_loss_in_float32() -> None:
+    learnt, first = {}, {}
+    for precision in ("float32", "bfloat16"):
+        run = trainer(replace(SHORT, steps=40, precision=precision))
+        losses = [run.train_step()["loss"] for _ in range(40)]
+        assert losses[0].dtype == next(run.network.parameters()).dtype == torch.float32
+        learnt[precision], first[precision] = torch.stack(losses[-20:]).mean(), torch.stack(losses[:5]).mean()
+    assert learnt["bfloat16"] == pytest.approx(learnt["float32"], rel=0.05)
+    assert learnt["bfloat16"] < 0.95 * first["bfloat16"]
+    assert first["bfloat16"] != first["float32"]
+
+
+def test_a_compiled_step_is_one_program_and_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traced whole, forth and back; a compiler of kernels is left out, which takes half a minute."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager", fullgraph=True))
+    costs = [trainer(replace(SHORT, compiled=compiled)).train_step() for compiled in (False, True)]
+    for name, cost in costs[0].items():
+        assert float(costs[1][name]) == pytest.approx(float(cost), rel=1e-5), name
+
+
+def test_another_precision_is_refused_in_one_line() -> None:
+    with pytest.raises(ValueError, match="precision must be one of float32, bfloat16, got 'float16'"):
+        TrainConfig(precision="float16")  # type: ignore[arg-type]

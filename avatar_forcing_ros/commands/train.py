@@ -13,7 +13,7 @@ import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ from avatar_forcing_ros.train.ranks import Ranks, joined
 from avatar_forcing_ros.train.recipe import Recipe, full_recipe, smoke_recipe
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import generated
-from avatar_forcing_ros.train.trainer import Trainer
+from avatar_forcing_ros.train.trainer import Precision, Trainer
 
 _HELD_OUT_FILMS = "held_out_films"
 
@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes that simulate (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the network (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default=recipe.train.precision,
+        help="numbers that the network computes with; bfloat16 wants a GPU or a CPU that has it (%(default)s)",
+    )
+    parser.add_argument("--compile", action="store_true", help="run the network through torch.compile")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings from `prepare` instead of simulation")
     parser.add_argument("--smoke", action="store_true", help="about a minute, to see that everything works")
 
@@ -65,7 +72,8 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
     corpus = recipe.corpus
     if args.conversations is not None:
         corpus = replace(corpus, conversations=args.conversations)
-    tune = replace(tune, seed=args.seed + 1)
+    changes |= {"precision": args.precision, "compiled": args.compile}
+    tune = replace(tune, seed=args.seed + 1, precision=args.precision, compiled=args.compile)
     return replace(recipe, corpus=corpus, train=replace(recipe.train, seed=args.seed, **changes), tune=tune)
 
 
@@ -149,10 +157,11 @@ def origin_of(recipe: Recipe, trainer: Trainer) -> str:
     """One sentence: what made the weights."""
     corpus, train = recipe.corpus, recipe.train
     tuned = trainer.step if isinstance(trainer, PreferenceTrainer) else 0
+    how = f" --precision {train.precision}" * (train.precision != "float32") + " --compile" * train.compiled
     hours = corpus.conversations * corpus.conversation.duration_s / 3600
     return (
         f"avatar-forcing train --steps {train.steps} --tuning-steps {tuned} --batch {train.batch} "
-        f"--conversations {corpus.conversations} --seed {train.seed}; {hours:.1f} h of simulated conversations, "
+        f"--conversations {corpus.conversations} --seed {train.seed}{how}; {hours:.1f} h of simulated conversations, "
         "speech by espeak-ng and flite, no recordings"
     )
 

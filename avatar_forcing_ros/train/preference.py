@@ -30,7 +30,6 @@ from avatar_forcing_ros.train.objective import (
     add_noise,
     channel_errors,
     draw_times,
-    predict,
     silence_in,
 )
 from avatar_forcing_ros.train.pairs import PairSampler
@@ -147,5 +146,5 @@ class PreferenceTrainer(Trainer):
         silent = silence_in(clips)
         noised = add_noise(clips.motion, times, self.config.objective, self.generator)
         ones = torch.ones(len(clips.motion), device=self.device)
-        predicted = predict(network, clips, noised, Dropout(ones, ones, ones, ones))
+        predicted = self.predict(network, clips, noised, Dropout(ones, ones, ones, ones))
         return channel_errors(predicted, noised.target, self.config.objective, silent).mean(dim=-1)

@@ -14,9 +14,10 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -28,6 +29,8 @@ from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 from avatar_forcing_ros.train.clips import ClipBatch, ClipSampler
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.objective import (
+    Dropout,
+    Noised,
     ObjectiveConfig,
     add_noise,
     channel_errors,
@@ -40,6 +43,7 @@ from avatar_forcing_ros.train.objective import (
 from avatar_forcing_ros.train.ranks import Ranks
 
 _log = logging.getLogger(__name__)
+Precision: TypeAlias = Literal["float32", "bfloat16"]
 _FACE = tuple(name for name in NAMES if name not in (*POSE, *LIP_CHANNELS))
 """What neither the head nor speech moves: smile, brows, eyes."""
 
@@ -58,6 +62,9 @@ class TrainConfig:
         gradient_norm: gradients are clipped to it.
         average_decay: of the moving average of the weights, which is what is exported.
         seed: of initial weights, clips and noise.
+        precision: type of number that the network computes with, float32 or bfloat16; weights, loss and optimiser are
+            float32 either way.
+        compiled: run the network through `torch.compile`; a minute before the first step.
         log_steps: steps between lines of the journal.
         checkpoint_steps: steps between checkpoints.
     """
@@ -71,9 +78,15 @@ class TrainConfig:
     gradient_norm: float = 1.0
     average_decay: float = 0.998
     seed: int = 0
+    precision: Precision = "float32"
+    compiled: bool = False
     log_steps: int = 20
     checkpoint_steps: int = 1000
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+
+    def __post_init__(self) -> None:
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {self.precision!r}")
 
     def learning_rate_at(self, step: int) -> float:
         """Rise, plateau, fall."""
@@ -119,6 +132,7 @@ class Trainer:
         self._follow_share = torch.zeros((), device=self.device)
         table = weights(sampler.config.frames, network.block_frames, network.motion_size, config.objective)
         self._weights = table.to(self.device)
+        self._predict = torch.compile(predict, dynamic=False) if config.compiled else predict
 
     def train_step(self) -> dict[str, Tensor]:
         """One step; returns what it cost."""
@@ -171,10 +185,16 @@ class Trainer:
             silent, share, whole = silent[mine], share[mine], share.sum(dim=(0, 1))
         else:
             whole = share.sum(dim=(0, 1))
-        predicted = predict(self.network, clips, noised, keep)
+        predicted = self.predict(self.network, clips, noised, keep)
         errors = channel_errors(predicted, noised.target, objective, silent)
         groups = _by_group(errors.detach() * share, whole) if objective.has_channels else {}
         return Loss((errors * share).sum() / total, groups)
+
+    def predict(self, network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, keep: Dropout) -> Tensor:
+        """Velocity (B, T, M) in float32, computed as the settings say."""
+        half = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
+            return self._predict(network, clips, noised, keep)
 
     def run(self, folder: Path, journal: Journal | None, report: Any = None) -> None:
         """Train until `config.steps`, with checkpoints in `folder`.
