@@ -195,16 +195,16 @@ class Chaos:
         """Note what every process uses."""
         now = time.monotonic() - self._began
         line = {}
-        for name, usage in self.processes.usage().items():
-            pid = child_of(self.processes.pid(name))
-            try:
-                threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
-                handles = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-                memory = _memory_mb(pid)
-            except OSError:
-                continue
-            self.usage.setdefault(pid, []).append((now, memory, threads, handles, name))
-            line[name] = {"mb": round(memory, 1), "threads": threads, "handles": handles, "cpu_s": round(usage.cpu_s)}
+        for node in self.processes.usage():
+            for name, pid in _family(node, self.processes.pid(node)):
+                try:
+                    threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
+                    handles = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+                    memory = _memory_mb(pid)
+                except OSError:
+                    continue
+                self.usage.setdefault(pid, []).append((now, memory, threads, handles, name))
+                line[name] = {"pid": pid, "mb": round(memory, 1), "threads": threads, "handles": handles}
         seen = self.audience.seen
         self.note(minute=round(now / 60, 1), frames=len(seen.pictures), said=self._number, **line)
 
@@ -212,6 +212,20 @@ class Chaos:
         """Whether the generator is on stage."""
         frames = self.audience.seen.frames
         return bool(frames) and frames[-1][2] == 0
+
+
+def _family(name: str, pid: int) -> list[tuple[str, int]]:
+    """A process and all that it has started, with the generation in their names."""
+    try:
+        # each thread has children of its own
+        children = [
+            int(child)
+            for path in Path(f"/proc/{pid}/task").glob("*/children")
+            for child in path.read_text().split()
+        ]
+    except OSError:
+        children = []
+    return [(name, pid), *(one for child in children for one in _family(f"{name} child", child))]
 
 
 def _memory_mb(pid: int) -> float:
