@@ -96,20 +96,25 @@ class Consent:
 
 
 @dataclass(frozen=True)
-class PortraitFile:
-    """A portrait's picture that may be shown.
+class Permitted:
+    """A portrait that may be shown.
 
     Attributes:
         path: of the file, links followed.
-        image: (H, W, 3) uint8 RGB.
         sha256: of the pixels.
         consent: what the sidecar says, or None where none was needed.
     """
 
     path: Path
-    image: NDArray[np.uint8]
     sha256: str
     consent: Consent | None
+
+
+@dataclass(frozen=True)
+class PortraitFile(Permitted):
+    """The same with its picture, (H, W, 3) uint8 RGB."""
+
+    image: NDArray[np.uint8]
 
 
 def open_portrait(
@@ -142,7 +147,7 @@ def open_portrait(
                 f"{path}: no {path.name}.yaml beside it says that this face may be shown. Write it with: "
                 f"{command(path)}; or say require_consent:=false"
             )
-        return PortraitFile(path, image, sha256, None)
+        return PortraitFile(path, sha256, None, image)
     consent = read_consent(sidecar)
     if not (consent.sha256_pixels == sha256 or consent.sha256_file == sha256_of_file(path)):
         given = consent.sha256_pixels or consent.sha256_file
@@ -155,7 +160,7 @@ def open_portrait(
             f"{sidecar}: the consent of {consent.who} ended on {consent.last_day}. "
             f"Ask again, then: {command(path)} --force"
         )
-    return PortraitFile(path, image, sha256, consent)
+    return PortraitFile(path, sha256, consent, image)
 
 
 def _resolved(path: str | Path) -> Path:

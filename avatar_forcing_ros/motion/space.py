@@ -8,10 +8,10 @@ The generator knows neither; it only knows how long the vectors are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,4 +102,17 @@ class MotionSpace(Protocol):
         Raises:
             PortraitError: no face, a face too small, or a picture that cannot be used.
         """
+        ...
+
+
+@runtime_checkable
+class PreparingSpace(MotionSpace, Protocol):
+    """A motion space whose portraits may be prepared by another process than the one that draws them."""
+
+    def prepare_portrait(self, image: NDArray[np.uint8], size: int) -> dict[str, NDArray[Any]]:
+        """What drawing needs of a picture, as arrays; raises as `load_portrait`."""
+        ...
+
+    def take_over(self, prepared: Mapping[str, NDArray[Any]]) -> Portrait:
+        """The portrait that was prepared."""
         ...

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,7 +17,7 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
-from avatar_forcing_ros.consent import Consent, PortraitFile, open_portrait
+from avatar_forcing_ros.consent import Consent, Permitted, PortraitFile, open_portrait
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
 from avatar_forcing_ros.nodes import params, qos
@@ -36,6 +35,7 @@ from avatar_forcing_ros.nodes.stage_messages import to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
 from avatar_forcing_ros.nodes.understudy_face import forget
 from avatar_forcing_ros.pictures import PictureLimits
+from avatar_forcing_ros.portrait_process import PortraitReader, Request
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.session.outbox import Outbox
@@ -111,9 +111,10 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         """Open the model and the portrait."""
         cv2.setNumThreads(1)
         self._bundle = self._open_model(self.config.model, self.config.compute)
-        self._chosen = self._open_portrait(self.config.portrait or default_portrait())
-        with naming_portrait(self._chosen.path):
-            self._avatar = Avatar(self._bundle, self._chosen.image, self.config.avatar, self.config.output.label)
+        chosen = self._open_portrait()
+        self._chosen: Permitted = chosen
+        with naming_portrait(chosen.path):
+            self._avatar = Avatar(self._bundle, chosen.image, self.config.avatar, self.config.output.label)
 
     def begin(self, undo: ExitStack) -> None:
         """Start the session, then listen."""
@@ -139,10 +140,12 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.work("presentation", outbox.turn, presenting.close)
         self.work("generation", self._session.turn, deciding.close)
         self._ended: Consent | None = None
-        self._ending: Mailbox[PortraitFile] = Mailbox()
+        self._ending: Mailbox[Permitted] = Mailbox()
         self.work("consent", self._leave_portrait, self._ending.close)
         self._recording = RecordingNotice(self, self._avatar.label)
+        self._reader = PortraitReader(self.config.avatar.image_size)
         self._listen()
+        undo.callback(self._reader.close)  # before the thread that waits for it
         self._directions = Directions(self, self._session, self._bundle.space, output.frame_id, undo)
         speak = SpeakAction(self, self._session)
         speak.open()
@@ -198,31 +201,38 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._session.settle()
 
     def _set_portrait(self, request: SetPortrait.Request) -> str:
-        remarks = self._show(self._open_portrait(request.path, self.config.portrait_folder))
+        remarks = self._show(request.path, self.config.portrait_folder)
         self._ended = None
         return "; ".join(remarks)
 
-    def _open_portrait(self, path: str | Path, folder: str = "") -> PortraitFile:
-        chosen = open_portrait(path, self.config.require_consent, self.config.portrait_limits, folder)
-        if chosen.consent is None:
-            self.get_logger().warning(f"{chosen.path}: nothing says that this face may be shown")
+    def _open_portrait(self) -> PortraitFile:
+        """That of the parameters."""
+        path = self.config.portrait or default_portrait()
+        chosen = open_portrait(path, self.config.require_consent, self.config.portrait_limits)
+        self._warn_of(chosen)
         return chosen
 
-    def _show(self, chosen: PortraitFile) -> tuple[str, ...]:
-        """Animate another portrait; what keeps it from being a good one."""
-        with naming_portrait(chosen.path):
-            portrait = self._bundle.space.load_portrait(chosen.image, self.config.avatar.image_size)
-        self._session.use_portrait(portrait, chosen.sha256)
+    def _warn_of(self, chosen: Permitted) -> None:
+        if chosen.consent is None:
+            self.get_logger().warning(f"{chosen.path}: nothing says that this face may be shown")
+
+    def _show(self, path: str, folder: str = "") -> tuple[str, ...]:
+        """Animate another portrait, which another process reads; what keeps it from being a good one."""
+        asked = Request(path, self.config.require_consent, self.config.portrait_limits, folder)
+        read = self._reader.read(asked, self._bundle.space)
+        chosen = read.file
+        self._warn_of(chosen)
+        self._session.use_portrait(read.portrait, chosen.sha256)
         self._chosen = chosen
         if self._stage is not None:
             self._stage.portrait = str(chosen.path)
-        return portrait.remarks
+        return read.portrait.remarks
 
     def _leave_portrait(self) -> None:
         """Show our own character instead of a face whose consent has ended meanwhile."""
         chosen = self._ending.take()
         if chosen is not None and chosen is self._chosen and chosen.consent is not None:
-            self._show(self._open_portrait(default_portrait()))
+            self._show(str(default_portrait()))
             self._ended = chosen.consent
             forget(chosen.sha256)
             self.get_logger().error(f"{chosen.path}: {_consent_complaint(chosen.consent)}; it is not shown any more")

@@ -43,7 +43,7 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration
 from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
 from avatar_forcing_ros.nodes.understudy_face import FACEMESH, Face, HeldFace, first_face, motion_space_of
 from avatar_forcing_ros.nodes.understudy_painter import PaintedFace, PainterGoneError
-from avatar_forcing_ros.pictures import read_image
+from avatar_forcing_ros.portrait_process import PortraitReader, Request
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch, is_found
@@ -160,6 +160,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._retired: deque[Face] = deque()
         self._painters, self._paints_again_s = Restarts(), 0.0
         undo.callback(self._close_faces)
+        self._reader = PortraitReader(self.config.image_size)
         self.work("portrait", self._load, self._end_loading)
         self.work("understudy", self._turn, clock.close)
         undo.callback(DiagnosticsPublisher(self, self._health).close)
@@ -359,7 +360,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             return
         self._loaded = sha256 or "?"  # a picture that cannot be read is not tried again and again
         if self._space != FACEMESH:
-            held = first_face(read_image(path), self.config.image_size)
+            chosen = self._reader.pixels(Request(path, require_consent=False))  # the generator has seen to that
+            held = first_face(chosen.image, self.config.image_size)
             self._face, self._loaded = held, held.sha256
             return
         self._painters.begin()
@@ -379,6 +381,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._load_now.set()
         if self._coming is not None:
             self._coming.stop()
+        self._reader.close()
 
     def _close_faces(self) -> None:
         while self._retired:

@@ -13,6 +13,7 @@ import os
 import tempfile
 import typing
 import zipfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -41,7 +42,7 @@ def find(image: NDArray[np.uint8], size: int) -> Likeness | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return _joined(Likeness, "", arrays)
+            return from_arrays(arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
 
@@ -54,8 +55,23 @@ def keep(image: NDArray[np.uint8], size: int, likeness: Likeness) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-            np.savez(part, **_parts(likeness, ""))
+            np.savez(part, **to_arrays(likeness))  # type: ignore[arg-type]
         Path(part.name).replace(path)
+
+
+def to_arrays(likeness: Likeness) -> dict[str, NDArray[Any]]:
+    """Every array and number of a likeness, by the path of its field; what is None is left out."""
+    return {name: np.asarray(value) for name, value in _parts(likeness, "").items()}
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Likeness:
+    """The inverse of `to_arrays`.
+
+    Raises:
+        KeyError: something is missing.
+    """
+    likeness: Likeness = _joined(Likeness, "", arrays)
+    return likeness
 
 
 def _path(image: NDArray[np.uint8], size: int) -> Path | None:
@@ -76,16 +92,14 @@ def _makers() -> str:
 
 
 def _parts(value: Any, name: str) -> dict[str, Any]:
-    """Every array and number in a dataclass, by the path of its field; what is None is left out."""
     if is_dataclass(value):
         return {k: v for f in fields(value) for k, v in _parts(getattr(value, f.name), f"{name}.{f.name}").items()}
     if isinstance(value, tuple):
         return {k: v for i, part in enumerate(value) for k, v in _parts(part, f"{name}.{i}").items()}
-    return {} if value is None else {name: np.asarray(value)}
+    return {} if value is None else {name: value}
 
 
 def _joined(kind: Any, name: str, arrays: Any) -> Any:
-    """The inverse of `_parts`."""
     if is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         make: Any = kind

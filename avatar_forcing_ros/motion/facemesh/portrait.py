@@ -50,15 +50,20 @@ def load_portrait(image: NDArray[np.uint8], size: int = 512) -> FaceMeshPortrait
     Raises:
         PortraitError: no face, a face too small or too close to the picture's edge, or an array that is no picture.
     """
+    return FaceMeshPortrait(likeness_of(image, size))
+
+
+def likeness_of(image: NDArray[np.uint8], size: int) -> Likeness:
+    """What drawing needs of a picture, read or as it was kept; see `load_portrait`."""
     _check(image, size)
     kept = kept_likenesses.find(image, size)
     if kept is not None:
-        return FaceMeshPortrait(kept)
+        return kept
     from avatar_forcing_ros.motion.facemesh.likeness import read_likeness
 
     likeness = read_likeness(image, size)
     kept_likenesses.keep(image, size, likeness)
-    return FaceMeshPortrait(likeness)
+    return likeness
 
 
 def _check(image: NDArray, size: int) -> None:

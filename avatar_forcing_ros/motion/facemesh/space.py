@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +49,15 @@ class FaceMeshSpace:
         from avatar_forcing_ros.motion.facemesh.portrait import load_portrait  # who only reads faces does without
 
         return load_portrait(image, size)
+
+    def prepare_portrait(self, image: NDArray[np.uint8], size: int) -> dict[str, NDArray[Any]]:
+        """What drawing needs of a picture, as arrays; raises as `load_portrait`."""
+        from avatar_forcing_ros.motion.facemesh import kept_likenesses, portrait
+
+        return kept_likenesses.to_arrays(portrait.likeness_of(image, size))
+
+    def take_over(self, prepared: Mapping[str, NDArray[Any]]) -> FaceMeshPortrait:
+        """The portrait that was prepared by another process."""
+        from avatar_forcing_ros.motion.facemesh import kept_likenesses, portrait
+
+        return portrait.FaceMeshPortrait(kept_likenesses.from_arrays(prepared))
