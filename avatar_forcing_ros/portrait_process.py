@@ -160,11 +160,9 @@ class PortraitReader:
             return said, dict(arrays)
 
     def _end_idle(self) -> None:
-        if self._lock.acquire(blocking=False):  # somebody asks just now otherwise
-            try:
+        with self._lock:
+            if self._idle is threading.current_thread():  # nobody has asked meanwhile
                 self._end()
-            finally:
-                self._lock.release()
 
     def _end(self) -> None:
         if self._process is not None:

@@ -3,8 +3,10 @@
 """Changes the portrait again and again while the avatar speaks, with the real nodes: what does a viewer notice?
 
     python bench/portrait_swaps.py --swaps 100        # prints figures, with --json as a last JSON line
+    python bench/portrait_swaps.py --known            # two pictures in turn, which are prepared already
 
-The longest time between two pictures as they came and by their stamps, and whether what was said was ever cut off.
+The longest time between two pictures as they came and by their stamps, and whether what was said was ever cut off. No
+picture comes twice: our characters, a corner of another grey, as PNG, JPEG and WebP of 1024 and 3000 pixels.
 """
 
 from __future__ import annotations
@@ -13,10 +15,15 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import rclpy
 from avatar_forcing_ros.msg import AudioChunk, FrameInfo, PlaybackEvent
@@ -27,6 +34,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from avatar_forcing_ros import signals
+from avatar_forcing_ros.consent import Consent, sha256_of_file
 from avatar_forcing_ros.graph import settings
 from avatar_forcing_ros.graph.environment import claim_domain, local_graph
 from avatar_forcing_ros.graph.processes import ProcessGroup
@@ -90,18 +98,36 @@ class Viewer:
         return time.monotonic() - began
 
 
-def measure(viewer: Viewer, swaps: int) -> dict[str, Any]:
+def strangers(folder: Path, count: int) -> Iterator[Path]:
+    """Portraits that nobody has seen before, with sidecars; written before the first is asked for."""
+    kinds = [(name, *kind) for kind in ((".png", 1024), (".jpg", 3000), (".webp", 3000)) for name in ("milo", "aria")]
+    paths = []
+    for number in range(count):
+        name, ending, side = kinds[number % len(kinds)]
+        image = cv2.resize(cv2.imread(str(resource("models", "portraits", f"{name}.png"))), (side, side))
+        image[:10, :10] = number  # another picture as far as anybody can tell
+        paths.append(folder / f"{number}{ending}")
+        cv2.imwrite(str(paths[-1]), image)
+        said = Consent(
+            "nobody", "models/portraits", "Apache-2.0", synthetic=True, sha256_file=sha256_of_file(paths[-1])
+        )
+        said.write(paths[-1].with_name(paths[-1].name + ".yaml"))
+    return iter(paths)
+
+
+def measure(viewer: Viewer, portraits: Iterator[Path], swaps: int) -> dict[str, Any]:
     """Swap so often while it speaks."""
     viewer.spin_until(lambda: viewer.infos and viewer.infos[-1].on_stage == FrameInfo.LEADER)
     began = time.monotonic()
     viewer.say_until(AHEAD_S)
     viewer.spin_until(lambda: viewer.infos[-1].utterance_id)
     first = len(viewer.pictures_s)
-    portraits = [resource("models", "portraits", f"{name}.png") for name in ("milo", "aria")]
-    took_s = []
-    for number in range(swaps):
+    took_s, swapped_s = [], []
+    for _ in range(swaps):
+        path = next(portraits)
         viewer.say_until(time.monotonic() - began + AHEAD_S)
-        took_s.append(viewer.swap(portraits[number % 2]))
+        swapped_s.append(time.monotonic())
+        took_s.append(viewer.swap(path))
     end = time.monotonic() + 1.0
     viewer.spin_until(lambda: time.monotonic() > end)
     infos = [info for info in viewer.infos if stamp_ns(info.header.stamp) >= viewer.stamps[first]]
@@ -110,6 +136,7 @@ def measure(viewer: Viewer, swaps: int) -> dict[str, Any]:
         "pictures": len(viewer.stamps) - first,
         "longest_gap_ms": round(float(np.diff(viewer.pictures_s[first:]).max()) * 1e3),
         "gaps_over_200_ms": int((np.diff(viewer.pictures_s[first:]) > 0.2).sum()),
+        "gap_ms_of_a_swap_median": round(1e3 * float(np.median([_gap_s(viewer.pictures_s, at) for at in swapped_s]))),
         "longest_gap_of_stamps_ms": int(np.diff(viewer.stamps[first:]).max() // 1_000_000),
         "swap_s_median": round(float(np.median(took_s)), 2),
         "silent_frames": sum(not info.utterance_id for info in infos[:-25]),
@@ -119,23 +146,32 @@ def measure(viewer: Viewer, swaps: int) -> dict[str, Any]:
     }
 
 
+def _gap_s(pictures_s: list[float], since_s: float) -> float:
+    """The longest time between two pictures in the second after a swap was asked for."""
+    return float(np.diff([at for at in pictures_s if since_s - 0.1 <= at <= since_s + 1.5]).max())
+
+
 def main() -> int:
     """Start the nodes, swap and tell."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--swaps", type=int, default=100)
+    parser.add_argument("--known", action="store_true", help="pictures that are prepared already")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     args = parser.parse_args()
     environment = local_graph(claim_domain()) | settings.PROCESS_ENVIRONMENT
     os.environ.update(environment)
     nodes = [node for node in settings.live(settings.AvatarChoice()) if node.executable != "display_node"]
     context = Context()
-    with ProcessGroup(nodes, environment):
+    known = cycle(resource("models", "portraits", f"{name}.png") for name in ("milo", "aria"))
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        portraits = known if args.known else strangers(Path(folder), args.swaps)
+        running.enter_context(ProcessGroup(nodes, environment))
         rclpy.init(context=context)
         node = Node("viewer", context=context)
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         try:
-            figures = measure(Viewer(node, executor), args.swaps)
+            figures = measure(Viewer(node, executor), portraits, args.swaps)
         finally:
             node.destroy_node()
             rclpy.shutdown(context=context)
