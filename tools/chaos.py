@@ -219,9 +219,7 @@ def _family(name: str, pid: int) -> list[tuple[str, int]]:
     try:
         # each thread has children of its own
         children = [
-            int(child)
-            for path in Path(f"/proc/{pid}/task").glob("*/children")
-            for child in path.read_text().split()
+            int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
         ]
     except OSError:
         children = []
