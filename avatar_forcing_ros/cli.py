@@ -36,18 +36,26 @@ class Command:
 
 
 COMMANDS = {
-    "render": Command("avatar_forcing_ros.commands.render", "portrait + speech + user -> video, without ROS"),
-    "consent": Command("avatar_forcing_ros.commands.consent", "say whose face a portrait is, and that it may be shown"),
-    "replay": Command("avatar_forcing_ros.commands.replay", "bag in, bag out: the same pictures as live, without ROS"),
-    "doctor": Command("avatar_forcing_ros.commands.doctor", "say what works on this machine and what does not"),
-    "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),
-    "parity": Command("avatar_forcing_ros.commands.parity", "hold the network against recorded reference values"),
-    "import-weights": Command(
-        "avatar_forcing_ros.commands.import_weights", "make a model bundle of the authors' weight files"
+    "render": Command(
+        "avatar_forcing_ros.commands.render", "make a video from a portrait, speech and a user, without ROS"
     ),
-    "prepare": Command("avatar_forcing_ros.commands.prepare", "recordings of pairs of people -> data to train on"),
-    "train": Command("avatar_forcing_ros.commands.train", "train the bundled model from nothing"),
-    "evaluate": Command("avatar_forcing_ros.commands.evaluate", "say in figures how well a model reacts"),
+    "consent": Command(
+        "avatar_forcing_ros.commands.consent", "record whose face a portrait shows, and that it may be shown"
+    ),
+    "replay": Command(
+        "avatar_forcing_ros.commands.replay", "replay a rosbag through the avatar, bit for bit as live, without ROS"
+    ),
+    "doctor": Command(
+        "avatar_forcing_ros.commands.doctor", "check what works on this machine, and how to fix what does not"
+    ),
+    "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),
+    "parity": Command("avatar_forcing_ros.commands.parity", "compare the network with recorded reference values"),
+    "import-weights": Command(
+        "avatar_forcing_ros.commands.import_weights", "turn the authors' weight files into a model bundle"
+    ),
+    "prepare": Command("avatar_forcing_ros.commands.prepare", "turn recordings of pairs of people into training data"),
+    "train": Command("avatar_forcing_ros.commands.train", "train the bundled model from scratch"),
+    "evaluate": Command("avatar_forcing_ros.commands.evaluate", "measure how well a model reacts"),
 }
 
 
@@ -81,7 +89,7 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         subparser = commands.add_parser(name, help=command.help, description=command.help)
         subparser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-        subparser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
+        subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         if name == wanted:
             importlib.import_module(command.module).add_arguments(subparser)
     return parser

@@ -152,8 +152,8 @@ def open_portrait(
     if not (consent.sha256_pixels == sha256 or consent.sha256_file == sha256_of_file(path)):
         given = consent.sha256_pixels or consent.sha256_file
         raise ConsentError(
-            f"{sidecar}: is of another picture: expected sha256 {given[:12]}…, got {sha256[:12]}… in {path.name}. "
-            f"Ask whoever is shown, then: {command(path)} --force"
+            f"{sidecar}: belongs to another picture: expected sha256 {given[:12]}…, got {sha256[:12]}… in {path.name}. "
+            f"Ask the person shown, then: {command(path)} --force"
         )
     if consent.has_ended():
         raise ConsentError(
@@ -208,9 +208,9 @@ def _consent(values: Mapping[str, Any]) -> Consent:
     if unknown := sorted(set(values) - known):
         raise ValueError(f"expected the keys {', '.join(sorted(known))}, got {', '.join(unknown)[:100]!r}")
     if not (values.get("sha256_pixels") or values.get("sha256_file")):
-        raise ValueError("sha256_pixels or sha256_file must be said")
+        raise ValueError("sha256_pixels or sha256_file must be given")
     if "expires" not in values:
-        raise ValueError("expires must be said: the last day as YYYY-MM-DD, or never")
+        raise ValueError("expires must be given: the last day as YYYY-MM-DD, or never")
     checked: dict[str, Any] = {name: values[name] for name in ("synthetic",) if name in values}
     if not isinstance(checked.get("synthetic", False), bool):
         raise ValueError(f"synthetic must be true or false, got {values['synthetic']!r}"[:200])

@@ -435,5 +435,5 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
     except av.FFmpegError as error:
         with Path(path).open("rb") as file:
             is_mp4 = file.read(8)[4:] == b"ftyp"
-        reason = "an mp4 without its index: it was cut, or never finished" if is_mp4 else error.strerror
+        reason = "an mp4 without its index: it is truncated or was never finished" if is_mp4 else error.strerror
         raise MediaError(f"{path}: expected a video or sound file: {reason}") from None

@@ -72,7 +72,7 @@ def read_image(path: str | Path, limits: PictureLimits | None = None) -> NDArray
     except Image.DecompressionBombError:
         raise MediaError(f"{path}: expected a picture of at most {limits.pixels} pixels") from None
     except Exception as error:  # Pillow's decoders raise what they like; whatever it is, the picture is not whole
-        raise MediaError(f"{path}: the picture is damaged or was cut: {_first_line(error)}") from None
+        raise MediaError(f"{path}: the picture is damaged or truncated: {_first_line(error)}") from None
 
 
 def sha256_of_pixels(image: NDArray[np.uint8]) -> str:

@@ -339,7 +339,7 @@ def test_an_output_that_is_there_stays_unless_forced_and_a_failure_leaves_nothin
     (tmp_path / "precious").mkdir()
     with pytest.raises(BagError, match="--force"):
         BagWriter(tmp_path / "precious")
-    with pytest.raises(BagError, match="not a bag, and stays"):
+    with pytest.raises(BagError, match="not a bag, and is kept"):
         BagWriter(tmp_path / "precious", replace=True)
     old = write_bag(tmp_path / "old", list(user_motion(0.2)))
     with pytest.raises(KeyError), BagWriter(old, replace=True) as writer:

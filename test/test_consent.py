@@ -109,7 +109,7 @@ def test_a_picture_that_decodes_differently_elsewhere_is_known_by_its_bytes(pict
         ({"expires": "soon"}, "expires must be a day as YYYY-MM-DD, or never, got 'soon'"),
         ({"expires": None}, "expires must be a day"),
         ({"expiry": "2030-01-01"}, "got 'expiry'"),
-        ({"sha256_pixels": "", "sha256_file": ""}, "sha256_pixels or sha256_file must be said"),
+        ({"sha256_pixels": "", "sha256_file": ""}, "sha256_pixels or sha256_file must be given"),
     ],
 )
 def test_what_a_sidecar_does_not_say_or_says_wrongly_is_named(

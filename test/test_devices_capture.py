@@ -66,7 +66,7 @@ def test_a_camera_that_returns_under_another_number_is_found_by_its_name(machine
     assert len(sent) == 1 and webcam.complaint == ""
 
     machine.unplug(0)
-    with pytest.raises(DeviceError, match="webcam 0 gives no picture: it is looked for"):
+    with pytest.raises(DeviceError, match="webcam 0 gives no picture; looking for it"):
         webcam.turn()
     for _ in range(3):
         webcam.turn()

@@ -226,7 +226,7 @@ def test_a_card_that_is_lost_is_left_for_the_cpu_and_portraits_on_it_are_read_ag
     runtime._model = LostCard()  # type: ignore[assignment]
     np.testing.assert_array_equal(runtime.draw(gone, motions), expected)
     assert caplog.messages[-1] == (
-        "the GPU is lost (CUDA error: an illegal memory access was encountered): going on on the CPU, far from "
+        "the GPU is lost (CUDA error: an illegal memory access was encountered): continuing on the CPU, far from "
         "real time"
     )
     runtime._model.encode = None  # type: ignore[method-assign,assignment]

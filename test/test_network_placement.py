@@ -76,7 +76,7 @@ def test_out_of_memory_in_a_block_it_is_drawn_on_the_cpu_all_the_same(caplog: py
         found = stream(BlockGenerator(filled(Cramped)))
     torch.testing.assert_close(found, stream(BlockGenerator(filled())))
     assert [record.message for record in caplog.records] == [
-        "the GPU is out of memory: motion goes on on the CPU, far from real time"
+        "the GPU is out of memory: motion continues on the CPU, far from real time"
     ]
 
 
@@ -103,7 +103,7 @@ def test_a_card_that_is_lost_in_mid_sentence_is_left_for_the_cpu_with_weights_fr
         found = stream(BlockGenerator(network), blocks=5)
     torch.testing.assert_close(found, stream(BlockGenerator(filled()), blocks=5))
     assert [record.message for record in caplog.records] == [
-        "the GPU is lost (CUDA error: unspecified launch failure): motion goes on on the CPU, far from real time"
+        "the GPU is lost (CUDA error: unspecified launch failure): motion continues on the CPU, far from real time"
     ]
 
 

@@ -241,7 +241,7 @@ def test_a_port_in_use_and_a_missing_token_refuse_the_start() -> None:
 def test_make_kiosk_says_in_one_line_what_it_cannot_do(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         for arguments, reason in (
-            (["--port", str(taken.getsockname()[1])], "cannot be had: Address already in use"),
+            (["--port", str(taken.getsockname()[1])], "cannot be used: Address already in use"),
             (["--host", "0.0.0.0"], "needs a token of at least 16 characters"),
             (["--token", "short"], "token must have at least 16 characters, got 5"),
             (["--certificate", "/no/such.pem"], "certificate and key must be PEM files"),

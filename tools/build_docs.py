@@ -119,7 +119,7 @@ def main() -> int:
     source.mkdir(parents=True)
     gather(source)
     write_reference(source)
-    strict = ["--fail-on-warning", "--keep-going", "--quiet", "-j", "auto"]
+    strict = ["--fail-on-warning", "--keep-going", "--quiet"]
     arguments = [*strict, "-b", "html", "-c", str(REPOSITORY / "docs"), "-d", str(OUTPUT / "doctrees")]
     status = sphinx([*arguments, str(source), str(html)])
     if status == 0:

@@ -311,7 +311,7 @@ class Agent:
     def _miss(self, answer: Answer) -> None:
         if answer.sent and answer.began_s is None and not answer.over.done():
             self.complaints.wrong(
-                "avatar", f"nobody says {answer.utterance_id}, which was sent: is the generator active?"
+                "avatar", f"nothing says {answer.utterance_id}, which was sent: is the generator active?"
             )
 
     def _watch(self, answer: Answer) -> None:
@@ -322,7 +322,7 @@ class Agent:
         if left_s > 0:
             asyncio.get_running_loop().call_later(max(1.0, left_s), self._watch, answer)
         else:
-            self.complaints.wrong("avatar", f"it never told how {answer.utterance_id} ended")
+            self.complaints.wrong("avatar", f"it never reported how {answer.utterance_id} ended")
             self.playback(Playback.INTERRUPTED, answer.utterance_id, 0)
 
     def _take_back(self, interrupt: bool = True) -> None:

@@ -37,7 +37,9 @@ class PocketSphinx:
 
     def __init__(self) -> None:
         if not has_pocketsphinx():
-            raise ValueError("the recogniser pocketsphinx needs a package that is not here: pip install pocketsphinx")
+            raise ValueError(
+                "the recogniser pocketsphinx needs a package that is not installed: pip install pocketsphinx"
+            )
         decoder = importlib.import_module("pocketsphinx").Decoder
         self._decoder: Any = decoder(samprate=SAMPLE_RATE, loglevel="FATAL", **_QUICK)
         self._thread = ThreadPoolExecutor(1, "pocketsphinx")

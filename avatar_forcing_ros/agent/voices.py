@@ -44,7 +44,7 @@ class Espeak:
 
     def __init__(self, words_per_minute: int = 165, language: str = "") -> None:
         if not has_espeak():
-            raise ValueError("the voice espeak needs espeak-ng, which is not here: apt-get install espeak-ng")
+            raise ValueError("the voice espeak needs espeak-ng, which is not installed: apt-get install espeak-ng")
         self._command = ["espeak-ng", "-s", str(words_per_minute), *(["-v", language] if language else []), "--stdout"]
 
     async def speak(self, text: str) -> AsyncGenerator[AudioChunk, None]:
@@ -92,7 +92,7 @@ class Piper:
 
     def __init__(self, model: str = "") -> None:
         if importlib.util.find_spec("piper") is None:
-            raise ValueError("the voice piper needs a package that is not here: pip install piper-tts")
+            raise ValueError("the voice piper needs a package that is not installed: pip install piper-tts")
         path = Path(model).expanduser() if model else _packaged_voice()
         if not path.is_file():
             raise ValueError(f"voice.model must be a voice of Piper (.onnx), got {str(path)!r}, which is no file")

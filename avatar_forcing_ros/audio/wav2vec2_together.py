@@ -76,7 +76,7 @@ class Wav2Vec2Together:
             why = why_not(error)
             if not why or self._rebuild is None:
                 raise
-            logger.warning("%s: speech features go on on the CPU, far from real time", why)
+            logger.warning("%s: speech features continue on the CPU, far from real time", why)
             self._encoder, self._rebuild = self._rebuild(), None
             self._parameter, self._recorder = next(self._encoder.parameters()), None
             self._programs.clear()

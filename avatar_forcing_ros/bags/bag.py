@@ -112,7 +112,7 @@ class BagReader:
             self.damage = _line(error)
         if self.path.is_dir() and not (self.path / "metadata.yaml").exists():
             self.damage = ""
-            self.remark = "metadata.yaml is missing (a recorder that died?), its files were read in the order of time"
+            self.remark = "metadata.yaml is missing (did the recorder crash?); its files were read in order of time"
         return self._open_files()
 
     def _open_files(self) -> list[Reader]:
@@ -131,7 +131,7 @@ class BagReader:
         if reader := self._attempt(lambda: file) or self._attempt(lambda: unpack(file, self._stack)):
             return reader
         if reader := self._attempt(lambda: mend(file, self._stack)):
-            self._lose(f"{file.name} was cut, or not finished")
+            self._lose(f"{file.name} is truncated or was never finished")
         return reader
 
     def _lose(self, what: str) -> None:
@@ -161,7 +161,7 @@ class BagWriter:
         self._path, self._replace = Path(path).resolve(), replace
         self._plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
         if path.exists() and not (replace and (path / "metadata.yaml").is_file()):
-            hint = "not a bag, and stays" if replace else "give --force to replace it"
+            hint = "not a bag, and is kept" if replace else "give --force to replace it"
             raise BagError(f"{path} exists already: {hint}")
         self._connections: dict[str, Connection] = {}
 
@@ -199,7 +199,7 @@ class BagWriter:
         self._writer.close()
         if self._path.exists():
             if not self._replace:
-                raise BagError(f"{self._path} was made meanwhile by another program, and stays")
+                raise BagError(f"{self._path} was created by another program in the meantime, and is kept")
             shutil.rmtree(self._path)
         self._part.rename(self._path)
 

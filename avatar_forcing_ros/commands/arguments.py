@@ -59,10 +59,12 @@ def portrait_file(path: Path | None) -> PortraitFile:
 def add_label_arguments(parser: argparse.ArgumentParser) -> None:
     """What the pictures say of themselves."""
     default, places = LabelConfig(), get_args(Place)
-    parser.add_argument("--label", default=default.text, help=f"visible on every picture (default: {default.text})")
-    parser.add_argument("--label-place", choices=places, default=default.place, help="where")
-    parser.add_argument("--label-font", default=default.font, help="file of a font that has the letters of --label")
-    parser.add_argument("--no-label", action="store_true", help="only where whoever sees it is told in another way")
+    parser.add_argument(
+        "--label", default=default.text, help=f"text of the label on every picture (default: {default.text})"
+    )
+    parser.add_argument("--label-place", choices=places, default=default.place, help="where the label stands")
+    parser.add_argument("--label-font", default=default.font, help="font file that contains the letters of --label")
+    parser.add_argument("--no-label", action="store_true", help="no label; tell the people who see it in another way")
 
 
 def label_config(args: argparse.Namespace) -> LabelConfig:
@@ -108,7 +110,7 @@ def check_bundle_output(folder: Path, inputs: Iterable[Path | None]) -> None:
         ValueError: it is a file, holds other things, or is one of the inputs or lies in one.
     """
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: expected the folder of a bundle to write, got a file, which stays")
+        raise ValueError(f"{folder}: expected the folder of a bundle to write, got a file, which is kept")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
         raise ValueError(
             f"{folder}: expected a bundle to replace (with {MANIFEST}), an empty folder or none, got a folder of other "

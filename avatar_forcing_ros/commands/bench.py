@@ -22,7 +22,7 @@ from avatar_forcing_ros.resources import resource
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("only", nargs="*", metavar="NAME", help="programs to run, such as renderer (default: all)")
+    parser.add_argument("only", nargs="*", metavar="NAME", help="benchmarks to run, such as renderer (default: all)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -25,14 +25,14 @@ _SAID = ("who", "source", "licence", "consent", "expires")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("picture", type=Path, help="of a face; its sidecar is PICTURE.yaml")
-    parser.add_argument("--who", help="is shown")
+    parser.add_argument("picture", type=Path, help="picture of a face; its sidecar is PICTURE.yaml")
+    parser.add_argument("--who", help="who is shown")
     parser.add_argument("--source", help="where the picture came from")
-    parser.add_argument("--licence", help="under which it may be used")
-    parser.add_argument("--consent", help="how it was given, by whom and for what")
-    parser.add_argument("--synthetic", action="store_true", help="nobody is shown, and nobody had to agree")
-    parser.add_argument("--expires", help="last day, as YYYY-MM-DD, or never (default with --synthetic)")
-    parser.add_argument("--force", action="store_true", help="replace the sidecar that is there")
+    parser.add_argument("--licence", help="licence under which the picture may be used")
+    parser.add_argument("--consent", help="how consent was given, by whom and for what")
+    parser.add_argument("--synthetic", action="store_true", help="the face is artificial, so nobody had to agree")
+    parser.add_argument("--expires", help="last day of the consent as YYYY-MM-DD, or never (default with --synthetic)")
+    parser.add_argument("--force", action="store_true", help="replace an existing sidecar")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

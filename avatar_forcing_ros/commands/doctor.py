@@ -57,7 +57,9 @@ class Finding:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
-    parser.add_argument("--quick", action="store_true", help="do not run the nodes for the smallest safe lead_ms")
+    parser.add_argument(
+        "--quick", action="store_true", help="skip the measurement of the smallest safe lead_ms, which runs the nodes"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -163,7 +165,7 @@ def _cache() -> str:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(there, os.W_OK):
-        raise RuntimeError(f"{folder} cannot be written: every start begins with a plainer face")
+        raise RuntimeError(f"{folder} is not writable: every start begins with a simpler face")
     return str(folder)
 
 
@@ -232,14 +234,14 @@ def delay_in_words(spare_ms: float, reduced: float, lead_ms: int) -> str:
     smallest = max(FRAME_MS, -int((spare_ms - lead_ms) // FRAME_MS) * FRAME_MS)
     if reduced > 0.01:
         raise RuntimeError(
-            f"this machine does not keep up beside camera, face tracking and recording: {reduced:.0%} of the frames "
+            f"this machine cannot keep up while camera, face tracking and recording run: {reduced:.0%} of the frames "
             "were made at less than full quality"
         )
     measured = f"99 of 100 blocks were ready {abs(spare_ms):.0f} ms {'before' if spare_ms >= 0 else 'after'} their time"
     if smallest == lead_ms:
         advice = "leave it as it is"
     elif smallest > lead_ms:
-        advice = f"set it, or pictures will now and then be late; reactions come {smallest - lead_ms} ms later"
+        advice = f"set it, or pictures will sometimes be late; reactions come {smallest - lead_ms} ms later"
     else:
         advice = f"with it the avatar reacts {lead_ms - smallest} ms sooner"
     return f"smallest safe avatar.lead_ms is {smallest} (it is {lead_ms}): {advice}. With all nodes running {measured}"

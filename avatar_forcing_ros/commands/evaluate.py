@@ -61,15 +61,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     defaults, conversations = ComparisonConfig(), ConversationConfig()
     parser.add_argument("model", nargs="?", default=DEFAULT_BUNDLE, help="name or folder of a bundle (%(default)s)")
-    parser.add_argument("--without-stage-2", metavar="BUNDLE", help="the same model before its preference stage")
-    parser.add_argument("--conversations", type=int, default=10, help="held-out ones; 0 for none (%(default)s)")
-    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="of these conversations (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=conversations.duration_s, help="of each (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=defaults.seeds, help="samples of each (%(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("out/evaluate"), help="folder for pictures (%(default)s)")
-    parser.add_argument("--speech", type=input_file, help="a recording for the avatar to say: sound or video file")
-    parser.add_argument("--clip", type=input_file, help="a video of a real user in front of it")
-    parser.add_argument("--clip-audio", type=input_file, help="what that user says (default: the sound of --clip)")
+    parser.add_argument("--without-stage-2", metavar="BUNDLE", help="the same model before stage 2, to compare with")
+    parser.add_argument("--conversations", type=int, default=10, help="number of held-out conversations (%(default)s)")
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="seed of the conversations (%(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=conversations.duration_s, help="length of each conversation (%(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=defaults.seeds, help="samples drawn for each conversation (%(default)s)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("out/evaluate"), help="folder for the results (%(default)s)"
+    )
+    parser.add_argument("--speech", type=input_file, help="recording for the avatar to say: sound or video file")
+    parser.add_argument("--clip", type=input_file, help="video of a real user in front of the avatar")
+    parser.add_argument("--clip-audio", type=input_file, help="what this user says (default: the sound of --clip)")
     parser.add_argument(
         "--beside", type=input_file, metavar="VIDEO", help="another system's avatar for the same clip and speech"
     )
@@ -112,7 +118,7 @@ def _check(args: argparse.Namespace) -> None:
     for name in (*_WRITTEN, *_curves()):
         for source in (args.speech, args.clip, args.clip_audio, args.portrait, args.beside):
             if source is not None and is_same(args.output / name, source):
-                raise ValueError(f"{source}: would be lost, for that name is written to; give another --output")
+                raise ValueError(f"{source}: would be overwritten; give another --output")
 
 
 def _curves() -> list[str]:

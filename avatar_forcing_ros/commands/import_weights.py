@@ -13,10 +13,16 @@ from avatar_forcing_ros.published.importing import LICENCE, Sources, import_weig
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("--flow-transformer", type=Path, required=True, metavar="PTH", help="flow_transformer.pth")
-    parser.add_argument("--motion-autoencoder", type=Path, required=True, metavar="PTH", help="motion_autoencoder.pth")
-    parser.add_argument("--wav2vec2", type=Path, required=True, metavar="FOLDER", help="folder of wav2vec2-base-960h")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the bundle to write")
+    parser.add_argument(
+        "--flow-transformer", type=Path, required=True, metavar="PTH", help="the file flow_transformer.pth"
+    )
+    parser.add_argument(
+        "--motion-autoencoder", type=Path, required=True, metavar="PTH", help="the file motion_autoencoder.pth"
+    )
+    parser.add_argument(
+        "--wav2vec2", type=Path, required=True, metavar="FOLDER", help="the folder of wav2vec2-base-960h"
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder of the bundle to write")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -18,9 +18,11 @@ ALL_STAGES = (*STAGES, AUTOENCODER_STAGE, AUDIO_STAGE, FRAMES_STAGE)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("fixture", type=Path, help=".npz of recorded inputs and outputs")
-    parser.add_argument("--seed", type=int, help="of the weights (default: the number after 'seed' in the file's name)")
-    parser.add_argument("--size", choices=sorted(SIZES), help="of the network (default: told by the arrays)")
+    parser.add_argument("fixture", type=Path, help="npz file of recorded inputs and outputs")
+    parser.add_argument(
+        "--seed", type=int, help="seed of the weights (default: the number after 'seed' in the file name)"
+    )
+    parser.add_argument("--size", choices=sorted(SIZES), help="size of the network (default: taken from the arrays)")
     parser.set_defaults(json=True)
 
 

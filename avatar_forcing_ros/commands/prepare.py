@@ -25,22 +25,40 @@ _SHOWN = 20
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     rules = ClipRules()
-    parser.add_argument("recordings", type=Path, help="csv, yaml or jsonl: docs/training_on_your_videos.md")
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the shards go, or go on")
-    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle whose motion space and audio features are read")
-    parser.add_argument("--workers", type=int, default=1, help="processes that read side by side (%(default)s)")
+    parser.add_argument(
+        "recordings", type=Path, help="list of recordings, csv, yaml or jsonl (docs/training_on_your_videos.md)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder of the shards; an interrupted run continues there",
+    )
+    parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle whose motion space and audio features to use")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes (%(default)s)")
     parser.add_argument(
         "--shard",
         type=_share,
         metavar="I/N",
-        help="read only the I-th of N parts, below --output; when all are read, run once without --shard",
-    )
-    parser.add_argument("--longest", type=float, default=rules.longest_s, metavar="S", help="of a clip (%(default)g s)")
-    parser.add_argument(
-        "--least-face", type=float, default=rules.least_face_px, metavar="PX", help="narrowest face (%(default)g px)"
+        help="read only part I of N, into a folder below --output; when all are done, run once without --shard",
     )
     parser.add_argument(
-        "--piece", type=float, default=rules.piece_frames / FPS, metavar="S", help="to train on (%(default)g s)"
+        "--longest", type=float, default=rules.longest_s, metavar="S", help="longest clip (%(default)g s)"
+    )
+    parser.add_argument(
+        "--least-face",
+        type=float,
+        default=rules.least_face_px,
+        metavar="PX",
+        help="narrowest face to accept (%(default)g px)",
+    )
+    parser.add_argument(
+        "--piece",
+        type=float,
+        default=rules.piece_frames / FPS,
+        metavar="S",
+        help="length of the pieces to train on (%(default)g s)",
     )
 
 
@@ -63,10 +81,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Prepare; returns the counts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if args.output.exists() and not args.output.is_dir():
-        raise ValueError(f"{args.output}: expected --output to be a folder, got a file, which stays")
+        raise ValueError(f"{args.output}: expected --output to be a folder, got a file, which is kept")
     for name in (MANIFEST, "dataset.json"):
         if is_same(args.output / name, args.recordings):
-            raise ValueError(f"{args.recordings}: would be lost, for that name is written to; give another --output")
+            raise ValueError(f"{args.recordings}: would be overwritten; give another --output")
     rules = ClipRules(longest_s=args.longest, piece_frames=round(args.piece * FPS), least_face_px=args.least_face)
     counts = prepare(args.recordings, args.output, args.model, rules, least_piece_frames, args.workers, args.shard)
     folder = args.output if args.shard is None else args.shard.folder(args.output)

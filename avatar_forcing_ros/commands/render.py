@@ -62,18 +62,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = AvatarConfig()
     parser.add_argument("--portrait", type=input_file, help="picture of a face (default: the project's own character)")
     parser.add_argument("--speech", type=input_file, required=True, help="what the avatar says: sound or video file")
-    parser.add_argument("--user-video", type=input_file, help="what the camera sees of the user")
+    parser.add_argument("--user-video", type=input_file, help="video of the user, as the camera sees them")
     parser.add_argument("--user-audio", type=input_file, help="what the user says (default: the sound of --user-video)")
     parser.add_argument("--output", type=Path, required=True, help="mp4 file to write")
     parser.add_argument("--motion", type=Path, help="npz file to write the motion latents to")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
-    parser.add_argument("--step-by-step", action="store_true", help="on a GPU: record no programs; slower")
-    parser.add_argument("--half", action="store_true", help="on a CPU: large weights rounded to float16, twice as fast")
+    parser.add_argument(
+        "--step-by-step", action="store_true", help="on a GPU: run step by step instead of as recorded programs; slower"
+    )
+    parser.add_argument("--half", action="store_true", help="on a CPU: round large weights to float16; twice as fast")
     parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
-    parser.add_argument("--seed", type=int, default=defaults.seed, help="of all noise")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of all noise")
     parser.add_argument("--steps", type=int, default=defaults.steps, help="solver steps per block (0: the model's)")
-    parser.add_argument("--guidance-avatar", type=float, default=defaults.guidance_avatar, help="negative: the model's")
-    parser.add_argument("--guidance-user", type=float, default=defaults.guidance_user, help="negative: the model's")
+    parser.add_argument(
+        "--guidance-avatar",
+        type=float,
+        default=defaults.guidance_avatar,
+        help="weight of the avatar's voice (negative: the model's)",
+    )
+    parser.add_argument(
+        "--guidance-user", type=float, default=defaults.guidance_user, help="weight of the user (negative: the model's)"
+    )
     add_label_arguments(parser)
 
 

@@ -32,27 +32,29 @@ _LATE |= {inputs.USER_AUDIO: "user_audio_late", inputs.SPEECH: "speech_late"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     defaults = AvatarConfig()
-    parser.add_argument("bag_in", type=Path, help="bag of rosbag2, sqlite3 or mcap: folder, .db3 or .mcap")
+    parser.add_argument("bag_in", type=Path, help="rosbag2 bag to read: folder, .db3 or .mcap")
     parser.add_argument("bag_out", type=Path, help="folder of the bag to write")
-    parser.add_argument("--force", action="store_true", help="replace BAG_OUT when it is a bag")
+    parser.add_argument("--force", action="store_true", help="replace BAG_OUT if it is a bag")
     parser.add_argument(
-        "--allow-losses", action="store_true", help="succeed although more than a tenth of an input was thrown away"
+        "--allow-losses", action="store_true", help="succeed even if more than a tenth of an input was dropped"
     )
-    parser.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3", help="of BAG_OUT")
+    parser.add_argument("--storage", choices=("sqlite3", "mcap"), default="sqlite3", help="format of BAG_OUT")
     parser.add_argument(
         "--pictures",
         choices=("raw", "compressed", "none"),
         default="raw",
-        help="how pictures are written; raw ones of 512x512 are 20 MB a second. The hash is over the raw ones always",
+        help="how to write pictures; raw ones of 512x512 take 20 MB a second. The hash always covers the raw ones",
     )
-    parser.add_argument("--camera", action="store_true", help="read pictures again even when user_motion is there")
     parser.add_argument(
-        "--remap", action="append", default=[], metavar="INPUT:=TOPIC", help="an input by its topic in the bag"
+        "--camera", action="store_true", help="read the camera pictures again even if the bag has user_motion"
+    )
+    parser.add_argument(
+        "--remap", action="append", default=[], metavar="INPUT:=TOPIC", help="topic of an input in the bag"
     )
     parser.add_argument("--portrait", type=input_file, help="picture of a face (default: the project's own character)")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
     parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
-    parser.add_argument("--seed", type=int, default=defaults.seed, help="of all noise")
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of all noise")
     add_label_arguments(parser)
 
 
@@ -100,7 +102,7 @@ def losses(found: Survey, result: Replayed) -> list[tuple[float, str]]:
     for name, count in found.counts.items():
         late, refused = result.counters.get(_LATE.get(name, ""), 0), result.refused[name]
         if late or refused:
-            text = f"{late} of {count} messages of {name} came too late and were thrown away, {refused} cannot be read"
+            text = f"{late} of {count} messages of {name} came too late and were dropped, {refused} cannot be read"
             lost.append(((late + refused) / max(count, 1), text))
     return lost
 
@@ -136,4 +138,4 @@ def _say(args: argparse.Namespace, found: Survey, result: Replayed, remark: str,
     if remark:
         print(f"{args.bag_in}: {remark}")
     if result.damage:
-        print(f"the bag is damaged, what could be read was replayed: {result.damage}")
+        print(f"the bag is damaged; what could be read was replayed: {result.damage}")

@@ -44,24 +44,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command; defaults are those of the recipe."""
     recipe = full_recipe()
     parser.add_argument("--output", type=Path, default=Path("models/facemesh"), help="bundle to write (%(default)s)")
-    parser.add_argument("--work", type=Path, default=Path("out/train"), help="data, checkpoint, pictures (%(default)s)")
+    parser.add_argument(
+        "--work", type=Path, default=Path("out/train"), help="folder for data, checkpoints and pictures (%(default)s)"
+    )
     parser.add_argument("--steps", type=int, help=f"optimiser steps of stage 1 ({recipe.train.steps})")
-    parser.add_argument("--tuning-steps", type=int, help=f"the same of stage 2; 0 leaves it out ({recipe.tune.steps})")
+    parser.add_argument(
+        "--tuning-steps", type=int, help=f"optimiser steps of stage 2; 0 skips it ({recipe.tune.steps})"
+    )
     parser.add_argument("--batch", type=int, help=f"clips per step ({recipe.train.batch})")
-    parser.add_argument("--conversations", type=int, help=f"simulated conversations ({recipe.corpus.conversations})")
-    parser.add_argument("--seed", type=int, default=recipe.train.seed, help="of weights, clips and noise (%(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="processes that simulate (%(default)s)")
+    parser.add_argument(
+        "--conversations", type=int, help=f"number of simulated conversations ({recipe.corpus.conversations})"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=recipe.train.seed, help="seed of weights, clips and noise (%(default)s)"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate conversations (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the network (%(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),
         default=recipe.train.precision,
-        help="numbers that the network computes with; bfloat16 wants a GPU or a CPU that has it (%(default)s)",
+        help="number format of the network; bfloat16 needs a GPU or CPU that supports it (%(default)s)",
     )
     parser.add_argument("--compile", action="store_true", help="run the network through torch.compile")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="recordings from `prepare` instead of simulation")
-    parser.add_argument("--smoke", action="store_true", help="about a minute, to see that everything works")
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="train on recordings from `prepare` instead of simulation"
+    )
+    parser.add_argument("--smoke", action="store_true", help="run for about a minute to see that everything works")
 
 
 def recipe_from(args: argparse.Namespace) -> Recipe:
@@ -89,7 +99,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.data is not None and is_same(args.work, args.data):
         raise ValueError(f"{args.work}: this is also --data, which is read; give --work a folder of its own")
     if args.work.exists() and not args.work.is_dir():
-        raise ValueError(f"{args.work}: expected --work to be a folder, got a file, which stays")
+        raise ValueError(f"{args.work}: expected --work to be a folder, got a file, which is kept")
     require_drawing()
     recipe = recipe_from(args)
     if recipe.graphs:

@@ -71,7 +71,7 @@ class Webcam:
         if not there:
             self._capture.release()
             self._capture = None
-            self.complaint = f"webcam {self._device} gives no picture: it is looked for"
+            self.complaint = f"webcam {self._device} gives no picture; looking for it"
             raise DeviceError(self.complaint)
         self.complaint = ""
         self._send("camera", VideoFrame(self._now_ns(), cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
@@ -159,7 +159,7 @@ class Microphone:
         if self._heard_since.is_set():
             self.complaint = ""
             return
-        self.complaint = "the microphone gives nothing: it is opened again"
+        self.complaint = "the microphone gives nothing; opening it again"
         if self._stream is not None:
             self._stream.close()
             self._stream = None

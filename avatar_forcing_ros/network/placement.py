@@ -54,7 +54,7 @@ def fall_back(network: AvatarForcingNetwork, why: str = "the GPU is out of memor
         network: that `settle` has brought there.
         why: it cannot go on.
     """
-    logger.warning("%s: motion goes on on the CPU, far from real time", why)
+    logger.warning("%s: motion continues on the CPU, far from real time", why)
     kept = _KEPT.pop(network, None)
     if kept is not None:  # a card that is lost gives nothing back
         network.load_state_dict({name: tensor.float() for name, tensor in kept.items()}, assign=True)

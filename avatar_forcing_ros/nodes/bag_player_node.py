@@ -79,7 +79,7 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
         if self._bag.remark:
             self.get_logger().info(self._bag.remark)
         if self._found.damage:
-            self.get_logger().warning(f"the bag is damaged, what can be read is played: {self._found.damage}")
+            self.get_logger().warning(f"the bag is damaged; playing what can be read: {self._found.damage}")
 
     def begin(self, undo: ExitStack) -> None:
         """Offer the inputs and begin to play."""

@@ -105,7 +105,7 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
         say(f"starting the nodes in ROS domain {domain} ...")
         if not listener.spin_until(lambda: listener.user_was_seen() or processes.ended(source), START_PATIENCE_S):
             raise NodeFailedError(f"the avatar has not seen the user after {START_PATIENCE_S:.0f} s")
-        say(f"the conversation runs, {conversation_s:.0f} s ...")
+        say(f"playing the conversation, {conversation_s:.0f} s ...")
         first = len(listener.frames)
         before, began = processes.usage(), time.monotonic()
         listener.spin_until(lambda: processes.ended(source), MEASURED_SHARE * conversation_s)

@@ -134,7 +134,7 @@ class DisplayNode(ManagedNode[DisplayConfig]):
             task()
         path = self._recorder.finish()
         if path is None:
-            raise ValueError(f"{self.config.output}: nothing recorded, for no picture of the avatar came")
+            raise ValueError(f"{self.config.output}: nothing recorded: no picture of the avatar arrived")
         self.get_logger().info(f"recorded {self._recorder.pictures} pictures to {path}")
 
     def _health(self) -> Health:

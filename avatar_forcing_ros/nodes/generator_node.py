@@ -235,7 +235,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             self._show(str(default_portrait()))
             self._ended = chosen.consent
             forget(chosen.sha256)
-            self.get_logger().error(f"{chosen.path}: {_consent_complaint(chosen.consent)}; it is not shown any more")
+            self.get_logger().error(f"{chosen.path}: {_consent_complaint(chosen.consent)}; it is no longer shown")
 
     def _portrait_complaint(self) -> str:
         """What is wrong with the right to show this face, in one line, or empty; one that has ended is left."""
@@ -254,7 +254,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._asked_ns, self._shown_before = now_ns, shown
         values = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
         values |= {"recording": self._recording.look(), "faults": self.faults.count, "last_fault": self.faults.last}
-        alone = "nothing is heard of the understudy: nobody steps in when this node dies" * self._lease.is_alone
+        alone = "no sign of life from the understudy: nothing stands in if this node dies" * self._lease.is_alone
         parts = {**self._session.complaints(), "directions": self._directions.complaint, "understudy": alone}
         parts["portrait"] = self._portrait_complaint()
         if not fps:

@@ -88,7 +88,7 @@ class GeneratorServer:
             _log.error("%s: not started: %s", namespace, one_line(error))
             return False
         if begun is None:
-            _log.error("%s: not started; its node has said why. %d others go on", namespace, len(self.kiosks))
+            _log.error("%s: not started, see its node's log; %d others go on", namespace, len(self.kiosks))
             return False
         self.kiosks[namespace] = begun
         return True

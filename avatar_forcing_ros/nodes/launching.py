@@ -124,10 +124,10 @@ def _enclave(node: NodeProcess, standard: Standard) -> list[str]:
 def standard_arguments(use_sim_time: str = "false") -> list[DeclareLaunchArgument]:
     """The arguments that every ROS launch file has."""
     return [
-        argument("namespace", "", "of all nodes and topics, for a second avatar on the same robot"),
-        argument("params_file", "", "YAML file of parameters, above those of this package (docs/parameters.md)"),
-        argument("use_sim_time", use_sim_time, "live on /clock instead of this machine's clock"),
-        argument("log_level", "info", "debug, info, warn, error or fatal"),
+        argument("namespace", "", "namespace of all nodes and topics, for a second avatar on the same robot"),
+        argument("params_file", "", "YAML file of parameters that override those of this package (docs/parameters.md)"),
+        argument("use_sim_time", use_sim_time, "use /clock instead of this machine's clock"),
+        argument("log_level", "info", "log level: debug, info, warn, error or fatal"),
         argument("enclaves", "", "folder of SROS2 enclaves, such as /avatar (SECURITY.md); empty is none"),
         argument("autostart", "true", "configure and activate the nodes; false leaves it to a lifecycle manager"),
     ]

@@ -81,7 +81,7 @@ class UnderstudyConfig:
         image_size: side of the pictures in pixels, as the generator's `avatar.image_size`.
         seed: how it idles.
         fade_ms: the face takes this long into the generator's motion before that one goes on stage.
-        expects: names of nodes, with spaces between, that are missed when nothing is heard of them on /diagnostics, as
+        expects: names of nodes, with spaces between, that are missed when no sign of life from them on /diagnostics, as
             is whoever was heard of once.
         stop_silent_after_s: a generator of this machine that has been silent for this long is killed, as is a node of
             `expects` whose diagnostics have been missing for 8 s; 0 never does it.
@@ -439,7 +439,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         on_stage_s = now_s - self._on_stage_since_s if self._watch.on_stage else 0.0
         stage = f"on stage for {on_stage_s:.0f} s: {self._watch.why}" if self._watch.on_stage else ""
         falls = f"the generator has fallen silent {often} times in 10 minutes" if often >= _OFTEN else ""
-        nodes = f"nothing is heard of {', '.join(silent)}" if silent else ""
+        nodes = f"no sign of life from {', '.join(silent)}" if silent else ""
         still = self._painters.count and isinstance(self._face, HeldFace) and self._space == FACEMESH
         face = f"the face is a still picture that breathes: {self.faults.last}" if still else ""
         parts = {"stage": "; ".join(filter(None, (stage, falls))), "nodes": nodes, "face": face}

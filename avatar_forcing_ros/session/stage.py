@@ -233,7 +233,7 @@ class Watch:
     from_ns: int = 0
     epoch: int = 0
     newest: Report | None = None
-    why: str = "the generator has not come yet"
+    why: str = "the generator has not started yet"
     entries: int = 0
     _heard_s: float = -1e9
     _shown_s: float = -1e9

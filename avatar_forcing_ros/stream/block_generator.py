@@ -206,7 +206,7 @@ class BlockGenerator:
         if error <= _MOST_ERROR:
             logger.info("motion is drawn by recorded programs")
             return programs
-        logger.warning("recorded motion differs from that of its steps by %.1e: going on step by step", error)
+        logger.warning("recorded motion differs from that of its steps by %.1e: continuing step by step", error)
         self._passes, self._compute = self.network.transformer, replace(self._compute, captured=False)
         return None
 

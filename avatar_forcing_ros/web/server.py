@@ -282,7 +282,7 @@ class Server:
             response = error
         except Exception as error:  # whatever it is, it is reported, and the next request comes
             self._faults.report("web server", error)
-            response = web.Response(status=500, text="the kiosk made a mistake; its log has it\n")
+            response = web.Response(status=500, text="internal error; see the kiosk's log\n")
         if not response.prepared:
             response.headers.update(HEADERS)
         return response
@@ -342,7 +342,7 @@ class Server:
             await self._converse(page, response)
         except Exception as error:  # one page's trouble is nobody else's
             self._faults.report(page.name, error)
-            await page.close(WSCloseCode.INTERNAL_ERROR, "the kiosk made a mistake")
+            await page.close(WSCloseCode.INTERNAL_ERROR, "internal error")
         finally:
             sending.cancel()
             self._part(page)

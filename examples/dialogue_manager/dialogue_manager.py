@@ -153,7 +153,7 @@ def espeak(text: str, words_per_minute: int = 165) -> Iterator[signals.AudioChun
 def main() -> int:
     """Run the node with espeak-ng's voice."""
     if shutil.which("espeak-ng") is None:
-        print("error: this example needs espeak-ng, which is not here: apt-get install espeak-ng", file=sys.stderr)
+        print("error: this example needs espeak-ng, which is not installed: apt-get install espeak-ng", file=sys.stderr)
         return 1
     rclpy.init()
     with suppress(KeyboardInterrupt, ExternalShutdownException):

@@ -157,7 +157,7 @@ class AutoencoderRuntime:
         if error <= MOST_ERROR:
             logger.info("pictures are read and drawn by recorded programs")
             return programs
-        logger.warning("recorded pictures differ from those of their steps by %.1e: going on step by step", error)
+        logger.warning("recorded pictures differ from those of their steps by %.1e: continuing step by step", error)
         return None
 
     def _error_of(self, programs: CapturedAutoencoder) -> float:
@@ -269,7 +269,7 @@ class AutoencoderRuntime:
                 why = why_not(error)
                 if not why:
                     raise
-                logger.warning("%s: going on on the CPU, far from real time", why)
+                logger.warning("%s: continuing on the CPU, far from real time", why)
                 self.device = CPU
                 self._model, self._programs = self._build(), None
                 return job()

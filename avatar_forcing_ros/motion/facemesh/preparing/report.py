@@ -45,18 +45,18 @@ class PortraitReport:
             f"the face did not stand upright: the picture was turned left by {90 * self.quarter_turns} degrees": (
                 self.quarter_turns > 0
             ),
-            "the eyes are shut: open ones are made up; a picture with open eyes looks better": (
+            "the eyes are shut: open ones were invented; a picture with open eyes looks better": (
                 self.aperture < LEAST_APERTURE
             ),
-            "something seems to cover the mouth, and would move with the lips; use a picture with a free mouth": (
+            "something seems to cover the mouth and would move with the lips; use a picture with the mouth uncovered": (
                 self.lip_red is not None and self.lip_red < LEAST_LIP_RED
             ),
-            "the picture ends close to the face: some of what surrounds it is made up": self.tight,
+            "the picture ends close to the face: some of its surroundings were invented": self.tight,
             f"the face is {self.face_px:.0f} pixels wide, enlarged {self.enlargement:.1f} times: it looks soft": (
                 self.enlargement > MOST_ENLARGEMENT
             ),
-            "the mouth is open: it was closed, which shows; a picture with closed lips looks better": self.mouth_open,
-            "the face smiles: most of it was taken back; a neutral face looks better": self.smile > MOST_SMILE,
+            "the mouth is open: it was closed, and the seam shows; a picture with closed lips looks better": self.mouth_open,
+            "the face smiles: most of the smile was removed; a neutral face looks better": self.smile > MOST_SMILE,
             "the face wears glasses: its brows hardly move": self.glasses,
         }
         return tuple(remark for remark, holds in said.items() if holds)
