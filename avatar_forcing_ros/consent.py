@@ -69,7 +69,7 @@ class Consent:
     def __post_init__(self) -> None:
         for name in ("who", "source", "licence") + (() if self.synthetic else ("consent",)):
             if not getattr(self, name):
-                raise ValueError(f"{name} must be said")
+                raise ValueError(f"{name} must be given")
         for name in ("who", "source", "licence", "consent"):
             text = getattr(self, name)
             if len(text) > MOST_LETTERS or not text.isprintable():

@@ -61,7 +61,8 @@ def test_a_card_that_is_lost_is_left_for_the_cpu(encoder: Wav2Vec2Encoder, caplo
     window = sound(6, 0)
     np.testing.assert_allclose(together(window, 6), encoder(torch.from_numpy(window)[None])[0].numpy(), atol=1e-5)
     assert caplog.messages == [
-        "the GPU is lost (CUDA error: unspecified launch failure): speech features continue on the CPU, far from real time"
+        "the GPU is lost (CUDA error: unspecified launch failure): "
+        "speech features continue on the CPU, far from real time"
     ]
     together._rebuild = None
     gone_too = Wav2Vec2Together(gone)

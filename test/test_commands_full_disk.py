@@ -150,14 +150,14 @@ def test_evaluate_never_writes_over_what_it_reads(
     (tmp_path / "link.mp4").symlink_to(source)
     command = ["evaluate", "--speech", str(tmp_path / "link.mp4"), "--output", str(tmp_path / "out")]
     assert cli.main(command) == 1
-    assert "would be lost" in capsys.readouterr().err
+    assert "would be overwritten" in capsys.readouterr().err
     assert source.read_bytes() == b"precious"
 
 
 def test_prepare_never_writes_over_its_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = tmp_path / "manifest.jsonl"
     listed.write_text("precious")
-    for output, told in ((tmp_path, "would be lost"), (listed, "got a file")):
+    for output, told in ((tmp_path, "would be overwritten"), (listed, "got a file")):
         assert cli.main(["prepare", str(listed), "--output", str(output)]) == 1
         assert told in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.jsonl"]

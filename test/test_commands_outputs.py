@@ -41,7 +41,7 @@ def test_an_output_is_never_an_input(kind: str, tmp_path: Path, capsys: pytest.C
     else:
         output.hardlink_to(talk)
     assert cli.main(["render", "--speech", str(talk), "--output", str(output)]) == 1
-    assert "would be lost" in capsys.readouterr().err
+    assert "would be overwritten" in capsys.readouterr().err
     assert talk.read_bytes() == b"a recording"
 
 

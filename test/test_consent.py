@@ -87,7 +87,7 @@ def test_another_picture_is_refused_and_the_same_one_packed_differently_is_not(p
     open_portrait(picture)
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(picture)
-    assert "is of another picture" in refusal(picture)
+    assert "belongs to another picture" in refusal(picture)
 
 
 def test_a_picture_that_decodes_differently_elsewhere_is_known_by_its_bytes(picture: Path, sidecar: Path) -> None:
@@ -100,8 +100,8 @@ def test_a_picture_that_decodes_differently_elsewhere_is_known_by_its_bytes(pict
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"who": ""}, "who must be said"),
-        ({"consent": "  "}, "consent must be said"),
+        ({"who": ""}, "who must be given"),
+        ({"consent": "  "}, "consent must be given"),
         ({"licence": 7}, "licence must be text, got 7"),
         ({"source": "a\nb"}, "source must be one line"),
         ({"who": "x" * 2000}, "who must be one line of at most 1000"),

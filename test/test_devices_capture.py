@@ -70,7 +70,7 @@ def test_a_camera_that_returns_under_another_number_is_found_by_its_name(machine
         webcam.turn()
     for _ in range(3):
         webcam.turn()
-    assert len(sent) == 1 and "looked for" in webcam.complaint
+    assert len(sent) == 1 and "looking for it" in webcam.complaint
 
     machine.plug(4, "Front")
     webcam.turn()
@@ -118,7 +118,7 @@ def test_a_microphone_that_falls_silent_is_opened_anew(monkeypatch: pytest.Monke
     microphone = Microphone(40, lambda: 0, lambda _topic, chunk: heard.append(chunk))
     with pytest.raises(DeviceError, match="microphone cannot be opened: no device"):
         microphone.turn()
-    assert "opened again" in microphone.complaint
+    assert "opening it again" in microphone.complaint
     microphone.turn()
     assert len(opened) == 2
 

@@ -112,7 +112,7 @@ def test_the_channels_of_stereo_are_averaged(cases: Path, tmp_path: Path, run: A
 def test_a_recording_is_not_replaced_by_the_avatar(words: Path, run: Any) -> None:
     before = words.read_bytes()
     status, told, _ = run("render", "--speech", words, "--output", words)
-    assert status == 1 and told.count("\n") == 1 and "would be lost" in told
+    assert status == 1 and told.count("\n") == 1 and "would be overwritten" in told
     assert words.read_bytes() == before
 
 

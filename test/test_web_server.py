@@ -196,7 +196,7 @@ def test_a_certificate_that_is_none_and_a_port_in_use_are_said_in_one_line() -> 
         pass
     with socket.create_server(("127.0.0.1", 0)) as taken:
         stage = KioskStage(ServerConfig(AccessConfig(port=taken.getsockname()[1])))
-        with pytest.raises(ValueError, match="cannot be had"):
+        with pytest.raises(ValueError, match="cannot be used"):
             stage.server.start()
 
 

@@ -91,7 +91,9 @@ def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None
         )
     for source in inputs:
         if source is not None and is_same(path, source):
-            raise ValueError(f"{path}: this is also {source}, which would be lost; give the output a name of its own")
+            raise ValueError(
+                f"{path}: this is also {source}, which would be overwritten; give the output a name of its own"
+            )
     place = next(folder for folder in path.absolute().parents if folder.exists())
     if not place.is_dir():
         raise ValueError(f"{path}: expected the name of a file in a folder, but {place} is a file")

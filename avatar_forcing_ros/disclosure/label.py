@@ -149,7 +149,7 @@ def _font_file(path: str, text: str) -> str:
             if not _lacking(text, _font(found, LEAST_PX)):
                 return found
     raise ValueError(
-        f"label.text {text!r} has letters for which no font is at hand: "
+        f"label.text {text!r} has letters that no installed font has: "
         "name a font file that has them in label.font, or install fonts-dejavu-core"
     )
 

@@ -82,7 +82,7 @@ def listen(config: AccessConfig) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family, backlog=64)
     except OSError as error:
         raise ValueError(
-            f"port {config.port} of {config.host} cannot be used: {error.strerror or error}; stop what listens there, or "
+            f"port {config.port} of {config.host} cannot be used: {error.strerror or error}; stop what uses it, or "
             "choose another port"
         ) from None
 

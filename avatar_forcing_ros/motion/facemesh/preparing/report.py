@@ -55,7 +55,7 @@ class PortraitReport:
             f"the face is {self.face_px:.0f} pixels wide, enlarged {self.enlargement:.1f} times: it looks soft": (
                 self.enlargement > MOST_ENLARGEMENT
             ),
-            "the mouth is open: it was closed, and the seam shows; a picture with closed lips looks better": self.mouth_open,
+            "the mouth is open: it was closed, which shows; a picture with closed lips looks better": self.mouth_open,
             "the face smiles: most of the smile was removed; a neutral face looks better": self.smile > MOST_SMILE,
             "the face wears glasses: its brows hardly move": self.glasses,
         }
