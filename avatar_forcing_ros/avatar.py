@@ -481,8 +481,11 @@ class Avatar:
                 user_motion_until_ns=seen.newest_ns,
                 user_audio_until_ns=heard_until_ns,
                 repeats=idles and n % 2 == 1 and old is not None and bool((latent == old).all()),
+                user=user,
             )
-            for n, latent, old, words in zip(frames, latents, [c.newest, *latents[:-1]], spoken, strict=True)
+            for n, latent, old, words, user in zip(
+                frames, latents, [c.newest, *latents[:-1]], spoken, c.senses.user_does(frames), strict=True
+            )
         ]
 
     def _user_interrupts(self, now_ns: int) -> bool:

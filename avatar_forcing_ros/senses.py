@@ -19,7 +19,7 @@ from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.metrics.laughs import LAUGH_ANSWERED_S, laughed_lately
-from avatar_forcing_ros.signals import FPS, MILLISECOND
+from avatar_forcing_ros.signals import FPS, MILLISECOND, UserActivity
 from avatar_forcing_ros.stream.ear import Ear
 from avatar_forcing_ros.stream.feature_track import FeatureTrack
 from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, first_frame_from, stamp_of
@@ -27,6 +27,7 @@ from avatar_forcing_ros.stream.motion_engine import Sensed
 from avatar_forcing_ros.stream.speech import SpeechFrame
 from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
 from avatar_forcing_ros.stream.user_motion import MotionWindow, UserMotionTimeline
+from avatar_forcing_ros.user_activity import LOOK_BACK, activities
 
 _SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
 
@@ -142,6 +143,19 @@ class Senses:
         """(before + T, M) the user's face at the condition positions of frames and before; zeros where unseen."""
         window = self.seen(range(frames.start - before, frames.stop))
         return np.where(window.valid[:, None], self._bundle.space.expand_user(window.latents), 0).astype(np.float32)
+
+    def user_does(self, frames: range) -> list[UserActivity]:
+        """What the user does at the condition positions of frames; of motion without names only who is seen."""
+        names, watched = tuple(self._bundle.space.names), range(frames.start - LOOK_BACK, frames.stop)
+        window = self.seen(watched)
+        if "smile" not in names or "jaw_open" not in names:
+            return [UserActivity(seen=bool(valid)) for valid in window.valid[LOOK_BACK:]]
+        face = self._bundle.space.expand_user(window.latents)
+        level, age = None, self._alignment.audio_frames
+        if self._hears(frames):
+            level = self.audio.features.read(range(watched.start - age, watched.stop - age)).mean(axis=-1)
+        smile, jaw = face[:, names.index("smile")], face[:, names.index("jaw_open")]
+        return activities(smile, jaw, window.valid, level)[LOOK_BACK:]
 
     def heard_until_ns(self, frames: range) -> int | None:
         """End of the newest user audio that frames depend on, None when there is none; more may have been heard."""

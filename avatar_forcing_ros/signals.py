@@ -73,6 +73,37 @@ class VideoFrame:
 
 
 @dataclass(frozen=True)
+class FacePlace:
+    """Where somebody's face is in a picture.
+
+    Attributes:
+        name: what whoever found it calls it; the same person may get another name.
+        low: left and upper edge, shares of the picture.
+        high: right and lower edge; where both are `low` the face is nowhere: nobody is to be read.
+    """
+
+    name: str
+    low: tuple[float, float] = (0.0, 0.0)
+    high: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        edges = (*self.low, *self.high)
+        ordered = self.low[0] <= self.high[0] and self.low[1] <= self.high[1]
+        if not (np.isfinite(edges).all() and ordered):
+            raise ValueError(f"a place of a face must be ordered, finite shares of the picture, got {edges}")
+
+    @property
+    def width(self) -> float:
+        """Share of the picture's width."""
+        return self.high[0] - self.low[0]
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether it has no area."""
+        return not (self.width > 0 and self.high[1] > self.low[1])
+
+
+@dataclass(frozen=True)
 class MotionSample:
     """The user's face at one moment, in the units of a motion space.
 
@@ -139,6 +170,23 @@ class LookAt:
 
 
 @dataclass(frozen=True)
+class UserActivity:
+    """What the user does at a moment, as far as face and voice tell.
+
+    Attributes:
+        seen: a face is found.
+        smiling: with or without talk; not while laughing.
+        talking: not while laughing.
+        laughing: with or without a voice.
+    """
+
+    seen: bool = False
+    smiling: bool = False
+    talking: bool = False
+    laughing: bool = False
+
+
+@dataclass(frozen=True)
 class AvatarFrame:
     """One frame of the avatar before rendering; `Avatar.render(frame)` makes the picture.
 
@@ -154,6 +202,7 @@ class AvatarFrame:
         user_motion_until_ns: newest user motion sample used, None when there was none.
         user_audio_until_ns: end of the newest user audio used, None when there was none.
         repeats: its picture is that of the frame before.
+        user: what the user did at the newest moment that this frame could know of; None of frames that know nothing.
     """
 
     stamp_ns: int
@@ -167,3 +216,4 @@ class AvatarFrame:
     user_motion_until_ns: int | None = None
     user_audio_until_ns: int | None = None
     repeats: bool = False
+    user: UserActivity | None = None

@@ -18,7 +18,7 @@ import pytest
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
-from avatar_forcing_ros.signals import MotionSample, VideoFrame
+from avatar_forcing_ros.signals import FacePlace, MotionSample, VideoFrame
 
 FPS = 29.97
 BLINKS = (42, 92)
@@ -215,6 +215,26 @@ def test_the_largest_face_is_followed_and_kept_until_another_is_clearly_larger(
     assert tracker.person == 1
     tracker.reset()
     assert all(follow(190, 279, 3))  # the larger one at once
+
+
+def test_the_face_in_a_place_is_followed_however_small(clip: list[np.ndarray], photograph: np.ndarray) -> None:
+    tracker, scene = FaceTracker(), two_people(clip[0], photograph, 110, 279)
+    him = FacePlace("him", (55 / 640, 130 / 480), (100 / 640, 172 / 480))  # too small for the detector
+    her = FacePlace("her", (400 / 640, 120 / 480), (600 / 640, 350 / 480))
+
+    def seen(place: FacePlace | None) -> list[float | None]:
+        tracker.attend(place)
+        found = [tracker.track(scene) for _ in range(5)]
+        return [None if one is None else float(one[:, 0].mean()) for one in found]
+
+    assert all(x is not None and x < 140 for x in seen(him))
+    assert tracker.person == 0
+    assert all(x is not None and x > 340 for x in seen(her))
+    assert tracker.person == 1
+    assert seen(FacePlace("")) == [None] * 5  # nobody is meant
+    assert seen(FacePlace("wall", (0.4, 0.8), (0.5, 0.95)))[0] is None
+    assert all(x is not None and x > 340 for x in seen(None))
+    assert all(x is not None and x < 140 for x in seen(him))
 
 
 def test_making_and_using_an_encoder_prints_nothing(clip: list[np.ndarray], capfd: pytest.CaptureFixture[str]) -> None:

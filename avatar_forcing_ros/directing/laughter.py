@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES
 from avatar_forcing_ros.signals import FPS
+from avatar_forcing_ros.user_activity import ActivityConfig
 
 _LOW = np.array([channel.low for channel in CHANNELS])
 _HIGH = np.array([channel.high for channel in CHANNELS])
@@ -41,9 +42,9 @@ class LaughterConfig:
         calls_hz: pulses of the jaw a second.
     """
 
-    smile: float = 0.75
-    jaw: float = 0.33
-    frames: int = 4
+    smile: float = ActivityConfig.laugh_smile
+    jaw: float = ActivityConfig.laugh_jaw
+    frames: int = ActivityConfig.laugh_frames
     linger: int = 20
     rise: float = 2.5
     fall: float = 7.0

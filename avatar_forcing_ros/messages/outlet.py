@@ -12,13 +12,15 @@ from avatar_forcing_ros.messages import audio, images, motion, presented
 from avatar_forcing_ros.messages.making import Make, header, time
 from avatar_forcing_ros.motion.facemesh.channels import NAMES
 from avatar_forcing_ros.session.outlet import Mood, OutputConfig, Shown
-from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
+from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, UserActivity
 from avatar_forcing_ros.stream.playback import PlaybackEvent
 
 IMAGE, COMPRESSED = "avatar/image_raw", "avatar/image_raw/compressed"
 FRAME_INFO, MOTION, SPEECH = "avatar/frame_info", "avatar/motion", "avatar/speech"
 BLENDSHAPES = "avatar/blendshapes"
-PLAYBACK, STATE = "avatar/playback", "avatar/state"
+PLAYBACK, STATE, USER = "avatar/playback", "avatar/state", "user_activity"
+LATCHED = (STATE, USER)
+"""Who comes late gets the last one."""
 KINDS_OF_PICTURES = {IMAGE: "sensor_msgs/Image", COMPRESSED: "sensor_msgs/CompressedImage"}
 OUTPUTS = {
     FRAME_INFO: "avatar_forcing_ros/FrameInfo",
@@ -27,6 +29,7 @@ OUTPUTS = {
     SPEECH: "avatar_forcing_ros/AudioChunk",
     PLAYBACK: "avatar_forcing_ros/PlaybackEvent",
     STATE: "avatar_forcing_ros/AvatarState",
+    USER: "avatar_forcing_ros/UserActivity",
 }
 """What there is besides pictures, and its kinds; blendshapes only of motion whose numbers have names."""
 
@@ -57,6 +60,7 @@ class MessageOutlet:
     ) -> None:
         self._make, self._emit, self._now_ns = make, emit, now_ns
         self._space_name, self._space_names, self._config = space_name, space_names, config or OutputConfig()
+        self._user: UserActivity | None = None
 
     def shown(self, shown: Shown) -> None:
         """Send a picture and what goes with it."""
@@ -72,6 +76,9 @@ class MessageOutlet:
         self._emit(MOTION, stamp_ns, lambda: motion.from_frame(make, frame, self._space_name, self._space_names))
         if self._space_names == NAMES:
             self._emit(BLENDSHAPES, stamp_ns, lambda: motion.blendshapes(make, frame))
+        if frame.user is not None and frame.user != self._user:
+            self._user = frame.user
+            self._emit(USER, stamp_ns, lambda: presented.user_activity(make, frame))
 
     def _frame_info(self, shown: Shown, published_ns: int) -> Any:
         info = presented.frame_info(self._make, shown.frame, shown.provenance, self._config.frame_id)

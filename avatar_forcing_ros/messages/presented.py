@@ -40,6 +40,12 @@ def frame_info(make: Make, frame: AvatarFrame, provenance: Provenance, frame_id:
     )
 
 
+def user_activity(make: Make, frame: AvatarFrame) -> Any:
+    """What the user does, as far as a frame could know."""
+    assert frame.user is not None
+    return make("avatar_forcing_ros/UserActivity", header=header(make, frame.stamp_ns), **vars(frame.user))
+
+
 def playback_event(make: Make, event: PlaybackEvent) -> Any:
     """What happened to an utterance."""
     return make(

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.signals import MotionSample, VideoFrame
+from avatar_forcing_ros.signals import FacePlace, MotionSample, VideoFrame
 
 
 class PortraitError(ValueError):
@@ -45,6 +45,15 @@ class MotionEncoder(Protocol):
 
     def close(self) -> None:
         """Release what the tracker holds."""
+        ...
+
+
+@runtime_checkable
+class AttendingEncoder(MotionEncoder, Protocol):
+    """An encoder that can be shown whose face is meant."""
+
+    def attend(self, place: FacePlace | None) -> None:
+        """Read the face in a place from the next frame on; None: the largest one, as long as nothing else is said."""
         ...
 
 

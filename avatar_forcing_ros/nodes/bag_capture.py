@@ -15,7 +15,7 @@ from avatar_forcing_ros.bags.bag import BagWriter
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.bags.digest import ImageDigest
 from avatar_forcing_ros.bags.inputs import MOTION, stamp_of_bytes
-from avatar_forcing_ros.messages.outlet import IMAGE, KINDS_OF_PICTURES, OUTPUTS, STATE
+from avatar_forcing_ros.messages.outlet import IMAGE, KINDS_OF_PICTURES, LATCHED, OUTPUTS
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import message_type
 
@@ -88,5 +88,5 @@ class BagRecorder:
 
 
 def _qos(topic: str) -> QoSProfile:
-    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic == STATE else DurabilityPolicy.VOLATILE
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if topic in LATCHED else DurabilityPolicy.VOLATILE
     return QoSProfile(depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE, durability=durability)

@@ -7,17 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros.messages.images import MOST_PIXELS
-from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.motion.space import AttendingEncoder, MotionSpace
 from avatar_forcing_ros.msg import MotionLatents
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.conversions import read_image
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.humans import Humans, hri_messages
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
@@ -35,12 +36,14 @@ class MotionExtractionConfig:
         compressed: read camera/image_raw/compressed instead of camera/image_raw.
         input_timeout_ms: a camera that was silent for this long has stopped.
         most_pixels: a picture of more is refused before it is unpacked.
+        user: who of several people is the user: the nearest, or whom ROS4HRI tells of on /humans.
     """
 
     model: str = ""
     compressed: bool = False
     input_timeout_ms: int = field(default=500, metadata={"range": (40, 60_000)})
     most_pixels: int = field(default=MOST_PIXELS, metadata={"range": (4096, 2**40)})
+    user: Literal["nearest", "humans"] = "nearest"
 
 
 def open_space(model: str) -> MotionSpace:
@@ -70,11 +73,19 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         self._open_motion_space = open_motion_space
 
     def setup(self, undo: ExitStack) -> None:
-        """Load the encoder."""
+        """Load the encoder.
+
+        Raises:
+            ValueError: /humans shall say who the user is, and that cannot be had.
+        """
         cv2.setNumThreads(1)
+        if self.config.user == "humans":
+            hri_messages()
         self._space = self._open_motion_space(self.config.model)
         self._encoder = self._space.make_encoder()
         undo.callback(self._encoder.close)
+        if self.config.user == "humans" and not isinstance(self._encoder, AttendingEncoder):
+            raise ValueError(f"user is 'humans', and the reader of {self._space.name} cannot be shown a face")
 
     def begin(self, undo: ExitStack) -> None:
         """Listen to the camera."""
@@ -88,6 +99,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
             self.listen(CompressedImage, "camera/image_raw/compressed", self._mailbox.put, qos.SENSOR)
         else:
             self.listen(Image, "camera/image_raw", self._mailbox.put, qos.SENSOR)
+        self._humans = Humans(self, undo) if self.config.user == "humans" else None
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 
     def _turn(self) -> None:
@@ -100,6 +112,8 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         if self._newest_ns is not None and time_ns < self._newest_ns:
             self._encoder.reset()  # time went back: another recording, or a clock that was set
         self._newest_ns = time_ns
+        if self._humans is not None and isinstance(self._encoder, AttendingEncoder):
+            self._encoder.attend(self._humans.user())
         sample = self._encoder.encode(VideoFrame(time_ns, image))
         self._face_found = sample.valid
         self._publisher.publish(from_sample(sample, self._space.name, self._space.names))
@@ -107,6 +121,10 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
     def _health(self) -> Health:
         now_ns = self.get_clock().now().nanoseconds
         people = getattr(self._encoder, "people", int(self._face_found))
+        many = f"running; of {people} people the nearest is read" if people > 1 else "running"
+        if self._humans is not None:
+            people, told = self._humans.describe()
+            many = f"running; {told}"
         values = {
             "face_found": self._face_found,
             "people": people,
@@ -119,8 +137,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         camera = self._camera.complaint(now_ns)
         if camera:
             return Health(Level.DEGRADED, camera, values, {"camera": camera})
-        many = f"running; of {people} people the nearest is read"
-        message = many if people > 1 else "running" if self._face_found else "no face in the picture"
+        message = many if self._face_found or people > 1 or self._humans else "no face in the picture"
         return Health(Level.OK, message, values, {"camera": ""})
 
 

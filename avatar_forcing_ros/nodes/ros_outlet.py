@@ -14,18 +14,18 @@ from avatar_forcing_ros.messages.outlet import (
     FRAME_INFO,
     IMAGE,
     KINDS_OF_PICTURES,
+    LATCHED,
     MOTION,
     OUTPUTS,
     PLAYBACK,
     SPEECH,
-    STATE,
     MessageOutlet,
 )
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_messages import make, message_type
 from avatar_forcing_ros.session.outlet import OutputConfig
 
-_QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE, STATE: qos.LATCHED}
+_QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE} | dict.fromkeys(LATCHED, qos.LATCHED)
 
 
 class Publishes(Protocol):
@@ -79,7 +79,7 @@ def publish_from(node: Publishes, space: Named, config: OutputConfig) -> RosOutl
 
     def emit(topic: str, _stamp_ns: int, build: Callable[[], Any]) -> None:
         publisher = publishers[topic]
-        if topic == STATE or publisher.get_subscription_count():  # what nobody hears is not made; the state is latched
+        if topic in LATCHED or publisher.get_subscription_count():  # what nobody hears is not made
             publisher.publish(build())
 
     outlet = RosOutlet(make, emit, lambda: node.get_clock().now().nanoseconds, space.name, tuple(space.names), config)

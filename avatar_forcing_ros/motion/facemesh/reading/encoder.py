@@ -15,7 +15,7 @@ from avatar_forcing_ros.motion.facemesh.reading.features import to_channels
 from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX, measure
 from avatar_forcing_ros.motion.facemesh.reading.smoothing import Smoother, SmoothingConfig
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker, TrackerConfig
-from avatar_forcing_ros.signals import NANOSECONDS, MotionSample, VideoFrame
+from avatar_forcing_ros.signals import NANOSECONDS, FacePlace, MotionSample, VideoFrame
 
 NOISE: dict[str, float] = {
     "yaw": 0.006, "pitch": 0.008, "roll": 0.004, "x": 0.005, "y": 0.005, "scale": 0.004,
@@ -49,7 +49,7 @@ class EncoderConfig:
 
 
 class FaceMeshEncoder:
-    """A `MotionEncoder`: camera frames in, the 18 channels of the largest face out.
+    """A `MotionEncoder`: camera frames in, the 18 channels of the largest face out, or of the one that is meant.
 
     Args:
         config: see `EncoderConfig`.
@@ -71,9 +71,13 @@ class FaceMeshEncoder:
         self._stamp_ns = None
         self._meet_somebody_new()
 
+    def attend(self, place: FacePlace | None) -> None:
+        """Read the face in a place from the next frame on; None: the largest one, as long as nothing else is said."""
+        self._tracker.attend(place)
+
     @property
     def people(self) -> int:
-        """Faces in the picture, counted twice a second."""
+        """Faces in the picture, counted twice a second while the largest is read."""
         return self._tracker.in_view
 
     def close(self) -> None:

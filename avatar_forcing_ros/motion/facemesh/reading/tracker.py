@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Follows one face, the largest, through a video: frame -> 478 landmarks.
+"""Follows one face through a video, the largest or the one that it is shown: frame -> 478 landmarks.
 
 The mesh of a frame is sought where the last frame's mesh was, which needs no detector. A detector finds the first face,
-the next one after a loss, and looks around twice a second for somebody who stands closer.
+the next one after a loss, and looks around twice a second for somebody who stands closer. Somebody else may know better
+who the user is, and where: then that face is followed.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
 from avatar_forcing_ros.motion.facemesh.reading.detector import Detection, detect
 from avatar_forcing_ros.motion.facemesh.reading.mesh import Region, read_mesh
+from avatar_forcing_ros.signals import FacePlace
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class FaceTracker:
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
         self.person = self.in_view = 0
+        self._place: FacePlace | None = None
         self._shape: tuple[int, ...] | None = None
         self.reset()
 
@@ -61,6 +64,12 @@ class FaceTracker:
         self._face: NDArray[np.float64] | None = None  # its mesh in the last frame, as reduced
         self._frames = 0
         self._rival_looks = 0
+
+    def attend(self, place: FacePlace | None) -> None:
+        """Follow the face in a place from the next frame on; None: the largest one, as long as nothing else is said."""
+        if self._face is None and place is not None and self._place is not None and place.name != self._place.name:
+            self.person += 1  # a face that is in sight says itself whether it is the one that is meant
+        self._place = place
 
     def track(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         """Landmarks in the next frame.
@@ -89,19 +98,37 @@ class FaceTracker:
 
     def _follow(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
         self._frames += 1
-        if self._face is not None and self._frames % self.config.look_around_frames == 0:
-            self._look_around(image, self._face)
         if self._face is not None:
-            region = Region.of_landmarks(self._face)
-        else:
-            seen = detect(image, self.config.least_detection)
-            self.in_view = len(seen)
-            largest = max(seen, key=_width, default=None)
-            if largest is None:
-                return None
-            region = Region.of_detection(largest)
+            if self._place is not None:
+                self._let_go_elsewhere(self._face, self._place, image)
+            elif self._frames % self.config.look_around_frames == 0:
+                self._look_around(image, self._face)
+        region = self._find(image) if self._face is None else Region.of_landmarks(self._face)
+        if region is None:
+            return None
         mesh = read_mesh(image, region)
         return mesh.points if mesh.presence >= self.config.least_presence else None
+
+    def _find(self, image: NDArray[np.uint8]) -> Region | None:
+        """Where the mesh of a new face is sought."""
+        if self._place is not None and self._place.is_nowhere:
+            return None
+        seen = detect(image, self.config.least_detection)
+        self.in_view = len(seen)
+        if self._place is not None:
+            low, high = _corners(self._place, image)
+            seen = [face for face in seen if _is_near(face.middle, low, high)]
+            if not seen:  # too far for the detector; the mesh says itself whether it is a face
+                return Region.around(low, high, np.array([1.0, 0.0]))
+        largest = max(seen, key=_width, default=None)
+        return None if largest is None else Region.of_detection(largest)
+
+    def _let_go_elsewhere(self, face: NDArray[np.float64], place: FacePlace, image: NDArray[np.uint8]) -> None:
+        """Let the face go when it is not the one in the place."""
+        low, high = face[OVAL, :2].min(0), face[OVAL, :2].max(0)
+        if place.is_nowhere or not _is_near((low + high) / 2, *_corners(place, image)):
+            self.reset()
+            self.person += 1
 
     def _look_around(self, image: NDArray[np.uint8], face: NDArray[np.float64]) -> None:
         """Let the face go when another one has been clearly larger for a while."""
@@ -117,6 +144,16 @@ class FaceTracker:
         if self._rival_looks >= self.config.patience:
             self.reset()
             self.person += 1
+
+
+def _corners(place: FacePlace, image: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    size = np.array(image.shape[1::-1], np.float64)
+    return np.array(place.low) * size, np.array(place.high) * size
+
+
+def _is_near(middle: NDArray, low: NDArray, high: NDArray) -> bool:
+    """Whether a face with this middle is the one of a box, which may be some pictures old."""
+    return bool(np.abs(middle - (low + high) / 2).max() < 0.6 * (high - low).max())
 
 
 def _width(face: Detection) -> float:
