@@ -91,17 +91,13 @@ def activities(
     return [UserActivity(*map(bool, row)) for row in rows]
 
 
-def _laughing(
-    smile: NDArray, jaw: NDArray, seen: NDArray[np.bool_], config: ActivityConfig
-) -> NDArray[np.bool_]:
+def _laughing(smile: NDArray, jaw: NDArray, seen: NDArray[np.bool_], config: ActivityConfig) -> NDArray[np.bool_]:
     broad = (smile > config.laugh_smile) & (jaw > config.laugh_jaw) & seen
     held = (smile > config.held_smile) & (jaw > config.held_jaw) & seen
     return _lasting(broad, _lately(held, config.held_frames) >= 1, config.laugh_frames)
 
 
-def _talking(
-    jaw: NDArray, seen: NDArray[np.bool_], level: NDArray | None, config: ActivityConfig
-) -> NDArray[np.bool_]:
+def _talking(jaw: NDArray, seen: NDArray[np.bool_], level: NDArray | None, config: ActivityConfig) -> NDArray[np.bool_]:
     if level is None:
         return np.zeros(len(jaw), np.bool_)
     frames = config.talk_frames

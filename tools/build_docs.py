@@ -30,6 +30,7 @@ CHAPTERS = {
         "docs/dialogue",
         "docs/voice_agent",
         "docs/directions",
+        "docs/perception",
         "docs/time",
         "docs/replay",
         "docs/parameters",
