@@ -20,6 +20,7 @@ from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.documents import read_mapping
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.onnx_models import mending
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.stream import onnx_engine
 from avatar_forcing_ros.stream.feature_track import FeatureStream
@@ -215,10 +216,19 @@ def sha256_of(path: Path) -> str:
 
 def _check_sha256(path: Path, expected: str) -> None:
     if not path.is_file():
-        raise BundleError(f"{path}: weight file named in {MANIFEST} is missing")
+        raise BundleError(f"{path}: weight file named in {MANIFEST} is missing; {_mending(path)}")
     actual = sha256_of(path)
     if actual != expected:
-        raise BundleError(f"{path}: damaged or replaced: expected SHA-256 {expected[:12]}…, got {actual[:12]}…")
+        found = f"expected SHA-256 {expected[:12]}…, got {actual[:12]}…"
+        raise BundleError(f"{path}: damaged or replaced: {found}; {_mending(path)}")
+
+
+def _mending(path: Path) -> str:
+    """What brings back a file of a bundle."""
+    shipped = resource("models").resolve()
+    if path.resolve().is_relative_to(shipped):
+        return mending(path.resolve().relative_to(shipped).parts[0])
+    return "copy the model's folder anew from where it came"
 
 
 def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> ModelBundle:

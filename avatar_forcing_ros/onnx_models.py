@@ -18,6 +18,11 @@ class ModelFileError(ValueError):
     """A network's file is missing or damaged; the message names it and what brings it back."""
 
 
+def mending(folder: str) -> str:
+    """What brings a damaged file of the shipped `models/<folder>` back."""
+    return f"bring it back with `git checkout models/{folder}` in a checkout, or install the package again"
+
+
 @cache
 def open_model(folder: str, name: str, sha256: str) -> InferenceSession:
     """The network in `models/<folder>/<name>.onnx`, opened once in a process; any number of streams may run it.
@@ -32,7 +37,7 @@ def open_model(folder: str, name: str, sha256: str) -> InferenceSession:
     """
     import onnxruntime
 
-    mend = f"bring it back with `git checkout models/{folder}` in a checkout, or install the package again"
+    mend = mending(folder)
     try:
         path = resource("models", folder, f"{name}.onnx")
     except FileNotFoundError as error:

@@ -6,6 +6,9 @@
 
 Prints a table, and as its last line one JSON object. CPU time says what the code costs even while others use the
 machine, the median of wall time what this machine gave it. Weights are random: time does not depend on them.
+
+The shipped model follows as an avatar runs it, by ONNX Runtime and by torch, a block of each in turn: their ratio holds
+on a busy machine too.
 """
 
 from __future__ import annotations
@@ -15,15 +18,21 @@ import json
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from avatar_forcing_ros.bundle import load_bundle
+from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.stream.motion_engine import MotionEngine, Sensed
+from avatar_forcing_ros.stream.noise import block_noise
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.recipe import BUNDLED_SAMPLER, bundled_network_config
 
@@ -81,6 +90,47 @@ def time_blocks(generator: BlockGenerator, repeats: int) -> Timing:
     return Timing(*(round(x, 2) for x in (min(cpu[3:]), statistics.median(cpu[3:]), statistics.median(wall[3:]))))
 
 
+def time_runtimes(repeats: int, threads: int) -> dict[str, Timing]:
+    """A block of the shipped model by each runtime, in turn, from what was sensed to what is shown."""
+    draws = {}
+    for runtime, compute in {
+        "ONNX Runtime": ComputeConfig(threads=threads),
+        "torch": ComputeConfig(runtime="torch", threads=threads),
+    }.items():
+        bundle = load_bundle(compute=compute)
+        draws[runtime] = _drawing(bundle.make_engine(bundle.manifest.sampler), bundle.manifest.network)
+    cpu: dict[str, list[float]] = {runtime: [] for runtime in draws}
+    wall: dict[str, list[float]] = {runtime: [] for runtime in draws}
+    for n in range(repeats + 3):
+        for runtime, draw in draws.items():
+            cpu_start, start = time.process_time(), time.perf_counter()
+            draw(n)
+            cpu[runtime].append((time.process_time() - cpu_start) * 1e3)
+            wall[runtime].append((time.perf_counter() - start) * 1e3)
+    return {
+        runtime: Timing(
+            round(min(cpu[runtime][3:]), 2),
+            round(statistics.median(cpu[runtime][3:]), 2),
+            round(statistics.median(wall[runtime][3:]), 2),
+        )
+        for runtime in draws
+    }
+
+
+def _drawing(engine: MotionEngine, sizes: NetworkConfig) -> Callable[[int], object]:
+    rng, before = np.random.default_rng(0), sizes.recalled_frames
+
+    def sensed(frames: int) -> Sensed:
+        own, user = (rng.normal(size=(n, sizes.audio_feature_size)) for n in (frames, before + frames))
+        seen = rng.normal(size=(before + frames, sizes.motion_size))
+        return Sensed(own.astype(np.float32), user.astype(np.float32), True, seen.astype(np.float32))
+
+    history = rng.normal(size=(sizes.history_frames, sizes.motion_size)).astype(np.float32)
+    state = engine.prime(history, sensed(len(history)), history[0])
+    window, silent = sensed(sizes.window_frames), np.zeros(sizes.block_frames, bool)
+    return lambda n: engine.draw(state, window, block_noise(0, 0, n, (sizes.block_frames, sizes.motion_size)), silent)
+
+
 def profile_table(generator: BlockGenerator) -> str:
     """Where ten blocks spend their time."""
     time_blocks(generator, 3)
@@ -108,8 +158,10 @@ def main() -> None:
     block = f"{config.block_frames} frames ({block_ms:.0f} ms)"
     print(f"{args.size}: {block}, {sampler.steps} steps, {args.threads} thread(s)")
     print(f"{'guidance':<16}{'CPU min ms':>12}{'CPU ms':>9}{'wall ms':>9}{'of block':>10}")
-    for name, case in cases(sampler).items():
-        timing = time_blocks(BlockGenerator(network, case), args.repeats)
+    timings = {name: time_blocks(BlockGenerator(network, case), args.repeats) for name, case in cases(sampler).items()}
+    if args.size == "bundled":
+        timings |= time_runtimes(2 * args.repeats, args.threads)
+    for name, timing in timings.items():
         figures[name] = asdict(timing)
         columns = f"{timing.cpu_min_ms:>12.1f}{timing.cpu_ms:>9.1f}{timing.wall_ms:>9.1f}"
         print(f"{name:<16}{columns}{timing.wall_ms / block_ms:>10.1%}")

@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-# What rosdep does not know, for a machine with a ROS distribution: torch and the Python packages of the core.
+# What rosdep does not know, for a machine with a ROS distribution: the Python packages of the core.
 #
-#   requirements/robot.sh [PYTHON] [TORCH_BACKEND]      default: python3 cpu; installed: the torch that is there, as on a Jetson
+#   requirements/robot.sh [PYTHON] [TORCH_BACKEND]      default: python3 none
+#
+# The bundled model needs no torch. The authors' network and training do: TORCH_BACKEND is cpu, or cu126, cu128 ... for a
+# GPU, or installed, for the torch that is there, as on a Jetson.
 #
 # Where the system's Python refuses pip (Ubuntu 24.04), make an environment that sees ROS first:
 #   python3 -m venv --system-site-packages ~/ws/venv && . ~/ws/venv/bin/activate
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-python=${1:-python3} backend=${2:-cpu}
-"$here/install_torch.sh" "$python" "$backend"
+python=${1:-python3} backend=${2:-none}
+PYTHON=$python "$here/system.sh" robot
+[ "$backend" = none ] || "$here/install_torch.sh" "$python" "$backend"
 
 # The messages of ROS distributions up to Jazzy are compiled against NumPy 1 and do not load beside NumPy 2.
 numpy=numpy

@@ -5,6 +5,7 @@
 # installed; anyone else is told the exact command.
 #
 #   requirements/system.sh setup     compiler, Python with headers and venv
+#   requirements/system.sh robot     only that the interpreter and the processor are supported; ROS is the machine's own
 #   requirements/system.sh train     espeak-ng, whose speech the simulated conversations speak
 #   requirements/system.sh kiosk     the same, here as the voice agent's voice
 #   requirements/system.sh test      the same, strace, which watches what a run writes, Chromium, in which the kiosk is
@@ -31,18 +32,29 @@ check_architecture() {
     *) echo "Expected x86_64, got $(uname -m): ROS comes as wheels for x86_64 only. On a machine with ROS: requirements/robot.sh and colcon" >&2 && exit 1 ;;
   esac
 }
-python_is_supported() { "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))'; }
+python_is_supported() { "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1; }
 python_has_headers() {
   "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))'
+}
+
+check_robot() {
+  case $(uname -m) in
+    x86_64 | aarch64) ;;
+    *) echo "Expected x86_64 or aarch64, got $(uname -m): ONNX Runtime has no package for it" >&2 && exit 1 ;;
+  esac
+  python_is_supported || unsupported_python "requirements/robot.sh python3.12"
+}
+unsupported_python() {
+  local got="none called $python"
+  if command -v "$python" >/dev/null; then got=$("$python" --version 2>&1) || true; fi
+  echo "Expected Python 3.10 to 3.14, got $got: name another one, e.g. $1" >&2
+  exit 1
 }
 
 check_python() {
   need python3 command -v "$python"
   [ ${#missing[@]} -eq 0 ] || return 0
-  if ! python_is_supported; then
-    echo "Expected Python 3.10 to 3.14, got $("$python" --version 2>&1): name another one, e.g. make PYTHON=python3.11" >&2
-    exit 1
-  fi
+  python_is_supported || unsupported_python "make PYTHON=python3.11"
   need python3-venv "$python" -c 'import venv, ensurepip'
   need python3-dev python_has_headers
 }
@@ -50,13 +62,14 @@ check_python() {
 # Ubuntu's package of that name is a snap, which a test cannot drive; there Google's own .deb serves.
 has_chromium() { command -v chromium || command -v google-chrome; }
 
-word=${1:?"expected setup, train, kiosk or test"}
+word=${1:?"expected setup, robot, train, kiosk or test"}
 case $word in
   setup) check_architecture; check_distribution; check_python && need gcc command -v gcc && need g++ command -v g++ ;;
+  robot) check_robot ;;
   train) need espeak-ng command -v espeak-ng ;;
   kiosk) need espeak-ng command -v espeak-ng ;;
   test) need espeak-ng command -v espeak-ng; need flite command -v flite; need strace command -v strace; need chromium has_chromium ;;
-  *) echo "expected setup, train, kiosk or test, got $word" >&2 && exit 2 ;;
+  *) echo "expected setup, robot, train, kiosk or test, got $word" >&2 && exit 2 ;;
 esac
 [ ${#missing[@]} -eq 0 ] && exit 0
 

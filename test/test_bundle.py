@@ -49,8 +49,8 @@ def flip_a_byte(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (flip_a_byte, "damaged or replaced: expected SHA-256"),
-        (lambda folder: (folder / WEIGHTS).unlink(), "is missing"),
+        (flip_a_byte, "damaged or replaced: expected SHA-256 .*; copy the model's folder anew"),
+        (lambda folder: (folder / WEIGHTS).unlink(), "is missing; copy the model's folder anew"),
         (lambda folder: (folder / MANIFEST).unlink(), "expected the name of a shipped model or a folder"),
         (lambda folder: (folder / MANIFEST).write_text("- a list"), "expected keys with values, got list"),
         (lambda folder: (folder / MANIFEST).write_text("a: [1"), "expected YAML"),
@@ -73,3 +73,10 @@ def test_weights_of_another_size_are_refused(copy):
     edit(copy, network=yaml.safe_load((copy / MANIFEST).read_text())["network"] | {"depth": 3})
     with pytest.raises(BundleError, match=r"blocks\.3|layers\.3|Unexpected"):
         load_bundle(str(copy))
+
+
+def test_a_damaged_file_of_a_shipped_model_is_named_with_the_command_that_mends_it(copy, monkeypatch):
+    flip_a_byte(copy)
+    monkeypatch.setattr("avatar_forcing_ros.bundle.resource", lambda *parts: copy.parent.joinpath(*parts[1:]))
+    with pytest.raises(BundleError, match=rf"safetensors: damaged .*; bring it back with `git checkout models/{copy.name}`"):
+        load_bundle(copy.name)

@@ -29,6 +29,7 @@ from avatar_forcing_ros.stream.torch_engine import TorchEngine
 from avatar_forcing_ros.testing import TINY_NETWORK
 
 NETWORK = replace(TINY_NETWORK, condition_radius=1)
+SHARP = replace(NETWORK, condition_radius=0)  # as shipped: a frame hears one condition, and nothing is asked
 SIZE = NETWORK.motion_size
 SAMPLER = SamplerConfig(
     steps=2, joint=True, guidance_avatar=1.0, guidance_user=2.0, anchor=AnchorConfig(frame_pull=0.1, gain=0.2),
@@ -49,10 +50,13 @@ def random_network(seed: int, sizes: NetworkConfig = NETWORK) -> AvatarForcingNe
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle's folder with graphs that were traced with weights which are not beside them."""
-    made = tmp_path_factory.mktemp("graphs")
-    write_graphs(made, random_network(1), SAMPLER, WEIGHTS)
-    save_file(random_network(2).state_dict(), made / WEIGHTS)
-    return made
+    return recorded(tmp_path_factory.mktemp("graphs"), NETWORK)
+
+
+def recorded(folder: Path, sizes: NetworkConfig) -> Path:
+    write_graphs(folder, random_network(1, sizes), SAMPLER, WEIGHTS)
+    save_file(random_network(2, sizes).state_dict(), folder / WEIGHTS)
+    return folder
 
 
 def sensed(frames: int, seed: int, heard: bool = True, sizes: NetworkConfig = NETWORK) -> Sensed:
@@ -91,6 +95,14 @@ def test_graphs_draw_what_torch_draws_with_weights_steps_and_guidance_that_they_
     found = blocks(OnnxEngine(graphs, NETWORK, sampler))
     np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
     assert np.abs(wanted - blocks(TorchEngine(random_network(1), sampler, ComputeConfig()))).max() > 0.01
+
+
+def test_where_a_frame_hears_one_condition_graphs_draw_what_torch_draws(tmp_path: Path) -> None:
+    folder, network = recorded(tmp_path, SHARP), random_network(2, SHARP)
+    for sampler in (SAMPLER, replace(SAMPLER, guidance_user=1.0)):  # two branches and one
+        wanted = blocks(TorchEngine(network, sampler, ComputeConfig()), sizes=SHARP)
+        found = blocks(OnnxEngine(MotionGraphs(folder, folder / WEIGHTS), SHARP, sampler), sizes=SHARP)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=2e-5)
 
 
 def test_equal_input_gives_equal_motion_to_the_last_bit(folder: Path) -> None:

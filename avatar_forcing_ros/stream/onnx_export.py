@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions, span_shares
-from avatar_forcing_ros.network.layers import FoldedConditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.modulation import Modulation
-from avatar_forcing_ros.network.transformer import Window
 from avatar_forcing_ros.stream.block_generator import BlockGenerator
 from avatar_forcing_ros.stream.onnx_engine import AFTER, DESCRIPTION, FOLDER, describe
+from avatar_forcing_ros.stream.onnx_passes import OnnxPasses, Opened, unpack
 from avatar_forcing_ros.stream.poise import poise_from
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.stream.state import GeneratorState
@@ -49,10 +48,13 @@ def write_graphs(folder: Path, network: AvatarForcingNetwork, sampler: SamplerCo
     """
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     network = network.eval()
-    # What tracing computes must not stay where real passes look for it.
+    graphs = _graphs(network, sampler)
+    # What tracing computes must not stay where real passes look for it; what these left there becomes a constant.
     span_shares.cache_clear()
+    for graph in graphs:
+        graph.remember_spans()
     try:
-        models = {graph.name: _traced(graph, weights) for graph in _graphs(network, sampler)}
+        models = {graph.name: _traced(graph, weights) for graph in graphs}
     finally:
         span_shares.cache_clear()
     taken = {name: _weights_of(model) for name, model in models.items()}
@@ -76,11 +78,7 @@ class _Graph(nn.Module):
         self.sizes = network.config
         self._held = [BlockGenerator(network, sampler)]  # in a list, so that its network is not registered twice
         self.layers = range(network.config.depth)
-        like = network.transformer.input.weight.detach()
-        places = network.transformer.places(
-            self.sizes.window_frames, self.sizes.cache_frames, self.sizes.condition_radius, like
-        )
-        self.view, self.past_rotary = places
+        self.passes = OnnxPasses(network.transformer)
 
     @property
     def generator(self) -> BlockGenerator:
@@ -90,6 +88,12 @@ class _Graph(nn.Module):
     def example(self) -> dict[str, Tensor]:
         """Inputs by name, in the order of `forward`."""
         raise NotImplementedError
+
+    def remember_spans(self) -> None:
+        """Make what only depends on the number of frames that were sensed."""
+        sensed = [value for name, value in self.example().items() if name in self._sensed(1)]
+        if sensed:
+            _stacked(self.network, *sensed)
 
     def _sensed(self, frames: int) -> dict[str, Tensor]:
         sizes, before = self.sizes, self.sizes.recalled_frames
@@ -103,37 +107,30 @@ class _Graph(nn.Module):
         }
 
     def _cached(self) -> dict[str, Tensor]:
+        """The past; the first layer's is the same for all branches."""
         sizes = self.sizes
-        shape = (_BRANCHES, sizes.heads, sizes.cache_frames, sizes.head_size)
-        kinds = [f"{kind}_{i}" for i in self.layers for kind in ("keys", "values")]
-        conditions = torch.zeros(_BRANCHES, sizes.condition_radius, sizes.hidden_size)
-        return {**{name: torch.zeros(shape) for name in kinds}, "conditions": conditions}
+        shape = (sizes.heads, sizes.cache_frames, sizes.head_size)
+        cached = {
+            f"{kind}_{i}": torch.zeros(_BRANCHES if i else 1, *shape)
+            for i in self.layers
+            for kind in ("keys", "values")
+        }
+        return {**cached, "conditions": torch.zeros(_BRANCHES, sizes.condition_radius, sizes.hidden_size)}
 
     def _opened(self) -> dict[str, Tensor]:
         sizes = self.sizes
-        known = sizes.heads * (sizes.condition_radius + sizes.window_frames)
-        opened: dict[str, Tensor] = {}
-        for i in self.layers:
-            opened |= {
-                f"folded_keys_{i}": torch.zeros(_BRANCHES, sizes.hidden_size, known),
-                f"folded_offset_{i}": torch.zeros(_BRANCHES, 1, known),
-                f"folded_values_{i}": torch.zeros(_BRANCHES, known, sizes.hidden_size),
-                f"past_keys_{i}": torch.zeros(_BRANCHES, sizes.heads, sizes.cache_frames, sizes.head_size),
-            }
-        return opened
+        shape = (_BRANCHES, sizes.condition_radius + sizes.window_frames, sizes.hidden_size)
+        said = {name: torch.zeros(shape) for names in self.passes.condition_names for name in names}
+        return {**said, **{f"past_{name}": x for name, x in self._cached().items() if name.startswith("keys")}}
 
     def _modulation(self, rows: int) -> Tensor:
         return torch.zeros(rows, 8 * self.sizes.hidden_size)
 
-    def _window(self, opened: Sequence[Tensor], values: Sequence[Tensor]) -> Window:
-        """What `open` gave, as the steps take it."""
-        sizes = self.sizes
-        past = [KeysValues(opened[4 * i + 3], values[i]) for i in self.layers]
-        folded = [
-            FoldedConditions(*opened[4 * i : 4 * i + 3], sizes.heads)  # type: ignore[arg-type, call-arg]
-            for i in self.layers
-        ]
-        return Window(self.view, tuple(folded), tuple(past))
+    def _window(self, opened: Sequence[Tensor], values: Sequence[Tensor]) -> Opened:
+        """What `open` gave, as the passes take it."""
+        given = iter(opened)
+        conditions = [[next(given) for _ in names] for names in self.passes.condition_names]
+        return Opened(conditions, [KeysValues(*pair) for pair in zip(given, values, strict=True)])
 
 
 class _Modulation(_Graph):
@@ -143,7 +140,8 @@ class _Modulation(_Graph):
         return {"times": torch.zeros(3)}
 
     def forward(self, times: Tensor) -> Tensor:
-        return self.network.transformer.modulation.packed(times)
+        made = Modulation.unpack(self.network.transformer.modulation.packed(times))
+        return torch.cat(list(vars(made).values()), dim=-1)
 
 
 class _Prime(_Graph):
@@ -163,7 +161,7 @@ class _Prime(_Graph):
         c = self.network.encode_conditions_blockwise(conditions)
         transformer, spread = self.network.transformer, c.shape[0]
         window = transformer.open_window(c)
-        rows = Modulation.unpack(modulation)
+        rows = unpack(modulation)
         finished = transformer.remember(history.expand(spread, -1, -1), reference.expand(spread, -1), rows, window)
         cache = KVCache.from_clip(finished, c, self.sizes)
         tail = history[:, -self.sizes.lookahead_frames :]
@@ -183,13 +181,10 @@ class _Open(_Graph):
 
     def forward(self, *inputs: Tensor) -> list[Tensor]:
         sensed, cached = inputs[:6], inputs[6:]
-        c, cache = self.network.encode_conditions(_stacked(self.network, *sensed)), _cache(cached)
-        known = torch.cat((cache.conditions, c), dim=1) if self.sizes.condition_radius else c
-        made: list[Tensor] = []
-        for layer, past in zip(self.network.transformer.layers, cache.view(self.past_rotary), strict=True):
-            folded = layer.condition_keys(known, fold=True)  # type: ignore[operator]
-            made += [folded.keys, folded.offset, folded.values, past.keys]
-        return [*made, c]
+        c, (*past, conditions) = self.network.encode_conditions(_stacked(self.network, *sensed)), cached
+        known = torch.cat((conditions, c), dim=1) if self.sizes.condition_radius else c
+        said = [x for layer in self.passes.heard(known) for x in layer]
+        return [*said, *self.passes.turned(past[::2]), c]
 
 
 class _Step(_Graph):
@@ -202,10 +197,8 @@ class _Step(_Graph):
         return {**noisy, "modulation": self._modulation(frames), **self._opened(), **values}
 
     def forward(self, x: Tensor, reference: Tensor, modulation: Tensor, *window: Tensor) -> Tensor:
-        opened = self._window(window[: 4 * len(self.layers)], window[4 * len(self.layers) :])
-        spread = opened.conditions[0].keys.shape[0]
-        rows = Modulation.unpack(modulation)
-        return self.network.transformer(x.expand(spread, -1, -1), reference.expand(spread, -1), rows, opened)
+        layers = len(self.layers)
+        return self.passes(x, reference, modulation, self._window(window[:-layers], window[-layers:]))
 
 
 class _Finish(_Graph):
@@ -232,18 +225,18 @@ class _Finish(_Graph):
         return ["shown", *(AFTER + name for name in state)]
 
     def forward(self, x: Tensor, reference: Tensor, modulation: Tensor, *inputs: Tensor) -> list[Tensor]:
-        opened, layers = inputs[: 4 * len(self.layers)], len(self.layers)
-        cached, (c, mean, poise, silent_frames, silent) = inputs[4 * layers : -5], inputs[-5:]
-        offset, cache = self.sizes.lookahead_frames, _cache(cached)
-        state = GeneratorState(reference, x[:, :offset], cache, mean, poise, silent_frames)
+        (c, mean, poise, silent_frames, silent), inputs = inputs[-5:], inputs[:-5]
+        at, offset = len(self._opened()), self.sizes.lookahead_frames
+        opened, (*past, conditions) = inputs[:at], inputs[at:]
+        keys, values = past[::2], past[1::2]
+        nothing = KVCache((), conditions)
+        state = GeneratorState(reference, x[:, :offset], nothing, mean, poise, silent_frames)
         x, mean, silent_frames = self.generator.settled(x, state, silent)
         shown, poise = self.generator.shown(x[:, offset:], state)
-        spread, rows = c.shape[0], Modulation.unpack(modulation)
-        window = self._window(opened, [layer.values for layer in cache.layers])
-        finished = self.network.transformer.remember(
-            x.expand(spread, -1, -1), reference.expand(spread, -1), rows, window
-        )
-        cache.commit(finished, c, self.sizes.block_frames)
+        window, frames = self._window(opened, values), self.sizes.block_frames
+        finished = self.passes.remember(x, reference, modulation, window, frames)
+        cache = KVCache([KeysValues(*pair) for pair in zip(keys, values, strict=True)], conditions)
+        cache.commit(finished, c, frames)
         return [
             shown.clone(),
             *_flat(cache),
@@ -278,13 +271,9 @@ def _stacked(
 
 def _flat(cache: KVCache) -> list[Tensor]:
     """A cache in the order of `_Graph._cached`."""
-    return [*(x.clone() for layer in cache.layers for x in (layer.keys, layer.values)), cache.conditions]
-
-
-def _cache(flat: Sequence[Tensor]) -> KVCache:
-    *layers, conditions = flat
-    pairs = zip(layers[::2], layers[1::2], strict=True)
-    return KVCache(tuple(KeysValues(keys, values) for keys, values in pairs), conditions)
+    first, *others = cache.layers
+    layers = (KeysValues(first.keys[:1], first.values[:1]), *others)
+    return [*(x.clone() for layer in layers for x in (layer.keys, layer.values)), cache.conditions]
 
 
 def _traced(graph: _Graph, weights: str) -> onnx.ModelProto:
@@ -323,8 +312,9 @@ def _dynamic(name: str) -> dict[int, Any]:
     """Which axes of an input may have any length."""
     if name == "times":
         return {0: torch.export.Dim("times")}
-    branched = name.split("_")[0] in ("sees", "folded", "past", "keys", "values", "conditions", "encoded")
-    return {0: torch.export.Dim("branches")} if branched else {}
+    branched = name.split("_")[0] in ("sees", "heard", "condition", "past", "keys", "values", "conditions", "encoded")
+    shared = name in ("keys_0", "values_0", "past_keys_0")
+    return {0: torch.export.Dim("branches")} if branched and not shared else {}
 
 
 def _take_weights_out(model: onnx.ModelProto, network: AvatarForcingNetwork, weights: str) -> None:

@@ -2,15 +2,14 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 # The package on an emulated aarch64 Debian: installs it as requirements/robot.sh does on a robot, makes two seconds of
-# the avatar and holds them against this machine's. As root, on Debian or Ubuntu x86-64; about 20 minutes and 3 GB.
+# the avatar and holds them against this machine's. As root, on Debian or Ubuntu x86-64; about 20 minutes and 2 GB.
 #
-#   tools/aarch64/try.sh DIRECTORY [TORCH_WHEEL]
+#   tools/aarch64/try.sh DIRECTORY
 #
-# DIRECTORY keeps the emulated root, so that a second run starts where the first one ended. TORCH_WHEEL is an aarch64 wheel
-# for that root's Python, for machines that do not reach PyTorch's own index. It shows that things install and give the
-# same numbers, not how fast they are.
+# DIRECTORY keeps the emulated root, so that a second run starts where the first one ended. It shows that things install
+# and give the same numbers, not how fast they are.
 set -euo pipefail
-directory=$(realpath -m "${1:?"expected a directory for the emulated root"}") wheel=${2:-}
+directory=$(realpath -m "${1:?"expected a directory for the emulated root"}")
 here=$(cd "$(dirname "$0")/../.." && pwd)
 root=$directory/root
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
@@ -38,15 +37,10 @@ mkdir -p "$root/etc/ssl/certs" && cp -L /etc/ssl/certs/ca-certificates.crt "$roo
 rm -rf "$root/package" && mkdir "$root/package"
 git -C "$here" ls-files -z | tar -C "$here" --null -T - -cf - | tar -C "$root/package" -xf -
 
-backend=cpu
 enter() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/venv/bin:/usr/bin:/bin PIP_CERT=/etc/ssl/certs/ca-certificates.crt \
   PIP_DEFAULT_TIMEOUT=180 "$@"; }
 [ -x "$root/venv/bin/python" ] || enter python3 -m venv /venv
-if [ -n "$wheel" ]; then
-  backend=installed
-  cp "$wheel" "$root/tmp/" && enter python -m pip install -q "/tmp/$(basename "$wheel")"
-fi
-enter bash /package/requirements/robot.sh python "$backend"
+enter bash /package/requirements/robot.sh python
 enter python -m pip install -q --no-deps /package
 enter python /package/tools/aarch64/two_seconds.py /tmp/two_seconds.npz
 PYTHONPATH="$here" "$here/.venv/bin/python" "$here/tools/aarch64/two_seconds.py" "$directory/here.npz"

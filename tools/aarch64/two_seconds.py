@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import torch
+import onnxruntime
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import load_bundle
@@ -33,7 +33,6 @@ in float32, but their matrix products add up in another order, and a square for 
 
 def measure() -> dict[str, np.ndarray]:
     """Landmarks of the portrait, motion latents (50, 18) and every tenth picture."""
-    torch.set_num_threads(1)
     image = read_image(default_portrait())
     tracker = FaceTracker()
     landmarks = [tracker.track(image) for _ in range(3)]
@@ -48,7 +47,7 @@ def measure() -> dict[str, np.ndarray]:
         "landmarks": np.array(landmarks),
         "latents": np.array([frame.latent for frame in frames]),
         "pictures": np.array([avatar.render(frame) for frame in frames[::10]]),
-        "machine": np.array(f"{platform.machine()} Python {platform.python_version()} torch {torch.__version__}"),
+        "machine": np.array(" ".join([platform.machine(), platform.python_version(), onnxruntime.__version__])),
     }
 
 
