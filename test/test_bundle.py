@@ -78,5 +78,7 @@ def test_weights_of_another_size_are_refused(copy):
 def test_a_damaged_file_of_a_shipped_model_is_named_with_the_command_that_mends_it(copy, monkeypatch):
     flip_a_byte(copy)
     monkeypatch.setattr("avatar_forcing_ros.bundle.resource", lambda *parts: copy.parent.joinpath(*parts[1:]))
-    with pytest.raises(BundleError, match=rf"safetensors: damaged .*; bring it back with `git checkout models/{copy.name}`"):
+    with pytest.raises(
+        BundleError, match=rf"safetensors: damaged .*; bring it back with `git checkout models/{copy.name}`"
+    ):
         load_bundle(copy.name)
