@@ -1,21 +1,21 @@
-# From a fresh clone every word below does all the set-up it needs, and is quick the second time.
+# From a fresh clone, each command below does all the set-up it needs; the second time it starts at once.
 #
-#   make demo    the nodes run on a recorded conversation -> out/demo.mp4 and a latency table
-#   make kiosk   the avatar in a browser, with this computer's camera and microphone; prints the address
-#   make test    every test, ROS nodes included
+#   make demo    runs the nodes on a recorded conversation; writes out/demo.mp4 and prints a latency table
+#   make kiosk   the avatar in a browser, with this computer's camera and microphone; prints the address to open
+#   make test    all tests, ROS nodes included
 #   make check   style, types, spelling, documentation
 #   make docs    the documentation as a site in out/docs/html; a broken link is an error
-#   make resolve whether each promised Python and processor can have what is required, and whether the locked list is
-#                current (asks the package index; minutes)
-#   make dist    wheel and sdist in out/dist, tried in an empty environment
-#   make bench   the figures of the README; the last line is JSON
-#   make train   the bundled model from nothing
+#   make resolve checks that the requirements can be met on every supported Python and processor, and that the locked
+#                list is current (asks the package index; takes minutes)
+#   make dist    wheel and sdist in out/dist, each tried in an empty environment
+#   make bench   measures the figures of the README; the last line is JSON
+#   make train   trains the bundled model from scratch
 #   make setup   only the environment: .venv, which is also the ROS prefix, with this package built into it
 #   make clean   removes the environment
 #
-# Variables: PYTHON (3.10 to 3.14), ROS (jazzy or kilted), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU): the
-# environment remembers them, and another Python or ROS makes it anew; VENV, a second environment beside the first; and
-# ARGS, handed on to demo, kiosk, test, bench and train:  make test ARGS='-k timeline'
+# Variables: PYTHON (3.10 to 3.14), ROS (jazzy or kilted), TORCH_BACKEND (cpu; cu126, cu128, auto ... for a GPU). The
+# environment remembers them; a different Python or ROS makes a new one. VENV names a second environment beside the first.
+# ARGS is passed on to demo, kiosk, test, bench and train:  make test ARGS='-k timeline'
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -110,13 +110,13 @@ clean:
 	rm -rf $(VENV) out
 
 # Without byte code the environment is 300 MB smaller; Python compiles what it imports.
-pip_install = $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
+pip_install = requirements/alive.sh $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check
 
 $(environment):
 	@ROS=$(ROS) requirements/system.sh setup
 	@{ $(is_ours); } || { echo "Making the environment $(VENV) ..."; $(PYTHON) -m venv --clear $(VENV); }
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
-	@echo "Installing the packages (about 2 minutes the first time) ..."
+	@echo "Downloading and installing the packages, 0.75 GB (about 2 minutes the first time) ..."
 	@$(pip_install) -r requirements/runtime.txt -r requirements/ros_$(ROS).txt -r requirements/ros.txt
 	@$(pip_install) --no-deps -r requirements/bare.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
@@ -126,8 +126,8 @@ $(environment):
 	@echo $(ROS) > $(@D)/ros && echo '$(identity)' > $(@D)/identity && touch $@
 
 $(workshop): $(environment)
-	@echo "Installing torch and what tests and training need (about 2 minutes the first time) ..."
-	@requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
+	@echo "Downloading and installing torch and the tools for tests and training, 0.75 GB (about 2 minutes the first time) ..."
+	@requirements/alive.sh requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
 	@$(pip_install) -r requirements/runtime.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/train.txt -r requirements/test.txt
 	@requirements/slim.sh $(BIN)/python
 	@$(BIN)/python -c 'import torch'
@@ -139,9 +139,8 @@ $(build): $(environment)
 	@echo "Building the package (about 1 minute the first time) ..."
 	@PATH="$(CURDIR)/$(BIN):$$PATH" AMENT_PREFIX_PATH="$(CURDIR)/$(VENV)" CMAKE_PREFIX_PATH="$(CURDIR)/$(VENV)" \
 	  ROS_DISTRO=$(ROS) ROS_VERSION=2 ROS_PYTHON_VERSION=3 MAKEFLAGS=-j$$(nproc) \
-	  colcon --log-base $(VENV)/build/log build --build-base $(VENV)/build --install-base $(VENV) \
+	  requirements/alive.sh --log $(VENV)/build.log colcon --log-base $(VENV)/build/log build --build-base $(VENV)/build --install-base $(VENV) \
 	  --merge-install --symlink-install --cmake-args -G Ninja -DBUILD_TESTING=OFF \
-	  -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DPYTHON_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
-	  > $(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	  -DPython3_EXECUTABLE="$(CURDIR)/$(BIN)/python" -DPYTHON_EXECUTABLE="$(CURDIR)/$(BIN)/python"
 	@find $(VENV)/lib/python3*/site-packages/avatar_forcing_ros $(VENV)/share/avatar_forcing_ros -xtype l -delete  # moved files
 	@rm -f $(@D)/build-* && touch $@

@@ -45,6 +45,8 @@ MEASURED_SHARE = 0.9
 """Of the conversation, for processor time and memory; at its very end the media source is gone."""
 _LEAST_FRAMES = 2
 """Of a measurement."""
+_TOLD_EVERY_S = 5.0
+"""How far it is, for whoever waits."""
 SHOW_ON_S = 0.6
 """The avatar is shown this long after the conversation, so that the video does not end on a syllable."""
 
@@ -106,9 +108,13 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
         if not listener.spin_until(lambda: listener.user_was_seen() or processes.ended(source), START_PATIENCE_S):
             raise NodeFailedError(f"the avatar has not seen the user after {START_PATIENCE_S:.0f} s")
         say(f"playing the conversation, {conversation_s:.0f} s ...")
+
+        def tell(seconds: float) -> None:
+            say(f"  {seconds:.0f} of {conversation_s:.0f} s")
+
         first = len(listener.frames)
         before, began = processes.usage(), time.monotonic()
-        listener.spin_until(lambda: processes.ended(source), MEASURED_SHARE * conversation_s)
+        listener.spin_until(lambda: processes.ended(source), MEASURED_SHARE * conversation_s, tell)
         after, seconds = processes.usage(), time.monotonic() - began
         if not listener.spin_until(lambda: processes.ended(source), CONVERSATION_PATIENCE_S):
             raise NodeFailedError(f"the conversation goes on {CONVERSATION_PATIENCE_S:.0f} s after its end")
@@ -153,16 +159,27 @@ class Listener:
         """Whether a frame was made from user motion."""
         return any(frame.motion_ns is not None for frame in self.frames)
 
-    def spin_until(self, done: Callable[[], bool], patience_s: float) -> bool:
+    def spin_until(
+        self, done: Callable[[], bool], patience_s: float, tell: Callable[[float], None] | None = None
+    ) -> bool:
         """Listen until something is so; False when patience ran out before.
+
+        Args:
+            done: whether it is so.
+            patience_s: how long to wait for it.
+            tell: called every few seconds with how long it has taken so far.
 
         Raises:
             NodeFailedError: a process failed.
         """
-        end = time.monotonic() + patience_s
+        began, told_s = time.monotonic(), 0.0
         while not done():
-            if time.monotonic() > end:
+            waited_s = time.monotonic() - began
+            if waited_s > patience_s:
                 return False
+            if tell and waited_s >= told_s + _TOLD_EVERY_S:
+                told_s += _TOLD_EVERY_S
+                tell(told_s)
             self._executor.spin_once(timeout_sec=0.1)
             self._processes.check()
         return True
