@@ -91,10 +91,6 @@ class _Conversation:
     newest: NDArray[np.float32] | None = None
 
 
-def _picture(portrait: Portrait, label: Label, frame: AvatarFrame) -> NDArray[np.uint8]:
-    return label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS - frame.repeats))
-
-
 class _Together:
     """Pictures of one portrait that are drawn when the first of them is asked for, by whichever thread."""
 
@@ -370,7 +366,8 @@ class Avatar:
 
     def drawing(self, frame: AvatarFrame) -> Callable[[], NDArray[np.uint8]]:
         """Draws a frame when it is called, later too, and in another thread: with the portrait as it is now."""
-        return partial(_picture, self._portrait, self.label, frame)
+        portrait, label = self._portrait, self.label
+        return lambda: label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS - frame.repeats))
 
     def drawings(
         self, frames: Sequence[AvatarFrame], first_alone: bool = False

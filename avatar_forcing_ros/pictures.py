@@ -10,6 +10,7 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
@@ -181,3 +182,14 @@ def _guess(content: bytes) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def fit_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The middle of a picture as a square of this side."""
+    height, width = image.shape[:2]
+    if (height, width) == (side, side):
+        return image
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    middle = image[top : top + edge, left : left + edge]
+    return cv2.resize(middle, (side, side), interpolation=cv2.INTER_AREA if edge > side else cv2.INTER_LINEAR)

@@ -16,10 +16,10 @@ from avatar_forcing_ros.bags.bag import BagWriter, Storage
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.messages import audio, images, motion
 from avatar_forcing_ros.messages.making import header
+from avatar_forcing_ros.signals import MILLISECOND as MS
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.testing import smiling, speech_like
 
-MS = 1_000_000
 BEGIN_NS = 1_700_000_000 * NANOSECONDS + 123_456_789
 WINDOW_NS = 40 * MS
 TYPES = BagTypes()

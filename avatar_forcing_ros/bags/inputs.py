@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from avatar_forcing_ros.bags.bag import BagError, BagMessage, BagReader
+from avatar_forcing_ros.bags.bag import BagError, BagReader
 from avatar_forcing_ros.messages.audio import AudioKind, AudioReader
 from avatar_forcing_ros.messages.directions import EXPRESSION, LOOK_AT
 from avatar_forcing_ros.signals import NANOSECONDS
@@ -169,7 +169,7 @@ def survey(bag: BagReader, remap: Mapping[str, str] | None = None, camera: bool 
 def read_inputs(bag: BagReader, inputs: Mapping[str, str]) -> Iterator[Input]:
     """The avatar's messages in the order of the bag's time."""
     for message in bag.messages(inputs):
-        yield _input(message, inputs)
+        yield Input(inputs[message.topic], message.type_name, message.time_ns, message.data)
 
 
 def lengths_of(bag: BagReader, types: Mapping[str, str]) -> Callable[[Input], int]:
@@ -222,7 +222,3 @@ def _worse(found: Mapping[str, str], camera: bool) -> set[str]:
     if MOTION in found and not (camera and pictures):
         return pictures
     return ({MOTION} if camera and pictures else set()) | ({COMPRESSED} if CAMERA in found else set())
-
-
-def _input(message: BagMessage, inputs: Mapping[str, str]) -> Input:
-    return Input(inputs[message.topic], message.type_name, message.time_ns, message.data)

@@ -83,7 +83,7 @@ def _findings(model: str, quick: bool) -> Iterator[Finding]:
     sound = "pip install sounddevice && sudo apt-get install -y libportaudio2"
     yield _try("torch", lambda: importlib.metadata.version("torch"), needed=False, mend=here)
     yield _try("GPU", _gpu, needed=False)
-    yield _try("ROS 2", _ros, mend=sourced)
+    yield _try("ROS 2", lambda: _imported("rclpy"), mend=sourced)
     yield _try("messages", _messages, mend=built)
     audio = "sudo apt-get install -y ros-$ROS_DISTRO-audio-common-msgs"
     yield _try("audio_common_msgs", lambda: _imported("audio_common_msgs.msg"), needed=False, mend=audio)
@@ -118,10 +118,6 @@ def _gpu() -> str:
 
 def _imported(module: str) -> str:
     return str(importlib.import_module(module).__file__)
-
-
-def _ros() -> str:
-    return _imported("rclpy")
 
 
 def _messages() -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from avatar_forcing_ros.audio.pcm import to_int16, to_mono
 from avatar_forcing_ros.disclosure.metadata import CONVERSATION
 from avatar_forcing_ros.movies import PictureTrack, SoundTrack, append_xmp
 from avatar_forcing_ros.outputs import replacing
+from avatar_forcing_ros.pictures import fit_square
 from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
 
 TICKS = 1000
@@ -237,17 +237,6 @@ def _unused(path: Path) -> Path:
             continue
         return name
     raise AssertionError
-
-
-def fit_square(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The middle of a picture as a square of this side."""
-    height, width = image.shape[:2]
-    if (height, width) == (side, side):
-        return image
-    edge = min(height, width)
-    top, left = (height - edge) // 2, (width - edge) // 2
-    middle = image[top : top + edge, left : left + edge]
-    return cv2.resize(middle, (side, side), interpolation=cv2.INTER_AREA if edge > side else cv2.INTER_LINEAR)
 
 
 def pan(user: NDArray[np.float32], avatar: NDArray[np.float32], balance: float) -> NDArray[np.float32]:

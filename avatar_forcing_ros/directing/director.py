@@ -163,7 +163,7 @@ class Director:
         for row, (frame, said) in enumerate(zip(frames, spoken, strict=True)):
             eased = self._ease(frame, bool(said), decided_ns)
             shown[row] = self._lay_over(shown[row], eased)
-        self._forget(frames.stop)
+        self._eased = {frame: eased for frame, eased in self._eased.items() if frame >= frames.stop - _KEPT_FRAMES}
         return shown.astype(np.float32)
 
     def resume(self, first_frame: int) -> None:
@@ -191,9 +191,6 @@ class Director:
             )
         wishes.append(wish)
         wishes.sort(key=lambda wish: wish.moment_ns)  # stable: of one moment, what came last counts
-
-    def _forget(self, before_frame: int) -> None:
-        self._eased = {frame: eased for frame, eased in self._eased.items() if frame >= before_frame - _KEPT_FRAMES}
 
     # --- easing ----------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from PIL import Image
 from avatar_forcing_ros.messages.making import Make, header
 
 OutEncoding = Literal["rgb8", "nv12"]
+JPEG_QUALITY = 90
 MOST_PIXELS = 50_000_000
 """Of a camera's picture; 8k has 33 million."""
 
@@ -125,7 +126,7 @@ def from_rgb(
 
 
 def compressed_from_rgb(
-    make: Make, image: NDArray[np.uint8], time_ns: int, frame_id: str = "", quality: int = 90
+    make: Make, image: NDArray[np.uint8], time_ns: int, frame_id: str = "", quality: int = JPEG_QUALITY
 ) -> Any:
     """A jpeg CompressedImage message from a picture, (H, W, 3) uint8 RGB."""
     _check_rgb(image)

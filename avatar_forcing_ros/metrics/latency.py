@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS
+
 
 @dataclass(frozen=True)
 class FrameTimes:
@@ -122,7 +124,7 @@ def report(frames: Sequence[FrameTimes], frame_ns: int) -> LatencyReport:
     spare_ns = [min(f.stamp_ns - f.compute_end_ns for f in block) for block in blocks.values()]
     return LatencyReport(
         frames=len(frames),
-        fps=(len(frames) - 1) * 1e9 / span_ns,
+        fps=(len(frames) - 1) * NANOSECONDS / span_ns,
         missing=span_ns // frame_ns + 1 - len(frames),
         reduced=sum(frame.quality_level > 0 for frame in frames),
         lateness=spread([f.published_ns - f.stamp_ns for f in frames]),
@@ -132,7 +134,7 @@ def report(frames: Sequence[FrameTimes], frame_ns: int) -> LatencyReport:
         computing=spread([f.compute_end_ns - f.compute_start_ns for f in frames]),
         holding=spread([f.published_ns - f.compute_end_ns for f in frames]),
         block=spread([max(f.compute_end_ns - f.compute_start_ns for f in block) for block in blocks.values()]),
-        spare_ms=round(float(np.percentile(spare_ns, 1)) / 1e6, 2),
+        spare_ms=round(float(np.percentile(spare_ns, 1)) / MILLISECOND, 2),
     )
 
 
@@ -140,5 +142,5 @@ def spread(durations_ns: Sequence[int]) -> Spread:
     """Median and 95th percentile of durations; not a number when there are none."""
     if not durations_ns:
         return Spread(float("nan"), float("nan"))
-    p50, p95 = np.percentile(durations_ns, [50, 95]) / 1e6
+    p50, p95 = np.percentile(durations_ns, [50, 95]) / MILLISECOND
     return Spread(round(float(p50), 2), round(float(p95), 2))

@@ -54,7 +54,7 @@ def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding
 
 
 def compressed_from_rgb(
-    image: NDArray[np.uint8], stamp: Time, frame_id: str = "", quality: int = 90
+    image: NDArray[np.uint8], stamp: Time, frame_id: str = "", quality: int = images.JPEG_QUALITY
 ) -> CompressedImage:
     """A jpeg CompressedImage message from a picture, (H, W, 3) uint8 RGB."""
     return images.compressed_from_rgb(make, image, stamp_ns(stamp), frame_id, quality)

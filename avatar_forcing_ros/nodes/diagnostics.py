@@ -73,7 +73,10 @@ class DiagnosticsPublisher:
             health = replace(health, level=Level.DEGRADED, message="; ".join(filter(None, links.values())))
         whole = self._status("health", health.level, health.message)
         values = {**health.values, HOST: platform.node(), PID: os.getpid()}
-        whole.values = [KeyValue(key=key, value=_text(value)) for key, value in values.items()]
+        whole.values = [
+            KeyValue(key=key, value=f"{value:.4g}" if isinstance(value, float) else str(value))
+            for key, value in values.items()
+        ]
         parts = {**health.parts, **links, "restarts": self._restarted.complaint()}
         statuses = [whole, *(self._part(name, line) for name, line in parts.items())]
         self._publisher.publish(DiagnosticArray(header=self._header(), status=statuses))
@@ -98,7 +101,3 @@ class DiagnosticsPublisher:
         return DiagnosticStatus(
             level=level.value, name=f"{name.lstrip('/')}: {what}", message=message, hardware_id=name
         )
-
-
-def _text(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

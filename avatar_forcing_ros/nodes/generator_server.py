@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from avatar_forcing_ros.bundle import load_bundle
@@ -94,8 +95,8 @@ class GeneratorServer:
         return True
 
     def _begin(self, namespace: str) -> _Kiosk | None:
-        makers: list[Callable[..., ManagedNode]] = [self._make_generator]
-        makers += [self._make_reader] if self._reads_faces else []
+        makers: list[Callable[..., ManagedNode]] = [partial(GeneratorNode, open_model=self._models.open)]
+        makers += [partial(MotionExtractionNode, open_motion_space=self._space)] if self._reads_faces else []
         kiosk = _Kiosk(namespace, [], ExitStack())
         try:
             for make in makers:
@@ -110,12 +111,6 @@ class GeneratorServer:
             kiosk.close()
             raise
         return kiosk
-
-    def _make_generator(self, **arguments: Any) -> ManagedNode:
-        return GeneratorNode(open_model=self._models.open, **arguments)
-
-    def _make_reader(self, **arguments: Any) -> ManagedNode:
-        return MotionExtractionNode(open_motion_space=self._space, **arguments)
 
     def _space(self, model: str) -> MotionSpace:
         """Shared with the generators where it is theirs."""

@@ -103,22 +103,18 @@ def node_action(node: NodeProcess, standard: Standard, restarts: Restarts | None
         *map(str, node.more_settings),
         *([standard.params_file] if standard.params_file else []),
     ]
+    enclave = f"{standard.enclaves.rstrip('/')}/{node.executable.removesuffix('_node')}"
     return Node(
         package=PACKAGE,
         executable=node.executable,
         namespace=standard.namespace,
         arguments=node.own_arguments,
-        ros_arguments=["--log-level", standard.log_level, *_enclave(node, standard)],
+        ros_arguments=["--log-level", standard.log_level, *(["--enclave", enclave] if standard.enclaves else [])],
         additional_env=(restarts or Restarts()).begin(),
         parameters=[*files, {**standard.parameters, **node.parameters}],  # the last one counts
         output="screen",
         sigterm_timeout="15",  # after Ctrl-C a recording is finished first; the default is 5 s
     )
-
-
-def _enclave(node: NodeProcess, standard: Standard) -> list[str]:
-    name = node.executable.removesuffix("_node")
-    return ["--enclave", f"{standard.enclaves.rstrip('/')}/{name}"] if standard.enclaves else []
 
 
 def standard_arguments(use_sim_time: str = "false") -> list[DeclareLaunchArgument]:

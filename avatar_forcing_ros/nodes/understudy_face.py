@@ -16,10 +16,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.pictures import sha256_of_pixels
+from avatar_forcing_ros.documents import read_mapping
+from avatar_forcing_ros.pictures import fit_square, sha256_of_pixels
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 FACEMESH = "facemesh"
@@ -109,10 +109,7 @@ def first_face(image: NDArray[np.uint8], size: int) -> HeldFace:
     kept = cv2.imread(str(_kept(sha256, size))) if _kept(sha256, size).is_file() else None
     if kept is not None and kept.shape == (size, size, 3):
         return HeldFace(np.ascontiguousarray(kept[..., ::-1]), sha256)
-    side = min(image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    square = image[top : top + side, left : left + side]
-    return HeldFace(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA), sha256)
+    return HeldFace(fit_square(image, size), sha256)
 
 
 def motion_space_of(model: str) -> str:
@@ -123,7 +120,7 @@ def motion_space_of(model: str) -> str:
     """
     folder = Path(model).expanduser()
     folder = folder if folder.is_dir() else resource("models", model)
-    return str(yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8"))["motion_space"])
+    return str(read_mapping(folder / "model.yaml")["motion_space"])
 
 
 def forget(sha256: str) -> None:

@@ -98,9 +98,6 @@ class PictureWatch:
         self.size, self._last_ns = (width, height), now_ns
         self._first_ns = now_ns if self._first_ns is None else self._first_ns
         self._came_ns.append(now_ns)
-        self._forget(now_ns)
-
-    def _forget(self, now_ns: int) -> None:
         while self._came_ns and not 0 <= now_ns - self._came_ns[0] < NANOSECONDS:
             self._came_ns.popleft()
 

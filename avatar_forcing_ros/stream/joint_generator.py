@@ -119,7 +119,7 @@ class JointGenerator:
 
     def _draw_joined(self, blocks: list[_Block], padded: list[_Block]) -> list[Tensor]:
         for block in blocks:
-            block.state.follow(self._parameter)
+            block.state.follow(self.network.transformer.input.weight)
         state = join([block.state for block in padded])
         given = [block.conditions for block in padded]
         heard = Conditions(*(torch.cat([vars(one)[name] for one in given]) for name in vars(given[0])))
@@ -127,12 +127,9 @@ class JointGenerator:
         silent = [block.silent for block in padded if block.silent is not None]
         motion = self._generator.generate(state, heard, noise, torch.cat(silent) if silent else None)
         for i, block in enumerate(blocks):
-            _take_over(block.state, part_of(state, i))
+            for name, value in vars(part_of(state, i)).items():
+                setattr(block.state, name, value)
         return [motion[i : i + 1] for i in range(len(blocks))]
-
-    @property
-    def _parameter(self) -> Tensor:
-        return self.network.transformer.input.weight
 
 
 def join(states: Sequence[GeneratorState]) -> GeneratorState:
@@ -166,8 +163,3 @@ def part_of(joint: GeneratorState, place: int) -> GeneratorState:
 
 
 _SMALL = ("reference", "tail", "mean", "poise", "silent_frames")
-
-
-def _take_over(state: GeneratorState, other: GeneratorState) -> None:
-    for name, value in vars(other).items():
-        setattr(state, name, value)

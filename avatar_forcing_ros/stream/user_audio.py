@@ -30,10 +30,6 @@ FUTURE_NS = 2_000_000_000
 Sound = NDArray[np.float32]
 
 
-def _as_it_is(_first_frame: int, sound: Sound) -> Sound:
-    return sound
-
-
 @dataclass
 class UserAudioTimeline:
     """Chunks of one microphone, put in order by their stamps and cut into grid frames.
@@ -51,7 +47,7 @@ class UserAudioTimeline:
     make_stream: Callable[[], FeatureStream]
     feature_size: int
     timeout_ns: int
-    clean: Callable[[int, Sound], Sound] = _as_it_is
+    clean: Callable[[int, Sound], Sound] = lambda _first_frame, sound: sound
     late: int = 0
     gaps: int = 0
     overlaps: int = 0

@@ -131,9 +131,5 @@ def build_corpus(config: CorpusConfig, folder: Path, workers: int = 1) -> Corpus
         for path in pool.imap(_write, shards, chunksize=1):
             paths.append(path)
             _log.info("conversations: %d of %d", min(len(paths) * size, config.conversations), config.conversations)
-    return _read(paths)
-
-
-def _read(paths: list[Path]) -> Corpus:
-    shards = [np.load(path) for path in paths]
-    return Corpus(**{f.name: np.concatenate([shard[f.name] for shard in shards]) for f in fields(Corpus)})
+    made = [np.load(path) for path in paths]
+    return Corpus(**{f.name: np.concatenate([shard[f.name] for shard in made]) for f in fields(Corpus)})

@@ -13,9 +13,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from avatar_forcing_ros.pictures import fit_square
+
 Row = Sequence[float | str | None]
 _MOST_ROWS = 250  # ten seconds of pictures; whoever asks late has missed the older ones
 _SIDE = 96
+_QUALITY = 80  # of the portraits' pictures, as JPEG
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -77,10 +80,6 @@ def thumbnails(folder: Path) -> dict[str, bytes]:
     for path in sorted(folder.iterdir()):
         image = cv2.imread(str(path)) if path.suffix.lower() in _SUFFIXES else None
         if image is not None:
-            side = min(image.shape[:2])
-            top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-            small = cv2.resize(
-                image[top : top + side, left : left + side], (_SIDE, _SIDE), interpolation=cv2.INTER_AREA
-            )
-            found[path.name] = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
+            small = fit_square(np.asarray(image, np.uint8), _SIDE)
+            found[path.name] = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
     return found

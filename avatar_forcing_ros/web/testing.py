@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.session.worker import Faults
-from avatar_forcing_ros.signals import FPS, NANOSECONDS, AudioChunk
+from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.web.access import AccessConfig
 from avatar_forcing_ros.web.encoding import Codec, PictureEncoder, open_encoder
 from avatar_forcing_ros.web.packets import CameraPicture, pack_speech
@@ -157,7 +157,7 @@ class KioskStage:
 
     def _sleep_until(self, time_ns: int) -> None:
         while (left_ns := time_ns - self.now_ns()) > 0 and not self._stopping.is_set():
-            time.sleep(min(left_ns / 1e9, 0.1))
+            time.sleep(min(left_ns / NANOSECONDS, 0.1))
 
     # --- the server's owner ----------------------------------------------------------------------------------------
 
@@ -168,17 +168,17 @@ class KioskStage:
     def welcome(self, engineer: bool) -> Sequence[Mapping[str, Any]]:
         """As little as a page needs."""
         may = {"camera": True, "microphone": True}
-        return [{"type": "welcome", "now_ms": self.now_ns() / 1e6, "fps": FPS, "may": may}]
+        return [{"type": "welcome", "now_ms": self.now_ns() / MILLISECOND, "fps": FPS, "may": may}]
 
     def see(self, picture: CameraPicture) -> None:
         """Note it."""
         self.pictures.append(picture)
-        self.ages_ms["picture"].append((self.now_ns() - picture.stamp_ns) / 1e6)
+        self.ages_ms["picture"].append((self.now_ns() - picture.stamp_ns) / MILLISECOND)
 
     def hear(self, chunk: AudioChunk) -> None:
         """Note it."""
         self.sounds.append(chunk)
-        self.ages_ms["sound"].append((self.now_ns() - (chunk.stamp_ns or 0)) / 1e6)
+        self.ages_ms["sound"].append((self.now_ns() - (chunk.stamp_ns or 0)) / MILLISECOND)
 
     def senses(self, page: str, camera: bool, microphone: bool, echo_cancelled: bool) -> None:
         """Note it."""
