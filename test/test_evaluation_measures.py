@@ -129,6 +129,16 @@ def test_a_face_without_regard_to_the_user_earns_nothing(data: HeldOut) -> None:
     assert found["rpcc_expression"] > 0.05
 
 
+def test_looks_are_counted_while_listening_and_at_the_beginning_of_turns(data: HeldOut) -> None:
+    motion = data.truth.copy()
+    assert evaluate(data, motion, 4)["gaze_away_at_beginning"] == 0
+    one = data.conversations[0]
+    for item in one.avatar_talk.turns[::2]:
+        motion[0, int(item.start_s * 25) : int(item.start_s * 25) + 5, INDEX["gaze_x"]] = 0.5
+    found = evaluate(HeldOut((one,)), motion[:1], 4)
+    assert found["gaze_away_at_beginning"] == pytest.approx(0.5, abs=0.05) and found["gaze_at_user_listening"] == 1
+
+
 def test_a_head_that_trembles_is_not_nodding(data: HeldOut) -> None:
     motion = data.truth.copy()
     motion[..., INDEX["pitch"]] = np.random.default_rng(0).normal(0, 0.05, motion.shape[:2])

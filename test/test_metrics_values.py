@@ -12,7 +12,7 @@ from avatar_forcing_ros.metrics.distance import frechet_distance
 from avatar_forcing_ros.metrics.eyelids import blinks
 from avatar_forcing_ros.metrics.interval import bootstrap
 from avatar_forcing_ros.metrics.richness import entropy_bits, shannon_index, variance
-from avatar_forcing_ros.metrics.smoothness import border_jerk_ratio
+from avatar_forcing_ros.metrics.smoothness import border_jerk_ratio, tremble
 
 RNG = np.random.default_rng(0)
 
@@ -101,6 +101,17 @@ def test_smooth_motion_has_no_borders_and_steps_do() -> None:
     assert border_jerk_ratio(smooth, 4) == pytest.approx(1, abs=0.05)
     steps = (frames // 4 % 2).astype(float)[:, None] + 0.05 * RNG.normal(size=(400, 1))
     assert border_jerk_ratio(steps, 4) > 1.5
+
+
+def test_tremble_is_the_noise_of_a_moving_curve_and_knows_no_nods() -> None:
+    frames = np.arange(2000)
+    noise = RNG.normal(0, 0.002, 2000)
+    nodding = 0.1 * np.sin(frames / 12) + 0.2 * np.exp(-(((frames % 400) - 200) ** 2) / 18)
+    assert tremble(noise) == pytest.approx(0.002, rel=0.1)
+    assert tremble(nodding + noise) == pytest.approx(0.002, rel=0.2)
+    assert tremble(nodding) < 0.0005
+    with pytest.raises(ValueError, match="at least 3 frames, got 2"):
+        tremble(noise[:2])
 
 
 def test_border_jerk_is_the_ratio_of_both_kinds_of_third_differences() -> None:

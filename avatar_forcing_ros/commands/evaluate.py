@@ -27,11 +27,14 @@ from avatar_forcing_ros.evaluation.real_clip import (
     evaluate_real_clip,
     mouth_against_speech,
     smile_against_smile,
+    still_trembles,
     watch,
 )
 from avatar_forcing_ros.evaluation.table import as_json, format_table
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
 from avatar_forcing_ros.outputs import replacing
+from avatar_forcing_ros.pictures import read_image
+from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
 from avatar_forcing_ros.train.pictures import require_drawing
 
@@ -192,6 +195,11 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
     for line in _sentences(found):
         tqdm.write(line)
     beside = _beside(args, found) if args.beside else {}
+    still = still_trembles(read_image(args.portrait or default_portrait()))
+    for name, seen in found.watched.trembles.items():
+        tqdm.write(
+            f"tremble of {name}: {seen:.5f} rad a frame; in a still picture: {still[name]:.5f}"
+        )
     return beside | {
         "video": str(found.video),
         "mouth_against_log_energy": _lagged(found.speech),
@@ -201,6 +209,8 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
         "user_seen_share": None if found.user is None else round(found.user.seen_share, 3),
         "avatar_seen_share": round(found.watched.seen_share, 3),
         "avatar_spreads": {name: round(value, 4) for name, value in found.watched.spreads.items()},
+        "avatar_trembles": {name: round(value, 5) for name, value in found.watched.trembles.items()},
+        "still_picture_trembles": {name: round(value, 5) for name, value in still.items()},
     }
 
 

@@ -64,6 +64,8 @@ _FACES: dict[str, dict[str, float]] = {
 
 EXPRESSIONS = tuple(_FACES)
 """The names that hri_msgs/Expression lists."""
+BASIC = ("angry", "sad", "happy", "surprised", "disgusted", "scared")
+"""Those of Ekman's six."""
 
 _HELD = {"smile": 0.85, "brow_raise": 0.6, "brow_furrow": 0.8, "jaw_open": 0.5, "gaze_x": 0.3, "gaze_y": 0.3}
 """Share of the network's own motion that a face holds back; speech has its mouth to itself."""

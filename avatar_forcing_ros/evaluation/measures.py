@@ -197,6 +197,10 @@ _REST = (
     Measure("blinks_per_minute", "blinks", "/min", AS_TRUTH, _mean_of(lambda one: one.blinks.per_minute)),
     Measure("complete_blinks", "complete blinks", "%", HIGHER, _mean_of(lambda one: one.blinks.complete_share)),
     Measure("gaze_at_user", "looks at the user", "%", AS_TRUTH, _mean_of(lambda one: one.at_user)),
+    Measure("gaze_at_user_listening", "... while the user speaks", "%", AS_TRUTH,
+            _mean_of(lambda one: one.at_user_listening)),
+    Measure("gaze_away_at_beginning", "looks away when beginning to speak", "%", AS_TRUTH,
+            _mean_of(lambda one: one.away_at_beginning)),
     *(
         Measure(f"spread_{name}", f"spread of {name} in units of the truth's", "", AS_TRUTH,
                 _mean_of(lambda one, name=name: one.spread(name)))  # type: ignore[misc]

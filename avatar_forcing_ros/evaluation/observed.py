@@ -51,6 +51,7 @@ class ObservationConfig:
         shut: gap between the lips, in units of `jaw_open`, at which they look shut.
         open_target: jaw target of the vowels that must not be.
         at_user: greatest `gaze_x` that is a look at the user.
+        beginning_s: before and after the first sound of a turn, when people look away.
     """
 
     user_smile: OnsetConfig = field(default_factory=lambda: OnsetConfig(rise=0.3))
@@ -64,6 +65,7 @@ class ObservationConfig:
     shut: float = 0.05
     open_target: float = 0.4
     at_user: float = 0.12
+    beginning_s: tuple[float, float] = (0.4, 0.8)
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,20 @@ class Observed:
     def at_user(self) -> float:
         """Share of time in which the avatar looks at the user."""
         return float((np.abs(self.channel("gaze_x")) < self.config.at_user).mean())
+
+    @cached_property
+    def at_user_listening(self) -> float:
+        """The same while the user speaks and the avatar does not; NaN where that never happens."""
+        listening = self.conversation.user_talk.speaking(FPS)[: len(self.speaking)] & ~self.speaking
+        return float((np.abs(self.channel("gaze_x"))[listening] < self.config.at_user).mean())
+
+    @cached_property
+    def away_at_beginning(self) -> float:
+        """Share of the avatar's turns at whose beginning it looks away for a moment; NaN without a turn."""
+        away, (before, after) = np.abs(self.channel("gaze_x")) >= self.config.at_user, self.config.beginning_s
+        starts = [item.start_s for item in self.conversation.avatar_talk.turns]
+        looks = [away[max(0, round((start - before) * FPS)) : round((start + after) * FPS)].any() for start in starts]
+        return float(np.mean(looks)) if looks else float("nan")
 
     @cached_property
     def border_jerk(self) -> float:

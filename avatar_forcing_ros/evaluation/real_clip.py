@@ -16,6 +16,7 @@ from scipy.io import wavfile
 from avatar_forcing_ros.evaluation.observed import LEAST_SMILE, SMILE_LAGS
 from avatar_forcing_ros.media import AudioClip, read_audio, read_video
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
+from avatar_forcing_ros.metrics.smoothness import tremble
 from avatar_forcing_ros.metrics.speech_motion import log_energy, opening_against_energy
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX as MEASURE
@@ -54,12 +55,14 @@ class Watched:
         gap: (T,) between the lips, interocular distances, plainly measured.
         smile: (T,) the channel, as the user's face is read live.
         spreads: standard deviation of what moves, by `SPREADS`: what people see of how lively a face is.
+        trembles: of pitch and roll in radians; see `metrics.smoothness.tremble`.
         seen_share: share of frames in which a face was found.
     """
 
     gap: NDArray[np.float64]
     smile: NDArray[np.float64]
     spreads: dict[str, float]
+    trembles: dict[str, float]
     seen_share: float
 
 
@@ -167,7 +170,34 @@ def watch(path: Path) -> Watched:
     curves = np.stack(measured)
     spreads = {name: float(curves[:, MEASURE[name]].std()) for name in SPREADS}
     gap = np.interp(grid, times, curves[:, MEASURE["lip_gap"]])
-    return Watched(gap, np.interp(grid, times, smiles), spreads, len(times) / frames)
+    return Watched(gap, np.interp(grid, times, smiles), spreads, _trembles(curves), len(times) / frames)
+
+
+def still_trembles(picture: NDArray[np.uint8], frames: int = 75, sigma: float = 2.0, seed: int = 0) -> dict[str, float]:
+    """What a face mesh sees tremble in a picture that does not move, under a sensor's noise: less cannot be seen.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB of a face.
+        frames: that are watched.
+        sigma: of the noise, in steps of 8 bits.
+        seed: of the noise.
+
+    Raises:
+        ValueError: no face in it.
+    """
+    from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
+
+    rng, tracker, measured = np.random.default_rng(seed), FaceTracker(), []
+    for _ in range(frames):
+        landmarks = tracker.track(np.clip(picture + rng.normal(0, sigma, picture.shape), 0, 255).astype(np.uint8))
+        if landmarks is None:
+            raise ValueError("expected a face in the picture, found none")
+        measured.append(measure(landmarks))
+    return _trembles(np.stack(measured))
+
+
+def _trembles(curves: NDArray[np.float64]) -> dict[str, float]:
+    return {name: tremble(curves[:, MEASURE[name]]) if len(curves) > 2 else float("nan") for name in ("pitch", "roll")}
 
 
 def _said(speech: Path | None, frames: int) -> AudioClip:

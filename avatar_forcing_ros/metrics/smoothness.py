@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Does motion made in blocks betray their borders?"""
+"""Does motion made in blocks betray their borders, and does it tremble?"""
 
 from __future__ import annotations
 
@@ -31,3 +31,15 @@ def border_jerk(motion: NDArray, block_frames: int) -> tuple[NDArray[np.float64]
     first = np.arange(len(jerk)) % block_frames  # place of the first of the four in its block
     across, within = first == block_frames - 2, first <= block_frames - 4
     return jerk[across].mean(axis=0), jerk[within].mean(axis=0)
+
+
+def tremble(curve: NDArray) -> float:
+    """Standard deviation of what changes from frame to frame without order in a (T,) curve, in the curve's units.
+
+    From second differences, which motion hardly shows and white noise shows sqrt(6)-fold, by their median, which takes
+    no notice of a nod or a blink.
+    """
+    if len(curve) < 3:
+        raise ValueError(f"curve must have at least 3 frames, got {len(curve)}")
+    differences = np.abs(np.diff(np.asarray(curve, np.float64), n=2))
+    return float(np.median(differences) / 0.6745 / np.sqrt(6))
