@@ -197,9 +197,7 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
     beside = _beside(args, found) if args.beside else {}
     still = still_trembles(read_image(args.portrait or default_portrait()))
     for name, seen in found.watched.trembles.items():
-        tqdm.write(
-            f"tremble of {name}: {seen:.5f} rad a frame; in a still picture: {still[name]:.5f}"
-        )
+        tqdm.write(f"tremble of {name}: {seen:.5f} rad a frame; in a still picture: {still[name]:.5f}")
     return beside | {
         "video": str(found.video),
         "mouth_against_log_energy": _lagged(found.speech),
