@@ -38,13 +38,17 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run a test of whole nodes once more when it fails: its processes share the cores with whatever else runs here.
+    """Keep tests of whole nodes and of the page in one process, and run one of them that fails once more.
 
-    The summary names every test that needed it; `-p no:rerunfailures` gives none a second chance.
+    Their processes share the cores with whatever else runs here. The summary names every test that needed a second
+    chance; `-p no:rerunfailures` gives none. Other files are handed to the processes of `-n` whole.
     """
     for item in items:
-        if item.get_closest_marker("ros") or item.get_closest_marker("browser"):
+        of_nodes = item.get_closest_marker("ros") or item.get_closest_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("nodes" if of_nodes else item.path.stem))
+        if of_nodes:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

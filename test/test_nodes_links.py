@@ -99,7 +99,7 @@ def test_a_publisher_that_does_not_fit_is_named_with_both_policies_until_it_goes
     assert line.startswith("/speech does not come from /tester: ")
     assert "best effort publisher and reliable subscription" in line.lower()
     assert "qos_overrides./speech.subscription" in line
-    assert newest(reports, "generator: health").message == line
+    assert line in newest(reports, "generator: health").message  # a loaded machine says more
 
     graph.node.destroy_publisher(careless)
     graph.spin_until(becomes(graph, reports, "generator: qos", DiagnosticStatus.OK))
