@@ -6,6 +6,8 @@ Camera and microphone are topics (camera/image_raw, user_audio) of the robot's d
 this machine's own devices feed them.
 """
 
+from typing import get_args
+
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import OpaqueFunction
 
@@ -18,6 +20,7 @@ from avatar_forcing_ros.nodes.launching import (
     flag,
     node_actions,
     number,
+    one_of,
     standard,
     standard_arguments,
     together,
@@ -37,6 +40,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("microphone", "false", "open this machine's microphone"),
             argument("speaker", "false", "play the avatar's voice on this machine"),
             argument("barge_in", "false", "let the user's voice interrupt the avatar"),
+            argument("side", "both", "robot or card, where the card is in another computer (docs/gpu.md)"),
             together_argument(),
             *environment(),
             OpaqueFunction(function=_nodes),
@@ -45,6 +49,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    side = one_of(context, "side", get_args(graph.Side))
     nodes = graph.live(
         avatar_choice(context),
         webcam=number(context, "webcam", int),
@@ -52,6 +57,8 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         microphone=flag(context, "microphone"),
         speaker=flag(context, "speaker"),
         barge_in=flag(context, "barge_in"),
+        side=side,
     )
     common = standard(context)
-    return [action for node in together(context, nodes) for action in node_actions(node, common)]
+    actions = [action for node in together(context, nodes) for action in node_actions(node, common)]
+    return actions if side == "both" else [*environment(far=True), *actions]

@@ -127,6 +127,21 @@ def test_without_devices_the_live_launch_file_leaves_them_to_drivers(load) -> No
     assert not {"model", "portrait"} & set(found["generator_node"])
 
 
+def test_either_side_of_an_avatar_whose_card_is_elsewhere(load) -> None:
+    sides = {side: launched(load("avatar"), side=side, webcam="0") for side in ("robot", "card")}
+
+    names = {side: set(parameters(actions)) for side, actions in sides.items()}
+    assert names["card"] == {"generator_node", "motion_extraction_node"}
+    assert names["robot"] == {"understudy_node", "display_node", "media_source_node"}
+    for actions in sides.values():
+        variables = dict(a.positional for a in actions if type(a).__name__ == "SetEnvironmentVariable")
+        assert variables["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("fastdds_remote.xml")
+    for action in (action for actions in sides.values() for action in actions if type(action).__name__ == "Node"):
+        assert any(str(file).endswith("remote.yaml") for file in action.named["parameters"][:-1])
+    with pytest.raises(ValueError, match="side must be one of both, robot, card, got 'gpu'"):
+        launched(load("avatar"), side="gpu")
+
+
 def test_every_launch_file_sets_what_the_middleware_reads(load) -> None:
     for name in ("avatar", "demo", "replay"):
         assert {"FASTRTPS_DEFAULT_PROFILES_FILE", "OMP_NUM_THREADS"} <= described(load(name)).variables

@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import AudioChunk
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros.movies import MovieWriter
 from avatar_forcing_ros.nodes.audio_messages import AudioReader
-from avatar_forcing_ros.nodes.conversions import to_rgb
+from avatar_forcing_ros.nodes.conversions import compressed_to_rgb, to_rgb
 from avatar_forcing_ros.nodes.media_source_node import MediaSourceNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import TestGraph
@@ -59,6 +59,17 @@ def test_a_video_comes_whole_and_in_time_with_its_sound(graph: TestGraph, video:
     heard = np.concatenate([chunk.samples for chunk in chunks])
     assert np.corrcoef(heard[: len(SOUND)], SOUND)[0, 1] > 0.9
     assert node.finished.result() == 0
+
+
+def test_a_video_comes_compressed_for_readers_elsewhere(graph: TestGraph, video: Path) -> None:
+    node = graph.add(MediaSourceNode, video=str(video), compressed=True)
+    images, _ = graph.listen(CompressedImage, "camera/image_raw/compressed"), graph.listen(AudioChunk, "user_audio")
+
+    graph.spin_until(node.finished.done)
+    graph.spin_until(lambda: len(images) == 10)
+
+    assert compressed_to_rgb(images[9]).mean() == pytest.approx(180, abs=4)
+    assert len(images[9].data) < 4000
 
 
 def test_nothing_is_sent_before_somebody_listens(graph: TestGraph, video: Path) -> None:

@@ -18,7 +18,7 @@ FRAME_S = FRAME_NS / 1e9
 @dataclass
 class Theatre:
     """Both sides, with words and reports that take a frame at most; `running` says whether the generator runs, `ready`
-    whether it has the portrait and the readers."""
+    whether it has the portrait and the readers, `loses` whether a network keeps reports back to send them again."""
 
     now_s: float = 1000.0
     running: bool = True
@@ -26,6 +26,8 @@ class Theatre:
     watch: Watch = field(default_factory=Watch)
     shown: list[tuple[int, int]] = field(default_factory=list)
     letters: list[Word] = field(default_factory=list)
+    loses: bool = False
+    reports: list[Report] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.lease = Lease(True, lambda: self.now_s)
@@ -45,7 +47,11 @@ class Theatre:
             on_stage = self.lease.may_show(stamp, stamp)
             if on_stage:
                 self.shown.append((stamp, LEADER))
-            self.watch.hear(Report(stamp, self.lease.term, on_stage, 0), self.now_s)
+            self.reports.append(Report(stamp, self.lease.term, on_stage, 0))
+        if not self.loses:
+            for report in self.reports:
+                self.watch.hear(report, self.now_s)
+            self.reports = []
         cue = self.watch.tick(stamp, self.now_s, self.ready)
         if cue.plays:
             self.shown.append((stamp, UNDERSTUDY))
@@ -90,6 +96,23 @@ def test_a_generator_that_stops_and_wakes_leaves_no_gap_and_shows_no_second_face
     assert theatre.shown[-1][1] == LEADER
     assert theatre.gap_ms <= 160
     assert theatre.doubles == 0
+
+
+@pytest.mark.parametrize(("patience_s", "stays"), [(0.1, False), (0.25, True)])
+def test_with_patience_reports_that_come_late_by_a_network_cost_no_generator_the_stage(
+    patience_s: float, stays: bool
+) -> None:
+    theatre = Theatre(watch=Watch(patience_s=patience_s))
+    theatre.play(3)
+    theatre.shown.clear()
+    for n in range(200):
+        theatre.loses = n % 20 < 4  # 160 ms: lost, asked for, lost again
+        theatre.frame()
+
+    assert (UNDERSTUDY not in [who for _, who in theatre.shown]) == stays
+    theatre.running = False
+    theatre.play(0.4)
+    assert theatre.shown[-1][1] == UNDERSTUDY
 
 
 @pytest.mark.parametrize("seed", range(20))

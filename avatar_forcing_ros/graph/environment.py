@@ -22,9 +22,13 @@ Source: DDSI-RTPS 2.2, section 9.6.1."""
 _claims: list[socket.socket] = []
 
 
-def shared_memory_profile() -> dict[str, str]:
-    """Variables that give Fast DDS shared memory large enough for pictures; config/fastdds.xml says why."""
-    path = str(resource("config", "fastdds.xml"))
+def shared_memory_profile(far: bool = False) -> dict[str, str]:
+    """Variables that give Fast DDS shared memory large enough for pictures; config/fastdds.xml says why.
+
+    Args:
+        far: nodes are on several computers; config/fastdds_remote.xml says what they need.
+    """
+    path = str(resource("config", "fastdds_remote.xml" if far else "fastdds.xml"))
     # Jazzy and older know only the first name; Kilted and newer complain about it.
     older = distribution() in ("humble", "iron", "jazzy", None)
     newer = distribution() not in ("humble", "iron", "jazzy")

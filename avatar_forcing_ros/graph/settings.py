@@ -20,6 +20,8 @@ from avatar_forcing_ros.graph.keeping import AFTER, KEEP
 from avatar_forcing_ros.resources import PACKAGE, resource
 
 Value = bool | int | float | str
+Side = Literal["both", "robot", "card"]
+_COMPUTES = ("motion_extraction_node", "generator_node")
 _AGENT = "voice_agent_node"
 NODE = "--node"
 """Word of `one_process`'s command line; a node's executable and its parameters as JSON follow."""
@@ -109,6 +111,7 @@ def live(
     microphone: bool = False,
     speaker: bool = False,
     barge_in: bool = False,
+    side: Side = "both",
 ) -> list[NodeProcess]:
     """The avatar on a robot: camera and microphone come from its drivers, or from this machine's own devices.
 
@@ -119,6 +122,8 @@ def live(
         microphone: open this machine's microphone.
         speaker: play the avatar's voice on this machine.
         barge_in: let the user's voice interrupt the avatar.
+        side: which part of it: "robot" is what people see and hear, with the understudy, which idles when nothing
+            comes; "card" is what computes.
     """
     interrupts = {"avatar.barge_in.enabled": True} if barge_in else {}
     own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
@@ -128,7 +133,14 @@ def live(
     devices |= {"camera_device": camera} if camera else {}
     devices |= {"microphone": True} if microphone else {}
     others += [_node("media_source_node", "live", **devices)] if devices else []
-    return _never_off("live", avatar, others, **own, **interrupts)
+    nodes = _never_off("live", avatar, others, **own, **interrupts)
+    if side == "both":
+        return nodes
+    return [
+        replace(node, more_settings=(resource("config", "remote.yaml"),))
+        for node in nodes
+        if (node.executable in _COMPUTES) == (side == "card")
+    ]
 
 
 def kiosk(avatar: AvatarChoice, voice_agent: str = "offline", **access: Value) -> list[NodeProcess]:

@@ -28,6 +28,7 @@ from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice,
 from avatar_forcing_ros.resources import PACKAGE
 
 Number = TypeVar("Number", int, float)
+Word = TypeVar("Word", bound=str)
 _SEVERITIES = ("debug", "info", "warn", "error", "fatal")
 
 
@@ -150,9 +151,9 @@ def standard(context: LaunchContext) -> Standard:
     )
 
 
-def environment() -> list[SetEnvironmentVariable]:
-    """The variables that every process of a graph needs."""
-    variables = shared_memory_profile() | PROCESS_ENVIRONMENT
+def environment(far: bool = False) -> list[SetEnvironmentVariable]:
+    """The variables that every process of a graph needs, also where its nodes are on several computers."""
+    variables = shared_memory_profile(far) | PROCESS_ENVIRONMENT
     return [SetEnvironmentVariable(name, text) for name, text in variables.items()]
 
 
@@ -189,6 +190,18 @@ def avatar_choice(context: LaunchContext) -> AvatarChoice:
 def value(context: LaunchContext, name: str) -> str:
     """What a launch argument says."""
     return LaunchConfiguration(name).perform(context)
+
+
+def one_of(context: LaunchContext, name: str, choices: Sequence[Word]) -> Word:
+    """What a launch argument says that is one of several words.
+
+    Raises:
+        ValueError: it is another.
+    """
+    for choice in choices:
+        if value(context, name) == choice:
+            return choice
+    raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value(context, name)!r}")
 
 
 def flag(context: LaunchContext, name: str) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 
 import cv2
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros.devices.capture import Microphone, Webcam
 from avatar_forcing_ros.devices.clips import Repeat
@@ -27,7 +27,7 @@ from avatar_forcing_ros.media import AudioClip, MediaError, has_audio, read_audi
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
-from avatar_forcing_ros.nodes.conversions import OutEncoding, from_rgb
+from avatar_forcing_ros.nodes.conversions import OutEncoding, compressed_from_rgb, from_rgb
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, to_stamp
@@ -38,6 +38,8 @@ _TOPICS = {
     "user_audio": (AudioChunkMessage, "user_audio", qos.STREAM),
     "speech": (AudioChunkMessage, "speech", qos.SPEECH),
 }
+_COMPRESSED = CompressedImage, "camera/image_raw/compressed", qos.PICTURE
+_FRAME = "camera_optical_frame"
 _SETTLED_S = 1.0  # two sides of a connection learn of each other at different moments
 
 
@@ -57,7 +59,8 @@ class MediaSourceConfig:
         width: of the pictures sent, in pixels; 0 leaves their size.
         height: of the pictures sent, in pixels; 0 leaves their size.
         rate_hz: most pictures sent in a second; 0 sends all.
-        encoding: of the pictures sent; nv12 has half the bytes of rgb8.
+        compressed: send pictures as JPEG, for readers on another computer.
+        encoding: of the pictures sent otherwise; nv12 has half the bytes of rgb8.
         chunk_ms: length of a chunk of the microphone.
         speech_chunk_ms: length of a chunk of speech.
         speech_speed: how many seconds of speech are sent in a second.
@@ -75,6 +78,7 @@ class MediaSourceConfig:
     width: int = field(default=0, metadata={"range": (0, 4096)})
     height: int = field(default=0, metadata={"range": (0, 4096)})
     rate_hz: float = field(default=0.0, metadata={"range": (0.0, 120.0)})
+    compressed: bool = False
     encoding: OutEncoding = "rgb8"
     chunk_ms: int = field(default=40, metadata={"range": (5, 200)})
     speech_chunk_ms: int = field(default=100, metadata={"range": (10, 1000)})
@@ -102,7 +106,8 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
         self._events = conversation(*streams.values())
         self._next = next(self._events, None)  # opens the files: what is wrong with them is said now
         self._senders: dict[str, Publisher] = {
-            name: self.advertise(*_TOPICS[name]) for name in sorted(streams.keys() | _devices(self.config))
+            name: self.advertise(*(_COMPRESSED if name == "camera" and self.config.compressed else _TOPICS[name]))
+            for name in sorted(streams.keys() | _devices(self.config))
         }
         self._open_devices(undo)
         if self._next is not None:
@@ -154,7 +159,10 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
     def _publish(self, topic: str, content: VideoFrame | AudioChunk) -> None:
         if isinstance(content, VideoFrame):
             stamp = to_stamp(content.stamp_ns)
-            message = from_rgb(content.image, stamp, "camera_optical_frame", self.config.encoding)
+            if self.config.compressed:
+                message: object = compressed_from_rgb(content.image, stamp, _FRAME)
+            else:
+                message = from_rgb(content.image, stamp, _FRAME, self.config.encoding)
         else:
             message = from_chunk(content)
         self._senders[topic].publish(message)

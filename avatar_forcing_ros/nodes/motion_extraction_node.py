@@ -34,6 +34,7 @@ class MotionExtractionConfig:
     Attributes:
         model: model bundle whose motion space reads the face; empty is the facemesh space, which needs no model.
         compressed: read camera/image_raw/compressed instead of camera/image_raw.
+        reliable: ask for pictures again that a network has lost; the camera must publish reliably, or it is not heard.
         input_timeout_ms: a camera that was silent for this long has stopped.
         most_pixels: a picture of more is refused before it is unpacked.
         user: who of several people is the user: the nearest, or whom ROS4HRI tells of on /humans.
@@ -41,6 +42,7 @@ class MotionExtractionConfig:
 
     model: str = ""
     compressed: bool = False
+    reliable: bool = False
     input_timeout_ms: int = field(default=500, metadata={"range": (40, 60_000)})
     most_pixels: int = field(default=MOST_PIXELS, metadata={"range": (4096, 2**40)})
     user: Literal["nearest", "humans"] = "nearest"
@@ -95,10 +97,11 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         self._mailbox: Mailbox[Image | CompressedImage] = Mailbox()
         self._publisher = self.advertise(MotionLatents, "user_motion", qos.STREAM)
         self.work("motion extraction", self._turn, self._mailbox.close)
+        wanted = qos.PICTURE if self.config.reliable else qos.SENSOR
         if self.config.compressed:
-            self.listen(CompressedImage, "camera/image_raw/compressed", self._mailbox.put, qos.SENSOR)
+            self.listen(CompressedImage, "camera/image_raw/compressed", self._mailbox.put, wanted)
         else:
-            self.listen(Image, "camera/image_raw", self._mailbox.put, qos.SENSOR)
+            self.listen(Image, "camera/image_raw", self._mailbox.put, wanted)
         self._humans = Humans(self, undo) if self.config.user == "humans" else None
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 

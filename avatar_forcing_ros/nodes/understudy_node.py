@@ -80,6 +80,7 @@ class UnderstudyConfig:
         require_consent: that portrait needs a sidecar that says that its face may be shown, as the generator's.
         image_size: side of the pictures in pixels, as the generator's `avatar.image_size`.
         seed: how it idles.
+        patience_ms: it steps in when it has heard of no frame for so long; more than 100 where a network is between.
         fade_ms: the face takes this long into the generator's motion before that one goes on stage.
         expects: names of nodes, with spaces between, that are missed when no sign of life from them on /diagnostics, as
             is whoever was heard of once.
@@ -93,6 +94,7 @@ class UnderstudyConfig:
     require_consent: bool = True
     image_size: int = field(default=512, metadata={"range": (64, 2048)})
     seed: int = field(default=0, metadata={"range": (0, 2**63 - 1)})
+    patience_ms: int = field(default=100, metadata={"range": (100, 5000)})
     fade_ms: int = field(default=240, metadata={"range": (40, 2000)})
     expects: str = ""
     stop_silent_after_s: float = field(default=2.0, metadata={"range": (0.0, 3600.0)})
@@ -119,7 +121,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
     def begin(self, undo: ExitStack) -> None:
         """Listen to the generator, then tick."""
         self._lock = threading.Lock()
-        self._watch = Watch(fade_frames=max(1, round(self.config.fade_ms / 40)))
+        self._watch = Watch(
+            patience_s=self.config.patience_ms / 1e3, fade_frames=max(1, round(self.config.fade_ms / 40))
+        )
         self._ledger = Ledger()
         self._idle = IdleMotion(seed=self.config.seed)
         self._motion = self._offset = np.zeros(0, np.float32)

@@ -217,6 +217,7 @@ class Watch:
     """The understudy's side: watches the generator's reports and decides, once per frame of the grid.
 
     Attributes:
+        patience_s: see `PATIENCE_S`; longer where a network delays and loses what the generator reports.
         fade_frames: how long the face takes from its own motion into the generator's before it hands over.
         on_stage: the understudy is.
         term: see `Stage.msg`.
@@ -227,6 +228,7 @@ class Watch:
         entries: how often it has stepped in while a generator led.
     """
 
+    patience_s: float = PATIENCE_S
     fade_frames: int = 8
     on_stage: bool = True
     term: int = 0
@@ -285,26 +287,26 @@ class Watch:
     def _wake(self, now_s: float, slept_s: float | None) -> None:
         """We begin, or were asleep ourselves: listen first, for the generator may be on stage."""
         if slept_s is None or slept_s > ALONE_S / 2:
-            self._unsure_until_s = now_s + PATIENCE_S
+            self._unsure_until_s = now_s + self.patience_s
         if slept_s is not None:
             self._woke_s = now_s
-            self._shown_s = max(self._shown_s, now_s - PATIENCE_S / 2)
+            self._shown_s = max(self._shown_s, now_s - self.patience_s / 2)
 
     def _leads(self, now_s: float) -> bool:
         """Whether the generator is on stage, also when it went there by itself."""
         report = self.newest
         if report is None or not report.on_stage or report.term < self.term or self._granted_ns is not None:
             return not self.on_stage
-        if self.on_stage and now_s - self._shown_s < PATIENCE_S:
+        if self.on_stage and now_s - self._shown_s < self.patience_s:
             self.on_stage, self.term, self.from_ns, self._faded = False, report.term, report.stamp_ns, 0
             self.why = "the generator was on stage already"
         return not self.on_stage
 
     def _watch(self, stamp_ns: int, now_s: float, regular: bool) -> Cue:
         assert self.newest is not None or self._granted_ns is None
-        if now_s - self._shown_s < PATIENCE_S and (self.newest is None or self.newest.on_stage):
+        if now_s - self._shown_s < self.patience_s and (self.newest is None or self.newest.on_stage):
             return Cue(plays=False, says=regular)
-        if self._granted_ns is not None and now_s - self._shown_s < PATIENCE_S:
+        if self._granted_ns is not None and now_s - self._shown_s < self.patience_s:
             return Cue(plays=False, says=regular)  # it was sent on stage and has not had the time to go there
         leaving = self.newest is not None and self.newest.leaving
         self.why = "the generator has been deactivated" if leaving else "the generator is silent"

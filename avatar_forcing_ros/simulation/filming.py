@@ -11,19 +11,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
 from avatar_forcing_ros.motion.facemesh.reading.calibration import CalibrationConfig
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
-from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import FPS, VideoFrame
 from avatar_forcing_ros.simulation.camera import Observed
 from avatar_forcing_ros.stream.grid import FRAME_NS
+
+if TYPE_CHECKING:
+    from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait
 
 _LOOK_FRAMES = int(CalibrationConfig().look_s * FPS)
 
@@ -134,6 +136,10 @@ class FilmStudio:
         return Observed(np.stack([sample.latent for sample in read]), np.array([sample.valid for sample in read]))
 
     def _load_portrait(self, name: str, mirrored: bool) -> FaceMeshPortrait:
+        # Here: training on what was simulated elsewhere needs neither the renderer's compiled part nor PyAV.
+        from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
+        from avatar_forcing_ros.pictures import read_image
+
         image = read_image(resource("models", "portraits", name))
         return load_portrait(np.ascontiguousarray(image[:, ::-1]) if mirrored else image, self.config.drawn_px)
 
