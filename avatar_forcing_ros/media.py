@@ -33,6 +33,8 @@ JITTER_S = 0.03
 """Stamps of sound that are off by less are the container's rounding: the sound goes on where it was."""
 LONGEST_GAP_S = 600.0
 """Stamps that leap further, or back, are a new clock and not a gap: what comes goes on where the file was."""
+MOST_SOUND_S = 7200.0
+"""Sound that is held in memory as a whole: 1.4 GB for so much at 48 kHz."""
 USUAL_RATES = range(8000, 192_001)
 """In Hz; sound at another rate is read as if it were at `RATE_OF_OTHERS`."""
 RATE_OF_OTHERS = 48_000
@@ -67,13 +69,17 @@ class ClipFrame:
     image: NDArray[np.uint8]
 
 
-def read_audio(path: str | Path) -> AudioClip:
+def read_audio(path: str | Path, most_s: float = MOST_SOUND_S) -> AudioClip:
     """All sound of a sound or video file: the mean of its channels, silence where it has a gap.
 
     Two channels of which one is the other turned upside down would cancel out; then the first is taken alone.
 
+    Args:
+        path: of the file.
+        most_s: seconds; a small file may hold days of silence, or say that its last second comes in a year.
+
     Raises:
-        MediaError: no such file, no sound in it, or it cannot be decoded.
+        MediaError: no such file, no sound in it, more than `most_s`, or it cannot be decoded.
     """
     origin_s = first_moment_s(path)
     mixed: list[NDArray[np.float32]] = []
@@ -82,6 +88,8 @@ def read_audio(path: str | Path) -> AudioClip:
     for piece in _sounds(path, None):
         rate = piece.rate
         at = round((piece.start_s - origin_s) * rate)
+        if max(at, position) > most_s * rate:
+            raise MediaError(f"{path}: expected at most {most_s:g} s of sound, got more; cut it into parts")
         if at - position > JITTER_S * rate:
             mixed.append(np.zeros(at - position, np.float32))
             first.append(mixed[-1])
@@ -437,3 +445,7 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
             is_mp4 = file.read(8)[4:] == b"ftyp"
         reason = "an mp4 without its index: it is truncated or was never finished" if is_mp4 else error.strerror
         raise MediaError(f"{path}: expected a video or sound file: {reason}") from None
+
+
+MOST_SOUND_S = 7200.0
+"""It is held in memory as a whole: 1.4 GB for so much at 48 kHz."""

@@ -7,20 +7,24 @@ from __future__ import annotations
 import io
 import os
 import struct
+import sys
 import time
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.bags.bag import BagError, BagReader
+from avatar_forcing_ros.bags.mending import BagLimits, unpacked_message
 from avatar_forcing_ros.bundle import BundleError, read_manifest
 from avatar_forcing_ros.commands import arguments
 from avatar_forcing_ros.consent import Consent, ConsentError, open_portrait
-from avatar_forcing_ros.media import MediaError
+from avatar_forcing_ros.media import MediaError, read_audio
 from avatar_forcing_ros.messages.images import compressed_to_rgb
 from avatar_forcing_ros.messages.images import read_image as read_message
 from avatar_forcing_ros.pictures import PictureLimits, read_image, sha256_of_pixels
@@ -29,6 +33,11 @@ from avatar_forcing_ros.session.errors import MOST_LETTERS, one_line
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.stream.speech import Playback, SpeechLimits, SpeechTimeline
 from avatar_forcing_ros.testing import tiny_bundle
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MS = 1_000_000
 
@@ -190,3 +199,33 @@ def test_a_stranger_s_model_reads_nothing_outside_its_folder_and_runs_nothing(
 def test_a_stranger_s_text_without_end_does_not_fill_the_log() -> None:
     assert len(one_line(ValueError("x" * 1_000_000))) <= MOST_LETTERS
     assert one_line(ValueError("short\nwords")) == "short words"
+
+
+def test_a_compressed_bag_that_unpacks_to_more_than_it_may_is_refused(tmp_path: Path) -> None:
+    # 64 MB of zeros in 2 kB, as a file of a bag and as a message
+    bomb = zstd.compress(bytes(64 << 20))
+    folder = tmp_path / "bag"
+    folder.mkdir()
+    (folder / "bag_0.db3.zstd").write_bytes(bomb)
+    for path in (folder, folder / "bag_0.db3.zstd"):
+        with pytest.raises(BagError, match=r"bag_0.db3.zstd: expected a file of at most 1048576 bytes unpacked"):
+            BagReader(path, BagLimits(bytes=1 << 20))
+    with pytest.raises(ValueError, match="expected messages of at most 1048576 bytes unpacked"):
+        unpacked_message(bomb, BagLimits(message_bytes=1 << 20))
+    assert len(unpacked_message(bomb, BagLimits())) == 64 << 20
+    with pytest.raises(ValueError, match="is truncated"):
+        unpacked_message(bomb[:-9], BagLimits())
+
+
+def test_sound_longer_than_it_may_be_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "long.flac"  # twenty minutes of silence in some kilobytes
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("flac", rate=8000, layout="mono")
+        for second in range(20 * 60):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+            frame.rate, frame.pts = 8000, 8000 * second
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(MediaError, match=r"long.flac: expected at most 60 s of sound, got more"):
+        read_audio(path, most_s=60)

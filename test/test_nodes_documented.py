@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is written about nodes is what they are: the page of parameters, the Foxglove layout."""
+"""What is written about nodes is what they are: parameters, the Foxglove layout, the diagnostics aggregator's file."""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -13,13 +14,16 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("rclpy")
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.parameter import Parameter
 from rosidl_parser.definition import AbstractNestedType, BasicType, NamespacedType
 
+from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.ros_messages import message_type
@@ -136,3 +140,45 @@ def test_every_panel_of_the_layout_has_a_place(repository: Path) -> None:
         return [part] if isinstance(part, str) else places(part["first"]) + places(part["second"])
 
     assert sorted(places(layout["layout"])) == sorted(layout["configById"])
+
+
+AGGREGATOR = Path(__file__).resolve().parents[1] / "config" / "diagnostic_aggregator.yaml"
+
+
+def expressions(part: dict[str, Any]) -> Iterator[str]:
+    """What the analysers of the aggregator's file match; see ros/diagnostics, GenericAnalyzer and AnalyzerGroup."""
+    for analyzer in (value for value in part.values() if isinstance(value, dict)):
+        assert analyzer["path"]
+        if analyzer["type"] == "diagnostic_aggregator/AnalyzerGroup":
+            yield from expressions(analyzer["analyzers"])
+        else:
+            assert analyzer["type"] == "diagnostic_aggregator/GenericAnalyzer"
+            yield from analyzer["regex"]
+
+
+@pytest.mark.parametrize("namespace", ["", "left"])
+def test_all_that_nodes_say_of_themselves_comes_under_one_heading_of_the_aggregator(
+    tool: ModuleType, namespace: str
+) -> None:
+    said = yaml.safe_load(AGGREGATOR.read_text(encoding="utf-8"))["analyzers"]["ros__parameters"]
+    patterns = list(expressions(said))
+    with TestGraph() as graph:
+        heard = graph.listen_to_come(DiagnosticArray, "/diagnostics")
+        speaking = [kind for kind in tool.node_types() if "DiagnosticsPublisher" in inspect.getsource(kind)]
+        names = set()
+        for kind in speaking:
+            node = kind(context=graph.context, namespace=namespace)
+            graph.spin_node(node)
+            names.add(node.get_fully_qualified_name())
+            diagnostics = DiagnosticsPublisher(node, lambda: Health(parts={"camera": ""}))
+            # again and again, for what comes before both sides know each other is lost
+            graph.spin_until(
+                lambda reports=diagnostics: (
+                    reports.publish() or {report.status[0].hardware_id for report in heard} == names
+                )
+            )
+    statuses = {status.name for report in heard for status in report.status}
+    assert len(statuses) > 2 * len(names)
+    for name in statuses:
+        assert sum(bool(re.fullmatch(pattern, name)) for pattern in patterns) == 1, name
+    assert len(patterns) == len(names)

@@ -21,7 +21,7 @@ from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from avatar_forcing_ros.bags.bag_types import BagTypes
-from avatar_forcing_ros.bags.mending import mend, unpack, unpacked_message
+from avatar_forcing_ros.bags.mending import BagLimits, UnpacksTooMuchError, mend, unpack, unpacked_message, weigh
 from avatar_forcing_ros.outputs import making_folder
 
 Storage = Literal["sqlite3", "mcap"]
@@ -55,12 +55,13 @@ class BagReader:
         remark: what was mended without a loss, or empty.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: BagLimits | None = None) -> None:
         """Open it.
 
         Raises:
-            BagError: there is no bag, or nothing of it can be read.
+            BagError: there is no bag, or nothing of it can be read, or it is larger than the limits when unpacked.
         """
+        self._limits = limits or BagLimits()
         self.path, self.types, self.damage, self.remark = path, BagTypes(), "", ""
         self._stack = ExitStack()
         self._readers = self._open()
@@ -95,7 +96,7 @@ class BagReader:
         while True:
             try:
                 connection, time_ns, data = next(messages)
-                data = unpacked_message(data)
+                data = unpacked_message(data, self._limits)
             except StopIteration:
                 return
             except Exception as error:  # rosbags lets through what its parts raise at a broken place
@@ -106,6 +107,7 @@ class BagReader:
     def _open(self) -> list[Reader]:
         if not self.path.exists():
             raise BagError(f"{self.path}: no such bag")
+        self._weigh()
         try:
             return [_in_order(self._stack.enter_context(Reader(self.path)))]
         except Exception as error:  # rosbags lets through what its parts raise at a broken place
@@ -114,6 +116,14 @@ class BagReader:
             self.damage = ""
             self.remark = "metadata.yaml is missing (did the recorder crash?); its files were read in order of time"
         return self._open_files()
+
+    def _weigh(self) -> None:
+        """Rosbags unpacks files as a whole and asks for no limit."""
+        try:
+            for file in sorted(self.path.glob("*.zstd")) if self.path.is_dir() else ():
+                weigh(file, self._limits)
+        except UnpacksTooMuchError as error:
+            raise BagError(f"{self.path}: {error}") from None
 
     def _open_files(self) -> list[Reader]:
         """What can be read of a bag that a recorder did not finish: its files, without its table of contents."""
@@ -128,9 +138,9 @@ class BagReader:
         return sorted(readers.values(), key=lambda reader: reader.start_time)
 
     def _open_file(self, file: Path) -> Reader | None:
-        if reader := self._attempt(lambda: file) or self._attempt(lambda: unpack(file, self._stack)):
+        if reader := self._attempt(lambda: file) or self._attempt(lambda: unpack(file, self._stack, self._limits)):
             return reader
-        if reader := self._attempt(lambda: mend(file, self._stack)):
+        if reader := self._attempt(lambda: mend(file, self._stack, self._limits)):
             self._lose(f"{file.name} is truncated or was never finished")
         return reader
 
@@ -140,6 +150,9 @@ class BagReader:
     def _attempt(self, openable: Callable[[], Path]) -> Reader | None:
         try:
             return self._stack.enter_context(Reader(openable()))
+        except UnpacksTooMuchError as error:
+            self._stack.close()
+            raise BagError(f"{self.path}: {error}") from None
         except Exception:  # nothing of this file can be read
             return None
 
@@ -231,6 +244,9 @@ class BagWriter:
 def _in_order(bag: Reader) -> Reader:
     """A table of contents that was made again may list the tenth piece before the second."""
     if isinstance(bag.storage, DirectoryReader):
+        metadata = bag.storage.metadata
+        if metadata.compression_mode == "message":  # they are unpacked here, where there is a limit
+            bag.storage.metadata = metadata._replace(compression_mode=None)
         bag.storage.storages.sort(key=lambda piece: piece.metadata.start_time)
     return bag
 

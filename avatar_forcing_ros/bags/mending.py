@@ -8,15 +8,17 @@ https://www.sqlite.org/fileformat2.html (page size and number of pages at bytes 
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import struct
 import sys
 import tempfile
 from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -29,19 +31,37 @@ _FOOTER, _CHUNK, _DATA_END = 0x02, 0x06, 0x0F
 _RECORD = struct.Struct("<BQ")
 _CHUNK_HEAD = struct.Struct("<QQQI")
 _PIECE = 1 << 24
+_UNPACKED_PIECE = 1 << 20
 
 
-def mend(file: Path, stack: ExitStack) -> Path:
+@dataclass(frozen=True)
+class BagLimits:
+    """What a compressed bag may become; a small file may hold terabytes.
+
+    Attributes:
+        bytes: of a file that was compressed as a whole; it is unpacked where temporary files lie.
+        message_bytes: of a message that was compressed by itself.
+    """
+
+    bytes: int = field(default=64 * 2**30, metadata={"range": (2**20, 2**50)})
+    message_bytes: int = field(default=256 * 2**20, metadata={"range": (2**10, 2**40)})
+
+
+class UnpacksTooMuchError(ValueError):
+    """Something compressed is larger than it may be."""
+
+
+def mend(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
     """A copy of a bag's file that ends properly; it goes when the stack is closed.
 
     Raises:
-        ValueError: it is no such file, or nothing of it is left.
+        ValueError: it is no such file, or nothing of it is left, or it is too large.
     """
     with file.open("rb") as source:
         magic = source.read(16)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     if magic.startswith(_ZSTD_MAGIC):
-        file = _unpacked(file, folder)
+        file = _unpacked(file, folder, limits)
         with file.open("rb") as source:
             magic = source.read(16)
     copy = folder / f"mended_{file.name}"
@@ -54,11 +74,21 @@ def mend(file: Path, stack: ExitStack) -> Path:
     return copy
 
 
-def unpack(file: Path, stack: ExitStack) -> Path:
+def weigh(file: Path, limits: BagLimits) -> None:
+    """See that a file that was compressed as a whole is not too large, without keeping what is in it.
+
+    Raises:
+        UnpacksTooMuchError: it is.
+    """
+    with zstd.open(file, "rb") as source, Path(os.devnull).open("wb") as target, suppress(zstd.ZstdError, EOFError):
+        _copy(source, target, file.name, limits)
+
+
+def unpack(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
     """The content of a file that was compressed as a whole; it goes when the stack is closed.
 
     Raises:
-        ValueError: it is not compressed, or not to its end.
+        ValueError: it is not compressed, or not to its end, or too large.
     """
     with file.open("rb") as source:
         if not source.read(16).startswith(_ZSTD_MAGIC):
@@ -66,32 +96,51 @@ def unpack(file: Path, stack: ExitStack) -> Path:
     unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory())) / file.stem
     try:
         with zstd.open(file, "rb") as source, unpacked.open("wb") as target:
-            shutil.copyfileobj(source, target)
+            _copy(source, target, file.name, limits)
     except (zstd.ZstdError, EOFError):
         raise ValueError(f"{file.name} was cut") from None
     return unpacked
 
 
-def unpacked_message(data: bytes) -> bytes:
+def unpacked_message(data: bytes, limits: BagLimits) -> bytes:
     """The bytes of a message that a recorder compressed by itself; others as they are: none begins like that.
 
     Raises:
-        ValueError: it is compressed, and damaged.
+        ValueError: it is compressed, and damaged or too large.
     """
     if bytes(data[: len(_ZSTD_MAGIC)]) != _ZSTD_MAGIC:
         return data
+    message = b""
     try:
-        return zstd.decompress(data)
+        while data:  # one frame after the other
+            frame = zstd.ZstdDecompressor()
+            message += frame.decompress(data, limits.message_bytes + 1 - len(message))
+            if len(message) > limits.message_bytes:
+                most = limits.message_bytes
+                raise UnpacksTooMuchError(f"expected messages of at most {most} bytes unpacked, got a larger one")
+            if not frame.eof:
+                raise ValueError("a compressed message is truncated")
+            data = frame.unused_data
     except zstd.ZstdError as error:
         raise ValueError(f"a compressed message cannot be read: {error}") from None
+    return message
 
 
-def _unpacked(file: Path, folder: Path) -> Path:
+def _unpacked(file: Path, folder: Path, limits: BagLimits) -> Path:
     """The content of a file that was compressed as a whole, up to where it ends."""
     unpacked = folder / file.stem
     with zstd.open(file, "rb") as source, unpacked.open("wb") as target, suppress(zstd.ZstdError, EOFError):
-        shutil.copyfileobj(source, target)
+        _copy(source, target, file.name, limits)
     return unpacked
+
+
+def _copy(source: zstd.ZstdFile, target: IO[bytes], name: str, limits: BagLimits) -> None:
+    left = limits.bytes
+    while piece := source.read(_UNPACKED_PIECE):
+        left -= len(piece)
+        if left < 0:
+            raise UnpacksTooMuchError(f"{name}: expected a file of at most {limits.bytes} bytes unpacked, got more")
+        target.write(piece)
 
 
 def _mend_mcap(file: Path, copy: Path) -> None:

@@ -65,6 +65,10 @@ class LabelConfig:
             if len(text) > MOST_LETTERS:
                 raise ValueError(f"label.{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
 
+    def complaint(self) -> str:
+        """That nothing visible says that the face is artificial, in one line, or empty."""
+        return "" if self.shown else "nothing visible says that the face is artificial: label.shown is false"
+
 
 class Label:
     """A label for pictures of one size.

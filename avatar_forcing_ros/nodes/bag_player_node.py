@@ -22,6 +22,7 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.bags import inputs
 from avatar_forcing_ros.bags.bag import BagReader, BagWriter, Storage
 from avatar_forcing_ros.bags.inputs import Input, Survey
+from avatar_forcing_ros.bags.mending import BagLimits
 from avatar_forcing_ros.messages.directions import EXPRESSION
 from avatar_forcing_ros.messages.outlet import IMAGE
 from avatar_forcing_ros.nodes import qos
@@ -53,6 +54,7 @@ class BagPlayerConfig:
         rate: seconds of the bag in a second, at most.
         step_by_step: the clock waits for the nodes, so that the result does not depend on how fast the machine is.
         camera: play pictures even when the bag has user_motion.
+        limits: what a compressed bag may become.
     """
 
     bag: str = ""
@@ -62,6 +64,7 @@ class BagPlayerConfig:
     rate: float = field(default=1.0, metadata={"range": (0.01, 1000.0)})
     step_by_step: bool = True
     camera: bool = False
+    limits: BagLimits = field(default_factory=BagLimits)
 
 
 class BagPlayerNode(ManagedNode[BagPlayerConfig]):
@@ -74,7 +77,7 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
         """Open the bag and see what is in it."""
         if not self.config.bag:
             raise ValueError("bag must be the folder of a bag, got nothing")
-        self._bag = undo.enter_context(BagReader(Path(self.config.bag).expanduser()))
+        self._bag = undo.enter_context(BagReader(Path(self.config.bag).expanduser(), self.config.limits))
         self._found = inputs.survey(self._bag, camera=self.config.camera)
         if self._bag.remark:
             self.get_logger().info(self._bag.remark)

@@ -257,6 +257,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         alone = "no sign of life from the understudy: nothing stands in if this node dies" * self._lease.is_alone
         parts = {**self._session.complaints(), "directions": self._directions.complaint, "understudy": alone}
         parts["portrait"] = self._portrait_complaint()
+        parts["disclosure"] = self.config.output.label.complaint()
         if not fps:
             return Health(Level.ERROR, "no frame in the last second", values, parts)
         complaint = "; ".join(filter(None, parts.values()))

@@ -23,7 +23,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from avatar_forcing_ros.devices.capture import Microphone, Webcam
 from avatar_forcing_ros.devices.clips import Repeat
 from avatar_forcing_ros.devices.playlist import Event, camera, conversation, dialogue_manager, microphone
-from avatar_forcing_ros.media import AudioClip, MediaError, has_audio, read_audio
+from avatar_forcing_ros.media import MOST_SOUND_S, AudioClip, MediaError, has_audio, read_audio
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
@@ -65,6 +65,7 @@ class MediaSourceConfig:
         speech_chunk_ms: length of a chunk of speech.
         speech_speed: how many seconds of speech are sent in a second.
         duration_s: end after this; 0 ends with the last of the files that play once.
+        most_sound_s: longer sound files are refused, for they are held in memory as a whole.
         wait_for_readers: begin when every topic has a reader.
     """
 
@@ -84,6 +85,7 @@ class MediaSourceConfig:
     speech_chunk_ms: int = field(default=100, metadata={"range": (10, 1000)})
     speech_speed: float = field(default=4.0, metadata={"range": (0.5, 1000.0)})
     duration_s: float = field(default=0.0, metadata={"range": (0.0, 1e6)})
+    most_sound_s: float = field(default=MOST_SOUND_S, metadata={"range": (1.0, 86400.0)})
     wait_for_readers: bool = True
 
     def __post_init__(self) -> None:
@@ -182,11 +184,11 @@ def _open_files(config: MediaSourceConfig) -> tuple[dict[str, Iterator[Event]], 
     if config.video:
         streams["camera"] = camera(_file(config.video), config.repeat, config.width, config.height, config.rate_hz)
     if heard := config.audio or _own_sound(config):
-        clip = read_audio(_file(heard))
+        clip = read_audio(_file(heard), config.most_sound_s)
         lengths.append(_length_ns(clip))
         streams["user_audio"] = microphone(clip, config.chunk_ms)
     if config.speech:
-        clip = read_audio(_file(config.speech))
+        clip = read_audio(_file(config.speech), config.most_sound_s)
         lengths.append(_length_ns(clip))
         streams["speech"] = dialogue_manager(clip, config.speech_chunk_ms, config.speech_speed)
     if not streams and not _devices(config):

@@ -447,6 +447,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         still = self._painters.count and isinstance(self._face, HeldFace) and self._space == FACEMESH
         face = f"the face is a still picture that breathes: {self.faults.last}" if still else ""
         parts = {"stage": "; ".join(filter(None, (stage, falls))), "nodes": nodes, "face": face}
+        parts["disclosure"] = self.config.output.label.complaint()
         complaint = "; ".join(filter(None, parts.values()))
         bad = falls or on_stage_s > 30
         level = Level.ERROR if bad else Level.DEGRADED if complaint else Level.OK
