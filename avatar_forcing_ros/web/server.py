@@ -340,6 +340,8 @@ class Server:
         sending = asyncio.create_task(page.send_all())
         try:
             await self._converse(page, response)
+        except ConnectionError:
+            pass  # it went away while it was being answered
         except Exception as error:  # one page's trouble is nobody else's
             self._faults.report(page.name, error)
             await page.close(WSCloseCode.INTERNAL_ERROR, "internal error")
