@@ -467,7 +467,7 @@ class Server:
         )
         user = self.audience.user
         if (camera or microphone) and user is not None and user is not page:
-            reason = "another page is the user's camera and microphone at the moment"
+            reason = "Somebody is talking on another page at the moment. You can type instead."
             await page.answer({"type": "senses", "granted": False, "reason": reason})
             return
         page.is_user = camera or microphone
@@ -475,7 +475,7 @@ class Server:
         if not page.is_user:
             return  # given back
         allowed = (camera and self._config.camera) or (microphone and self._config.microphone)
-        reason = "" if allowed else "the kiosk is set to take no camera and no microphone"
+        reason = "" if allowed else "This kiosk takes neither camera nor microphone. You can type instead."
         await page.answer({"type": "senses", "granted": allowed, "reason": reason})
 
 

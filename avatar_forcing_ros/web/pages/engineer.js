@@ -193,7 +193,7 @@ function showDials(dials) {
     input.disabled = true; // until its value is known
     input.oninput = () => (label.querySelector("output").textContent = shownValue(input.value));
     input.onchange = () => connection.say({ type: "dial", name, value: Number(input.value) });
-    label.append(name.replace("avatar.", "").replace("_", " of the "), document.createElement("output"), input);
+    label.append(name.replace("avatar.", "").replace(/[._]/, " of the "), document.createElement("output"), input);
     $("dials").append(label);
   }
 }

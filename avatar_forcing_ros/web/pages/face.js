@@ -88,7 +88,7 @@ function ask() {
   for (const [value, needed] of [["both", may.camera && may.microphone], ["microphone", may.microphone]]) {
     $("consent").querySelector(`[value=${value}]`).hidden = !needed || !senses.possible;
   }
-  if (!senses.possible) notice("Camera and microphone need https or localhost; writing works", 20_000);
+  if (!senses.possible) notice("Camera and microphone need https or localhost. You can type instead.", 20_000);
   $("consent").showModal();
 }
 

@@ -11,9 +11,9 @@ const JPEG_QUALITY = 0.8;
 const SKEWS = 100; // two seconds of chunks
 const CAMERA_LATENCY_MS = 40; // where a browser does not say when a picture was taken: two pictures at most
 const REASONS = {
-  NotAllowedError: "Camera and microphone were not allowed; writing works. The browser's address bar can allow them.",
-  NotFoundError: "This device has no camera or microphone; writing works.",
-  NotReadableError: "Another program uses the camera or the microphone; writing works.",
+  NotAllowedError: "Camera and microphone are not allowed here. You can type instead, or allow them in the address bar.",
+  NotFoundError: "No camera or microphone was found. You can type instead.",
+  NotReadableError: "Another program is using the camera or the microphone. You can type instead.",
 };
 
 /** Camera and microphone of this browser, while the person lets them be used. */
@@ -50,7 +50,7 @@ export class Senses {
    * Raises an Error for people.
    */
   async open(camera, microphone) {
-    if (!this.possible) throw new Error("Camera and microphone need https or localhost; writing works.");
+    if (!this.possible) throw new Error("Camera and microphone need https or localhost. You can type instead.");
     if (this.#stream) return "";
     const audio = microphone && { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
     const video = camera && { width: WIDTH, height: HEIGHT, frameRate: RATE_HZ, facingMode: "user" };
@@ -61,7 +61,7 @@ export class Senses {
       if (!camera || !microphone) throw new Error(REASONS[error.name] ?? error.message);
       try {
         this.#stream = await navigator.mediaDevices.getUserMedia({ audio });
-        missing = "Without camera: the avatar hears you but does not see you.";
+        missing = "No camera: the avatar can hear you, but not see you.";
       } catch {
         throw new Error(REASONS[error.name] ?? error.message);
       }
