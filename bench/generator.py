@@ -94,8 +94,8 @@ def time_runtimes(repeats: int, threads: int) -> dict[str, Timing]:
     """A block of the shipped model by each runtime, in turn, from what was sensed to what is shown."""
     draws = {}
     for runtime, compute in {
-        "ONNX Runtime": ComputeConfig(threads=threads),
-        "torch": ComputeConfig(runtime="torch", threads=threads),
+        "by ONNX Runtime": ComputeConfig(threads=threads),
+        "by torch": ComputeConfig(runtime="torch", threads=threads),
     }.items():
         bundle = load_bundle(compute=compute)
         draws[runtime] = _drawing(bundle.make_engine(bundle.manifest.sampler), bundle.manifest.network)
