@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from avatar_forcing_ros.media import read_video
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, Square, SteadySquare, cut, face_square
+from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
 from avatar_forcing_ros.motion.autoencoder.runtime import CPU, AutoencoderRuntime
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
@@ -203,6 +204,20 @@ def test_a_full_gpu_is_left_for_the_cpu(space: AutoencoderSpace, caplog: pytest.
     runtime._model = Exhausted()  # type: ignore[assignment]
     np.testing.assert_array_equal(runtime.coefficients(image), expected)
     assert "out of memory" in caplog.text
+
+
+def test_a_gpu_without_memory_for_the_weights_is_left_for_the_cpu(
+    space: AutoencoderSpace, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(runtime: AutoencoderRuntime) -> MotionAutoencoder:
+        if runtime.device.type == "cuda":
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return space.runtime._model
+
+    monkeypatch.setattr(AutoencoderRuntime, "_build", build)
+    runtime = AutoencoderRuntime(space.runtime._weights, torch.device("cuda"))
+    assert runtime.device == CPU
+    assert caplog.messages == ["the GPU is out of memory: continuing on the CPU, far from real time"]
 
 
 class LostCard(torch.nn.Module):

@@ -126,6 +126,37 @@ def test_a_gpu_too_small_for_the_weights_is_left_alone(caplog: pytest.LogCapture
     assert "out of memory" in caplog.text
 
 
+def test_a_card_that_this_torch_has_no_kernels_for_is_left_alone(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **where: object) -> None:
+        if where.get("device") == torch.device("cuda"):
+            raise RuntimeError("CUDA error: no kernel image is available for execution on the device\nmore lines")
+
+    network = filled()
+    monkeypatch.setattr(network, "to", lambda *args, **where: refuse(*args, **where) or network)
+    settle(network, torch.device("cuda"))
+    assert caplog.messages[0].startswith("the GPU is lost (CUDA error: no kernel image is available for execution on")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_driver_that_is_too_old_is_told_where_the_card_is_missed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init() -> None:
+        raise RuntimeError(
+            "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by ..."
+        )
+
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "init", init)
+    monkeypatch.setattr(placement, "LARGE", 1)
+    settle(filled())
+    assert caplog.messages[0].startswith(
+        "no GPU (The NVIDIA driver on your system is too old (found version 11040)): expect 1 to 3 s"
+    )
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_a_large_network_says_what_speed_to_expect(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -111,8 +111,12 @@ def _try(name: str, look: Callable[[], str], needed: bool = True, mend: str = ""
 def _gpu() -> str:
     import torch  # takes seconds to load
 
+    from avatar_forcing_ros.compute.lost import why_none
+
     if not torch.cuda.is_available():
-        raise RuntimeError("none; the bundled model runs on the CPU, the authors' weights would be far from real time")
+        raise RuntimeError(
+            f"none{why_none()}; the bundled model runs on the CPU, the authors' weights would be far from real time"
+        )
     return torch.cuda.get_device_name()
 
 

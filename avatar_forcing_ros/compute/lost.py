@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Why a GPU cannot go on: it has no memory left, or it is lost.
+"""Why there is no GPU, or why one cannot go on: it has no memory left, or it is lost.
 
 A card that fell off the bus, was reset, or has run into an error that CUDA cannot recover from answers nothing any more
 in this process: what lies in its memory cannot even be fetched.
@@ -18,4 +18,16 @@ def why_not(error: Exception) -> str:
     first = str(error).splitlines()[0] if str(error) else ""
     if isinstance(error, RuntimeError) and "CUDA error" in first:
         return f"the GPU is lost ({first[first.index('CUDA error') :]})"
+    return ""
+
+
+def why_none() -> str:
+    """Why torch finds no GPU, in parentheses after a space; empty where it was made for none."""
+    if torch.version.cuda is None:
+        return ""
+    try:
+        torch.cuda.init()
+    except Exception as error:  # a driver that is too old or absent; torch's own words say which version it wants
+        first = str(error).splitlines()[0].split(" Please ")[0].rstrip(".")
+        return f" ({first})"
     return ""

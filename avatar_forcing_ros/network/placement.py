@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from avatar_forcing_ros.compute.lost import why_none, why_not
 from avatar_forcing_ros.network.model import AvatarForcingNetwork, parameter_count
 
 logger = logging.getLogger(__name__)
@@ -36,18 +37,21 @@ def settle(
     chosen = device or torch.device("cuda" if large and torch.cuda.is_available() else "cpu")
     if chosen.type == "cpu":
         if large:
-            logger.warning("no GPU: expect 1 to 3 s on one core for 10 frames of motion (0.4 s), far from real time")
+            expect = "expect 1 to 3 s on one core for 10 frames of motion (0.4 s), far from real time"
+            logger.warning("no GPU%s: %s", why_none(), expect)
         return network.freeze(half=half)
     kept = {name: tensor.detach().to(torch.bfloat16) for name, tensor in network.state_dict().items()}
     _KEPT[network] = kept
     try:
         network.to(device=chosen, dtype=torch.bfloat16)
-    except torch.OutOfMemoryError:
-        return fall_back(network)
+    except Exception as error:
+        if not (why := why_not(error)):
+            raise
+        return fall_back(network, why)
     return network.freeze()
 
 
-def fall_back(network: AvatarForcingNetwork, why: str = "the GPU is out of memory") -> AvatarForcingNetwork:
+def fall_back(network: AvatarForcingNetwork, why: str) -> AvatarForcingNetwork:
     """Bring a network from a GPU that cannot go on to the CPU, in float32.
 
     Args:

@@ -27,7 +27,7 @@ from torch import Tensor
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.compute.joining import Joined
 from avatar_forcing_ros.compute.kept import keep_compiled
-from avatar_forcing_ros.compute.lost import why_not
+from avatar_forcing_ros.compute.lost import why_none, why_not
 from avatar_forcing_ros.motion.autoencoder.encoder import Encoding
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder
@@ -111,15 +111,30 @@ class AutoencoderRuntime:
         self._weights, self._compute = weights, compute or ComputeConfig()
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device == CPU:
-            logger.warning("no GPU: expect about 0.3 s on two cores for each picture read or drawn, far from real time")
-        self._model = self._build()
-        self._programs = self._record()
+            expect = "expect about 0.3 s on two cores for each picture read or drawn, far from real time"
+            logger.warning("no GPU%s: %s", why_none(), expect)
+        self._open()
         self._again: WeakKeyDictionary[PreparedPortrait, PreparedPortrait] = WeakKeyDictionary()
         self.keeps_gpu = False
         self._drawing: Joined[Jobs, list[NDArray[np.uint8]]] = Joined(self._draw_together, _MOST_AT_ONCE)
         self._reading: Joined[NDArray[np.uint8], NDArray[np.float32]] = Joined(self._read_together, _MOST_AT_ONCE)
         self.config = self._model.config
         self.directions: NDArray[np.float32] = self._model.directions.cpu().numpy()
+
+    def _open(self) -> None:
+        """On the device, or on the CPU where it cannot."""
+        try:
+            self._model, self._programs = self._build(), None
+            self._programs = self._record()
+        except Exception as error:
+            if self.device == CPU or not (why := why_not(error)):
+                raise
+            self._leave_gpu(why)
+
+    def _leave_gpu(self, why: str) -> None:
+        logger.warning("%s: continuing on the CPU, far from real time", why)
+        self.device = CPU
+        self._model, self._programs = self._build(), None
 
     def _build(self) -> MotionAutoencoder:
         config, state = check_autoencoder(load_file(self._weights))
@@ -269,9 +284,7 @@ class AutoencoderRuntime:
                 why = why_not(error)
                 if not why:
                     raise
-                logger.warning("%s: continuing on the CPU, far from real time", why)
-                self.device = CPU
-                self._model, self._programs = self._build(), None
+                self._leave_gpu(why)
                 return job()
 
 
