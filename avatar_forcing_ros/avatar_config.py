@@ -21,9 +21,9 @@ class Expressiveness:
     and m stay shut.
 
     Attributes:
-        pose: of the head's turns and shifts.
-        face: of smile and brows.
-        mouth: of the jaw and the shape of the lips.
+        pose: scale of the head's turns and shifts.
+        face: scale of smile and brows.
+        mouth: scale of the jaw and the shape of the lips.
     """
 
     pose: float = field(default=1.0, metadata={"range": (0.0, 2.0)})
@@ -41,7 +41,7 @@ class AvatarConfig:
     """How the avatar behaves in time; sizes and weights are the bundle's.
 
     Attributes:
-        seed: of all noise; equal seed and equal input give equal output.
+        seed: seed of all noise; the same seed and input give the same output.
         image_size: side of the pictures in pixels.
         lead_ms: a block is decided this long before its first frame is presented; generation and rendering of that
             frame must fit in.
@@ -49,15 +49,15 @@ class AvatarConfig:
             way cannot matter.
         interrupt_lead_ms: after an interrupt the old motion and speech end later than this, by up to one frame; what
             is handed to a loudspeaker by then has no other end.
-        input_timeout_ms: a user or a microphone that was silent for this long is not there.
+        input_timeout_ms: a user or microphone that has been silent for this long counts as absent.
         patience_ms: how long speech waits for a whole block of it, at the start of an utterance and after a stall.
-        behind_ms: when decisions are this late, the frames in between are given up and the avatar goes on in the
+        behind_ms: if decisions are this late, the frames in between are dropped and the avatar continues in the
             present.
         idle_after_s: with nobody seen or heard and nothing said for so long the face idles without the network, at a
             third of the work, until something happens; 0 never does, nor do models whose faces cannot.
         steps: solver steps per block; 0 takes the bundle's.
-        guidance_avatar: scale of the avatar's own voice; negative takes the bundle's.
-        guidance_user: scale of the user's voice and motion; negative takes the bundle's.
+        guidance_avatar: guidance scale of the avatar's own voice; negative takes the bundle's.
+        guidance_user: guidance scale of the user's voice and motion; negative takes the bundle's.
         speech_limits: what may wait to be said.
         expressiveness: how much of the motion is shown.
         laughs_along: whether a hearty laugh of the user is answered by one, which the network does not do by itself;

@@ -254,7 +254,7 @@ def test_seq_that_is_never_set_is_understood_with_an_id_for_each_sentence_and_an
     said, events, timeline = play([(stamp_of(FIRST), chunk) for chunk in [*spoken, end]])
     assert np.array_equal(said[said > 0], sound(0.3))
     assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
-    assert "count seq up" in timeline.complaint(Mistake.UNNUMBERED)
+    assert "increase seq" in timeline.complaint(Mistake.UNNUMBERED)
     _, events, _ = play([(stamp_of(FIRST), chunk) for chunk in [spoken[0], end]])
     assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
 

@@ -25,21 +25,22 @@ PAGE = REPOSITORY / "docs" / "parameters.md"
 HEAD = """# Parameters
 <!-- written by tools/parameters.py from what the nodes declare; edit the dataclasses of the nodes instead -->
 
-Given in a file to every launch file (`params_file:=mine.yaml`), or to one node with `--ros-args -p name:=value`:
+Pass parameters in a file to any launch file (`params_file:=mine.yaml`), or to a single node with
+`--ros-args -p name:=value`:
 
 ```yaml
-/**/generator:            # in whatever namespace
+/**/generator:            # in any namespace
   ros__parameters:
     avatar.lead_ms: 120
 ```
 
-What an argument of the launch file says goes before the file, and the file before `config/live.yaml`. A name that a
-node does not have is said in its log. Parameters are read when a node is configured. Those under
-`avatar.expressiveness.` and `avatar.guidance_` take effect at once, too.
+Launch arguments override the file, and the file overrides `config/live.yaml`. A node logs names that it does not know.
+Parameters are read when a node is configured; those under `avatar.expressiveness.` and `avatar.guidance_` can also be
+changed while it runs, with effect at once.
 
-Every node also has `use_sim_time`, and for each of its topics `qos_overrides.<topic>.<end>.<policy>`, where the end is
-`publisher` or `subscription`, and the policy `history`, `depth`, `reliability` or `durability`, such as
-`qos_overrides./speech.subscription.reliability: best_effort`. The topic is written in full, as it is called after
+Every node also has `use_sim_time`, and `qos_overrides.<topic>.<end>.<policy>` for each of its topics. The end is
+`publisher` or `subscription`; the policy is `history`, `depth`, `reliability` or `durability`. Example:
+`qos_overrides./speech.subscription.reliability: best_effort`. Write the full name of the topic, after
 namespace and remappings.
 """
 UNITS = {

@@ -72,8 +72,8 @@ class AgentConfig:
 
     Attributes:
         prompt: what a language model is told about itself.
-        greeting: said when the agent starts; empty is nothing.
-        memory_messages: newest ones that a mind is given.
+        greeting: said when the agent starts; empty says nothing.
+        memory_messages: number of newest messages that a mind is given.
         turn: when the user has the word.
         answer: how answers are given.
     """

@@ -29,11 +29,11 @@ class AnswerConfig:
     """How answers are given.
 
     Attributes:
-        bridge_s: after so long without a sentence the user is told to wait; 0 does not.
-        bridge: the words for that.
-        patience_s: after so long without a sentence the mind is given up.
+        bridge_s: the user is asked to wait after this long without a sentence; 0 never.
+        bridge: what is said then.
+        patience_s: give up the mind after this long without a sentence.
         sorry: said when the mind fails.
-        longest_sentences: of an answer; a mind that does not stop is stopped there.
+        longest_sentences: longest answer, in sentences; the mind is stopped there.
     """
 
     bridge_s: float = field(default=1.2, metadata={"range": (0.0, 60.0)})

@@ -24,11 +24,11 @@ class RecogniserConfig:
     Attributes:
         kind: auto is pocketsphinx where it is installed, else none: then the user types. server is OpenAI's interface,
             whisper_ros that robot's node.
-        url: of the server, up to and with the version.
-        model: its name on the server.
-        language: of the user on the server, such as "en"; empty lets the model find out.
+        url: URL of the server, up to and including the version.
+        model: name of the model on the server.
+        language: language of the user for the server, such as "en"; empty lets the model find out.
         key_variable: environment variable with the server's key; empty sends none.
-        silence_s: a server that sends nothing for so long has failed.
+        silence_s: a server that sends nothing for this long has failed.
     """
 
     kind: Literal["auto", "pocketsphinx", "server", "whisper_ros", "none"] = "auto"
@@ -46,12 +46,12 @@ class MindConfig:
     Attributes:
         kind: small_talk needs nothing. server is a language model behind OpenAI's interface, llama_ros a
             robot's node.
-        url: of the server, up to and with the version.
-        model: its name on the server; servers of one model take any.
+        url: URL of the server, up to and including the version.
+        model: name of the model on the server; servers with a single model accept any.
         key_variable: environment variable with the server's key; empty sends none.
-        silence_s: a server that sends nothing for so long has failed.
-        temperature: of the language model: 0 always says the likeliest.
-        most_tokens: of an answer.
+        silence_s: a server that sends nothing for this long has failed.
+        temperature: temperature of the language model: 0 always chooses the likeliest word.
+        most_tokens: longest answer, in tokens.
     """
 
     kind: Literal["small_talk", "server", "llama_ros"] = "small_talk"
@@ -71,12 +71,12 @@ class VoiceConfig:
         kind: auto is piper where it and its packaged voice are installed, else espeak. server is OpenAI's interface,
             audio_common the action of its tts_node.
         model: piper's .onnx file, empty is its packaged voice; or the model's name on the server.
-        voice: one of the server's model.
-        url: of the server, up to and with the version.
+        voice: a voice of the server's model.
+        url: URL of the server, up to and including the version.
         key_variable: environment variable with the server's key; empty sends none.
-        silence_s: a server that sends nothing for so long has failed.
-        pcm_rate: of a server that sends bare samples; 0 asks for WAV, which says its own rate.
-        language: of espeak and audio_common, such as "en" or "de"; empty is its default.
+        silence_s: a server that sends nothing for this long has failed.
+        pcm_rate: sample rate of a server that sends bare samples; 0 asks for WAV, which states its rate.
+        language: language of espeak and audio_common, such as "en" or "de"; empty is their default.
         words_per_minute: how fast espeak speaks.
     """
 

@@ -38,7 +38,7 @@ class Server:
     Args:
         url: up to and with the version, such as http://localhost:8080/v1.
         key_variable: environment variable with the key; empty sends none. Keys stand in no parameter file.
-        silence_s: a server that sends nothing for so long has failed.
+        silence_s: a server that sends nothing for this long has failed.
 
     Raises:
         ValueError: the address or the variable is none.

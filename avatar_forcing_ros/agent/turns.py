@@ -34,14 +34,14 @@ class TurnConfig:
 
     Attributes:
         voice_ms: voice within twice this time begins a turn.
-        prepare_ms: pause after which an answer is prepared, silently; it is thrown away when the user goes on.
+        prepare_ms: pause after which an answer is prepared, silently; it is discarded if the user continues.
         pause_ms: pause that ends a turn whose words sound finished.
         open_pause_ms: pause that ends a turn whose words do not ("I would like to ...").
-        longest_ms: a turn is answered after this, pause or not: somewhere a radio is on.
-        tail_ms: after the avatar's last word its voice is in the room, and on its way, for so long.
-        before_ms: sound from before a turn was noticed that belongs to it.
-        probability: of voice, from which a frame of 40 ms has voice.
-        level_dbfs: quieter frames have no voice: people elsewhere in the room.
+        longest_ms: a turn is answered after this even without a pause, for example if a radio is on.
+        tail_ms: how long the avatar's voice lingers in the room, and on its way, after its last word.
+        before_ms: how much sound from before the detected start of a turn belongs to it.
+        probability: voice probability from which a frame of 40 ms counts as voice.
+        level_dbfs: quieter frames do not count as voice: people elsewhere in the room.
     """
 
     voice_ms: int = field(default=160, metadata={"range": (40, 2_000)})

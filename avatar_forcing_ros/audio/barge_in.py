@@ -20,11 +20,11 @@ class BargeInConfig:
     """When the user's voice interrupts the avatar.
 
     Attributes:
-        enabled: off, only the dialogue manager interrupts.
-        voice_frames: frames of 40 ms with voice that it takes.
-        window_frames: among so many of the newest frames; more than `voice_frames` bridges stops between syllables.
-        probability: of speech, from which a frame has voice.
-        level_dbfs: quieter frames have no voice: people elsewhere in the room, what is left of the avatar's echo.
+        enabled: whether the user's voice interrupts; if not, only the dialogue manager does.
+        voice_frames: number of 40-ms frames with voice that interrupt.
+        window_frames: number of newest frames to look at; more than `voice_frames` bridges gaps between syllables.
+        probability: speech probability from which a frame counts as voice.
+        level_dbfs: quieter frames do not count as voice: people elsewhere in the room, remains of the avatar's echo.
     """
 
     enabled: bool = False

@@ -24,10 +24,10 @@ class EchoGateConfig:
     """How the avatar's own voice is kept out.
 
     Attributes:
-        enabled: off, the microphone is taken as it is.
+        enabled: whether to remove the avatar's own voice from the microphone.
         early_frames: frames of 40 ms that the echo may come before the speech's presentation time: from a loudspeaker
             that plays what it gets at once, or a microphone whose stamps are late.
-        caution: what may be left of the echo counts this many times.
+        caution: factor by which possible remains of the echo are overestimated.
         path: how the way from loudspeaker to microphone is learnt.
     """
 

@@ -37,10 +37,10 @@ class EchoPathConfig:
     Attributes:
         block_samples: samples per step at 16 kHz; shorter learns faster and costs more.
         reach_ms: length of the path: delay and reverberation together.
-        assumed_db: echo against the avatar's own speech that is assumed before anything was heard.
+        assumed_db: level of the echo, relative to the avatar's speech, that is assumed before anything was heard.
         certainty: share of the certainty that a step would bring were all coefficients independent.
-        persistence: share of the path that is the same a step later; lower follows changes faster.
-        memory: share of the old value in the level of all that is no echo, per step.
+        persistence: share of the path that stays the same from step to step; lower follows changes faster.
+        memory: share of the old value, per step, in the estimated level of everything that is not echo.
     """
 
     block_samples: int = field(default=320, metadata={"range": (16, 640)})

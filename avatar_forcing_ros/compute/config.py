@@ -15,7 +15,8 @@ class ComputeConfig:
     Attributes:
         runtime: what computes motion on a CPU: "auto" takes ONNX Runtime, a third cheaper than torch, where the model's
             folder has graphs for it, and torch elsewhere; "torch" takes torch always.
-        threads: of a network's arithmetic; 0 leaves torch as it is. More than one takes cores from other processes.
+        threads: threads for a network's arithmetic; 0 leaves torch's setting. More than one takes cores from other
+            processes.
         captured: on a GPU, run each job as one recorded program of few kernels; false runs it step by step, several
             times slower. Recording takes some seconds at the start. Elsewhere nothing is recorded.
         half: on a CPU, round large weights to float16: the published motion network is then twice as fast, for an

@@ -36,10 +36,11 @@ class RecordingConfig:
     """How a recording looks and sounds.
 
     Attributes:
-        side: of each of the two pictures, in pixels; even.
-        quality: of the pictures, x264's constant rate factor; lower is better and larger.
-        sample_rate: of the sound, in Hz.
-        balance: how much a voice stands on its own side: 0 both in the middle, 1 the user left and the avatar right.
+        side: side of each of the two pictures in pixels; must be even.
+        quality: quality of the pictures (x264's constant rate factor); lower is better and larger.
+        sample_rate: sample rate of the sound, in Hz.
+        balance: stereo separation: 0 puts both voices in the middle, 1 the user on the left and the avatar on the
+            right.
         reorder_ms: how long a picture of the avatar waits for the user's picture of the same time.
         wait_for_user: begin with the first picture of the user; otherwise with the first one of the avatar.
     """

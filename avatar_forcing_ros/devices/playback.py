@@ -32,12 +32,12 @@ class PlaybackConfig:
     """How the loudspeaker follows the presentation clock.
 
     Attributes:
-        smoothing_ms: the sound card's word on when a sample is heard wanders; it is averaged over this long.
-        jump_ms: playing that is further off than this jumps.
+        smoothing_ms: average the sound card's fluctuating time reports over this long.
+        jump_ms: jump if playback is further off than this.
         margin_ms: a voice that comes too late for the sound card is played this much later than it needs.
-        longest_delay_ms: a voice that comes later than this is left out.
-        forget_ms: after so much silence half of the delay is tried.
-        extra_latency_ms: the sound is heard this much later than the sound card says, as with Bluetooth.
+        longest_delay_ms: speech that arrives later than this is dropped.
+        forget_ms: after this much silence, try half of the delay.
+        extra_latency_ms: additional latency that the sound card does not report, as with Bluetooth.
     """
 
     smoothing_ms: int = field(default=1000, metadata={"range": (1, 60_000)})

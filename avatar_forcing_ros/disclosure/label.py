@@ -43,12 +43,12 @@ class LabelConfig:
     """The visible label on the avatar's pictures, which says that nobody is there.
 
     Attributes:
-        shown: lay it over every picture.
-        text: its words, in the language of who looks at it.
-        place: where in the picture.
+        shown: show the label on every picture.
+        text: text of the label, in the language of the people who see it.
+        place: where the label stands in the picture.
         share: height of its letters by the side of the picture; they are at least 14 pixels high where that fits.
-        font: file of a TrueType or OpenType font; empty takes Pillow's own, or DejaVu Sans for letters that it lacks.
-        recording: words of a second one in red, while somebody records what camera and microphone bring.
+        font: TrueType or OpenType font file; empty takes Pillow's own, or DejaVu Sans for letters that it lacks.
+        recording: text of a second label, in red, while somebody records the camera or microphone.
     """
 
     shown: bool = True

@@ -180,7 +180,7 @@ class PlayedBag:
     Attributes:
         bag: its folder.
         output: folder of the bag that what the avatar presents is recorded into; empty records nothing.
-        rate: seconds of the bag in a second, at most.
+        rate: highest speed, in seconds of the bag per second.
         step_by_step: the clock waits for the nodes.
         camera: play pictures even when the bag has user_motion.
     """

@@ -51,7 +51,7 @@ class AudioLayout:
 
     Attributes:
         sample_rate: in Hz.
-        channels: interleaved.
+        channels: number of channels, interleaved.
         sample_format: S8, U8, S16LE, S16BE, S32LE, S32BE, F32LE, F32BE, F64LE or F64BE.
     """
 
@@ -65,7 +65,7 @@ class AudioInput:
     """What kind of messages a topic of sound carries.
 
     Attributes:
-        kind: AudioChunk is ours; auto is that of the installed audio_common_msgs, or ours where there is none.
+        kind: message type: AudioChunk is ours; auto takes the installed audio_common_msgs, or ours if there is none.
         layout: of messages that do not say it themselves (AudioData, AudioDataStamped).
     """
 

@@ -47,12 +47,12 @@ class BagPlayerConfig:
     """Parameters of the bag player.
 
     Attributes:
-        bag: what is played.
+        bag: the bag to play.
         output: folder of the bag to record into; empty records nothing.
-        storage: of that bag.
-        force: replace it when it is there.
-        rate: seconds of the bag in a second, at most.
-        step_by_step: the clock waits for the nodes, so that the result does not depend on how fast the machine is.
+        storage: format of the recorded bag.
+        force: replace the output if it exists.
+        rate: highest speed, in seconds of the bag per second.
+        step_by_step: the clock waits for the nodes, so that the result does not depend on the speed of the machine.
         camera: play pictures even when the bag has user_motion.
         limits: what a compressed bag may become.
     """

@@ -45,6 +45,8 @@ MEASURED_SHARE = 0.9
 """Of the conversation, for processor time and memory; at its very end the media source is gone."""
 _LEAST_FRAMES = 2
 """Of a measurement."""
+_MOST_REDUCED = 0.1
+"""Share of frames at less than full quality that is not worth a word."""
 _TOLD_EVERY_S = 5.0
 """How far it is, for whoever waits."""
 SHOW_ON_S = 0.6
@@ -81,7 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"interrupted; what was recorded is in {args.output}", file=sys.stderr)
         return 130
     print(table(result))
-    print(f"\n{args.output}")
+    if result.latency.reduced > _MOST_REDUCED * result.latency.frames:
+        print("\nThe machine was too busy for full quality: end other programs and try again (docs/time.md)")
+    print(f"\nThe video: {args.output}")
     if args.json:
         print(json.dumps({"output": str(args.output), **asdict(result)}))
     return 0

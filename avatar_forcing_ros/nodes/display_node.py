@@ -41,8 +41,8 @@ class DisplayConfig:
 
     Attributes:
         output: mp4 file to record to; empty records nothing.
-        announce: say on `recording` that it records, so that the avatar's pictures tell whoever stands before them.
-        window: "auto" opens one where there is a screen and nothing is recorded.
+        announce: publish on `recording` that it records, so that the avatar's pictures say so.
+        window: show a window; "auto" opens one if there is a screen and nothing is recorded.
         compressed: read compressed pictures, from an avatar on another computer.
         speaker: play the avatar's voice on this machine's loudspeaker.
         playback: how the loudspeaker keeps the voice with the pictures.

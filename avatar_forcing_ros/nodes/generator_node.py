@@ -61,10 +61,11 @@ class GeneratorNodeConfig:
     Attributes:
         model: name of a shipped model, or folder of a model bundle.
         portrait: picture of the face to animate; empty is the project's own character.
-        require_consent: a portrait needs a sidecar that says that its face may be shown (docs/disclosure.md).
-        portrait_folder: portraits that are set live must lie in there, links followed; empty is anywhere.
+        require_consent: whether a portrait needs a sidecar that says that its face may be shown (docs/disclosure.md).
+        portrait_folder: folder in which portraits set at run time must lie, after following links; empty allows any.
         portrait_limits: what a portrait's file may ask for.
-        understudy: another process idles on avatar/image_raw while this one is silent, and says who is on stage.
+        understudy: whether an understudy stands in on avatar/image_raw while this node is silent, and decides who is on
+            stage.
         compute: how large networks are computed.
         user_audio: what comes on user_audio.
         speech: what comes on speech.

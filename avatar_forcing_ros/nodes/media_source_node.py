@@ -52,21 +52,21 @@ class MediaSourceConfig:
         repeat: "no", "loop" or "ping-pong" (forwards and backwards, so that there is no cut).
         audio: sound file that stands for the microphone; empty takes the video's own sound, if it has one and
             plays once.
-        speech: sound file with what the avatar shall say; pauses separate utterances.
+        speech: sound file with what the avatar says; pauses separate utterances.
         webcam: number of a camera device; negative is none.
         camera_device: path of a camera device instead of its number, such as /dev/avatar_camera; empty is none.
         microphone: listen to the default microphone.
-        width: of the pictures sent, in pixels; 0 leaves their size.
-        height: of the pictures sent, in pixels; 0 leaves their size.
-        rate_hz: most pictures sent in a second; 0 sends all.
+        width: width of the pictures sent, in pixels; 0 keeps their size.
+        height: height of the pictures sent, in pixels; 0 keeps their size.
+        rate_hz: highest rate at which pictures are sent; 0 sends all.
         compressed: send pictures as JPEG, for readers on another computer.
         encoding: of the pictures sent otherwise; nv12 has half the bytes of rgb8.
         chunk_ms: length of a chunk of the microphone.
         speech_chunk_ms: length of a chunk of speech.
-        speech_speed: how many seconds of speech are sent in a second.
+        speech_speed: seconds of speech sent per second.
         duration_s: end after this; 0 ends with the last of the files that play once.
         most_sound_s: longer sound files are refused, for they are held in memory as a whole.
-        wait_for_readers: begin when every topic has a reader.
+        wait_for_readers: wait until every topic has a subscriber.
     """
 
     video: str = ""

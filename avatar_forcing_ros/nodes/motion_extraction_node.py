@@ -35,9 +35,9 @@ class MotionExtractionConfig:
         model: model bundle whose motion space reads the face; empty is the facemesh space, which needs no model.
         compressed: read camera/image_raw/compressed instead of camera/image_raw.
         reliable: ask for pictures again that a network has lost; the camera must publish reliably, or it is not heard.
-        input_timeout_ms: a camera that was silent for this long has stopped.
-        most_pixels: a picture of more is refused before it is unpacked.
-        user: who of several people is the user: the nearest, or whom ROS4HRI tells of on /humans.
+        input_timeout_ms: a camera that has been silent for this long counts as stopped.
+        most_pixels: larger pictures are refused before they are unpacked.
+        user: which of several people is the user: the nearest, or the one named by ROS4HRI on /humans.
     """
 
     model: str = ""

@@ -50,12 +50,12 @@ class QualityConfig:
 
     Attributes:
         fixed: keep this level, 0 is full; -1 follows what the machine can do, except on simulated time, which keeps 0.
-        tolerance_ms: a block is late when one of its pictures was ready this long after its presentation time.
+        tolerance_ms: a block is late if one of its pictures was ready this long after its presentation time.
         late_blocks: this many late blocks among the newest `watched_blocks` lead to the next cheaper level; so does one
             that is more than two blocks late.
-        watched_blocks: how many blocks are looked at.
-        calm_s: after this long without a late block the level goes back by one.
-        longest_calm_s: whenever a level did not hold, the next attempt takes twice as long, up to this.
+        watched_blocks: number of newest blocks to look at.
+        calm_s: quality rises by one level after this long without a late block.
+        longest_calm_s: each failed attempt to raise the level doubles the wait, up to this.
     """
 
     fixed: int = field(default=-1, metadata={"range": (-1, len(LEVELS) - 1)})

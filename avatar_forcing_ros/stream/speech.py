@@ -38,8 +38,8 @@ class SpeechLimits:
     """What may wait to be said: who sends more than can ever be said must not fill the memory of a robot.
 
     Attributes:
-        waiting_s: seconds of speech; 0 is without end.
-        utterances: of which nothing has been said; 0 is without end.
+        waiting_s: seconds of speech that may wait; 0 is unlimited.
+        utterances: number of utterances that may wait; 0 is unlimited.
     """
 
     waiting_s: int = field(default=1800, metadata={"range": (0, 86_400)})
