@@ -161,7 +161,7 @@ class Avatar:
         self._conversation = self._begin(first, now_ns, epoch)
 
     def reset(self, now_ns: int) -> int:
-        """Forget the conversation and begin anew, also when time has jumped. The epoch goes up by one.
+        """Forget the conversation and start again, also after time has jumped. The epoch increases by one.
 
         What was being said or waited to be said is interrupted.
 
@@ -214,15 +214,15 @@ class Avatar:
         self._running.senses.motion.push(sample)
 
     def push_speech(self, chunk: AudioChunk, received_ns: int) -> None:
-        """What the avatar shall say; `received_ns` matters where it has no stamp or is later than `reorder_ms`."""
+        """Speech for the avatar to say; `received_ns` matters if it has no stamp or is later than `reorder_ms`."""
         self._running.speech.push(chunk, received_ns)
 
     def refuse_speech(self, utterance_id: str, reason: str, received_ns: int) -> None:
-        """Something that it shall say cannot be read, for this reason; an event tells it."""
+        """Refuse speech that cannot be read, for this reason; an event reports it."""
         self._running.speech.refuse(utterance_id, reason, received_ns)
 
     def express(self, wanted: Expression, received_ns: int) -> None:
-        """Have an expression, until another one is asked for or the conversation begins anew.
+        """Show an expression until another one is requested or the conversation is reset.
 
         Raises:
             ValueError: there is no such expression, or this model's motion has no named channels.
@@ -230,7 +230,7 @@ class Avatar:
         self._running.director.express(wanted, received_ns)
 
     def look_at(self, wanted: LookAt, received_ns: int) -> None:
-        """Look at a place, until told otherwise or the conversation begins anew.
+        """Look at a place until told otherwise or the conversation is reset.
 
         Raises:
             ValueError: the place is none, or this model's motion has no named channels.
@@ -298,7 +298,7 @@ class Avatar:
         frames and speech of older epochs with the stamp of its first frame, or a later one, must not be presented.
 
         Raises:
-            GenerationError: a block could not be generated; the error has the frames, and the next block is tried anew.
+            GenerationError: a block could not be generated; the error has the frames, and the next block tries again.
         """
         if until_ns - self.next_decision_ns > self.config.behind_ms * MILLISECOND:
             self._resume(first_frame_from(until_ns + self.config.lead_ns), decision_ns=until_ns)

@@ -136,7 +136,7 @@ def load_bundle(name_or_folder: str = DEFAULT_BUNDLE, compute: ComputeConfig | N
 
 
 def load_space(name_or_folder: str, compute: ComputeConfig | None = None) -> MotionSpace:
-    """Open the motion space of a bundle alone, for who reads faces and draws no motion.
+    """Open only the motion space of a bundle, to read faces without generating motion.
 
     Raises:
         BundleError: nothing is there, the manifest is wrong, or the auto-encoder's file does not match its SHA-256.
@@ -228,7 +228,7 @@ def _mending(path: Path) -> str:
     shipped = resource("models").resolve()
     if path.resolve().is_relative_to(shipped):
         return mending(path.resolve().relative_to(shipped).parts[0])
-    return "copy the model's folder anew from where it came"
+    return "copy the model's folder again from its source"
 
 
 def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> ModelBundle:

@@ -66,7 +66,7 @@ class Senses:
         self._said.update((n, frame.samples) for n, frame in zip(frames, spoken, strict=True))
 
     def attend(self, frames: range) -> None:
-        """Take in what the user did until the condition positions of frames; what comes later for it is late."""
+        """Close the user's input up to the condition positions of frames; whatever comes later is late."""
         until_ns = self._user_stamps(frames)[-1]
         self.audio.advance(until_ns)
         self.motion.close(until_ns)

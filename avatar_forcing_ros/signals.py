@@ -77,7 +77,7 @@ class FacePlace:
     """Where somebody's face is in a picture.
 
     Attributes:
-        name: what whoever found it calls it; the same person may get another name.
+        name: given by the detector; the same person may get another name.
         low: left and upper edge, shares of the picture.
         high: right and lower edge; where both are `low` the face is nowhere: nobody is to be read.
     """
@@ -127,10 +127,10 @@ class MotionSample:
 
 @dataclass(frozen=True)
 class Expression:
-    """What the avatar's face shall express, until another one is asked for.
+    """What the avatar's face should express until another one is requested.
 
     Attributes:
-        stamp_ns: when it shall be seen; None, or what is past: as soon as possible.
+        stamp_ns: when it should be seen; None or a time in the past: as soon as possible.
         name: one that hri_msgs/Expression lists; empty means that valence and arousal say it.
         valence: -1 (ill) to 1 (well).
         arousal: -1 (drowsy) to 1 (excited).
@@ -157,7 +157,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class LookAt:
-    """Where the avatar shall look, until it is told otherwise.
+    """Where the avatar should look until told otherwise.
 
     Attributes:
         stamp_ns: when; None, or what is past: as soon as possible.

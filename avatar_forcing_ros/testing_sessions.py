@@ -116,7 +116,7 @@ class VirtualMachine:
         self.errors.append(message)
 
     def debug(self, message: str) -> None:
-        """Where errors arose is for who reads a log."""
+        """The origin of errors is for readers of a log."""
 
     def _keep(self, topic: str, _stamp_ns: int, build: Callable[[], Any]) -> None:
         self.published[topic].append(build())

@@ -49,8 +49,8 @@ def flip_a_byte(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (flip_a_byte, "damaged or replaced: expected SHA-256 .*; copy the model's folder anew"),
-        (lambda folder: (folder / WEIGHTS).unlink(), "is missing; copy the model's folder anew"),
+        (flip_a_byte, "damaged or replaced: expected SHA-256 .*; copy the model's folder again"),
+        (lambda folder: (folder / WEIGHTS).unlink(), "is missing; copy the model's folder again"),
         (lambda folder: (folder / MANIFEST).unlink(), "expected the name of a shipped model or a folder"),
         (lambda folder: (folder / MANIFEST).write_text("- a list"), "expected keys with values, got list"),
         (lambda folder: (folder / MANIFEST).write_text("a: [1"), "expected YAML"),

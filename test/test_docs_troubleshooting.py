@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is written for whoever runs it: words that the program really says, files that are there, commands of doctor."""
+"""Pages for operators: words that the program really says, files that are there, commands of doctor."""
 
 from __future__ import annotations
 

@@ -62,10 +62,10 @@ class Outlet(Protocol):
         """Its text, or the user's."""
 
     def express(self, expression: str) -> None:
-        """What the face shall show from now on."""
+        """What the face should show from now on."""
 
     def interrupt(self) -> None:
-        """The avatar shall be silent."""
+        """The avatar should be silent."""
 
     def inform(self, line: str) -> None:
         """A line for the log."""

@@ -28,7 +28,7 @@ _AT_ONCE = 4096  # outputs; their windows take some MB
 class Resampler:
     """Mono float32 samples at `rate` in, at 16 kHz out; output sample k is the input at time k / 16000 s.
 
-    One stream without gaps; after a gap, `reset` and count positions anew.
+    One stream without gaps; after a gap, call `reset` and count positions from 0.
     """
 
     def __init__(self, rate: int) -> None:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""wav2vec2 features of a stream: a rolling window of past sound, run anew for every push.
+"""wav2vec2 features of a stream: a rolling window of past sound, processed again at every push.
 
 The published program encodes a whole recording at once and so hears the future. Here a row hears `left_frames` of past,
 what was pushed together with it, and `right_frames` after it, and nothing else.

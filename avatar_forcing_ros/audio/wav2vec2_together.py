@@ -51,7 +51,7 @@ class Wav2Vec2Together:
     Args:
         encoder: on a GPU, or elsewhere for tests.
         captured: record programs.
-        rebuild: makes the encoder anew on the CPU, should the GPU be lost.
+        rebuild: makes the encoder again, on the CPU, if the GPU is lost.
     """
 
     def __init__(

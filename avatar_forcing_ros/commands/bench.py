@@ -49,7 +49,7 @@ def _figures(name: str, program: Path) -> Any:
 
 
 def _machine() -> str:
-    """Processor and number of cores, for whoever reads the figures."""
+    """Processor and number of cores, to be read with the figures."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`avatar-forcing train`: the bundled model from nothing.
+"""`avatar-forcing train`: the bundled model from scratch.
 
     simulate -> stage 1, diffusion forcing -> losing motion -> stage 2, preference -> evaluate -> write the bundle
 

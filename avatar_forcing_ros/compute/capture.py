@@ -27,7 +27,7 @@ class Program(Generic[Outputs]):
 
     Attributes:
         graph: to be replayed on the owner's stream.
-        outputs: what the job returned; each replay writes into them anew.
+        outputs: what the job returned; each replay overwrites them.
     """
 
     graph: torch.cuda.CUDAGraph

@@ -43,7 +43,7 @@ def interpolate(clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
 
 
 def target_velocity(clean: Tensor, noise: Tensor) -> Tensor:
-    """What the network shall predict everywhere on the path: v = noise - clean, (B, T, M).
+    """What the network is to predict anywhere on the path: v = noise - clean, (B, T, M).
 
     Raises:
         ValueError: shapes disagree.

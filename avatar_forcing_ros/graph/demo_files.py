@@ -19,7 +19,7 @@ class Recorded:
     Attributes:
         video: what the camera saw.
         audio: what the microphone heard; empty takes the video's own sound.
-        speech: what the avatar shall say.
+        speech: what the avatar says.
         repeat: "no", "loop" or "ping-pong"; how the video is played.
     """
 
@@ -46,7 +46,7 @@ def recorded_conversation(video: str = "", audio: str = "", speech: str = "") ->
     Args:
         video: what the camera saw; ours is a short recording, played forth and back.
         audio: what the microphone heard; empty takes the video's own sound, where it has one.
-        speech: what the avatar shall say.
+        speech: what the avatar says.
 
     Raises:
         MediaError: the video cannot be read.

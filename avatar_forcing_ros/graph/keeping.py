@@ -72,7 +72,7 @@ class Restarts:
 
     Attributes:
         delays_s: before the first restart, the second ...; the last one stays.
-        calm_s: a process that has lived for this long begins anew with the first delay.
+        calm_s: after living for this long, a process starts again with the first delay.
         count: restarts so far.
         reason: how the newest process ended.
     """

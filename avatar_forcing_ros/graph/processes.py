@@ -73,7 +73,7 @@ class ProcessGroup:
         return self._running[name].poll() is not None
 
     def tend(self, say: Callable[[str], None]) -> None:
-        """Start what has ended anew, after a while that grows when it ends again and again; call this often."""
+        """Restart what has ended, after a delay that grows if it keeps ending; call this often."""
         now_s = time.monotonic()
         for node in self._nodes:
             name = node.executable

@@ -31,7 +31,7 @@ NAMESPACES = "--namespaces"
 PROCESS_ENVIRONMENT = {
     # Each process has one thread that computes; more would take the cores from the others.
     "OMP_NUM_THREADS": "1",
-    # glibc would give the memory of each picture back and fetch it anew: 11,000 page faults a second in the display.
+    # glibc would return and fetch the memory of each picture again: 11,000 page faults a second in the display.
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
@@ -54,7 +54,7 @@ class NodeProcess:
         namespaces: of the avatars, where one process has several (`generator_server`).
         kept: it starts its own successor when it is killed, from what it has loaded.
         after_s: it loads so much later than the others when everything starts.
-        respawns: it is started anew when it has failed; otherwise everything ends with it.
+        respawns: restart it if it fails; otherwise everything ends with it.
     """
 
     executable: str
@@ -236,7 +236,7 @@ def one_process(nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
 
 
 def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess], **more: Value) -> list[NodeProcess]:
-    """The heart with an understudy, and others; whoever ends is started anew."""
+    """The heart with an understudy, and others; a process that ends is restarted."""
     motion, generator = _heart(setting, avatar, **more)
     others = [replace(generator, kept=True), replace(motion, kept=True, after_s=_USER_COMES_AFTER_S), *others]
     expects = " ".join(node.executable.removesuffix("_node") for node in others)

@@ -63,7 +63,7 @@ class Portrait(Protocol):
     reference: NDArray[np.float32]
     """(M,) the portrait's own motion latent, the m_S of the paper."""
     remarks: tuple[str, ...]
-    """What keeps the picture from being a good portrait, a line each: for whoever chose it."""
+    """What keeps the picture from being a good portrait, one line each."""
 
     def render(self, latent: NDArray[np.float32], frame_index: int = 0) -> NDArray[np.uint8]:
         """Picture of the portrait in this motion, (S, S, 3) uint8 RGB; the caller owns the array.

@@ -48,7 +48,7 @@ _LEAST_FRAMES = 2
 _MOST_REDUCED = 0.1
 """Share of frames at less than full quality that is not worth a word."""
 _TOLD_EVERY_S = 5.0
-"""How far it is, for whoever waits."""
+"""How often progress is reported."""
 SHOW_ON_S = 0.6
 """The avatar is shown this long after the conversation, so that the video does not end on a syllable."""
 

@@ -62,7 +62,7 @@ class Standard:
 def node_actions(node: NodeProcess, standard: Standard) -> list[LaunchDescriptionEntity]:
     """A node of a graph, and what happens when it fails: another takes its place, or everything ends.
 
-    Launch's own `respawn` waits equally long each time, and starts anew what has ended because it was done.
+    Launch's own `respawn` always waits equally long, and restarts processes that ended because they were done.
     """
     if not node.respawns:
         action = node_action(node, standard)

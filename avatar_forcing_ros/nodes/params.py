@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen dataclass <-> ROS parameters, so that a default stands once, in the dataclass.
+"""Frozen dataclass <-> ROS parameters: each default stands in one place, the dataclass.
 
 A field becomes a parameter of the same name, a nested dataclass gives dotted names (`avatar.seed`). Its description
 is the field's sentence in the class docstring (`Attributes:`), or `metadata={"description": ...}`; a range is

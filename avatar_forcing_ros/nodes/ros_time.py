@@ -71,7 +71,7 @@ class ClockWaiter:
             self._condition.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any more, and forget the clock."""
+        """Release all waiting threads, and forget the clock."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()

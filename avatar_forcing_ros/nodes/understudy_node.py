@@ -3,8 +3,8 @@
 """The understudy: a small process that knows the portrait and idles on avatar/image_raw while the generator is silent.
 
 It says who is on stage (`stage`), goes on from the motion that the generator showed last, eases into the generator's
-when that one is back, ends what the generator can no longer end, and stops a generator that hangs, so that whoever
-started it starts it anew. It never loads the network: a second process of the same weight would fail of the same cause.
+when that one is back, ends what the generator can no longer end, and stops a generator that hangs, so that its
+keeper restarts it. It never loads the network: a second process of the same size would fail for the same reason.
 """
 
 from __future__ import annotations

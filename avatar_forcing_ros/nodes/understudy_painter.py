@@ -167,7 +167,7 @@ def paint(path: Path, size: int, asks: Any, answers: Any) -> None:
 
 
 def main() -> None:
-    """Run as the understudy's child, whose urgency it shall not inherit while it loads."""
+    """Run as the understudy's child, without its priority while loading."""
     os.setpriority(os.PRIO_PROCESS, 0, max(0, os.getpriority(os.PRIO_PROCESS, 0)))
     cv2.setNumThreads(1)
     try:

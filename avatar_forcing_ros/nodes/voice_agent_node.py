@@ -207,11 +207,11 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         self._captions.publish(message)
 
     def express(self, expression: str) -> None:
-        """What the face shall show from now on."""
+        """What the face should show from now on."""
         self._expressions.publish(expression_type()(expression=expression))
 
     def interrupt(self) -> None:
-        """The avatar shall be silent."""
+        """The avatar should be silent."""
         self._own_interrupts += 1
         self._interrupts.publish(Empty())
 

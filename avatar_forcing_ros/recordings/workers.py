@@ -80,7 +80,7 @@ def _submit(pool: ProcessPoolExecutor, job: Job, span: ClipSpan) -> Future[Manif
     """Give a pool one more clip.
 
     Raises:
-        BrokenProcessPool: one of its processes died, be it at this very moment.
+        BrokenProcessPool: one of its processes died, perhaps at this very moment.
         OSError: no process can be started.
     """
     try:

@@ -25,7 +25,7 @@ class Clock(Protocol):
 
 
 class VirtualClock:
-    """A clock on which nobody waits: whoever moves the time calls those who would.
+    """A clock on which no thread waits: the code that moves the time calls those that would.
 
     Args:
         now_ns: the time.

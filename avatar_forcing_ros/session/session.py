@@ -160,7 +160,7 @@ class Session:
         self._arrivals.add(sample.stamp_ns, received_ns)
 
     def say(self, chunk: AudioChunk) -> None:
-        """What the avatar shall say."""
+        """Speech for the avatar to say."""
         if self._lease.has_ended(chunk.utterance_id):
             return  # the understudy has told that it is over, which cannot be taken back
         self._lease.take(chunk.utterance_id)
@@ -199,11 +199,11 @@ class Session:
         self._take("dials", lambda _: self._avatar.use_dials(config))
 
     def express(self, wanted: Expression) -> None:
-        """What the face shall express."""
+        """What the face should express."""
         self._take("expression", lambda received_ns: self._avatar.express(wanted, received_ns))
 
     def look_at(self, wanted: LookAt) -> None:
-        """Where the avatar shall look."""
+        """Where the avatar should look."""
         self._take("look_at", lambda received_ns: self._avatar.look_at(wanted, received_ns))
 
     def settle(self) -> None:
@@ -344,7 +344,7 @@ class Session:
         return now_ns > self._avatar.next_decision_ns + self._avatar.config.behind_ms * MILLISECOND
 
     def _jumps_back(self, now_ns: int) -> bool:
-        """Whether the clock has been set back; then the conversation begins anew."""
+        """Whether the clock has been set back; the conversation then starts again."""
         assert self._now_ns is not None
         jumps = now_ns < self._now_ns - _JUMP_NS
         if jumps:

@@ -66,7 +66,7 @@ class Mailbox(Generic[Item]):
             return items
 
     def close(self) -> None:
-        """Let nobody wait any more."""
+        """Release all waiting threads."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()

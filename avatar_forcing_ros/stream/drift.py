@@ -31,7 +31,7 @@ class DriftFollower:
     _begun: bool = field(default=False, repr=False)
 
     def restart(self, deviation: float = 0.0) -> None:
-        """Begin anew, from a deviation that is known to be right."""
+        """Start again from a deviation that is known to be right."""
         self.average, self._begun = deviation, True
 
     def follow(self, deviation: float, length: int) -> int:

@@ -61,22 +61,20 @@ class _Waiting:
 
 
 class Mistake(Enum):
-    """What a simple publisher of speech gets wrong: said once, with what to do and what becomes of its speech."""
+    """Mistakes of simple publishers of speech: each is reported once, with a remedy and what happens to the speech."""
 
-    UNNUMBERED = "every chunk has the same seq: count seq up within an utterance; they are played as they come"
-    ALWAYS_ENDED = "it goes on after end_of_utterance: set that on the last chunk only; it is played on"
-    NO_NEW_ID = "its seq begins anew: give every utterance an id of its own; it is played as another one"
+    UNNUMBERED = "every chunk has the same seq: increase seq within an utterance; they are played as they come"
+    ALWAYS_ENDED = "it continues after end_of_utterance: set that on the last chunk only; it is played"
+    NO_NEW_ID = "its seq starts again: give every utterance an id of its own; it is played as another utterance"
     NO_NEW_ID_AFTER_INTERRUPT = (
-        "it comes again after it was interrupted, and nothing tells it from the rest of what was interrupted: "
+        "it comes again after an interrupt and may be the rest of what was interrupted: "
         "give every utterance an id of its own; it is NOT played"
     )
-    BACKWARDS = "its seq goes back: count seq up by one with every chunk; what goes back is NOT played"
+    BACKWARDS = "its seq goes back: increase seq by one with every chunk; what goes back is NOT played"
     AFTER_ITS_END = (
-        "more comes of it after its end_of_utterance: set that on the last chunk only; what comes after is NOT played"
+        "chunks come after its end_of_utterance: set that on the last chunk only; what comes after is NOT played"
     )
-    MIXED = (
-        "more comes of it after another utterance has begun: send one after the other; what comes late is NOT played"
-    )
+    MIXED = "chunks come after another utterance has begun: send one after the other; what comes late is NOT played"
 
 
 @dataclass

@@ -23,7 +23,7 @@ DRIFT_SAMPLES = SAMPLE_RATE // 200
 """Stamps that on average are 5 ms off show that the sound card's clock drifts; single samples make up for it."""
 DRIFT_SMOOTHING = 4 * SAMPLE_RATE
 LONGEST_FILLED_GAP = SAMPLE_RATE
-"""A gap of up to one second is filled with silence; after a longer one the sound begins anew."""
+"""A gap of up to one second is filled with silence; after a longer one the sound starts afresh."""
 FUTURE_NS = 2_000_000_000
 """A stamp this far beyond what has been read comes from a clock that is wrong."""
 

@@ -83,7 +83,7 @@ class UserMotionTimeline:
         return MotionWindow(latents, valid, newest)
 
     def close(self, until_ns: int) -> None:
-        """What is stamped until then has been decided upon: what comes for it is late, what is old is forgotten."""
+        """Close the time up to this stamp: later input for it is late, and old input is forgotten."""
         self._closed_until_ns = max(until_ns, self._closed_until_ns)
         del self._samples[: bisect_right(self._samples, self._closed_until_ns - KEPT_NS, key=_stamp)]
 

@@ -150,7 +150,7 @@ class Audience:
         self._count()
 
     def want_key(self, codec: Codec) -> None:
-        """The next picture of a kind shall need none before it."""
+        """Make the next picture of a kind decodable without those before it."""
         with self._lock:
             self._keys.add(codec)
 
@@ -275,7 +275,7 @@ class Server:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Who is not let in learns why, in words; every answer has the headers."""
+        """Refuse with a reason in words; every answer has the headers."""
         try:
             response = self._turn_away(request) or await handler(request)
         except web.HTTPException as error:
@@ -461,7 +461,7 @@ class Server:
         self._owner.shown(page.name, frames, _number(words, "uncertainty_ms"), behind_ms)
 
     async def _grant(self, page: Page, words: Mapping[str, Any]) -> None:
-        """Camera and microphone are one page's: whoever asks first has them until it gives them back."""
+        """Camera and microphone belong to one page: the first that asks keeps them until it gives them back."""
         camera, microphone, cancels = (
             words.get(name) is True for name in ("camera", "microphone", "echo_cancellation")
         )

@@ -59,7 +59,7 @@ class TurnDetector:
         self.forget()
 
     def forget(self, spoken: bool = False) -> None:
-        """Begin anew; `spoken` says that the user has begun already."""
+        """Start again; `spoken` says that the user has already begun."""
         self._voiced, self._silent = self._voice_frames if spoken else 0, 0
 
     def push(self, chunk: signals.AudioChunk) -> bool:

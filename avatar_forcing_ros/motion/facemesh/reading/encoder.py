@@ -123,7 +123,7 @@ class FaceMeshEncoder:
         return elapsed_s if is_next else self.config.smoothing.frame_s
 
     def _absent(self, stamp_ns: int, elapsed_s: float) -> MotionSample:
-        """Nobody is there. After a short gap the same face fades in where it was; after a long one somebody new may."""
+        """Nobody is there. After a short gap the same face fades in where it was; after a long one perhaps another."""
         self._absent_s += elapsed_s
         self._presence = max(0.0, self._presence - elapsed_s / self.config.fade_s)
         if self._presence == 0.0:
