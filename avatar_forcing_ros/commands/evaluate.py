@@ -197,7 +197,10 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
     beside = _beside(args, found) if args.beside else {}
     still = still_trembles(read_image(args.portrait or default_portrait()))
     for name, seen in found.watched.trembles.items():
-        tqdm.write(f"tremble of {name}: {seen:.5f} rad a frame; in a still picture: {still[name]:.5f}")
+        drawn = found.drawn_trembles.get(name, float("nan"))
+        tqdm.write(
+            f"tremble of {name}, rad a frame: seen {seen:.5f}, of a still picture {still[name]:.5f}, drawn {drawn:.5f}"
+        )
     return beside | {
         "video": str(found.video),
         "mouth_against_log_energy": _lagged(found.speech),
@@ -207,8 +210,9 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
         "user_seen_share": None if found.user is None else round(found.user.seen_share, 3),
         "avatar_seen_share": round(found.watched.seen_share, 3),
         "avatar_spreads": {name: round(value, 4) for name, value in found.watched.spreads.items()},
-        "avatar_trembles": {name: round(value, 5) for name, value in found.watched.trembles.items()},
-        "still_picture_trembles": {name: round(value, 5) for name, value in still.items()},
+        "avatar_trembles": {name: _number(value, 5) for name, value in found.watched.trembles.items()},
+        "drawn_trembles": {name: _number(value, 5) for name, value in found.drawn_trembles.items()},
+        "still_picture_trembles": {name: _number(value, 5) for name, value in still.items()},
     }
 
 
@@ -254,5 +258,5 @@ def _lagged(found: LaggedCorrelation | None) -> dict[str, float | int] | None:
     return None if found is None else {"correlation": round(found.value, 4), "lag_frames": found.lag_frames}
 
 
-def _number(value: float) -> float | None:
-    return round(value, 4) if np.isfinite(value) else None
+def _number(value: float, digits: int = 4) -> float | None:
+    return round(value, digits) if np.isfinite(value) else None

@@ -68,6 +68,7 @@ class Watched:
 
 SPREADS = ("lip_gap", "corner_lift", "mouth_width", "pitch", "roll", "yaw")
 """Raw measures, in interocular distances and radians; see `measures`."""
+TREMBLING = ("pitch", "roll")
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class RealClipResult:
         watched: the avatar as rendered.
         user: the user, None without.
         energy: (T,) of the speech in dB.
+        drawn_trembles: of pitch and roll in radians, before rendering; empty where motion has no names.
         video: what was rendered.
     """
 
@@ -92,6 +94,7 @@ class RealClipResult:
     watched: Watched
     user: Watched | None
     energy: NDArray[np.float64]
+    drawn_trembles: dict[str, float]
     video: Path
 
 
@@ -118,7 +121,7 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render)
     render(model, replace(clip, speech=folder / "said.wav"), video, folder / "motion.npz")
     watched = watch(video)
     sound = soxr.resample(said.samples, said.sample_rate, SAMPLE_RATE)
-    drawn = _jaw(folder / "motion.npz")
+    drawn = _drawn(folder / "motion.npz", "jaw_open")
     return RealClipResult(
         speech=opening_against_energy(watched.gap, sound) if clip.speech else None,
         speech_drawn=opening_against_energy(drawn, sound) if clip.speech and len(drawn) else None,
@@ -127,6 +130,9 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render)
         watched=watched,
         user=user,
         energy=log_energy(sound),
+        drawn_trembles={
+            name: tremble(curve) for name in TREMBLING if len(curve := _drawn(folder / "motion.npz", name)) > 2
+        },
         video=video,
     )
 
@@ -197,7 +203,7 @@ def still_trembles(picture: NDArray[np.uint8], frames: int = 75, sigma: float = 
 
 
 def _trembles(curves: NDArray[np.float64]) -> dict[str, float]:
-    return {name: tremble(curves[:, MEASURE[name]]) if len(curves) > 2 else float("nan") for name in ("pitch", "roll")}
+    return {name: tremble(curves[:, MEASURE[name]]) if len(curves) > 2 else float("nan") for name in TREMBLING}
 
 
 def _said(speech: Path | None, frames: int) -> AudioClip:
@@ -207,8 +213,8 @@ def _said(speech: Path | None, frames: int) -> AudioClip:
     return AudioClip(np.pad(clip.samples, (0, max(0, missing))), clip.sample_rate)
 
 
-def _jaw(motion: Path) -> NDArray[np.float32]:
-    """(T,) jaw of a rendered motion; empty where its numbers have no names."""
+def _drawn(motion: Path, name: str) -> NDArray[np.float32]:
+    """(T,) a channel of a rendered motion; empty where its numbers have no names."""
     with np.load(motion) as file:
         names, latents = list(file["names"]), file["latents"]
-    return latents[:, names.index("jaw_open")] if "jaw_open" in names else np.zeros(0, np.float32)
+    return latents[:, names.index(name)] if name in names else np.zeros(0, np.float32)
