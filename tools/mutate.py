@@ -30,7 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "avatar_forcing_ros"
 ALSO = {
-    "stream": ["test_avatar.py", "test_avatar_barge_in.py", "test_senses.py"],
+    "stream": ["test_avatar.py", "test_avatar_barge_in.py", "test_senses.py", "test_time_drift.py"],
     "network": ["test_stream_generator.py"],
     "flow": ["test_stream_generator.py", "test_train_loop.py"],
 }
