@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.metadata
 import json
 import os
 import signal
@@ -85,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser(wanted: str) -> argparse.ArgumentParser:
     """Parser of all commands; only the wanted one's module is imported, so that help is quick."""
     parser = argparse.ArgumentParser(prog="avatar-forcing", description="A face that listens while it talks.")
+    version = _version() if wanted == "--version" else ""
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version}", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         subparser = commands.add_parser(name, help=command.help, description=command.help)
@@ -93,6 +96,13 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
         if name == wanted:
             importlib.import_module(command.module).add_arguments(subparser)
     return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("avatar_forcing_ros")
+    except importlib.metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
 
 
 def _run(run: Any, args: argparse.Namespace) -> int:
@@ -104,7 +114,7 @@ def _run(run: Any, args: argparse.Namespace) -> int:
         print(f"avatar-forcing {args.command}: interrupted", file=sys.stderr)
         return 130
     except _Terminated:
-        print(f"avatar-forcing {args.command}: terminated; what was not finished is gone", file=sys.stderr)
+        print(f"avatar-forcing {args.command}: terminated; unfinished output was removed", file=sys.stderr)
         return _TERMINATED
     except Exception as error:
         if args.debug:

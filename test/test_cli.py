@@ -3,6 +3,8 @@
 """The command line: what it answers, and that a user's mistake ends in one line and a status, never in a traceback."""
 
 import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,15 @@ def test_without_a_command_it_shows_help_and_fails(capsys):
     assert cli.main([]) == 2
     shown = capsys.readouterr().err
     assert all(name in shown for name in cli.COMMANDS)
+
+
+def test_it_says_the_version_of_the_manifest(capsys, monkeypatch):
+    manifest = ElementTree.parse(Path(__file__).resolve().parents[1] / "package.xml")
+    monkeypatch.setattr("importlib.metadata.version", {"avatar_forcing_ros": manifest.findtext("version")}.get)
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"avatar-forcing {manifest.findtext('version')}\n"
 
 
 @pytest.mark.parametrize("name", list(cli.COMMANDS))
