@@ -24,6 +24,7 @@ MAY = {
     "nodes/bag_player_node.py": "makes the ROS time of a replay, at the asked share of real time",
     "nodes/demo.py": "waits for processes, which do not live in ROS time",
     "nodes/links.py": "sees that ROS time stands still",
+    "portrait_process.py": "waits for another process, and lets it go when nothing more is asked",
     "session/session.py": "measures how long a block took, for diagnostics",
     "nodes/replay.py": "waits for processes, which do not live in ROS time",
     "nodes/understudy_node.py": "sees whether another process lives, also when ROS time stands still",
