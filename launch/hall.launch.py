@@ -28,7 +28,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("namespaces", None, "of the avatars, with commas between"),
             argument("model", "", "name of a shipped model or folder of a model bundle; empty takes the default"),
             *standard_arguments(),
-            *environment(),
+            *environment(far=True),
             OpaqueFunction(function=_nodes),
         ]
     )
