@@ -46,6 +46,15 @@ enter() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/bin PYTHONPAT
 drawing=/package/avatar_forcing_ros/motion/facemesh/drawing
 enter gcc -shared -fPIC "@$drawing/kernels.flags" -I/usr/include/python$version $drawing/kernels.c \
   -o "/package/avatar_forcing_ros/_drawing.cpython-${version/./}-aarch64-linux-gnu.so"
+rm -rf "$root/root/.cache"
 enter python$version /package/tools/aarch64/two_seconds.py /tmp/two_seconds.npz
-PYTHONPATH="$here" "$here/.venv/bin/python" "$here/tools/aarch64/two_seconds.py" "$directory/here.npz"
-PYTHONPATH="$here" "$here/.venv/bin/python" "$here/tools/aarch64/two_seconds.py" --compare "$directory/here.npz" "$root/tmp/two_seconds.npz"
+
+native() { PYTHONPATH="$here" "$here/.venv/bin/python" "$here/tools/aarch64/two_seconds.py" "$@"; }
+rm -rf "$directory/cache"
+XDG_CACHE_HOME="$directory/cache" native "$directory/here.npz"
+native --compare "$directory/here.npz" "$root/tmp/two_seconds.npz"
+# The renderer alone: the portrait as it was prepared there, drawn here.
+rm -rf "$directory/cache"
+cp -r "$root/root/.cache" "$directory/cache"
+XDG_CACHE_HOME="$directory/cache" native "$directory/drawn.npz"
+native --drawing "$directory/drawn.npz" "$root/tmp/two_seconds.npz"

@@ -4,16 +4,17 @@
 
 python tools/aarch64/two_seconds.py OUTPUT.npz               on each machine
 python tools/aarch64/two_seconds.py --compare A.npz B.npz    largest differences; fails beyond the limits below
+python tools/aarch64/two_seconds.py --drawing A.npz B.npz    the same for machines that drew one prepared portrait
 """
 
 from __future__ import annotations
 
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import load_bundle
@@ -27,8 +28,11 @@ from avatar_forcing_ros.stream.grid import FRAME_NS
 
 FRAMES = 50
 LIMITS = {"landmarks": 0.5, "latents": 1e-3, "pictures": 2.0}
+OF_ONE_PORTRAIT = {**LIMITS, "pictures": 0.01}
 """Landmarks in pixels; latents as channels; pictures in grey levels, as the mean over a picture. Both machines compute
-in float32, but their matrix products add up in another order, and a square for landmarks follows from the last ones."""
+in float32, but their matrix products add up in another order, and a square for landmarks follows from the last ones.
+Where each machine prepared the portrait itself, a hundredth of a pixel moves the outlines of its layers; where both
+drew the same one, only the renderer's own rounding is left."""
 
 
 def measure() -> dict[str, np.ndarray]:
@@ -47,16 +51,16 @@ def measure() -> dict[str, np.ndarray]:
         "landmarks": np.array(landmarks),
         "latents": np.array([frame.latent for frame in frames]),
         "pictures": np.array([avatar.render(frame) for frame in frames[::10]]),
-        "machine": np.array(" ".join([platform.machine(), platform.python_version(), onnxruntime.__version__])),
+        "machine": np.array(" ".join([platform.machine(), platform.python_version(), version("onnxruntime")])),
     }
 
 
-def compare(first: Path, second: Path) -> bool:
+def compare(first: Path, second: Path, limits: dict[str, float]) -> bool:
     """Print the differences; whether all lie within the limits."""
     a, b = np.load(first), np.load(second)
     print(f"{a['machine']} against {b['machine']}")
     fits = True
-    for name, limit in LIMITS.items():
+    for name, limit in limits.items():
         if a[name].shape != b[name].shape or not np.isfinite([a[name].sum(), b[name].sum()]).all():
             print(f"{name}: expected {a[name].shape} finite numbers, got {b[name].shape}")
             fits = False
@@ -69,6 +73,7 @@ def compare(first: Path, second: Path) -> bool:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--compare"]:
-        sys.exit(not compare(Path(sys.argv[2]), Path(sys.argv[3])))
+    if sys.argv[1].startswith("--"):
+        limits = {"--compare": LIMITS, "--drawing": OF_ONE_PORTRAIT}[sys.argv[1]]
+        sys.exit(not compare(Path(sys.argv[2]), Path(sys.argv[3]), limits))
     np.savez_compressed(sys.argv[1], **measure())
