@@ -53,8 +53,8 @@ native() { PYTHONPATH="$here" "$here/.venv/bin/python" "$here/tools/aarch64/two_
 rm -rf "$directory/cache"
 XDG_CACHE_HOME="$directory/cache" native "$directory/here.npz"
 native --compare "$directory/here.npz" "$root/tmp/two_seconds.npz"
-# The renderer alone: the portrait as it was prepared there, drawn here.
-rm -rf "$directory/cache"
-cp -r "$root/root/.cache" "$directory/cache"
+# The renderer alone: the portrait as it was prepared there, drawn here. Kept portraits are named by the libraries' versions.
+kept=("$directory"/cache/avatar_forcing_ros/*.npz)
+cp "$root"/root/.cache/avatar_forcing_ros/*.npz "${kept[0]}"
 XDG_CACHE_HOME="$directory/cache" native "$directory/drawn.npz"
 native --drawing "$directory/drawn.npz" "$root/tmp/two_seconds.npz"
