@@ -3,6 +3,9 @@
 """Kills and stops real processes at random moments while the avatar speaks, and measures what a viewer notices.
 
     python bench/never_off.py --rounds 20            # each fault so often; prints a table, with --json a last JSON line
+    python bench/never_off.py --rounds 20 --record out/never_off.jsonl --minutes 25    # again: goes on where it ended
+
+With --record what was done before to the same code counts, and only what is missing is done.
 
 Faults: kill -9 and SIGSTOP of the generator and of the motion node. Measured on the topics, from a process of its own:
 the longest time between two frames of avatar/image_raw, the time until something new is said, endings per utterance,
@@ -12,6 +15,7 @@ frames of two sources at once, and the largest step of the face's motion beside 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -101,7 +105,7 @@ class Audience:
             lambda m: seen.events.append(
                 (time.monotonic(), m.utterance_id, m.event, m.position.sec + m.position.nanosec * 1e-9)
             ),
-            qos.STREAM,
+            qos.EVENTS,
         )
         self._speech = self._node.create_publisher(AudioChunk, "speech", qos.SPEECH)
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
@@ -289,6 +293,33 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def _missing(chosen: list[str], done: list[Outcome], rounds: int) -> list[str]:
+    """What is yet to be done, one kind after the other: while one process grows old enough another one is hurt."""
+    left = Counter({name: rounds - sum(o.fault == name for o in done) for name in chosen})
+    turns = [[name for name in chosen if left[name] > turn] for turn in range(rounds)]
+    return [name for turn in turns for name in turn]
+
+
+def _digest_of_the_code() -> str:
+    package = Path(signals.__file__).parent
+    files = sorted(package.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def _recorded(file: Path | None, code: str) -> list[Outcome]:
+    """Outcomes of the same code."""
+    if file is None or not file.exists():
+        return []
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    return [Outcome(**line["outcome"]) for line in lines if line["code"] == code]
+
+
+def _record(file: Path, code: str, outcome: Outcome) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as lines:
+        lines.write(json.dumps({"code": code, "date": time.strftime("%Y-%m-%d"), "outcome": asdict(outcome)}) + "\n")
+
+
 def main() -> int:
     """Run the trials; the exit status is 0 only when every figure is reached."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -296,13 +327,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="faults of these names, or parts of names, with commas between")
     parser.add_argument("--verbose", action="store_true", help="with what the nodes say")
+    parser.add_argument("--record", type=Path, help="file of outcomes, a line each, that is read and added to")
+    parser.add_argument("--minutes", type=float, default=1e9, help="no fault begins later than this")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     environment = local_graph(claim_domain()) | settings.PROCESS_ENVIRONMENT
     os.environ.update(environment)
     nodes = [node for node in settings.live(settings.AvatarChoice()) if node.executable != "display_node"]
     audience = Audience()
-    outcomes = []
+    code = _digest_of_the_code()
+    outcomes = _recorded(args.record, code)
     launched = time.monotonic()
     with ProcessGroup(nodes, environment) as processes:
         trial = Trial(processes, audience, args.seed)
@@ -322,24 +356,28 @@ def main() -> int:
 
         faults = {
             "kill -9 generator": (generator, signal.SIGKILL, 0.0),
-            "kill -9 generator and its keeper": (lambda: processes.pid("generator_node"), signal.SIGKILL, 0.0),
-            "SIGSTOP generator": (generator, signal.SIGSTOP, 0.0),
-            "SIGSTOP generator for 0.5 s": (generator, signal.SIGSTOP, 0.5),
-            "SIGSTOP generator for 1.5 s": (generator, signal.SIGSTOP, 1.5),
             "kill -9 motion node": (motion, signal.SIGKILL, 0.0),
+            "SIGSTOP generator": (generator, signal.SIGSTOP, 0.0),
             "SIGSTOP motion node": (motion, signal.SIGSTOP, 0.0),
+            "SIGSTOP generator for 0.5 s": (generator, signal.SIGSTOP, 0.5),
             "SIGSTOP motion node for 1 s": (motion, signal.SIGSTOP, 1.0),
+            "SIGSTOP generator for 1.5 s": (generator, signal.SIGSTOP, 1.5),
+            "kill -9 generator and its keeper": (lambda: processes.pid("generator_node"), signal.SIGKILL, 0.0),
             "kill -9 understudy": (lambda: processes.pid("understudy_node"), signal.SIGKILL, 0.0),
         }
         parts = args.only.split(",")
         chosen = [
             name for name in faults if any(part == name or (part not in faults and part in name) for part in parts)
         ]
-        for name in chosen:
+        for name in _missing(chosen, outcomes, args.rounds):
+            if time.monotonic() - launched > 60 * args.minutes:
+                print(f"ended after {args.minutes:g} min; the same command goes on", file=sys.stderr)
+                break
             pid, number, wakes_s = faults[name]
-            for _ in range(args.rounds):
-                outcomes.append(trial.fault(name, pid, number, wakes_s))
-                print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
+            outcomes.append(trial.fault(name, pid, number, wakes_s))
+            print(f"  {outcomes[-1]}", file=sys.stderr, flush=True)
+            if args.record:
+                _record(args.record, code, outcomes[-1])
     audience.close()
     print(f"launch -> face {face_s:.2f} s, generator on stage {lead_s:.2f} s")
     print(table(outcomes))

@@ -61,7 +61,7 @@ class Viewer:
         self._node, self._executor = node, executor
         node.create_subscription(Image, "avatar/image_raw", self._see, qos.PICTURE)
         node.create_subscription(FrameInfo, "avatar/frame_info", self.infos.append, qos.STREAM)
-        node.create_subscription(PlaybackEvent, "avatar/playback", lambda m: self.events.append(m.event), qos.STREAM)
+        node.create_subscription(PlaybackEvent, "avatar/playback", lambda m: self.events.append(m.event), qos.EVENTS)
         self._speech = node.create_publisher(AudioChunk, "speech", qos.SPEECH)
         self._client = node.create_client(SetPortrait, "generator/set_portrait")
         self._sent = 0

@@ -81,7 +81,7 @@ class Room(Node):
         self._reader = AudioReader("AudioChunk")
         self._microphone = self.create_publisher(AudioChunk, "user_audio", qos.STREAM)
         self.create_subscription(AudioChunk, "avatar/speech", self._hear, qos.STREAM)
-        self.create_subscription(PlaybackEvent, "avatar/playback", self.events.append, qos.STREAM)
+        self.create_subscription(PlaybackEvent, "avatar/playback", self.events.append, qos.EVENTS)
         self.create_subscription(Caption, "speech/caption", self._read, qos.STREAM)
 
     def speak(self, words: NDArray[np.float32]) -> None:

@@ -21,5 +21,8 @@ SPEECH = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
 STREAM = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 """Small companions of pictures: motion, frame info, speech out, playback events."""
 
+EVENTS = QoSProfile(depth=500, reliability=ReliabilityPolicy.RELIABLE)
+"""What became of speech: nobody may miss an ending, and an interrupt ends all utterances that wait at once."""
+
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """State: who comes late gets the last one."""

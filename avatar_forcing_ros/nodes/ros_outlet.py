@@ -25,7 +25,7 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_messages import make, message_type
 from avatar_forcing_ros.session.outlet import OutputConfig
 
-_QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE} | dict.fromkeys(LATCHED, qos.LATCHED)
+_QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE, PLAYBACK: qos.EVENTS} | dict.fromkeys(LATCHED, qos.LATCHED)
 
 
 class Publishes(Protocol):

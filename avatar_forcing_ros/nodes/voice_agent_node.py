@@ -135,7 +135,7 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, self._hand(self._agent.hear))
         self.listen(String, "user_text", lambda message: self._hand(self._agent.read)(message.data), qos.STREAM)
         self.listen(String, "speech/say", lambda message: self._hand(self._agent.say)(message.data), qos.SPEECH)
-        self.listen(PlaybackEvent, "avatar/playback", self._follow, qos.STREAM)
+        self.listen(PlaybackEvent, "avatar/playback", self._follow, qos.EVENTS)
         self.listen(Empty, "speech/interrupt", lambda _message: self._hand(self._hear_interrupt)(), qos.STREAM)
 
     def _hand(self, act: Callable[..., object]) -> Callable[..., None]:

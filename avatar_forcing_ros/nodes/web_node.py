@@ -104,7 +104,7 @@ class WebNode(ManagedNode[WebConfig]):
         self.listen(Image, "avatar/image_raw", self._pictures.put, qos.PICTURE)
         self.listen(AudioChunkMessage, "avatar/speech", lambda m: self._speak(reader.read(m)), qos.STREAM)
         self.listen(AvatarState, "avatar/state", self._change, qos.LATCHED)
-        self.listen(PlaybackEvent, "avatar/playback", self._happen, qos.STREAM)
+        self.listen(PlaybackEvent, "avatar/playback", self._happen, qos.EVENTS)
         self.listen(Caption, "speech/caption", lambda m: server.tell(_caption(m)), qos.SPEECH)
 
     # --- from the avatar to pages ----------------------------------------------------------------------------------

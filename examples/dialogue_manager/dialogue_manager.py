@@ -90,7 +90,7 @@ class DialogueManager(Node):
         self._lines, self._numbers = cycle(ANSWERS), count()
         self._saying, self._deaf_frames = "", 0
         self._speech = self.create_publisher(AudioChunk, "speech", qos.SPEECH)
-        self.create_subscription(PlaybackEvent, "avatar/playback", self._follow, qos.STREAM)
+        self.create_subscription(PlaybackEvent, "avatar/playback", self._follow, qos.EVENTS)
         kind = installed_kind() if kind == "auto" else kind
         reader = AudioReader(kind, now_ns=lambda: self.get_clock().now().nanoseconds)
         self.create_subscription(
