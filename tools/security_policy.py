@@ -14,6 +14,7 @@ import argparse
 import importlib
 import os
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -25,12 +26,15 @@ from avatar_forcing_ros.graph.environment import own_domain
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("ROS_DOMAIN_ID", str(own_domain()))
 
+import numpy as np
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.testing import tiny_bundle
 
 POLICY = Path(__file__).resolve().parents[1] / "config" / "sros2_policy.xml"
@@ -44,8 +48,15 @@ Found = set[tuple[str, str, str]]
 """(kind of access, "ALLOW" of what, name)."""
 
 
-def live_nodes() -> list[tuple[str, dict[str, Any], dict[str, object]]]:
-    """Module, arguments and parameters of every node that `launch/avatar.launch.py` may start."""
+def live_nodes(folder: Path) -> list[tuple[str, dict[str, Any], dict[str, object]]]:
+    """Module, arguments and parameters of every node that `avatar.launch.py` and `kiosk.launch.py` may start.
+
+    Files stand for camera and microphone of the media source, which have the same topics.
+    """
+    clip, words = folder / "clip.mp4", str(resource("examples", "demo", "user.flac"))
+    with MovieWriter(clip, 64, 64) as movie:
+        for _ in range(25):
+            movie.write_image(np.zeros((64, 64, 3), np.uint8))
     sound = {"user_audio.kind": "AudioChunk"}
     generator = {"understudy": True, "output.compressed": True, "avatar.image_size": 64, **sound}
     understudy = {"image_size": 64, "output.compressed": True}
@@ -55,6 +66,9 @@ def live_nodes() -> list[tuple[str, dict[str, Any], dict[str, object]]]:
         ("motion_extraction", {}, {}),
         ("motion_extraction", {}, {"compressed": True}),
         ("display", {}, {"window": "no", **sound}),
+        ("media_source", {}, {"video": str(clip), "repeat": "loop", "audio": words, "speech": words}),
+        ("web", {}, {"server.access.port": 0}),
+        ("voice_agent", {}, {"recogniser.kind": "none", "voice.kind": "espeak", "agent.greeting": "", **sound}),
     ]
 
 
@@ -65,9 +79,10 @@ def found() -> dict[str, Found]:
     watcher = Node("watcher", context=context)
     executor = SingleThreadedExecutor(context=context)
     nodes = []
+    folder = tempfile.TemporaryDirectory()
     try:
         executor.add_node(watcher)
-        for name, arguments, values in live_nodes():
+        for name, arguments, values in live_nodes(Path(folder.name)):
             module = importlib.import_module(f"avatar_forcing_ros.nodes.{name}_node")
             node_type = getattr(module, "".join(part.capitalize() for part in f"{name}_node".split("_")))
             overrides = [Parameter(key, value=value) for key, value in values.items()]
@@ -92,6 +107,7 @@ def found() -> dict[str, Found]:
             executor.remove_node(node)
             node.close()
         watcher.destroy_node()
+        folder.cleanup()
         rclpy.shutdown(context=context)
 
 
