@@ -69,8 +69,10 @@ class DiagnosticsPublisher:
         links = self._node.links.complaints()
         stands_still = links["clock"] and self._node.get_clock().ros_time_is_active
         health = Health(Level.DEGRADED, links["clock"]) if stands_still else self._report()
-        if health.level is Level.OK and any(links.values()):
-            health = replace(health, level=Level.DEGRADED, message="; ".join(filter(None, links.values())))
+        if said := [line for line in links.values() if line and line not in health.message]:
+            fine = health.level is Level.OK
+            lines = said if fine else [health.message, *said]
+            health = replace(health, level=Level.DEGRADED if fine else health.level, message="; ".join(lines))
         whole = self._status("health", health.level, health.message)
         values = {**health.values, HOST: platform.node(), PID: os.getpid()}
         whole.values = [
