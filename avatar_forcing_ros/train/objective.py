@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
+from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMelConfig
 from avatar_forcing_ros.flow.noise_levels import sample_block_times
 from avatar_forcing_ros.flow.path import CLEAN_TIME, NOISE_TIME, interpolate, target_velocity
-from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, POSE
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
@@ -55,17 +56,23 @@ class ObjectiveConfig:
         past_clean_share: chance that a clip is noised as in streaming: nearly clean up to a random block.
         past_noise: greatest share of noise there. This past is not scored, and the network is told that it is clean.
         past_offset: standard deviation, in network units, of a constant that is added to each channel of this past. It
-            stands for what has gone astray in a long stream, and teaches the network to come back. With 0.06 the head
-            settles 5 degrees and a tenth of an eye distance beside its rest within minutes; stage 2 does not mend it.
+            stands for what has gone astray in a long stream, and teaches the network to come back.
+        posture_offset: the same of where the head is. What is drawn wanders at random, and it is pulled back in
+            proportion to the square of this.
         past_swap_share: chance that MIRRORED_CHANNELS of this past are those of another clip. Motion goes on as it was
             in nearly every block of the data, and a network that learns only that would smile for as long as it
             happens to smile; so it has to look at the user.
+        lip_swap_share: the same of LIP_CHANNELS, so that they follow the voice, and the user's laugh, at once.
         last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
             block after it.
         lip_weight: weight of the lip channels.
         press_weight: weight of pressed lips, which are as rare as they are missed.
         event_weight: weight of EVENT_CHANNELS.
         has_channels: the numbers are the named channels of `facemesh`; those of `autoencoder` all count alike.
+        voice_gain_db: standard deviation of a gain on each voice of a clip; see `with_other_voices`.
+        voice_colour_db: the same of the gain at each of a few points of the frequency axis.
+        voice_warp: standard deviation of a factor on all frequencies: longer and shorter vocal tracts.
+        voice_noise_share: chance of steady noise that is added to a voice.
     """
 
     dropout: float = 0.10
@@ -75,13 +82,19 @@ class ObjectiveConfig:
     noise_shift: float = 2.5
     past_clean_share: float = 0.5
     past_noise: float = 0.05
-    past_offset: float = 0.15
-    past_swap_share: float = 0.5
+    past_offset: float = 0.1
+    posture_offset: float = 0.3
+    past_swap_share: float = 0.7
+    lip_swap_share: float = 0.3
     last_block_weight: float = 3.0
     lip_weight: float = 3.0
     press_weight: float = 6.0
     event_weight: float = 2.5
     has_channels: bool = True
+    voice_gain_db: float = 5.0
+    voice_colour_db: float = 3.0
+    voice_warp: float = 0.05
+    voice_noise_share: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -154,10 +167,17 @@ def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: 
     astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator, device=generator.device)
     t, past = times.t.to(motion.device), times.past.to(motion.device)
     shown = _with_other_answers(motion, past, config, generator)
-    error = shown - motion + config.past_offset * astray.to(motion.device) * past[..., None]
+    error = shown - motion + _offsets(config, motion) * astray.to(motion.device) * past[..., None]
     clean = motion + error * past[..., None] + _on_the_way_back(error, past, config)
     x_t = interpolate(clean, noise, t)
     return Noised(x_t, t.masked_fill(past, CLEAN_TIME), target_velocity(clean, noise), (~past).float())
+
+
+def _offsets(config: ObjectiveConfig, motion: Tensor) -> Tensor | float:
+    """How far each number of a past goes astray."""
+    if not config.has_channels:
+        return config.past_offset
+    return _per_channel(tuple((name, config.posture_offset) for name in POSE), config.past_offset, motion.device)
 
 
 def _on_the_way_back(error: Tensor, past: Tensor, config: ObjectiveConfig) -> Tensor:
@@ -181,12 +201,69 @@ def _per_channel(values: tuple[tuple[str, float], ...], default: float, device: 
 
 
 def _with_other_answers(motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
-    """Clips in some of which the past answers somebody else: MIRRORED_CHANNELS there are those of the next clip."""
-    astray = torch.rand(len(motion), 1, generator=generator, device=generator.device) < config.past_swap_share
+    """Clips in some of which the past is in part that of the next clip: the answers to the user, or the lips."""
+    device = generator.device
+    astray = torch.rand(len(motion), 1, generator=generator, device=device) < config.past_swap_share
+    mouths = torch.rand(len(motion), 1, generator=generator, device=device) < config.lip_swap_share
     if not config.has_channels:
         return motion
-    mirrored = _per_channel(tuple((name, 1.0) for name in MIRRORED_CHANNELS), 0.0, past.device) > 0
-    return torch.where((past & astray.to(past.device))[..., None] & mirrored, motion.roll(1, dims=0), motion)
+    other = motion.roll(1, dims=0)
+    for names, chosen in ((MIRRORED_CHANNELS, astray), (LIP_CHANNELS, mouths)):
+        theirs = _per_channel(tuple((name, 1.0) for name in names), 0.0, past.device) > 0
+        motion = torch.where((past & chosen.to(past.device))[..., None] & theirs, other, motion)
+    return motion
+
+
+def with_other_voices(clips: ClipBatch, config: ObjectiveConfig, generator: torch.Generator) -> ClipBatch:
+    """Clips whose two voices are louder or softer, of another colour and vocal tract, some in noise.
+
+    Simulated voices are few, and a network that has heard each of them twenty times knows them by heart. What is done
+    to a voice is done to powers, above the features' floor, so that digital silence stays what it is.
+
+    Source: vocal tract length perturbation, Jaitly and Hinton, 2013.
+    """
+    if not config.has_channels:
+        return clips
+    return replace(
+        clips,
+        avatar_features=_another_voice(clips.avatar_features, config, generator),
+        user_features=_another_voice(clips.user_features, config, generator),
+    )
+
+
+_COLOUR_POINTS = 6
+
+
+def _another_voice(features: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+    """(B, T, F) log-mel features of other voices that say the same."""
+    mel, batch, device = LogMelConfig(), len(features), features.device
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(batch, *shape, generator=generator, device=generator.device).to(device)
+
+    bands = torch.arange(mel.bands, device=device)
+    points = (bands * (1 + config.voice_warp * normal(1))).clamp(0, mel.bands - 1)  # (B, bands) where to look
+    below = points.floor().long().clamp(max=mel.bands - 2)
+    share = (points - below)[:, None, None]
+    rows = features.unflatten(-1, (mel.hops_per_frame, mel.bands))
+    low, high = (rows.gather(-1, (below + one)[:, None, None].expand(rows.shape)) for one in (0, 1))
+    power = torch.expm1(_NEPERS * mel.decibels_per_unit * (low + share * (high - low) + 1)).clamp(min=0)
+    gain = config.voice_gain_db * normal(1) + config.voice_colour_db * _smooth(normal(_COLOUR_POINTS), mel.bands)
+    noise = (8 * normal(1) + 2 + 4 * _smooth(normal(_COLOUR_POINTS), mel.bands)).clamp(max=22)  # dB above the floor
+    noisy = torch.rand(batch, 1, generator=generator, device=generator.device).to(device) < config.voice_noise_share
+    grain = torch.rand(rows.shape, generator=generator, device=generator.device).to(device).clamp(min=1e-3).log().neg()
+    added = torch.exp(_NEPERS * noise) * noisy
+    power = power * torch.exp(_NEPERS * gain)[:, None, None] + added[:, None, None] * (0.5 + 0.5 * grain)
+    return (torch.log1p(power) / (_NEPERS * mel.decibels_per_unit) - 1).flatten(-2)
+
+
+_NEPERS = math.log(10) / 10
+"""Of power, in a decibel."""
+
+
+def _smooth(points: Tensor, count: int) -> Tensor:
+    """(B, P) values at even distances -> (B, count) a line through them."""
+    return torch.nn.functional.interpolate(points[:, None], count, mode="linear", align_corners=True)[:, 0]
 
 
 def encode(network: AvatarForcingNetwork, clips: ClipBatch, keep: Dropout) -> Tensor:

@@ -39,6 +39,7 @@ from avatar_forcing_ros.train.objective import (
     predict,
     silence_in,
     weights,
+    with_other_voices,
 )
 from avatar_forcing_ros.train.ranks import Ranks
 
@@ -176,6 +177,7 @@ class Trainer:
         objective = self.config.objective
         times = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator)
         silent = silence_in(clips)
+        clips = with_other_voices(clips, objective, self.generator)
         noised = add_noise(clips.motion, times, objective, self.generator)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
         share = noised.scored[..., None] * self._weights
