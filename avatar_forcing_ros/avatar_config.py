@@ -60,8 +60,8 @@ class AvatarConfig:
         guidance_user: guidance scale of the user's voice and motion; negative takes the bundle's.
         speech_limits: what may wait to be said.
         expressiveness: how much of the motion is shown.
-        laughs_along: whether a hearty laugh of the user is answered by one, which the network does not do by itself;
-            only with named channels.
+        laughs_along: whether a hearty laugh of the user is always answered by one, of which the network by itself
+            misses half; only with named channels.
         echo_gate: keeps the avatar's own voice out of what it hears.
         barge_in: lets the user's voice interrupt the avatar.
     """

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX
+from avatar_forcing_ros.audio.log_mel import log_mel_frames
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, POSE
 from avatar_forcing_ros.network.config import NetworkConfig
-from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
+from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
+from avatar_forcing_ros.train.clips import ClipBatch, ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.objective import (
@@ -26,6 +28,7 @@ from avatar_forcing_ros.train.objective import (
     draw_times,
     shifted,
     weights,
+    with_other_voices,
 )
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import TrainConfig, Trainer
@@ -71,7 +74,9 @@ def test_a_given_past_is_called_clean_is_a_little_astray_and_is_not_scored() -> 
     noised = add_noise(motion, times, ObjectiveConfig(), torch.Generator().manual_seed(0))
     assert not noised.t[:, :4].any() and not noised.scored[:, :4].any() and noised.scored[:, 4:].all()
     assert (noised.x_t[:, 0] == noised.x_t[:, 3]).all()
-    assert noised.x_t[:, 0].std() == pytest.approx(ObjectiveConfig().past_offset, rel=0.05)
+    face, head = noised.x_t[:, 0, len(POSE) :], noised.x_t[:, 0, : len(POSE)]
+    assert face.std() == pytest.approx(ObjectiveConfig().past_offset, rel=0.05)
+    assert head.std() == pytest.approx(ObjectiveConfig().posture_offset, rel=0.05)
     assert noised.x_t[:, 4:, INDEX["jaw_open"]].std() == pytest.approx(0.5, rel=0.04)
 
 
@@ -80,7 +85,8 @@ def test_in_some_clips_the_past_answers_somebody_else_and_the_way_back_is_smooth
     own = torch.arange(500.0)[:, None, None].expand(500, 24, 18)
     past = torch.zeros(500, 24, dtype=torch.bool)
     past[:, :4] = True
-    config, times = ObjectiveConfig(past_offset=0.0, past_swap_share=share), Times(torch.zeros(500, 24), past)
+    config = ObjectiveConfig(past_offset=0.0, posture_offset=0.0, past_swap_share=share, lip_swap_share=0.0)
+    times = Times(torch.zeros(500, 24), past)
     noised = add_noise(own, times, config, torch.Generator().manual_seed(0))
     error = noised.x_t - own
     assert {CHANNELS[i].name for i in error.any(dim=0).any(dim=0).nonzero()[:, 0]} <= {"smile", "brow_raise"}
@@ -90,6 +96,33 @@ def test_in_some_clips_the_past_answers_somebody_else_and_the_way_back_is_smooth
     assert (swapped[:, -1].abs() < 0.02 * swapped[:, 0].abs() + 1e-6).all()
     same = add_noise(own, Times(noised.t, past), config, torch.Generator().manual_seed(0))
     assert torch.equal(noised.target, same.target), "an answer to somebody else is the past, not a draw of its own"
+
+
+def test_in_some_clips_the_past_has_somebody_elses_lips_which_are_gone_at_once() -> None:
+    own = torch.arange(500.0)[:, None, None].expand(500, 24, 18)
+    past = torch.zeros(500, 24, dtype=torch.bool)
+    past[:, :4] = True
+    config = ObjectiveConfig(past_offset=0.0, posture_offset=0.0, past_swap_share=0.0, lip_swap_share=0.3)
+    error = add_noise(own, Times(torch.zeros(500, 24), past), config, torch.Generator().manual_seed(0)).x_t - own
+    assert {CHANNELS[i].name for i in error.any(dim=0).any(dim=0).nonzero()[:, 0]} == set(LIP_CHANNELS)
+    assert (error[:, :4, INDEX["jaw_open"]] != 0).float().mean() == pytest.approx(0.3, abs=0.06)
+    assert error[:, 4:].abs().max() < 1e-3
+
+
+def test_other_voices_say_the_same_and_silence_stays_silence() -> None:
+    said = torch.from_numpy(log_mel_frames(np.random.default_rng(0).normal(0, 0.05, 64 * 640).astype(np.float32)))
+    said[::2] = -1.0
+    one = torch.zeros(4, 64, 18)
+    clips = ClipBatch(one, one[:, 0], said.repeat(4, 1, 1), said.repeat(4, 1, 1), one, torch.ones(4))
+    same = ObjectiveConfig(voice_gain_db=0.0, voice_colour_db=0.0, voice_warp=0.0, voice_noise_share=0.0)
+    unchanged = with_other_voices(clips, same, torch.Generator().manual_seed(0))
+    assert torch.allclose(unchanged.avatar_features, clips.avatar_features, atol=1e-5)
+    changed = with_other_voices(clips, ObjectiveConfig(voice_noise_share=0.0), torch.Generator().manual_seed(0))
+    assert (changed.user_features[:, ::2] == -1).all() and (changed.user_features[:, 1::2] != said[1::2]).all()
+    levels = changed.avatar_features[:, 1::2].mean(dim=(1, 2))
+    assert levels.std() > 0.1 and not torch.equal(changed.avatar_features, changed.user_features)
+    noisy = with_other_voices(clips, ObjectiveConfig(voice_noise_share=1.0), torch.Generator().manual_seed(0))
+    assert (noisy.avatar_features[:, ::2] > -1).all(), "noise is there while nothing is said"
 
 
 def test_posture_comes_back_from_astray_without_a_kink_and_lips_at_once() -> None:

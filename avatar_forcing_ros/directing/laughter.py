@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Laughing along: when the user laughs heartily, the avatar's mouth opens, its cheeks rise and its head goes back.
 
-The bundled network smiles at a laugh and keeps its mouth shut, so this is a rule beside it. The rule sees the user as
-the network does, as late, and what it adds is not remembered as the network's past. It never makes a sound, and gives
-way to speech. What counts as hearty: corners far up and a mouth that stays open; a smile at speech is neither.
+The bundled network by itself answers half of them, so this is a rule beside it. The rule sees the user as the network
+does, as late, and what it adds is not remembered as the network's past. It never makes a sound, and gives way to
+speech. What counts as hearty: corners far up and a mouth that stays open; a smile at speech is neither.
 
 Source: about half of laughs are shared, the hearty ones, within a second: Smoski and Bachorowski, 2003; 4 to 5 calls a
 second: Bachorowski et al., 2001; the head goes back rather than forward: Ruch and Ekman, 2001.

@@ -33,7 +33,7 @@ class CorpusConfig:
         conversation: how each is made.
     """
 
-    conversations: int = 600
+    conversations: int = 780
     seed: int = 1
     shard_conversations: int = 20
     conversation: ConversationConfig = field(default_factory=ConversationConfig)
