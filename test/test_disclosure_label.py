@@ -165,3 +165,8 @@ def test_a_font_of_ones_own_is_used(tmp_path: Path) -> None:
     font = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSerif.ttf")
     ours, theirs = (ink_and_plate(LabelConfig(text="ИИ", font=name), 256)[0] for name in (font, ""))
     assert ours.any() and not np.array_equal(ours, theirs)
+
+
+def test_a_label_that_is_off_is_a_complaint() -> None:
+    assert LabelConfig().complaint() == ""
+    assert "nothing visible says that the face is artificial" in LabelConfig(shown=False).complaint()
