@@ -44,6 +44,7 @@ from avatar_forcing_ros.signals import (
     LookAt,
     MotionSample,
 )
+from avatar_forcing_ros.stream.causes import Causes, causes_of
 from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
 from avatar_forcing_ros.stream.motion_engine import MotionEngine
 from avatar_forcing_ros.stream.noise import block_noise
@@ -434,6 +435,7 @@ class Avatar:
         said = np.array([bool(frame.utterance_id or frame.samples.any()) for frame in spoken])
         idles = c.idling.notice(frames, bool(said.any()) or not c.senses.nobody(frames))
         rest = self.bundle.normalize(self._portrait.reference)
+        causes = Causes()
         try:
             if idles:
                 drawn = c.idling.move(frames, c.movement.before(frames, rest))
@@ -447,20 +449,26 @@ class Avatar:
                 drawn = self._engine.draw(state, sensed, noise, c.senses.silent(frames))
                 if not np.isfinite(drawn).all():
                     raise ArithmeticError("the network gave numbers that are not finite")
+                causes = causes_of(self._engine.moved(state), drawn, rest)
         except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
             c.failure, drawn = error, c.movement.hold(frames, rest)  # `step` tells of it
         c.movement.remember(frames, drawn)
         face, speaks = c.senses.face(frames, c.laughter.look_back), ~c.senses.quiet(frames)
         moved = self._dials.show(self.bundle.denormalize(drawn), self._portrait.reference)
         latents = c.director.show(frames, c.laughter.show(frames, moved, face, speaks), said, c.next_decision_ns)
-        made = self._frames(frames, latents, spoken, idles)
+        made = self._frames(frames, latents, spoken, idles, causes)
         c.senses.forget(frames.stop - max(self._network.history_frames, _KEPT_FRAMES))
         c.newest, c.block, c.next_frame = latents[-1], c.block + 1, frames.stop
         c.next_decision_ns = stamp_of(c.next_frame) - self.config.lead_ns
         return made
 
     def _frames(
-        self, frames: range, latents: NDArray[np.float32], spoken: Sequence[SpeechFrame], idles: bool
+        self,
+        frames: range,
+        latents: NDArray[np.float32],
+        spoken: Sequence[SpeechFrame],
+        idles: bool,
+        causes: Causes,
     ) -> list[AvatarFrame]:
         """The frames of a block, with what they were made from; an idle face moves in every second one."""
         c = self._running
@@ -479,6 +487,8 @@ class Avatar:
                 user_audio_until_ns=heard_until_ns,
                 repeats=idles and n % 2 == 1 and old is not None and bool((latent == old).all()),
                 user=user,
+                user_share=causes.user,
+                speech_share=causes.speech,
             )
             for n, latent, old, words, user in zip(
                 frames, latents, [c.newest, *latents[:-1]], spoken, c.senses.user_does(frames), strict=True

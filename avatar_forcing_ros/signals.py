@@ -7,6 +7,7 @@ Every stamp is an integer number of nanoseconds of ROS time. The core never asks
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -203,6 +204,9 @@ class AvatarFrame:
         user_audio_until_ns: end of the newest user audio used, None when there was none.
         repeats: its picture is that of the frame before.
         user: what the user did at the newest moment that this frame could know of; None of frames that know nothing.
+        user_share: of its block's way from the portrait's own motion, how much the user caused, 0 to 1; NaN is not
+            known. Of the network's motion only: rules beside it, such as laughing along, do not count.
+        speech_share: the same of what the avatar says.
     """
 
     stamp_ns: int
@@ -217,3 +221,5 @@ class AvatarFrame:
     user_audio_until_ns: int | None = None
     repeats: bool = False
     user: UserActivity | None = None
+    user_share: float = math.nan
+    speech_share: float = math.nan

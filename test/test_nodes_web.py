@@ -194,7 +194,7 @@ def test_an_engineer_is_told_what_goes_on_and_turns_dials_and_portraits() -> Non
         graph.spin_node(generator)
         graph.spin_until(lambda: page.heard("desk"))
         assert set(page.heard("desk")[0]["portraits"]) >= {"aria.png", "milo.png"}
-        info = FrameInfo(lateness_ms=3.0, quality_level=2)
+        info = FrameInfo(lateness_ms=3.0, quality_level=2, user_share=0.25, speech_share=float("nan"))
         info.header.stamp, info.user_motion_until = to_stamp(STAMP_NS), to_stamp(STAMP_NS - 240_000_000)
         graph.send(FrameInfo, "avatar/frame_info", info)
         motion = MotionLatents(names=["smile", "yaw"], latent=[0.25, 0.5], valid=True)
@@ -210,7 +210,7 @@ def test_an_engineer_is_told_what_goes_on_and_turns_dials_and_portraits() -> Non
         graph.spin_until(lambda: page.heard("dials"))  # though there was no generator when the page came
         assert page.heard("dials")[0]["values"] == dict.fromkeys(DIALS, 1.0)
         graph.spin_until(lambda: all(client.service_is_ready() for client in node._desk._clients.values()))
-        assert facts["frames"] == [[STAMP_NS / 1e6, 3.0, 240.0, None, 2, 0]]
+        assert facts["frames"] == [[STAMP_NS / 1e6, 3.0, 240.0, None, 2, 0, 0.25, None]]
         assert facts["user"] == [[STAMP_NS / 1e6, 0.25, None, None, None, 0.5]]  # smile, ..., yaw
         assert 0 <= facts["processor"][0][1] <= 100
 

@@ -49,7 +49,16 @@ def primed(made: BlockGenerator, batch: int = 1, seed: int = 0) -> GeneratorStat
 
 def tensors(state: GeneratorState) -> list[torch.Tensor]:
     cached = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
-    return [state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.cache.conditions, *cached]
+    return [
+        state.reference,
+        state.tail,
+        state.mean,
+        state.poise,
+        state.silent_frames,
+        state.moved,
+        state.cache.conditions,
+        *cached,
+    ]
 
 
 def stream(made: BlockGenerator, state: GeneratorState, inputs: Conditions, noise: torch.Tensor) -> torch.Tensor:

@@ -37,6 +37,8 @@ def frame_info(make: Make, frame: AvatarFrame, provenance: Provenance, frame_id:
         portrait_sha256=provenance.portrait_sha256,
         ai_generated=True,
         on_stage=provenance.on_stage,
+        user_share=frame.user_share,
+        speech_share=frame.speech_share,
     )
 
 

@@ -127,6 +127,8 @@ class EngineerDesk:
             (end - start) / MILLISECOND if start else None,
             message.quality_level,
             message.on_stage,
+            message.user_share,
+            message.speech_share,
         )
 
     def _motion(self, whose: str, message: MotionLatents) -> None:

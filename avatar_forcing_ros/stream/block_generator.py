@@ -34,6 +34,7 @@ from avatar_forcing_ros.network.placement import fall_back
 from avatar_forcing_ros.network.transformer import MotionTransformer
 from avatar_forcing_ros.stream.anchor import anchor_block
 from avatar_forcing_ros.stream.block_programs import BlockPrograms
+from avatar_forcing_ros.stream.causes import contributions
 from avatar_forcing_ros.stream.guidance import Guidance
 from avatar_forcing_ros.stream.poise import Poise, poise_from
 from avatar_forcing_ros.stream.sampler import SamplerConfig
@@ -101,6 +102,7 @@ class BlockGenerator:
         self._guidance = Guidance(self.config.branches)
         self._time_table = torch.zeros(0)
         self._modulations: dict[tuple[int, int, int], Modulation] = {}
+        self._contributions = torch.from_numpy(contributions(self.config))
         self._noise_scale = torch.tensor(self._for_each_number("noise_scale") or (1.0,))
         smoothing = self._for_each_number("smoothing")
         self._smoother = BlockSmoother(smoothing, network.config.block_frames) if any(smoothing) else None
@@ -156,7 +158,7 @@ class BlockGenerator:
             raise ValueError(f"a first clip has {self.network.config.clip_frames} frames, got {noise.shape[1]}")
         c, reference = self.network.encode_conditions(self._stack(conditions)), self._here(reference)
         window = self.network.transformer.open_window(c, fold=True)
-        motion = self._denoise(self._scaled(noise), 0, reference, window, self.network.transformer)
+        motion, _ = self._denoise(self._scaled(noise), 0, reference, window, self.network.transformer)
         return Beginning(motion.to(noise.device), self._state_after(motion, c, reference))
 
     @_outliving_the_gpu
@@ -216,22 +218,32 @@ class BlockGenerator:
         x = torch.cat((state.tail, self._scaled(noise)), dim=1)
         c = self.network.encode_conditions(self._stack(conditions))
         window = self._passes.open_window(c, state.cache, fold=True)
-        x = self._denoise(x, offset, state.reference, window, self._passes)
+        x, moved = self._denoise(x, offset, state.reference, window, self._passes)
         x, mean, silent_frames = self.settled(x, state, silent)
         finished = self._passes.remember(x, state.reference, self._modulation(x.shape[1], 0, 0), window)
         state.cache.commit(finished, c, noise.shape[1])
         shown, poise = self.shown(x[:, offset:], state)
         state.tail, state.mean, state.silent_frames, state.poise = x[:, -offset:].clone(), mean, silent_frames, poise
+        state.moved = moved
         return shown
 
-    def _denoise(self, x: Tensor, offset: int, reference: Tensor, window: Any, passes: Callable[..., Tensor]) -> Tensor:
-        """All solver steps; the first `offset` frames are clean and stay as they are."""
+    def _denoise(
+        self, x: Tensor, offset: int, reference: Tensor, window: Any, passes: Callable[..., Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """All solver steps; the first `offset` frames are clean and stay as they are.
+
+        Returns:
+            The window (B, W, M), and `GeneratorState.moved`.
+        """
         held, x = x[:, :offset], x[:, offset:]
+        path = x.new_zeros(len(self.config.branches), *x.shape)  # of each guess
         for i, step in enumerate(self._steps, start=1):
             modulation = self._modulation(offset, x.shape[1], i)
             velocity = passes(torch.cat((held, x), dim=1), reference, modulation, window)
             x = step.apply(x, self._guidance.combine(velocity)[:, offset:])
-        return torch.cat((held, x), dim=1)
+            path = torch.add(path, velocity[:, offset:].unflatten(0, path.shape[:2]), alpha=step.sigma_change)
+        self._contributions = self._contributions.to(path)
+        return torch.cat((held, x), dim=1), torch.einsum("kg,gbtm->bktm", self._contributions, path)
 
     def settled(self, x: Tensor, state: GeneratorState, silent: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """A window after its last step, before the past takes it up: smoothed, anchored, at rest in silence.
@@ -275,8 +287,9 @@ class BlockGenerator:
         finished = self.network.transformer.remember(motion, reference, self._modulation(motion.shape[1], 0, 0), window)
         cache = KVCache.from_clip(finished, c, self.network.config)
         tail = motion[:, -self.network.config.lookahead_frames :].clone()
+        moved = motion.new_zeros(len(motion), 2, self.network.config.block_frames, motion.shape[2])
         return GeneratorState(reference, tail, cache, reference.clone(), poise_from(motion[:, -1], reference),
-                              motion.new_zeros(len(motion)))  # fmt: skip
+                              motion.new_zeros(len(motion)), moved)  # fmt: skip
 
     def _modulation(self, clean: int, noisy: int, step: int) -> Modulation:
         """Of `clean` frames and `noisy` ones that are at a step (counted from 1), one after the other."""

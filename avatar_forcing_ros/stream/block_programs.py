@@ -94,13 +94,13 @@ class BlockPrograms:
 def _tensors(state: GeneratorState) -> list[Tensor]:
     """All that a conversation remembers, in a fixed order."""
     layers = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
-    small = state.reference, state.tail, state.mean, state.poise, state.silent_frames
+    small = state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.moved
     return [*layers, state.cache.conditions, *small]
 
 
 def _assign(state: GeneratorState, tensors: list[Tensor]) -> None:
     """Take the place of all that `_tensors` gives."""
-    layers, conditions = tensors[:-6], tensors[-6]
-    state.reference, state.tail, state.mean, state.poise, state.silent_frames = tensors[-5:]
+    layers, conditions = tensors[:-7], tensors[-7]
+    state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.moved = tensors[-6:]
     pairs = zip(layers[::2], layers[1::2], strict=True)
     state.cache = KVCache(tuple(KeysValues(keys, values) for keys, values in pairs), conditions)

@@ -162,4 +162,4 @@ def part_of(joint: GeneratorState, place: int) -> GeneratorState:
     return GeneratorState(cache=KVCache(layers, own(joint.cache.conditions)), **small)
 
 
-_SMALL = ("reference", "tail", "mean", "poise", "silent_frames")
+_SMALL = ("reference", "tail", "mean", "poise", "silent_frames", "moved")

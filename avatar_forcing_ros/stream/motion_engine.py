@@ -60,3 +60,7 @@ class MotionEngine(Protocol):
             silent: (B,) frames in which the avatar says nothing.
         """
         ...
+
+    def moved(self, state: Any) -> Array:
+        """(2, B, M) how far the user and the avatar's speech moved the newest block, see `causes`."""
+        ...

@@ -32,6 +32,7 @@ from safetensors.numpy import load_file
 from avatar_forcing_ros.flow.path import CLEAN_TIME
 from avatar_forcing_ros.flow.solver import euler_steps
 from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.stream.causes import contributions
 from avatar_forcing_ros.stream.motion_engine import Array, Sensed
 from avatar_forcing_ros.stream.sampler import SamplerConfig
 
@@ -62,9 +63,15 @@ def fits(folder: Path, network: NetworkConfig, sampler: SamplerConfig) -> bool:
 
 @dataclass
 class OnnxState:
-    """All that one conversation remembers, by the names that the graphs have for it. Replaced, never written into."""
+    """All that one conversation remembers. Replaced, never written into.
+
+    Attributes:
+        values: by the names that the graphs have for them.
+        moved: (2, B, M) see `MotionEngine.moved`.
+    """
 
     values: Arrays
+    moved: NDArray[np.float32]
 
 
 class MotionGraphs:
@@ -109,6 +116,7 @@ class OnnxEngine:
         self._offset, self._block = network.lookahead_frames, network.block_frames
         self._steps = euler_steps(sampler.steps)
         self._noise_scale = np.array(sampler.noise_scale or (1.0,), np.float32)
+        self._contributions = contributions(sampler)
         self._shares = [branch.share for branch in sampler.branches]
         self._sees = {
             "sees_avatar": np.array([branch.sees_avatar for branch in sampler.branches], np.float32),
@@ -123,23 +131,31 @@ class OnnxEngine:
     def prime(self, history: Array, sensed: Sensed, rest: Array) -> OnnxState:
         """See `MotionEngine.prime`."""
         given = {"history": history[None], "reference": rest[None], "modulation": self._clean}
-        return OnnxState({"reference": rest[None], **self._graphs.run("prime", given | _named(sensed) | self._sees)})
+        values = {"reference": rest[None], **self._graphs.run("prime", given | _named(sensed) | self._sees)}
+        return OnnxState(values, np.zeros((2, self._block, history.shape[1]), np.float32))
 
     def draw(self, state: OnnxState, sensed: Sensed, noise: Array, silent: NDArray[np.bool_]) -> Array:
         """See `MotionEngine.draw`."""
         values = state.values | self._sees | _named(sensed)
         values |= self._graphs.run("open", values)
         x = np.concatenate([state.values["tail"], (noise * self._noise_scale)[None]], axis=1)
+        path = np.zeros((len(self._shares), *noise.shape), np.float32)  # of each guess
         for step, modulation in zip(self._steps, self._modulations, strict=True):
             values |= {"x": x, "modulation": modulation}
             guesses = self._graphs.run("step", values)["velocity"][:, self._offset :]
             block = step.apply(x[0, self._offset :], self._combined(guesses))
+            path = step.apply(path, guesses)
             x = np.concatenate([x[:, : self._offset], block[None]], axis=1)
         values |= {"x": x, "modulation": self._clean, "silent": silent[None]}
         made = self._graphs.run("finish", values)
         shown: Array = made.pop("shown")[0]
         state.values = state.values | {name.removeprefix(AFTER): value for name, value in made.items()}
+        state.moved = np.tensordot(self._contributions, path, 1)
         return shown
+
+    def moved(self, state: OnnxState) -> Array:
+        """See `MotionEngine.moved`."""
+        return state.moved
 
     def _combined(self, guesses: Array) -> Array:
         """The guided velocity, (G, B, M) -> (B, M), added up in the order of `Guidance.combine`."""

@@ -230,7 +230,7 @@ class _Finish(_Graph):
         opened, (*past, conditions) = inputs[:at], inputs[at:]
         keys, values = past[::2], past[1::2]
         nothing = KVCache((), conditions)
-        state = GeneratorState(reference, x[:, :offset], nothing, mean, poise, silent_frames)
+        state = GeneratorState(reference, x[:, :offset], nothing, mean, poise, silent_frames, torch.zeros(0))
         x, mean, silent_frames = self.generator.settled(x, state, silent)
         shown, poise = self.generator.shown(x[:, offset:], state)
         window, frames = self._window(opened, values), self.sizes.block_frames

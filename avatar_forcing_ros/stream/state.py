@@ -22,6 +22,7 @@ class GeneratorState:
         mean: running mean of the motion, (B, M), which the anchor watches.
         poise: what composing the motion remembers, (B, M, 3).
         silent_frames: for how long nothing has been said, (B,).
+        moved: how far the user and the avatar's speech moved the newest block, (B, 2, block, M); see `causes`.
     """
 
     reference: Tensor
@@ -30,12 +31,13 @@ class GeneratorState:
     mean: Tensor
     poise: Tensor
     silent_frames: Tensor
+    moved: Tensor
 
     def follow(self, network: Tensor) -> None:
         """Go where the network is, given one of its parameters."""
         if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
             self.cache = self.cache.to(network)
-            self.reference, self.tail, self.mean, self.poise, self.silent_frames = (
+            self.reference, self.tail, self.mean, self.poise, self.silent_frames, self.moved = (
                 x.to(network.device) for x in self._small
             )
 
@@ -46,7 +48,7 @@ class GeneratorState:
     @property
     def _small(self) -> tuple[Tensor, ...]:
         """All but the cache."""
-        return self.reference, self.tail, self.mean, self.poise, self.silent_frames
+        return self.reference, self.tail, self.mean, self.poise, self.silent_frames, self.moved
 
     @property
     def bytes(self) -> int:

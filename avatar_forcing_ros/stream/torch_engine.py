@@ -68,6 +68,10 @@ class TorchEngine:
         )
         return block[0].numpy()
 
+    def moved(self, state: GeneratorState) -> Array:
+        """See `MotionEngine.moved`."""
+        return state.moved[0].float().cpu().numpy()
+
 
 @torch.inference_mode()
 def conditions_of(network: AvatarForcingNetwork, sensed: Sensed) -> Conditions:

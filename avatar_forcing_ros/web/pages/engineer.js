@@ -96,6 +96,8 @@ const curves = {
   behind: new Curve(place, "Voice behind picture", "on pages; good within the band (EBU R 37), ms", [{ label: "voice behind", stroke: AVATAR, unit: "ms" }], { range: [-120, 120], band: [-40, 60] }),
   processor: new Curve(place, "Processor", "all cores of this machine; web node, of one core; quality level × 10", [
     { label: "machine", stroke: USER, unit: "%" }, { label: "web node", stroke: AVATAR, unit: "%" }, { label: "level × 10", stroke: THIRD }], { range: [0, 105] }),
+  causes: new Curve(place, "Who moved the face", "share of its way from rest, before rules such as laughing along; the rest is neither's", [
+    { label: "the user", stroke: USER, unit: "%" }, { label: "its own speech", stroke: AVATAR, unit: "%" }], { range: [0, 100] }),
   level: new Curve(place, "Voices", "loudness, dB of full scale", both("dB"), { range: [-80, 0] }),
 };
 const motions = {};
@@ -132,7 +134,9 @@ connection.addEventListener("refused", ({ detail }) => answer(detail.reason, fal
 function showFacts(facts) {
   const rows = (kind) => facts[kind] ?? [];
   const s = (ms) => ms / 1000;
-  for (const [at, late, reaction, computed, level] of rows("frames")) {
+  for (const [at, late, reaction, computed, level, , ofUser, ofSpeech] of rows("frames")) {
+    curves.causes.add(0, s(at), percent(ofUser));
+    curves.causes.add(1, s(at), percent(ofSpeech));
     curves.reaction.add(0, s(at), reaction);
     curves.late.add(0, s(at), late);
     curves.late.add(1, s(at), computed);
@@ -157,6 +161,11 @@ function showFacts(facts) {
   }
   if (document.hidden) return;
   for (const curve of [...Object.values(curves), ...Object.values(motions)]) curve.draw(s(facts.now_ms));
+}
+
+/** A share in percent; null of what is not known. */
+function percent(share) {
+  return share == null ? null : 100 * share;
 }
 
 function showEvent({ at_ms: at, kind, text }) {

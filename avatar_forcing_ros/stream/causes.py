@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Who caused a motion: the user, the avatar's own speech, or neither of them.
+
+Guidance asks the network for more than one guess. What a guess that sees the user has over one that does not, all else
+equal, is what the user does to the velocity; times the scale of guidance, and added up over the solver's steps, it is
+how far the user moved the block. The same holds of the avatar's speech. Guesses are compared at the same noisy motion
+and with the same past, so a smile that merely goes on is the past's doing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.stream.sampler import SamplerConfig
+
+
+@dataclass(frozen=True)
+class Causes:
+    """Shares of a block's way from the portrait's own motion, 0 to 1; NaN is not known. The rest is neither's.
+
+    Attributes:
+        user: of what the user did.
+        speech: of what the avatar says.
+    """
+
+    user: float = math.nan
+    speech: float = math.nan
+
+
+def contributions(sampler: SamplerConfig) -> NDArray[np.float32]:
+    """(2, G) what the guess of each branch adds to the part of the user and to that of the avatar's speech.
+
+    NaN where guidance asks for no two guesses that differ in this alone: joint guidance of scale 1.
+    """
+    branches = sampler.branches
+    user = _contribution([(b.sees_avatar, b.sees_user) for b in branches], sampler.guidance_user)
+    speech = _contribution([(b.sees_user, b.sees_avatar) for b in branches], sampler.guidance_avatar)
+    return np.array([user, speech], np.float32)
+
+
+def _contribution(sights: list[tuple[bool, bool]], scale: float) -> list[float]:
+    """Of guesses that see (something else, this)."""
+    parts = [0.0 if scale == 0 else math.nan] * len(sights)
+    for other in (True, False):
+        if scale != 0 and {(other, True), (other, False)} <= set(sights):
+            parts = [0.0] * len(sights)
+            parts[sights.index((other, True))], parts[sights.index((other, False))] = scale, -scale
+    return parts
+
+
+def causes_of(moved: NDArray[np.float32], block: NDArray[np.float32], rest: NDArray[np.float32]) -> Causes:
+    """Shares by length: of how far each moved, and of the rest of the way.
+
+    Args:
+        moved: (2, B, M) how far the user and the avatar's speech moved a block; NaN is not known.
+        block: (B, M) as it was drawn.
+        rest: (M,) the portrait's own motion.
+    """
+    left = block - rest - np.nan_to_num(moved).sum(0)
+    lengths = [float(np.linalg.norm(part)) for part in (*moved, left)]
+    whole = max(math.fsum(length for length in lengths if not math.isnan(length)), 1e-9)
+    return Causes(lengths[0] / whole, lengths[1] / whole)
