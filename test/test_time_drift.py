@@ -328,3 +328,10 @@ def test_a_sensor_on_this_clock_is_not_complained_about() -> None:
     assert watch.clock_complaint() == ""
     watch.forget()
     assert watch.least_age_ns is None
+
+
+def test_sound_that_is_drawn_out_keeps_its_ends_and_its_shape() -> None:
+    ramp = np.arange(5, dtype=np.float32)
+    np.testing.assert_allclose(of_length(ramp, 9), np.linspace(0, 4, 9), atol=1e-6)
+    np.testing.assert_allclose(of_length(ramp, 3), [0, 2, 4], atol=1e-6)
+    assert of_length(ramp, 5) is ramp
