@@ -11,6 +11,7 @@ SECURITY.md says what to do with it.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
@@ -21,10 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from avatar_forcing_ros.graph.environment import own_domain
+from avatar_forcing_ros.graph.environment import claim_domain
 
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-os.environ.setdefault("ROS_DOMAIN_ID", str(own_domain()))
+os.environ["ROS_DOMAIN_ID"] = str(claim_domain())  # a node of the same name elsewhere would be taken for ours
 
 import numpy as np
 import rclpy
@@ -151,9 +152,12 @@ def main() -> int:
     if not parser.parse_args().check:
         POLICY.write_text(policy(found()), encoding="utf-8")
         return 0
-    if POLICY.is_file() and POLICY.read_text(encoding="utf-8") == policy(found()):
+    written = POLICY.read_text(encoding="utf-8") if POLICY.is_file() else ""
+    needed = policy(found())
+    if written == needed:
         return 0
     print(f"{POLICY.name} is not current: run tools/security_policy.py", file=sys.stderr)
+    sys.stderr.writelines(difflib.unified_diff(written.splitlines(True), needed.splitlines(True), "is", "should be"))
     return 1
 
 
