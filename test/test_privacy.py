@@ -45,11 +45,8 @@ with ProcessGroup(nodes, local_graph(int(os.environ["ROS_DOMAIN_ID"])) | setting
         time.sleep(0.1)
 """
 EVERY_NODE = {"/diagnostics", "/rosout", "/parameter_events"}
-AVATAR = {
-    f"/avatar/{name, '/user_activity'}"
-    for name in ("image_raw", "image_raw/compressed", "frame_info", "motion", "blendshapes")
-}
-AVATAR |= {f"/avatar/{name}" for name in ("speech", "playback", "state")}
+AVATAR = {f"/avatar/{name}" for name in ("image_raw", "image_raw/compressed", "frame_info", "motion", "blendshapes")}
+AVATAR |= {f"/avatar/{name}" for name in ("speech", "playback", "state")} | {"/user_activity"}
 DECLARED = {
     "generator": AVATAR | {"/stage/leader", "/speak/_action/feedback", "/speak/_action/status"},
     "understudy": AVATAR | {"/stage"},
