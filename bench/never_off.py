@@ -179,17 +179,6 @@ class Trial:
     def _endings(self, name: str) -> list[tuple[float, float]]:
         return [(at, where) for at, who, event, where in self._audience.seen.events if who == name and event in FINAL]
 
-    def wait_until_it_speaks(self) -> float:
-        """Seconds until an utterance begins; one that is refused is sent again."""
-        began = time.monotonic()
-        while True:
-            name = self._say()
-            self._until(lambda n=name: self._began(n) is not None or self._endings(n), 3.0)
-            if self._began(name) is not None:
-                return time.monotonic() - began
-            if time.monotonic() - began > PATIENCE_S:
-                return float("inf")
-
     def fault(self, name: str, pid_now: Callable[[], int], number: int, wakes_s: float = 0.0) -> Outcome:
         """Do something to a process while an utterance is said.
 
