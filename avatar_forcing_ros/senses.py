@@ -43,6 +43,8 @@ class Senses:
 
     def __init__(self, bundle: ModelBundle, config: AvatarConfig, first_frame: int, now_ns: int) -> None:
         self._bundle = bundle
+        names, wanted = tuple(bundle.space.names), ("smile", "jaw_open")
+        self._smile_and_jaw = [names.index(name) for name in wanted] if set(wanted) <= set(names) else None
         self._reorder_ns = config.reorder_ms * MILLISECOND
         self._alignment = Alignment.of(config, bundle.manifest.network.block_frames)
         self._said: dict[int, NDArray[np.float32]] = {}
@@ -122,17 +124,15 @@ class Senses:
 
     def _user_laughed(self, frames: range) -> NDArray[np.bool_]:
         """(T,) whether the user has laughed shortly before; never where motion has no names for it."""
-        names = tuple(self._bundle.space.names)
-        if "smile" not in names or "jaw_open" not in names:
+        if self._smile_and_jaw is None:
             return np.zeros(len(frames), np.bool_)
         before = round(LAUGH_ANSWERED_S * FPS)
-        smile, jaw = self.face(frames, before)[:, [names.index("smile"), names.index("jaw_open")]].T
+        smile, jaw = self.face(frames, before)[:, self._smile_and_jaw].T
         return laughed_lately(smile, jaw, LAUGH_ANSWERED_S)[before:]
 
     def nobody(self, frames: range) -> bool:
         """Whether no face is seen and no voice heard at the condition positions of frames."""
-        age = self._alignment.audio_frames
-        heard = self.audio.features.read(range(frames.start - age, frames.stop - age)).mean(axis=-1) >= SILENT_MEAN
+        heard = self._heard_level(frames) >= SILENT_MEAN
         return not self.seen(frames).valid.any() and not (self._hears(frames) and heard.any())
 
     def seen(self, frames: range) -> MotionWindow:
@@ -146,16 +146,18 @@ class Senses:
 
     def user_does(self, frames: range) -> list[UserActivity]:
         """What the user does at the condition positions of frames; of motion without names only who is seen."""
-        names, watched = tuple(self._bundle.space.names), range(frames.start - LOOK_BACK, frames.stop)
+        watched = range(frames.start - LOOK_BACK, frames.stop)
         window = self.seen(watched)
-        if "smile" not in names or "jaw_open" not in names:
+        if self._smile_and_jaw is None:
             return [UserActivity(seen=bool(valid)) for valid in window.valid[LOOK_BACK:]]
-        face = self._bundle.space.expand_user(window.latents)
-        level, age = None, self._alignment.audio_frames
-        if self._hears(frames):
-            level = self.audio.features.read(range(watched.start - age, watched.stop - age)).mean(axis=-1)
-        smile, jaw = face[:, names.index("smile")], face[:, names.index("jaw_open")]
+        smile, jaw = self._bundle.space.expand_user(window.latents)[:, self._smile_and_jaw].T
+        level = self._heard_level(watched) if self._hears(frames) else None
         return activities(smile, jaw, window.valid, level)[LOOK_BACK:]
+
+    def _heard_level(self, frames: range) -> NDArray[np.floating]:
+        """(T,) mean of the log-mel features of the user's sound at the condition positions of frames."""
+        age = self._alignment.audio_frames
+        return self.audio.features.read(range(frames.start - age, frames.stop - age)).mean(axis=-1)
 
     def heard_until_ns(self, frames: range) -> int | None:
         """End of the newest user audio that frames depend on, None when there is none; more may have been heard."""
