@@ -30,6 +30,10 @@ from avatar_forcing_ros.dials import Dials
 from avatar_forcing_ros.directing.director import Director
 from avatar_forcing_ros.directing.laughter import SharedLaughter
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
+from avatar_forcing_ros.generator.causes import Causes, causes_of
+from avatar_forcing_ros.generator.motion_engine import MotionEngine
+from avatar_forcing_ros.generator.noise import block_noise
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.idling import Idling
 from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
 from avatar_forcing_ros.movement import Movement
@@ -44,13 +48,9 @@ from avatar_forcing_ros.signals import (
     LookAt,
     MotionSample,
 )
-from avatar_forcing_ros.stream.causes import Causes, causes_of
-from avatar_forcing_ros.stream.grid import FRAME_NS, first_frame_from, stamp_of
-from avatar_forcing_ros.stream.motion_engine import MotionEngine
-from avatar_forcing_ros.stream.noise import block_noise
-from avatar_forcing_ros.stream.playback import PlaybackEvent
-from avatar_forcing_ros.stream.sampler import SamplerConfig
-from avatar_forcing_ros.stream.speech import SpeechFrame, SpeechTimeline
+from avatar_forcing_ros.timeline.grid import FRAME_NS, first_frame_from, stamp_of
+from avatar_forcing_ros.timeline.playback import PlaybackEvent
+from avatar_forcing_ros.timeline.speech import SpeechFrame, SpeechTimeline
 
 _LONGEST_HEARD_NS = 10 * NANOSECONDS
 _KEPT_FRAMES = 50

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
 from avatar_forcing_ros.signals import MILLISECOND
-from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.speech import SpeechLimits
+from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.timeline.speech import SpeechLimits
 
 
 @dataclass(frozen=True)

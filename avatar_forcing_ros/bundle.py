@@ -18,14 +18,14 @@ from safetensors import safe_open
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.documents import read_mapping
+from avatar_forcing_ros.generator import onnx_engine
+from avatar_forcing_ros.generator.motion_engine import MotionEngine
+from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.onnx_models import mending
 from avatar_forcing_ros.resources import resource
-from avatar_forcing_ros.stream import onnx_engine
-from avatar_forcing_ros.stream.feature_track import FeatureStream
-from avatar_forcing_ros.stream.motion_engine import MotionEngine
-from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
+from avatar_forcing_ros.timeline.feature_track import FeatureStream
 
 if TYPE_CHECKING:
     from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -105,7 +105,7 @@ class ModelBundle:
         """What draws motion with this model, by the runtime that it is to be computed with."""
         if self.graphs is not None:
             return onnx_engine.OnnxEngine(self.graphs(), self.manifest.network, sampler)
-        from avatar_forcing_ros.stream.torch_engine import TorchEngine  # brings torch
+        from avatar_forcing_ros.generator.torch_engine import TorchEngine  # brings torch
 
         return TorchEngine(self.network, sampler, self.compute)
 

@@ -18,15 +18,15 @@ from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.generator.motion_engine import Sensed
 from avatar_forcing_ros.metrics.laughs import LAUGH_ANSWERED_S, laughed_lately
 from avatar_forcing_ros.signals import FPS, MILLISECOND, UserActivity
-from avatar_forcing_ros.stream.ear import Ear
-from avatar_forcing_ros.stream.feature_track import FeatureTrack
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, first_frame_from, stamp_of
-from avatar_forcing_ros.stream.motion_engine import Sensed
-from avatar_forcing_ros.stream.speech import SpeechFrame
-from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
-from avatar_forcing_ros.stream.user_motion import MotionWindow, UserMotionTimeline
+from avatar_forcing_ros.timeline.ear import Ear
+from avatar_forcing_ros.timeline.feature_track import FeatureTrack
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, first_frame_from, stamp_of
+from avatar_forcing_ros.timeline.speech import SpeechFrame
+from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
+from avatar_forcing_ros.timeline.user_motion import MotionWindow, UserMotionTimeline
 from avatar_forcing_ros.user_activity import LOOK_BACK, activities
 
 _SILENCE = np.zeros(FRAME_SAMPLES, np.float32)

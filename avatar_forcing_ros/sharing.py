@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from avatar_forcing_ros.bundle import ModelBundle, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.generator.motion_engine import MotionEngine
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.motion.space import MotionSpace
-from avatar_forcing_ros.stream.motion_engine import MotionEngine
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 
 Opened = TypeVar("Opened")
 _log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class SharedBundle(ModelBundle):
     def _new_engine(self, sampler: SamplerConfig) -> MotionEngine:
         if self.graphs is not None:  # on a CPU one by one is as quick, and cores are used side by side
             return super().make_engine(sampler)
-        from avatar_forcing_ros.stream.torch_engine import TorchEngine  # brings torch
+        from avatar_forcing_ros.generator.torch_engine import TorchEngine  # brings torch
 
         engine = TorchEngine(self.network, sampler, self.compute, joint=True)
         engine.expect(self.avatars)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.wav2vec2 import published_shapes as wav2vec2_shapes
 from avatar_forcing_ros.bundle import Manifest, ModelBundle, assemble
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes as autoencoder_shapes
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, SIZE
 from avatar_forcing_ros.motion.space import PortraitError
@@ -24,8 +25,7 @@ from avatar_forcing_ros.network.published import published_shapes as network_sha
 from avatar_forcing_ros.published.importing import PublishedSizes, Sources
 from avatar_forcing_ros.published.parity import weight_by_name
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE
-from avatar_forcing_ros.stream.sampler import SamplerConfig
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE
 
 TINY_NETWORK = NetworkConfig(
     motion_size=SIZE,

@@ -36,10 +36,10 @@ from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.session.errors import MOST_LETTERS, one_line
 from avatar_forcing_ros.signals import AudioChunk
-from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
-from avatar_forcing_ros.stream.speech import SpeechTimeline
 from avatar_forcing_ros.testing_bags import conversation, write_bag
+from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.timeline.speech import SpeechTimeline
 
 SIDE = 96
 FRAMES = 12

@@ -41,9 +41,9 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
-from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.playback import Playback
 from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.timeline.playback import Playback
 
 MS = 1_000_000
 START_NS = 1_000 * NANOSECONDS

@@ -35,8 +35,8 @@ from avatar_forcing_ros.audio.voice_activity import VoiceActivity
 from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.espeak import Espeak, SpeechEngineError
 from avatar_forcing_ros.simulation.voices import Speaker, random_voice
-from avatar_forcing_ros.stream.ear import Ear
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.timeline.ear import Ear
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE
 
 Sound = NDArray[np.float32]
 AVATAR_DBFS = -20.0

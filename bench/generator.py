@@ -27,13 +27,13 @@ from torch.profiler import ProfilerActivity, profile
 
 from avatar_forcing_ros.bundle import load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.generator.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.generator.motion_engine import MotionEngine, Sensed
+from avatar_forcing_ros.generator.noise import block_noise
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
-from avatar_forcing_ros.stream.motion_engine import MotionEngine, Sensed
-from avatar_forcing_ros.stream.noise import block_noise
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.recipe import BUNDLED_SAMPLER, bundled_network_config
 
 FPS = 25

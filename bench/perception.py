@@ -31,7 +31,7 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, UserActivity, VideoFrame
 from avatar_forcing_ros.simulation.conversation import Conversation, ConversationConfig, ConversationSimulator
-from avatar_forcing_ros.stream.grid import SAMPLE_RATE
+from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 from avatar_forcing_ros.user_activity import activities
 
 HEARTY = 0.4

@@ -53,12 +53,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
+from avatar_forcing_ros.generator.joint_generator import JointGenerator
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
 from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.joint_generator import JointGenerator
 
 FPS = 25
 BLOCKS_COMPARED = 10

@@ -26,12 +26,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.published import build_autoencoder, check_autoencoder
 from avatar_forcing_ros.motion.autoencoder.resampling import smooth, smoothing_kernel
 from avatar_forcing_ros.motion.autoencoder.warping import base_grid, feature_tables, warp
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
 
 BATCHES = (1, 10) if torch.cuda.is_available() else (1, 2)
 CHILD_SECONDS = {"default": 110, "channels first": 110, "max-autotune": 170, "motion": 90}

@@ -42,7 +42,7 @@ from avatar_forcing_ros.graph.processes import ProcessGroup
 from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 _MS = 1e6
 _START_S = 120.0

@@ -39,8 +39,8 @@ from avatar_forcing_ros.messages import images
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.stream.grid import SAMPLE_RATE
 from avatar_forcing_ros.testing_bags import BEGIN_NS, KINDS, MS, Sent, cut, interrupt, make, sound, write_bag
+from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
 REACH_TIMES_REAL_TIME = 4.0
 CAMERA = "/camera/image_raw"

@@ -29,9 +29,9 @@ from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.session import SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AudioChunk, MotionSample
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
 START_NS = 1_700_000_000 * NANOSECONDS
 FINAL = (Playback.FINISHED, Playback.INTERRUPTED)

@@ -22,7 +22,7 @@ from avatar_forcing_ros.agent.conversation import Message
 from avatar_forcing_ros.agent.parts import PartFailedError
 from avatar_forcing_ros.agent.servers import ChatServer, Server, SpeechServer, TranscriptionServer, wav
 from avatar_forcing_ros.signals import AudioChunk
-from avatar_forcing_ros.stream.playback import Playback
+from avatar_forcing_ros.timeline.playback import Playback
 
 RATE = 24_000
 ASK = [Message("system", "Be brief."), Message("user", "hello")]

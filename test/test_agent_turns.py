@@ -17,7 +17,7 @@ from avatar_forcing_ros.agent.conversation import Message
 from avatar_forcing_ros.agent.parts import PartFailedError
 from avatar_forcing_ros.agent.turns import Moment, TurnConfig, Turns
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
-from avatar_forcing_ros.stream.playback import Playback
+from avatar_forcing_ros.timeline.playback import Playback
 
 FRAME = 640
 WORD_MS = 300

@@ -12,14 +12,14 @@ from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
 from avatar_forcing_ros.audio.log_mel import LogMel, log_mel_frames
 from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.generator.torch_engine import conditions_of
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, stamp_of
-from avatar_forcing_ros.stream.speech import SpeechFrame
-from avatar_forcing_ros.stream.torch_engine import conditions_of
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, stamp_of
+from avatar_forcing_ros.timeline.speech import SpeechFrame
 from avatar_forcing_ros.train.clips import ClipSampler, Places
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.recipe import clips_for

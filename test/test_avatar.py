@@ -10,9 +10,9 @@ import pytest
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.motion.space import PortraitError
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
-from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.playback import Playback
 from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.timeline.playback import Playback
 
 SECOND = 1_000_000_000
 MS = 1_000_000

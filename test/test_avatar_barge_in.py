@@ -14,9 +14,9 @@ from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
 MS = 1_000_000
 START_NS = 1_000 * MS

@@ -8,8 +8,8 @@ import torch
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig, GenerationError
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 SECOND = 1_000_000_000
 PORTRAIT = np.full((64, 64, 3), 90, np.uint8)

@@ -20,9 +20,9 @@ from avatar_forcing_ros.motion.autoencoder.portrait import AutoencoderPortrait
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
 from avatar_forcing_ros.signals import AvatarFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import BarsPortrait, tiny_bundle
 from avatar_forcing_ros.testing_sessions import VirtualMachine
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 PORTRAIT = np.full((64, 64, 3), 90, np.uint8)
 

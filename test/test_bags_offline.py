@@ -33,9 +33,9 @@ from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.commands import replay as command
 from avatar_forcing_ros.messages import audio, images
 from avatar_forcing_ros.signals import AudioChunk
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 from avatar_forcing_ros.testing_bags import BEGIN_NS, MS, Sent, conversation, make, shuffled, user_motion, write_bag
+from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 from avatar_forcing_ros.bundle import WEIGHTS, load_bundle
 from avatar_forcing_ros.commands.train import add_arguments, recipe_from, run
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.export import Companions, write_bundle
 from avatar_forcing_ros.train.recipe import smoke_recipe
 from avatar_forcing_ros.train.scaling import LatentScale

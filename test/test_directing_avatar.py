@@ -16,7 +16,7 @@ from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, Expression, LookAt
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE
 
 START_NS = 1000 * NANOSECONDS
 SECONDS = 5

@@ -14,7 +14,7 @@ from avatar_forcing_ros.directing.expressions import EXPRESSIONS, MOUTH, NEUTRAL
 from avatar_forcing_ros.directing.gaze import LookConfig, direction_of, eyes_of, gaze_of, head_of, reachable
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
 from avatar_forcing_ros.signals import MILLISECOND, Expression, LookAt
-from avatar_forcing_ros.stream.grid import FRAME_NS, stamp_of
+from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
 
 BLOCK, LEAD_NS, REORDER_NS = 4, 80 * MILLISECOND, 40 * MILLISECOND
 NOTHING = np.zeros(SIZE, np.float32)

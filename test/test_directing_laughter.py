@@ -15,8 +15,8 @@ from avatar_forcing_ros.avatar_config import AvatarConfig, Expressiveness
 from avatar_forcing_ros.directing.laughter import LaughterConfig, SharedLaughter
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
 from avatar_forcing_ros.signals import MotionSample
-from avatar_forcing_ros.stream.grid import stamp_of
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.grid import stamp_of
 
 BLOCK, LENGTH = 4, 200
 LOW, HIGH = (np.array([getattr(channel, end) for channel in CHANNELS]) for end in ("low", "high"))

@@ -21,7 +21,7 @@ from avatar_forcing_ros.msg import AudioChunk, PlaybackEvent
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 pytestmark = pytest.mark.ros
 

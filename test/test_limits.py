@@ -31,8 +31,8 @@ from avatar_forcing_ros.pictures import PictureLimits, read_image, sha256_of_pix
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.session.errors import MOST_LETTERS, one_line
 from avatar_forcing_ros.signals import AudioChunk
-from avatar_forcing_ros.stream.speech import Playback, SpeechLimits, SpeechTimeline
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.speech import Playback, SpeechLimits, SpeechTimeline
 
 if sys.version_info >= (3, 14):
     from compression import zstd

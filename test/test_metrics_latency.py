@@ -17,9 +17,9 @@ from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.metrics.latency import Ledger, ledger, report
 from avatar_forcing_ros.nodes.demo import frame_times
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
 from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 pytestmark = pytest.mark.ros
 

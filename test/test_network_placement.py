@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from avatar_forcing_ros.compute.lost import why_not
+from avatar_forcing_ros.generator.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.network import placement
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
@@ -20,8 +22,6 @@ from avatar_forcing_ros.network.packed import LEAST_WEIGHTS, HalfLinear, PackedL
 from avatar_forcing_ros.network.placement import settle
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.published.parity import relative_error, weight_by_name
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
-from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
 
 TINY = NetworkConfig(
     motion_size=6, audio_feature_size=4, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=2,

@@ -21,9 +21,9 @@ from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.session.quality import QualityConfig
-from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import tiny_bundle
 from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 pytestmark = pytest.mark.ros
 

@@ -19,11 +19,11 @@ from sensor_msgs.msg import Image
 from avatar_forcing_ros import cli, consent
 from avatar_forcing_ros.nodes.conversions import to_rgb
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
-from avatar_forcing_ros.nodes.understudy_face import keep
 from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
 from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.testing import speech_like
+from avatar_forcing_ros.understudy.face import keep
 
 pytestmark = pytest.mark.ros
 

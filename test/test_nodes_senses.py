@@ -31,8 +31,8 @@ from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import FPS, NANOSECONDS
-from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.testing import FilmedUser
+from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
 
 pytestmark = pytest.mark.ros
 NAMED_S = GONE_S = 2.0

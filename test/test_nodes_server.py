@@ -18,14 +18,14 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
 from avatar_forcing_ros.nodes import generator_server
 from avatar_forcing_ros.nodes.generator_server import GeneratorServer, parse
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.sharing import FIRST_GUESS_BYTES, Admission, NoRoomError, SharedModels
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 pytestmark = pytest.mark.ros
 START_NS = 1_000 * NANOSECONDS

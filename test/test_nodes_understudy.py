@@ -24,8 +24,8 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
-from avatar_forcing_ros.nodes.understudy_painter import PaintedFace
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
+from avatar_forcing_ros.understudy.painter import PaintedFace
 
 pytestmark = pytest.mark.ros
 FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)

@@ -24,7 +24,7 @@ from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes.directions import expression_type
 from avatar_forcing_ros.nodes.testing import PATIENCE_S, AvatarStage, TestGraph
 from avatar_forcing_ros.nodes.voice_agent_node import VoiceAgentNode
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 pytestmark = [
     pytest.mark.ros,

@@ -46,8 +46,8 @@ from avatar_forcing_ros.recordings.prepare import Share
 from avatar_forcing_ros.recordings.prepare import prepare as prepare_for
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset, DatasetError
 from avatar_forcing_ros.resources import resource
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
 from avatar_forcing_ros.testing import speech_like
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler
 from avatar_forcing_ros.train.objective import ObjectiveConfig
 from avatar_forcing_ros.train.recipe import bundled_network_config, clips_for

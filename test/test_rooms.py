@@ -90,7 +90,7 @@ IMPORTS = [found for file in FILES for found in read_imports(file)]
 
 def test_the_table_reads_as_it_is_meant() -> None:
     assert ALLOWED["flow"] <= {"flow"}
-    assert {"signals", "network"} <= ALLOWED["stream"]
+    assert {"signals", "network"} <= ALLOWED["generator"]
     assert {"simulation", "recordings"} <= ALLOWED["train"]
     assert not {"simulation", "recordings", "train", "evaluation"} & ALLOWED["nodes"]
     assert "nodes" not in ALLOWED["commands"]

@@ -9,13 +9,13 @@ import pytest
 
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.generator.torch_engine import conditions_of
 from avatar_forcing_ros.metrics.laughs import laughed_lately
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import MotionSample
-from avatar_forcing_ros.stream.grid import stamp_of
-from avatar_forcing_ros.stream.torch_engine import conditions_of
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.grid import stamp_of
 
 SPANS = (2, 6)
 """Of the tiny network."""

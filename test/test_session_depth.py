@@ -19,8 +19,8 @@ from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.session import Session
 from avatar_forcing_ros.session.virtual import VirtualRun
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
-from avatar_forcing_ros.stream.playback import PlaybackEvent
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.playback import PlaybackEvent
 
 
 class Nobody:

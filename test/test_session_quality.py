@@ -13,9 +13,9 @@ from avatar_forcing_ros.avatar import AvatarConfig
 from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.session.outlet import DEGRADED, IDLE
 from avatar_forcing_ros.session.quality import LEVELS, QualityConfig, QualityLadder
-from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import tiny_bundle
 from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 BLOCK_S = 0.16
 PORTRAIT = np.full((64, 64, 3), 90, np.uint8)

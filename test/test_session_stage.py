@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from avatar_forcing_ros.session.stage import GONE_S, LEADER, UNDERSTUDY, Lease, Ledger, Report, Watch, Word, is_found
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 FRAME_S = FRAME_NS / 1e9
 

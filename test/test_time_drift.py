@@ -22,10 +22,10 @@ from avatar_forcing_ros.nodes.diagnostics import Level
 from avatar_forcing_ros.nodes.display_node import voice_health
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, MotionSample
-from avatar_forcing_ros.stream.drift import DriftFollower, of_length
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE, sample_of, stamp_of
-from avatar_forcing_ros.stream.user_audio import DRIFT_SAMPLES, DRIFT_SMOOTHING, UserAudioTimeline
-from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
+from avatar_forcing_ros.timeline.drift import DriftFollower, of_length
+from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE, sample_of, stamp_of
+from avatar_forcing_ros.timeline.user_audio import DRIFT_SAMPLES, DRIFT_SMOOTHING, UserAudioTimeline
+from avatar_forcing_ros.timeline.user_motion import UserMotionTimeline
 
 pytestmark = pytest.mark.ros
 

@@ -18,8 +18,8 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import TestGraph
-from avatar_forcing_ros.stream.grid import FRAME_NS
 from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 pytestmark = pytest.mark.ros
 

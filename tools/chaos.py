@@ -46,8 +46,8 @@ from avatar_forcing_ros.nodes.audio_messages import from_chunk  # noqa: E402
 from avatar_forcing_ros.nodes.conversions import from_rgb  # noqa: E402
 from avatar_forcing_ros.nodes.ros_time import to_stamp  # noqa: E402
 from avatar_forcing_ros.pictures import read_image  # noqa: E402
-from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE  # noqa: E402
 from avatar_forcing_ros.testing import FilmedUser, speech_like  # noqa: E402
+from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE  # noqa: E402
 
 LONGEST_GAP_S = 0.2
 GROWS_MB_H = 1.0

@@ -3,7 +3,7 @@
 """Changes the code a little, again and again, and says which changes no test notices.
 
     python tools/mutate.py flow/path.py flow/solver.py        # these files
-    python tools/mutate.py --sample 60 flow network stream     # 60 changes, spread over the rooms
+    python tools/mutate.py --sample 60 flow network timeline generator  # 60 changes, spread over the rooms
 
 A change is one operator, comparison, number, boolean or condition, tried in a copy of the package with the tests
 of its room (`test/test_<room>_*.py` and those in `ALSO`). `EXPLAINED` lists survivors that change nothing
@@ -30,9 +30,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "avatar_forcing_ros"
 ALSO = {
-    "stream": ["test_avatar.py", "test_avatar_barge_in.py", "test_senses.py", "test_time_drift.py"],
-    "network": ["test_stream_generator.py"],
-    "flow": ["test_stream_generator.py", "test_train_loop.py"],
+    "timeline": ["test_avatar.py", "test_avatar_barge_in.py", "test_senses.py", "test_time_drift.py"],
+    "generator": ["test_avatar.py"],
+    "network": ["test_generator_blocks.py"],
+    "flow": ["test_generator_blocks.py", "test_train_loop.py"],
 }
 """Tests of other rooms in which a room's behaviour is fixed as well."""
 EXPLAINED: dict[str, str] = {
@@ -163,7 +164,7 @@ def main() -> int:
     """Try changes, print survivors, then one line for machines."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument(
-        "places", nargs="*", default=["flow", "network", "stream"], help="rooms or files of the package"
+        "places", nargs="*", default=["flow", "network", "timeline", "generator"], help="rooms or files of the package"
     )
     parser.add_argument("--sample", type=int, default=0, help="so many changes, chosen at random; 0 tries all")
     parser.add_argument("--seed", type=int, default=0, help="of the choice")

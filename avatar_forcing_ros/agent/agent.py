@@ -28,7 +28,7 @@ from avatar_forcing_ros.agent.parts import Mind, PartFailedError, Recogniser, Vo
 from avatar_forcing_ros.agent.sentences import sentences
 from avatar_forcing_ros.agent.turns import FRAME_MS, Microphone, Moment, Sound, TurnConfig, Turns, sounds_finished
 from avatar_forcing_ros.signals import FOR_EVER_NS, AudioChunk
-from avatar_forcing_ros.stream.playback import Playback
+from avatar_forcing_ros.timeline.playback import Playback
 
 NEUTRAL = "neutral"
 PROMPT = (

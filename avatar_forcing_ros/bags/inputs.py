@@ -14,7 +14,7 @@ from avatar_forcing_ros.bags.bag import BagError, BagReader
 from avatar_forcing_ros.messages.audio import AudioKind, AudioReader
 from avatar_forcing_ros.messages.directions import EXPRESSION, LOOK_AT
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 CAMERA, COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
 MOTION, USER_AUDIO, SPEECH, INTERRUPT = "user_motion", "user_audio", "speech", "speech/interrupt"

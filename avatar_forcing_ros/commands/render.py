@@ -33,8 +33,8 @@ from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.movies import MovieWriter
 from avatar_forcing_ros.outputs import replacing
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
-from avatar_forcing_ros.stream.speech import SpeechLimits
+from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
+from avatar_forcing_ros.timeline.speech import SpeechLimits
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
-from avatar_forcing_ros.stream.drift import DriftFollower, of_length
+from avatar_forcing_ros.timeline.drift import DriftFollower, of_length
 
 VOICE_EARLY_MS, VOICE_LATE_MS = 40, 60
 """How far a voice may be ahead of the lips and behind them.

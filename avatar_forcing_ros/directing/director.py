@@ -22,7 +22,7 @@ from avatar_forcing_ros.directing.expressions import MOUTH, Face, face_of_feelin
 from avatar_forcing_ros.directing.gaze import LookConfig, direction_of, eyes_of, gaze_of, head_of, reachable
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
 from avatar_forcing_ros.signals import NANOSECONDS, Expression, LookAt
-from avatar_forcing_ros.stream.grid import first_frame_from
+from avatar_forcing_ros.timeline.grid import first_frame_from
 
 _TURN, _GAZE = [INDEX["yaw"], INDEX["pitch"]], [INDEX["gaze_x"], INDEX["gaze_y"]]
 _LIDS = [INDEX["blink_right"], INDEX["blink_left"]]

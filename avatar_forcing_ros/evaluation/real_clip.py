@@ -23,7 +23,7 @@ from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX as MEASURE
 from avatar_forcing_ros.motion.facemesh.reading.measures import measure
 from avatar_forcing_ros.outputs import replacing
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, VideoFrame
-from avatar_forcing_ros.stream.grid import SAMPLE_RATE
+from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
 
 @dataclass(frozen=True)

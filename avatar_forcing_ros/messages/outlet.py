@@ -13,7 +13,7 @@ from avatar_forcing_ros.messages.making import Make, header, time
 from avatar_forcing_ros.motion.facemesh.channels import NAMES
 from avatar_forcing_ros.session.outlet import Mood, OutputConfig, Shown
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, UserActivity
-from avatar_forcing_ros.stream.playback import PlaybackEvent
+from avatar_forcing_ros.timeline.playback import PlaybackEvent
 
 IMAGE, COMPRESSED = "avatar/image_raw", "avatar/image_raw/compressed"
 FRAME_INFO, MOTION, SPEECH = "avatar/frame_info", "avatar/motion", "avatar/speech"

@@ -9,8 +9,8 @@ from typing import Any
 from avatar_forcing_ros.messages.making import Make, duration, header, time
 from avatar_forcing_ros.session.outlet import Provenance
 from avatar_forcing_ros.signals import AvatarFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
 _EVENTS = {Playback.STARTED: 0, Playback.FINISHED: 1, Playback.INTERRUPTED: 2, Playback.STALLED: 3, Playback.REFUSED: 4}
 

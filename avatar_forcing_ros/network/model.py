@@ -6,7 +6,7 @@ One implementation serves the published weights and the small bundled ones; `Net
 holds weights and nothing else: what a conversation remembers is a `KVCache`, handed in.
 
 Training and offline use call `velocity` on whole clips. Streaming opens a window per block on `transformer` and is
-found in `stream.block_generator`.
+found in `generator.block_generator`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import message_type
 from avatar_forcing_ros.nodes.ros_time import to_stamp
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 READERS_PATIENCE_S = 300.0
 """The nodes load their models first; a first start compiles the renderer."""

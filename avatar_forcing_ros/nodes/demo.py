@@ -32,7 +32,7 @@ from avatar_forcing_ros.metrics.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.msg import FrameInfo
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 SOURCE, DISPLAY = "media_source_node", "display_node"
 """With everything in one process, that is both."""

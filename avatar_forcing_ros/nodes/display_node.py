@@ -29,7 +29,7 @@ from avatar_forcing_ros.nodes.recording_notice import RECORDING
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import FPS, MILLISECOND
-from avatar_forcing_ros.stream.grid import SAMPLE_RATE
+from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
 _LATE_PICTURES = 5 * FPS  # of which lateness is told
 _WAITING = 64  # pictures and chunks: two seconds' worth while the disk is busy

@@ -33,7 +33,6 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
-from avatar_forcing_ros.nodes.understudy_face import forget
 from avatar_forcing_ros.pictures import PictureLimits
 from avatar_forcing_ros.portrait_process import PortraitReader, Request
 from avatar_forcing_ros.resources import default_portrait
@@ -46,7 +45,8 @@ from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.srv import SetPortrait
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.understudy.face import forget
 
 _DIALS = ("avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user")
 """Parameters that take effect within a block."""

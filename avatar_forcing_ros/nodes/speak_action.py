@@ -20,7 +20,7 @@ from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.session import Session
 from avatar_forcing_ros.signals import AudioChunk
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
 _REMEMBERED = 256
 

@@ -21,7 +21,7 @@ from avatar_forcing_ros.nodes.ros_time import to_stamp
 from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
 _LATEST_SPEECH_NS = 250 * MILLISECOND
 _HELD = 256

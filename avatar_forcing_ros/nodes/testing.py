@@ -40,8 +40,8 @@ from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
 from avatar_forcing_ros.testing import tiny_bundle
+from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE
 
 AnyNode = TypeVar("AnyNode", bound=ManagedNode)
 PATIENCE_S = 60.0

@@ -41,15 +41,15 @@ from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
 from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
-from avatar_forcing_ros.nodes.understudy_face import FACEMESH, Face, HeldFace, first_face, motion_space_of
-from avatar_forcing_ros.nodes.understudy_painter import PaintedFace, PainterGoneError
 from avatar_forcing_ros.portrait_process import PortraitReader, Request
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch, is_found
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AvatarFrame
 from avatar_forcing_ros.srv import SetPortrait
-from avatar_forcing_ros.stream.grid import FRAME_NS, stamp_of
+from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
+from avatar_forcing_ros.understudy.face import FACEMESH, Face, HeldFace, first_face, motion_space_of
+from avatar_forcing_ros.understudy.painter import PaintedFace, PainterGoneError
 
 _LISTENS_FIRST_S = 0.5
 """A generator may be on stage already, and the middleware takes a while to find it."""

@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
+from avatar_forcing_ros.generator.roll_out import roll_out
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.roll_out import roll_out
 
 LIMIT = 2e-5
 """Errors above this are a real difference and not rounding; about 1e-6 is expected."""

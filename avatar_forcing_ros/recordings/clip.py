@@ -22,8 +22,8 @@ from avatar_forcing_ros.recordings.shards import Shard
 from avatar_forcing_ros.recordings.speakers import SpeakerConfig, share_out
 from avatar_forcing_ros.recordings.two_faces import PartingConfig, part
 from avatar_forcing_ros.signals import FPS
-from avatar_forcing_ros.stream.feature_track import FeatureStream
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
+from avatar_forcing_ros.timeline.feature_track import FeatureStream
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 
 @dataclass(frozen=True)

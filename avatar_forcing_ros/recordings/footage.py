@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.media import ClipFrame, read_channels, read_video
 from avatar_forcing_ros.recordings.dyads import Person
 from avatar_forcing_ros.signals import FPS
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE
 
 _HALF_FRAME_S = 0.5 / FPS
 _LONGEST_HOLD_S = 0.5  # a picture that is held longer is no face that rests

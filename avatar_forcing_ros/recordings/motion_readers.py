@@ -24,7 +24,7 @@ from avatar_forcing_ros.motion.facemesh.reading.features import to_channels
 from avatar_forcing_ros.motion.facemesh.reading.smoothing import Smoother
 from avatar_forcing_ros.recordings.faces import FollowedFace, RememberingTracker, filled, lip_gaps, stretches
 from avatar_forcing_ros.signals import FPS, VideoFrame
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 Pictures = Callable[[], Iterator[NDArray[np.uint8]]]
 """Plays a clip from its beginning, one picture (H, W, 3) per grid frame."""

@@ -30,7 +30,7 @@ from avatar_forcing_ros.recordings.manifest import DatasetInfo, ManifestEntry, d
 from avatar_forcing_ros.recordings.shards import DIRECTIONS, SILENCE, Dataset
 from avatar_forcing_ros.recordings.workers import Job, read_all
 from avatar_forcing_ros.signals import FPS
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 _log = logging.getLogger(__name__)
 _SILENT_FRAMES = 75

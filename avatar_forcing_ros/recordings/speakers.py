@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from avatar_forcing_ros.audio.voice_activity import VoiceActivity
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 
 @dataclass(frozen=True)

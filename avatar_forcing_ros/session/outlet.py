@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.disclosure.label import LabelConfig
 from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
-from avatar_forcing_ros.stream.playback import PlaybackEvent
+from avatar_forcing_ros.timeline.playback import PlaybackEvent
 
 Picture = NDArray[np.uint8]
 """(S, S, 3) RGB."""

@@ -42,8 +42,8 @@ from avatar_forcing_ros.signals import (
     LookAt,
     MotionSample,
 )
-from avatar_forcing_ros.stream.grid import FRAME_NS, SAMPLE_RATE
-from avatar_forcing_ros.stream.playback import PlaybackEvent
+from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
+from avatar_forcing_ros.timeline.playback import PlaybackEvent
 
 _INBOX = 10_000  # minutes of everything; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 LEASE_S = 0.090
 PATIENCE_S = 0.100

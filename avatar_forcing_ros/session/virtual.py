@@ -19,7 +19,7 @@ from avatar_forcing_ros.session.outlet import Outlet
 from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.session.session import Report, Session, SessionConfig
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 
 class VirtualRun:

@@ -22,7 +22,7 @@ from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import FPS, VideoFrame
 from avatar_forcing_ros.simulation.camera import Observed
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 if TYPE_CHECKING:
     from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait

@@ -18,9 +18,9 @@ import yaml
 from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import MANIFEST, WEIGHTS, sha256_of
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.outputs import making_folder
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.scaling import LatentScale
 
 LICENCE = "Apache-2.0"
@@ -113,7 +113,7 @@ def _write(
         shutil.copyfile(file, folder / file.name)
     files = [folder / WEIGHTS, *(folder / file.name for file in companions.files)]
     if graphs:
-        from avatar_forcing_ros.stream.onnx_export import write_graphs  # brings onnx, which only training needs
+        from avatar_forcing_ros.generator.onnx_export import write_graphs  # brings onnx, which only training needs
 
         plain = AvatarForcingNetwork(network.config)
         plain.load_state_dict({key: value for key, value in tensors.items() if not key.startswith("latent_")})

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipBatch, ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale

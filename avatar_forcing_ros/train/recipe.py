@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 from avatar_forcing_ros.alignment import Alignment
 from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipConfig
 from avatar_forcing_ros.train.corpus import CorpusConfig
 from avatar_forcing_ros.train.objective import ObjectiveConfig

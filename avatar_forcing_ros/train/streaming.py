@@ -13,13 +13,13 @@ from torch import Tensor
 
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMel
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
+from avatar_forcing_ros.generator.noise import block_noise
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.metrics.laughs import LAUGH_ANSWERED_S, laughed_lately
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.noise import block_noise
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 from avatar_forcing_ros.train.clips import ClipConfig
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale

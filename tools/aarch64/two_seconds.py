@@ -24,7 +24,7 @@ from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import MotionSample
-from avatar_forcing_ros.stream.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 FRAMES = 50
 LIMITS = {"landmarks": 0.5, "latents": 1e-3, "pictures": 2.0}

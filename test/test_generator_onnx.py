@@ -17,15 +17,15 @@ from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import WEIGHTS, BundleError, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.generator.motion_engine import MotionEngine, Sensed
+from avatar_forcing_ros.generator.noise import block_noise
+from avatar_forcing_ros.generator.onnx_engine import MotionGraphs, OnnxEngine, fits
+from avatar_forcing_ros.generator.onnx_export import write_graphs
+from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
+from avatar_forcing_ros.generator.torch_engine import TorchEngine
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.resources import resource
-from avatar_forcing_ros.stream.motion_engine import MotionEngine, Sensed
-from avatar_forcing_ros.stream.noise import block_noise
-from avatar_forcing_ros.stream.onnx_engine import MotionGraphs, OnnxEngine, fits
-from avatar_forcing_ros.stream.onnx_export import write_graphs
-from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
-from avatar_forcing_ros.stream.torch_engine import TorchEngine
 from avatar_forcing_ros.testing import TINY_NETWORK
 
 NETWORK = replace(TINY_NETWORK, condition_radius=1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.barge_in import BargeIn
 from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.signals import MILLISECOND
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES
+from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES
 
 Sound = NDArray[np.float32]
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.generator.sampler import Branch
 from avatar_forcing_ros.network.conditions import Conditions
-from avatar_forcing_ros.stream.sampler import Branch
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ import pytest
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
-from avatar_forcing_ros.stream.grid import FRAME_NS, FRAME_SAMPLES, stamp_of
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
-from avatar_forcing_ros.stream.speech import Mistake, SpeechTimeline
-from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
-from avatar_forcing_ros.stream.user_motion import UserMotionTimeline
+from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES, stamp_of
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.timeline.speech import Mistake, SpeechTimeline
+from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
+from avatar_forcing_ros.timeline.user_motion import UserMotionTimeline
 
 BLOCK = 4
 MS = 1_000_000

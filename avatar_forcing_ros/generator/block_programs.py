@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from avatar_forcing_ros.compute.capture import Program, Recorder
+from avatar_forcing_ros.generator.state import GeneratorState
 from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions
-from avatar_forcing_ros.stream.state import GeneratorState
 
 Advance = Callable[[GeneratorState, Conditions, Tensor, Tensor | None], Tensor]
 """Draws a block (B, block, M) and moves the state on, whose tensors it replaces and never writes into; the arguments

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 KEPT_FRAMES = 256
 """Feature frames kept; a primed cache, the memory before it and a window of conditions need fewer."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from avatar_forcing_ros.stream.sampler import AnchorConfig
+from avatar_forcing_ros.generator.sampler import AnchorConfig
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
-from avatar_forcing_ros.stream.drift import DriftFollower, of_length
-from avatar_forcing_ros.stream.feature_track import FeatureStream, FeatureTrack
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+from avatar_forcing_ros.timeline.drift import DriftFollower, of_length
+from avatar_forcing_ros.timeline.feature_track import FeatureStream, FeatureTrack
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
 
 JITTER_SAMPLES = SAMPLE_RATE // 25
 """Stamps of sound cards wander by milliseconds; up to 40 ms the chunk is taken as following the one before it."""

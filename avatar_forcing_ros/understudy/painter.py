@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
-from avatar_forcing_ros.nodes.understudy_face import FACEMESH, MeshFace, keep
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.session.errors import one_line
+from avatar_forcing_ros.understudy.face import FACEMESH, MeshFace, keep
 
 _ASKS, _ANSWERS = struct.Struct(f"<I{SIZE}f"), struct.Struct("<I")
 _WAITS_S = 0.030

@@ -12,14 +12,14 @@ import torch
 
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.bundle import load_bundle
+from avatar_forcing_ros.generator.causes import causes_of, contributions
+from avatar_forcing_ros.generator.guidance import Guidance
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import AvatarFrame, MotionSample
-from avatar_forcing_ros.stream.causes import causes_of, contributions
-from avatar_forcing_ros.stream.grid import FRAME_NS
-from avatar_forcing_ros.stream.guidance import Guidance
-from avatar_forcing_ros.stream.sampler import SamplerConfig
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 NAN = float("nan")
 

@@ -31,10 +31,10 @@ from safetensors.numpy import load_file
 
 from avatar_forcing_ros.flow.path import CLEAN_TIME
 from avatar_forcing_ros.flow.solver import euler_steps
+from avatar_forcing_ros.generator.causes import contributions
+from avatar_forcing_ros.generator.motion_engine import Array, Sensed
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.config import NetworkConfig
-from avatar_forcing_ros.stream.causes import contributions
-from avatar_forcing_ros.stream.motion_engine import Array, Sensed
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 
 GRAPHS = ("modulation", "prime", "open", "step", "finish")
 FOLDER = "onnx"

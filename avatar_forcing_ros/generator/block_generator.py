@@ -26,20 +26,20 @@ from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.compute.lost import why_not
 from avatar_forcing_ros.flow.path import CLEAN_TIME
 from avatar_forcing_ros.flow.solver import euler_steps
+from avatar_forcing_ros.generator.anchor import anchor_block
+from avatar_forcing_ros.generator.block_programs import BlockPrograms
+from avatar_forcing_ros.generator.causes import contributions
+from avatar_forcing_ros.generator.guidance import Guidance
+from avatar_forcing_ros.generator.poise import Poise, poise_from
+from avatar_forcing_ros.generator.sampler import SamplerConfig
+from avatar_forcing_ros.generator.smoothing import PAST_FRAMES, BlockSmoother
+from avatar_forcing_ros.generator.state import GeneratorState
 from avatar_forcing_ros.network.cache import KVCache
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.modulation import Modulation
 from avatar_forcing_ros.network.placement import fall_back
 from avatar_forcing_ros.network.transformer import MotionTransformer
-from avatar_forcing_ros.stream.anchor import anchor_block
-from avatar_forcing_ros.stream.block_programs import BlockPrograms
-from avatar_forcing_ros.stream.causes import contributions
-from avatar_forcing_ros.stream.guidance import Guidance
-from avatar_forcing_ros.stream.poise import Poise, poise_from
-from avatar_forcing_ros.stream.sampler import SamplerConfig
-from avatar_forcing_ros.stream.smoothing import PAST_FRAMES, BlockSmoother
-from avatar_forcing_ros.stream.state import GeneratorState
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.stream.sampler import SamplerConfig
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 
 
 @dataclass(frozen=True)

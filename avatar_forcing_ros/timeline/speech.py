@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
-from avatar_forcing_ros.stream.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
-from avatar_forcing_ros.stream.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
 Known = TypeVar("Known")
 _log = logging.getLogger(__name__)

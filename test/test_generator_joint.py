@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from avatar_forcing_ros.compute.joining import Joined
+from avatar_forcing_ros.generator import joint_generator
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
+from avatar_forcing_ros.generator.joint_generator import JointGenerator, join, part_of
+from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
+from avatar_forcing_ros.generator.state import GeneratorState
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.published.parity import relative_error, weight_by_name
-from avatar_forcing_ros.stream import joint_generator
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.joint_generator import JointGenerator, join, part_of
-from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
-from avatar_forcing_ros.stream.state import GeneratorState
 
 TINY = NetworkConfig(
     motion_size=6, audio_feature_size=4, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=2,

@@ -9,17 +9,17 @@ import pytest
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
-from avatar_forcing_ros.stream.grid import (
+from avatar_forcing_ros.timeline.grid import (
     FRAME_NS,
     FRAME_SAMPLES,
     first_frame_from,
     sample_of,
     stamp_of,
 )
-from avatar_forcing_ros.stream.playback import Playback
-from avatar_forcing_ros.stream.speech import SpeechTimeline
-from avatar_forcing_ros.stream.user_audio import UserAudioTimeline
-from avatar_forcing_ros.stream.user_motion import KEPT_NS, UserMotionTimeline
+from avatar_forcing_ros.timeline.playback import Playback
+from avatar_forcing_ros.timeline.speech import SpeechTimeline
+from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
+from avatar_forcing_ros.timeline.user_motion import KEPT_NS, UserMotionTimeline
 
 HALF_SECOND = 500_000_000
 BLOCK = 4

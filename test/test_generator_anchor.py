@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from avatar_forcing_ros.stream.anchor import anchor_block
-from avatar_forcing_ros.stream.sampler import AnchorConfig
+from avatar_forcing_ros.generator.anchor import anchor_block
+from avatar_forcing_ros.generator.sampler import AnchorConfig
 
 SIZE, FRAMES, BLOCKS = 64, 10, 400
 DEAD_BAND = AnchorConfig(gain=0.25)

@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from avatar_forcing_ros.flow.solver import euler_steps
+from avatar_forcing_ros.generator.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.generator.noise import block_noise
+from avatar_forcing_ros.generator.roll_out import roll_out
+from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published, published_shapes
 from avatar_forcing_ros.published.parity import weight_by_name
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
-from avatar_forcing_ros.stream.noise import block_noise
-from avatar_forcing_ros.stream.roll_out import roll_out
-from avatar_forcing_ros.stream.sampler import AnchorConfig, SamplerConfig
 
 TINY = NetworkConfig(
     motion_size=6, audio_feature_size=4, condition_size=8, condition_heads=2, hidden_size=16, heads=2, depth=2,

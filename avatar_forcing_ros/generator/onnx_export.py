@@ -16,16 +16,16 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
+from avatar_forcing_ros.generator.onnx_engine import AFTER, DESCRIPTION, FOLDER, describe
+from avatar_forcing_ros.generator.onnx_passes import OnnxPasses, Opened, unpack
+from avatar_forcing_ros.generator.poise import poise_from
+from avatar_forcing_ros.generator.sampler import SamplerConfig
+from avatar_forcing_ros.generator.state import GeneratorState
 from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions, span_shares
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.modulation import Modulation
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.onnx_engine import AFTER, DESCRIPTION, FOLDER, describe
-from avatar_forcing_ros.stream.onnx_passes import OnnxPasses, Opened, unpack
-from avatar_forcing_ros.stream.poise import poise_from
-from avatar_forcing_ros.stream.sampler import SamplerConfig
-from avatar_forcing_ros.stream.state import GeneratorState
 
 OPSET = 20
 _LARGEST_CONSTANT = 1 << 17

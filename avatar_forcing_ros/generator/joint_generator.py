@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from avatar_forcing_ros.compute.joining import Joined
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
+from avatar_forcing_ros.generator.state import GeneratorState
 from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.state import GeneratorState
 
 logger = logging.getLogger(__name__)
 MOST = 32

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
+from avatar_forcing_ros.generator.sampler import SamplerConfig
+from avatar_forcing_ros.generator.smoothing import BlockSmoother, smoothing_matrix
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
-from avatar_forcing_ros.stream.sampler import SamplerConfig
-from avatar_forcing_ros.stream.smoothing import BlockSmoother, smoothing_matrix
 
 TINY = NetworkConfig(motion_size=3, audio_feature_size=4, condition_size=8, hidden_size=16, heads=2, depth=1)
 

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.generator.block_generator import BlockGenerator, GeneratorState
+from avatar_forcing_ros.generator.joint_generator import JointGenerator
+from avatar_forcing_ros.generator.motion_engine import Array, Sensed
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.stream.block_generator import BlockGenerator, GeneratorState
-from avatar_forcing_ros.stream.joint_generator import JointGenerator
-from avatar_forcing_ros.stream.motion_engine import Array, Sensed
-from avatar_forcing_ros.stream.sampler import SamplerConfig
 
 
 class TorchEngine:

@@ -7,8 +7,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.generator.block_generator import BlockGenerator
 from avatar_forcing_ros.network.conditions import Conditions
-from avatar_forcing_ros.stream.block_generator import BlockGenerator
 
 
 def roll_out(generator: BlockGenerator, conditions: Conditions, reference: Tensor, noise: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from avatar_forcing_ros.stream.poise import Poise, poise_from
+from avatar_forcing_ros.generator.poise import Poise, poise_from
 
 BLOCK = 4
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from avatar_forcing_ros.stream.guidance import Guidance
-from avatar_forcing_ros.stream.sampler import joint_branches, separate_branches
+from avatar_forcing_ros.generator.guidance import Guidance
+from avatar_forcing_ros.generator.sampler import joint_branches, separate_branches
 
 SCALES = [(1.0, 1.0), (2.0, 1.0), (1.0, 0.0), (0.0, 1.0), (1.5, 1.7), (0.0, 0.0)]
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.stream.sampler import SamplerConfig
+from avatar_forcing_ros.generator.sampler import SamplerConfig
 
 Array = NDArray[np.float32]
 

@@ -3,7 +3,7 @@
 """The understudy's faces: at once a picture that breathes, a second later the portrait that idles. Nothing loads torch.
 
 Each draws a frame from a motion and its number. A portrait of the `facemesh` space is drawn by the same renderer as the
-generator's, so equal motion gives equal pixels, and in a process of its own (`understudy_painter.py`). Of other spaces,
+generator's, so equal motion gives equal pixels, and in a process of its own (`painter.py`). Of other spaces,
 whose networks are too heavy to be loaded twice, the picture itself is held and breathes.
 """
 
