@@ -43,6 +43,7 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
         graph.spin_until(lambda: infos)
         assert infos[0].on_stage == FrameInfo.UNDERSTUDY
         assert infos[0].ai_generated
+        assert understudy.count_publishers("user_activity") == 0  # it sees no user
 
         found = understudy._shows.readers
         understudy._shows.readers = lambda: tuple(1 + count for count in found())  # somebody sees the understudy only

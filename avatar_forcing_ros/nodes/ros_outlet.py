@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from rclpy.qos import QoSProfile
@@ -69,10 +69,11 @@ _FLEETING = (IMAGE, COMPRESSED, FRAME_INFO, MOTION, SPEECH, PLAYBACK)
 """What is lost for who has not been found when it is published; the state is latched."""
 
 
-def publish_from(node: Publishes, space: Named, config: OutputConfig) -> RosOutlet:
-    """Advertise what an avatar presents; the outlet publishes it until the node is deactivated."""
+def publish_from(node: Publishes, space: Named, config: OutputConfig, never: Collection[str] = ()) -> RosOutlet:
+    """Advertise what an avatar presents, but for what this one never has; published until the node is deactivated."""
     pictures = [topic for topic, wanted in ((IMAGE, config.raw), (COMPRESSED, config.compressed)) if wanted]
-    kinds = OUTPUTS | {topic: KINDS_OF_PICTURES[topic] for topic in pictures}
+    kinds = {topic: kind for topic, kind in OUTPUTS.items() if topic not in never}
+    kinds |= {topic: KINDS_OF_PICTURES[topic] for topic in pictures}
     publishers = {
         topic: node.advertise(message_type(kind), topic, _QOS.get(topic, qos.STREAM)) for topic, kind in kinds.items()
     }

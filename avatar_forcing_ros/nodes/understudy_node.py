@@ -30,6 +30,7 @@ from rclpy.event_handler import PublisherEventCallbacks
 from avatar_forcing_ros.consent import open_portrait
 from avatar_forcing_ros.disclosure.label import Label
 from avatar_forcing_ros.graph.keeping import Restarted, Restarts
+from avatar_forcing_ros.messages.outlet import USER
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
@@ -142,7 +143,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._frames = 0
         self._begun_s = time.monotonic()
         self._outlet = _StageOutlet(self, undo)
-        self._shows = publish_from(self._outlet, _SpaceName(self._space), self.config.output)
+        self._shows = publish_from(self._outlet, _SpaceName(self._space), self.config.output, never={USER})
         self._mood: Mood | None = None
         self._say = self.advertise(Stage, "stage", qos.LATCHED)
         self._playback = self.advertise(PlaybackEvent, "avatar/playback", qos.EVENTS)
