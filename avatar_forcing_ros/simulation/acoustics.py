@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a microphone or a speech engine really delivers: level, colour, room, noise and echo, drawn at random."""
+"""What a microphone or a speech engine really delivers: random level, colour, room, noise and echo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Sound = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AcousticsConfig:
-    """Ranges of the augmentation; levels in dB of the root mean square of speech against full scale.
+    """Ranges of the augmentation. Levels are root mean squares of speech, in dB against full scale.
 
     Attributes:
         level_db: least and greatest level of speech.
@@ -28,8 +28,8 @@ class AcousticsConfig:
         room_db: least and greatest level of the reverberation.
         noise_share: chance of steady noise.
         noise_db: least and greatest level of the noise against speech.
-        burst_per_minute: knocks and bursts of noise where there is noise.
-        codec_share: chance of 8-bit companding and a telephone's band.
+        burst_per_minute: rate of knocks and bursts of noise, if there is noise.
+        codec_share: chance of 8-bit companding and telephone bandwidth.
     """
 
     level_db: tuple[float, float] = (-42.0, -14.0)
@@ -45,9 +45,9 @@ class AcousticsConfig:
 
 
 def clean_speech_acoustics() -> AcousticsConfig:
-    """For the avatar's own speech, which mostly comes straight from a speech engine.
+    """Acoustics of the avatar's own speech, which mostly comes straight from a speech engine.
 
-    Bursts are rare, because a burst of noise and an `s` sound alike, and the mouth should open for the `s`.
+    Bursts are rare, because a burst of noise sounds like an `s`, and the mouth should open for the `s`.
     """
     return AcousticsConfig(
         level_db=(-48.0, -14.0), room_share=0.2, room_db=(-24.0, -8.0), noise_share=0.35, noise_db=(-50.0, -14.0),
@@ -62,14 +62,14 @@ def level_of(sound: Sound) -> float:
 
 
 def _shaped(sound: Sound, gains_db: NDArray[np.float64]) -> Sound:
-    """Filter with gains given at eight points of the frequency axis from 0 to 8 kHz."""
+    """Filter with gains given at eight frequencies from 0 to 8 kHz."""
     half = np.interp(np.linspace(0, 1, 65), np.linspace(0, 1, len(gains_db)) ** 1.5, gains_db)
     kernel = np.fft.fftshift(np.fft.irfft(10 ** (half / 20))) * np.hanning(128)
     return fftconvolve(sound, kernel, mode="same").astype(np.float32)
 
 
 def _room(rng: np.random.Generator, sound: Sound, config: AcousticsConfig) -> Sound:
-    """Exponentially decaying noise as the response of a room."""
+    """Add reverberation: the room's response is exponentially decaying noise."""
     duration = rng.uniform(*config.room_s)
     count = int(duration * SAMPLE_RATE)
     tail = rng.normal(size=count) * np.exp(-6.9 * np.arange(count) / count)
@@ -79,7 +79,7 @@ def _room(rng: np.random.Generator, sound: Sound, config: AcousticsConfig) -> So
 
 
 def noise(rng: np.random.Generator, count: int) -> Sound:
-    """(count,) white, pink or brown noise, sometimes with a hum or nothing but mains hum, of unit root mean square."""
+    """(count,) white, pink or brown noise, sometimes with mains hum or hum alone, of unit root mean square."""
     if rng.random() < 0.2:
         return _mains_hum(rng, count)
     piece = min(count, 10 * SAMPLE_RATE)
@@ -93,7 +93,7 @@ def noise(rng: np.random.Generator, count: int) -> Sound:
 
 
 def _mains_hum(rng: np.random.Generator, count: int) -> Sound:
-    """(count,) 50 or 60 Hz with harmonics that fall off, of unit root mean square."""
+    """(count,) 50 or 60 Hz with falling harmonics, of unit root mean square."""
     phase = 2 * np.pi * float(rng.choice((50.0, 60.0))) * np.arange(count) / SAMPLE_RATE
     fall = rng.uniform(0.7, 2.0)
     out = sum(np.sin(order * phase + rng.uniform(0, 6.3)) / order**fall for order in range(1, 13))
@@ -101,7 +101,7 @@ def _mains_hum(rng: np.random.Generator, count: int) -> Sound:
 
 
 def _bursts(rng: np.random.Generator, count: int, level: float, per_minute: float) -> Sound:
-    """Knocks and bursts of noise that are no speech."""
+    """Add knocks and bursts of noise."""
     out = np.zeros(count, np.float32)
     for _ in range(rng.poisson(per_minute * count / SAMPLE_RATE / 60)):
         length = int(rng.uniform(0.02, 1.5) * SAMPLE_RATE)
@@ -112,14 +112,14 @@ def _bursts(rng: np.random.Generator, count: int, level: float, per_minute: floa
 
 
 def _telephone(sound: Sound) -> Sound:
-    """mu-law at 8 bit. Source: ITU-T G.711."""
+    """Telephone band and 8-bit mu-law. Source: ITU-T G.711."""
     companded = np.sign(sound) * np.log1p(255 * np.abs(np.clip(sound, -1, 1))) / np.log(256)
     stepped = np.round(companded * 127) / 127
     return (np.sign(stepped) * (256 ** np.abs(stepped) - 1) / 255).astype(np.float32)
 
 
 def record(rng: np.random.Generator, sound: Sound, config: AcousticsConfig) -> Sound:
-    """(N,) the sound as it is recorded; exact silence stays exact when there is no noise and no room."""
+    """(N,) the sound as recorded. Digital silence stays digital silence if there is neither noise nor a room."""
     out = sound
     if rng.random() < config.colour_share:
         out = _shaped(out, rng.normal(0, config.colour_db, 8))

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One simulated conversation between the avatar and a user: what both say, how both move, what the avatar gets to know.
+"""One simulated conversation between the avatar and a user: what both say, how both move, what the avatar perceives.
 
-Everything follows from (seed, index), but for details of the sound: espeak-ng keeps some state from what it said
-before. So equal runs of a fresh process give equal arrays, which is how `corpus` makes its shards.
+Everything follows from (seed, index), except details of the sound, because espeak-ng keeps some state from what it said
+before. Equal runs of fresh processes give equal arrays; this is why `corpus` makes each shard in a new process.
 
-What the numbers are and where they come from is said beside them: turn-taking in `turns`, lips in `lips`, eyes in
-`eyes`, head in `head`, responses in `listening`, sound in `acoustics`, tracking in `camera` and, of some users, in
-`filming`; `docs/training_data.md` gathers them in one table.
+Each module gives its numbers with their sources: turn-taking in `turns`, lips in `lips`, eyes in `eyes`, head in
+`head`, responses in `listening`, sound in `acoustics`, tracking in `camera` and, for some users, in `filming`.
+`docs/training_data.md` collects them in one table.
 """
 
 from __future__ import annotations
@@ -73,12 +73,13 @@ class ConversationConfig:
     Attributes:
         duration_s: length of each.
         flite_share: chance that an English voice comes from flite instead of espeak-ng.
-        held_out_voices: use the voices kept for evaluation.
+        held_out_voices: use the voices reserved for evaluation.
         echo_share: chance that the user's microphone also hears the avatar.
-        echo_db: least and greatest level of that echo against the avatar's speech.
+        echo_db: least and greatest level of that echo, relative to the avatar's speech.
         rest_share: chance that the avatar's rest pose is not zero.
-        filmed_share: chance that the user is drawn and read by the live encoder, 10 ms a frame, instead of imagined.
-        turns: statistics of turn-taking; the other fields likewise for their subject.
+        filmed_share: chance that the user is drawn and read by the live encoder, at 10 ms a frame, instead of simulated
+            by `camera`.
+        turns: statistics of turn-taking. The fields below are the same for other subjects.
     """
 
     duration_s: float = 40.0
@@ -106,7 +107,7 @@ class ConversationConfig:
 
 @dataclass(frozen=True)
 class Conversation:
-    """One conversation on the 25-fps grid, every row of the moment of its frame; nothing is shifted yet.
+    """One conversation on the 25 fps grid. Each row belongs to the moment of its frame; nothing is shifted yet.
 
     Attributes:
         motion: (T, 18) float32, the avatar's true motion.
@@ -114,16 +115,16 @@ class Conversation:
         avatar_features: (T, 320) float32, log-mel of the avatar's speech.
         user_features: (T, 320) float32, log-mel of the user's microphone.
         user_motion: (T, 18) float32, the user's motion as tracked; zeros where not valid.
-        user_valid: (T,) bool, a face was found.
-        user_true_motion: (T, 18) float32, before the tracker.
+        user_valid: (T,) bool, whether a face was found.
+        user_true_motion: (T, 18) float32, the user's true motion.
         avatar_talk: what the avatar says.
         user_talk: what the user says.
         user_smiles: the user's smiles.
         avatar_smiles: the avatar's smiles, answers included.
         user_laughs: the user's laughs.
         avatar_laughs: the avatar's silent laughs in answer.
-        avatar_sound: (N,) float32 at 16 kHz.
-        user_sound: (N,) float32 at 16 kHz.
+        avatar_sound: (N,) float32 at 16 kHz, the avatar's voice.
+        user_sound: (N,) float32 at 16 kHz, the user's voice.
     """
 
     motion: NDArray[np.float32]
@@ -145,7 +146,7 @@ class Conversation:
 
 @dataclass(frozen=True)
 class _Behaviour:
-    """Motion of one person and the events in it that the other may answer."""
+    """One person's motion, and the events in it that the other may answer."""
 
     motion: NDArray[np.float64]
     smiles: tuple[Pulse, ...]
@@ -187,11 +188,11 @@ def _laugh(
     own: Talk,
     laughs: tuple[Laugh, ...],
 ) -> None:
-    """Let a face laugh, in place. Where it speaks its lips are those of the speech."""
+    """Make a face laugh, in place. While it speaks, its lips follow the speech."""
     laughing = laughing_motion(rng, laughs, config.frames, config.laughs)
     silent = ~Talk(own.duration_s, own.turns + own.backchannels).speaking(FPS)[: config.frames]
     laughing[:, _LIPS] *= (uniform_filter1d(silent.astype(float), 5) * silent)[:, None]
-    for laugh in laughs:  # the voice opens the mouth too: less in a chuckle
+    for laugh in laughs:  # the voice opens the mouth too, less in a chuckle
         motion[int(laugh.start_s * FPS) : int(laugh.end_s * FPS) + 2, _JAW] *= laugh.size
     jaw, lids = (np.maximum(motion[:, columns], laughing[:, columns]) for columns in (_JAW, _LIDS))
     motion += laughing
@@ -199,7 +200,7 @@ def _laugh(
 
 
 def _user(rng: np.random.Generator, config: ConversationConfig, own: Talk, other: Talk, coughing: Coughs) -> _Behaviour:
-    """The user: smiles, laughs, coughs and raises brows at will, sits anywhere in front of the camera."""
+    """The user: smiles, laughs, coughs and raises brows spontaneously, and sits anywhere in front of the camera."""
     laughs = laughs_of(rng, own)
     smiles = spontaneous_smiles(rng, config.duration_s, config.smiles.per_minute, config.smiles)
     smiles += laughing_smiles(laughs)
@@ -218,7 +219,7 @@ def _user(rng: np.random.Generator, config: ConversationConfig, own: Talk, other
 def _avatar(
     rng: np.random.Generator, config: ConversationConfig, own: Talk, other: Talk, user: _Behaviour, seen: bool
 ) -> _Behaviour:
-    """The avatar: answers what it can see of the user."""
+    """The avatar: answers what it sees of the user."""
     smiles = spontaneous_smiles(rng, config.duration_s, config.smiles.own_per_minute, config.smiles)
     laughs: tuple[Laugh, ...] = ()
     own_laughs = laughs_of(rng, own)
@@ -236,7 +237,7 @@ def _avatar(
 
 
 def _rest_pose(rng: np.random.Generator, config: ConversationConfig) -> NDArray[np.float64]:
-    """(18,) small offsets of pose, brows and smile in some conversations, zeros in the others."""
+    """(18,) small offsets of pose, brows and smile in some conversations, zeros in the rest."""
     rest = np.zeros(SIZE)
     if rng.random() < config.rest_share:
         rest[_POSE] = rng.normal(0, (0.05, 0.04, 0.03, 0.05, 0.04, 0.02))
@@ -246,13 +247,14 @@ def _rest_pose(rng: np.random.Generator, config: ConversationConfig) -> NDArray[
 
 
 class ConversationSimulator:
-    """Makes conversations by number; one object per process, because espeak-ng holds one voice per process.
+    """Makes conversations by number. Use one object per process, because espeak-ng holds one voice per process.
 
     Args:
         config: how they are made.
-        seed: of all of them.
-        films: keeps what was read of filmed users, one file a conversation, so that none is filmed twice and training
-            can be where there is no face mesh. None keeps nothing. It belongs to this configuration and seed.
+        seed: seed of all conversations.
+        films: folder for what was read from filmed users, one file per conversation. With it, nobody is filmed twice,
+            and training also works where the face mesh is not available. It belongs to this configuration and seed.
+            None keeps nothing.
     """
 
     def __init__(self, config: ConversationConfig | None = None, seed: int = 0, films: Path | None = None) -> None:
@@ -262,7 +264,7 @@ class ConversationSimulator:
         self._espeak = Espeak()
 
     def make(self, index: int) -> Conversation:
-        """The conversation of this number, of these turns, words, voices and behaviour."""
+        """Make the conversation with this number."""
         rng, config = np.random.default_rng([self.seed, index]), self.config
         avatar_voice, user_voice = (
             Speaker(random_voice(rng, config.flite_share, config.held_out_voices), self._espeak) for _ in range(2)
@@ -299,13 +301,13 @@ class ConversationSimulator:
 
     @cached_property
     def _studio(self) -> FilmStudio:
-        """Made with the first user who is filmed: it takes 350 MB and two seconds."""
+        """The studio, opened for the first filmed user because it takes 350 MB and two seconds."""
         return FilmStudio(self.config.film)
 
     def _film(self, rng: np.random.Generator, motion: NDArray[np.float64], index: int) -> Observed | None:
-        """What is read from pictures of a user who is filmed; None of the others.
+        """What is read from pictures of the user if this one is filmed, else None.
 
-        Draws from a stream of its own, so that all else in a conversation is the same whether it is filmed or not.
+        It has its own random stream, so the rest of a conversation does not depend on whether the user is filmed.
         """
         own = rng.spawn(1)[0]
         if own.random() >= self.config.filmed_share:
@@ -325,7 +327,7 @@ class ConversationSimulator:
     def _with_echo(
         self, rng: np.random.Generator, user_sound: NDArray[np.float32], avatar_sound: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """The user's microphone, which at times hears the avatar's loudspeaker 80 ms late."""
+        """The user's microphone, which sometimes hears the avatar's loudspeaker 80 ms late."""
         if rng.random() >= self.config.echo_share:
             return user_sound
         gain = 10 ** (rng.uniform(*self.config.echo_db) / 20)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speech with phoneme times from espeak-ng, through its C library.
 
-`espeak-ng --pho` prints nothing for formant voices, so the synthesis callback of the library is the only source of
-phoneme times. Source: speak_lib.h of espeak-ng 1.51.
+`espeak-ng --pho` prints nothing for formant voices, so the library's synthesis callback is the only source of phoneme
+times. Source: speak_lib.h of espeak-ng 1.51.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class SpeechEngineError(RuntimeError):
-    """A speech engine is missing or refused; the message says what to install."""
+    """A speech engine is missing or failed. The message says what to install."""
 
 
 class Espeak:
     """The espeak-ng library. It keeps one voice per process, so use one object per process.
 
-    Timing and sound of an utterance depend a little on what was said before: only a fresh process repeats itself.
+    Timing and sound of an utterance depend a little on what was said before; only fresh processes repeat exactly.
     """
 
     def __init__(self) -> None:
@@ -76,11 +76,11 @@ class Espeak:
         """Speak a text.
 
         Returns:
-            (N,) float32 samples in [-1, 1] at `sample_rate`, and (start in seconds, IPA symbol, first of a word) of
-            each phoneme; an empty symbol is a pause.
+            (N,) float32 samples in [-1, 1] at `sample_rate`, and for each phoneme (start in seconds, IPA symbol,
+            whether it is the first of a word). An empty symbol is a pause.
 
         Raises:
-            SpeechEngineError: the voice does not exist or the text gave no sound.
+            SpeechEngineError: the voice does not exist, or the text gave no sound.
         """
         self._pieces.clear()
         self._starts.clear()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Eyes: when people blink and where they look while they speak and listen."""
+"""Eyes: when people blink, and where they look while they speak and listen."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from avatar_forcing_ros.simulation.talk import Talk
 
 @dataclass(frozen=True)
 class BlinkStatistics:
-    """Blinks.
+    """Statistics of blinking.
 
     Attributes:
-        free_per_minute: those without an outer cause; all causes together give about 20 a minute, between rest (17) and
-            conversation (26). Source: Bentivoglio et al., 1997.
+        free_per_minute: blinks without an external cause. All causes together give about 20 a minute, between rest (17)
+            and conversation (26). Source: Bentivoglio et al., 1997.
         own_phrase_end_share: chance of a blink at the end of one's own phrase. Source: Nakano and Kitazawa, 2010.
-        other_phrase_end_share: the same at the end of the other's, `other_delay_s` later. Source: same.
-        other_delay_s: least and greatest delay of it.
+        other_phrase_end_share: the same after the end of the other's phrase, `other_delay_s` later. Source: same.
+        other_delay_s: least and greatest delay of that blink.
         gaze_shift_share: chance that a shift of gaze comes with a blink. Source: Evinger et al., 1994.
-        closing_s, hold_s, opening_s: course of one blink. Source: VanderWerf et al., 2003; Caffier et al., 2003.
-        least_gap_s: two blinks are not closer.
+        closing_s, hold_s, opening_s: phases of one blink. Source: VanderWerf et al., 2003; Caffier et al., 2003.
+        least_gap_s: shortest time between two blinks.
     """
 
     free_per_minute: float = 13.0
@@ -42,16 +42,16 @@ class BlinkStatistics:
 
 @dataclass(frozen=True)
 class GazeStatistics:
-    """Gaze toward the other (zero) and away.
+    """Statistics of gaze, toward the other (zero) and away.
 
     Attributes:
-        listening_share: share of time at the other while listening. Source: Argyle and Cook, 1976 (75 %).
+        listening_share: share of time spent looking at the other while listening. Source: Argyle and Cook, 1976 (75 %).
         speaking_share: the same while speaking (41 % there; more here, since a screen invites looking).
         look_s: mean length of a look. Source: Binetti et al., 2016 (3.3 s preferred).
         turn_start_share: chance of looking away when a turn starts. Source: Kendon, 1967.
-        turn_start_s: least and greatest length of it.
-        side: least and greatest deviation to the side, share of the full range.
-        up_down: least and greatest deviation downwards.
+        turn_start_s: least and greatest length of that look.
+        side: least and greatest deviation to the side, as a share of the full range.
+        up_down: least and greatest deviation downwards, likewise.
         jitter: standard deviation of small eye movements.
     """
 
@@ -67,14 +67,14 @@ class GazeStatistics:
 
 @dataclass(frozen=True)
 class Gaze:
-    """`curve` (T, 2) horizontal and vertical, and the times at which it jumps."""
+    """Gaze over time: `curve` (T, 2), horizontal and vertical, and the times at which it jumps."""
 
     curve: NDArray[np.float64]
     shifts_s: tuple[float, ...]
 
 
 def _aversions(rng: np.random.Generator, own: Talk, statistics: GazeStatistics) -> list[tuple[float, float]]:
-    """Spans of time during which the person looks away."""
+    """Times during which the person looks away."""
     spans = []
     for turn in own.turns:
         if turn.turn_start and rng.random() < statistics.turn_start_share:
@@ -93,7 +93,7 @@ def _aversions(rng: np.random.Generator, own: Talk, statistics: GazeStatistics) 
 
 
 def simulate_gaze(rng: np.random.Generator, own: Talk, frames: int, statistics: GazeStatistics | None = None) -> Gaze:
-    """Where a person looks: away at the start of turns, at the other at their ends."""
+    """Where a person looks: away at the start of their turns, at the other at the end."""
     statistics = statistics or GazeStatistics()
     times, curve, shifts = frame_times(frames), np.zeros((frames, 2)), []
     for start, end in _aversions(rng, own, statistics):
@@ -124,6 +124,6 @@ def blink_times(
 def blink_curve(
     times: tuple[float, ...], frames: int, statistics: BlinkStatistics | None = None
 ) -> NDArray[np.float64]:
-    """(T,) closure of the eyelids; every blink shows at least one frame fully shut."""
+    """(T,) closure of the eyelids. Every blink has at least one frame with the eyes fully shut."""
     s = statistics or BlinkStatistics()
     return draw((Pulse(time, s.closing_s, s.hold_s, s.opening_s, 1.0) for time in times), frames)

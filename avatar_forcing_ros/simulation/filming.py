@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A user who is really filmed: the motion is drawn from a portrait, passed through a webcam and read as live.
+"""A user who is filmed: the motion is drawn on a portrait, passed through a simulated webcam and read as in live use.
 
-The statistical tracker of `camera` has the size of MediaPipe's faults but not their nature: what a yaw does to a smile,
-which vowels look like pressed lips, how the neutral face is learnt. Here the live encoder itself makes them.
+The statistical tracker in `camera` makes faults as large as MediaPipe's, but not of the same kind: what a yaw does to a
+smile, which vowels look like pressed lips, how the neutral face is learnt. Here the live encoder itself makes them.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class FilmConfig:
-    """Who is filmed, and the ranges of what a webcam does to the picture; all drawn once a conversation.
+    """Who is filmed, and the ranges of what a webcam does to the picture. All are drawn once per conversation.
 
     Attributes:
-        portraits: bundled pictures of users; each is mirrored in half of its conversations.
-        drawn_px: side of the picture as it is drawn.
-        side_px: least and greatest height of the webcam's picture; the face is about 0.4 of it wide.
-        aspect: width against height, for faces of other proportions than those of the few portraits.
-        watched_s: how long the camera has known the user's face when the conversation begins.
+        portraits: bundled portraits to film; each is mirrored in half of its conversations.
+        drawn_px: side of the drawn picture.
+        side_px: least and greatest height of the webcam's picture; the face takes about 0.4 of its width.
+        aspect: width over height, to vary the proportions of the few portraits.
+        watched_s: how long the camera has seen the user's face when the conversation begins.
         gamma: exponent of the grey levels.
         contrast: factor on grey levels around the middle one.
         brightness: grey levels added.
         blur_px: standard deviation of the blur.
         noise: standard deviation of the sensor's noise in grey levels.
-        jpeg_quality: of the camera's compression.
+        jpeg_quality: JPEG quality of the camera.
     """
 
     portraits: tuple[str, ...] = ("aria.png", "milo.png")
@@ -64,7 +64,7 @@ class FilmConfig:
 
 
 class Webcam:
-    """One camera in one light; `rng` chooses both, and the noise of each picture."""
+    """One camera in one light. `rng` chooses both, and the noise of each picture."""
 
     def __init__(self, rng: np.random.Generator, config: FilmConfig | None = None) -> None:
         config = config or FilmConfig()
@@ -76,13 +76,14 @@ class Webcam:
         )
         self._blur_px = rng.uniform(*config.blur_px)
         self._quality = int(rng.integers(*config.jpeg_quality, endpoint=True))
-        # Four pictures' worth of noise, of which each takes a part: fresh noise would cost as much as reading the face.
+        # Four pictures' worth of noise, from which each picture takes a part: new noise for each would cost as much as
+        # reading the face.
         width, height = self._size
         noise = rng.uniform(*config.noise) * rng.standard_normal((2 * height, 2 * width, 3), np.float32)
         self._lighter, self._darker = (np.clip(np.rint(sign * noise), 0, 255).astype(np.uint8) for sign in (1, -1))
 
     def take(self, scene: Picture) -> Picture:
-        """(S, S, 3) uint8 RGB in front of the camera -> (H, W, 3) uint8 RGB as it delivers it."""
+        """The scene in front of the camera, (S, S, 3) uint8 RGB -> the camera's picture, (H, W, 3) uint8 RGB."""
         shrinks = self._size[1] < len(scene)
         image = cv2.resize(scene, self._size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         if self._blur_px > 0.2:  # less has no effect
@@ -90,7 +91,7 @@ class Webcam:
         return self._compress(self._grain(cv2.LUT(image, self._grey)))
 
     def _grain(self, image: NDArray) -> NDArray:
-        """The sensor's noise on a picture."""
+        """Add the sensor's noise to a picture."""
         width, height = self._size
         row, column = self._rng.integers(0, (height, width))
         part = slice(row, row + height), slice(column, column + width)
@@ -103,17 +104,17 @@ class Webcam:
 
 
 def _grey_levels(gamma: float, contrast: float, brightness: float) -> NDArray[np.uint8]:
-    """(256,) what becomes of each grey level."""
+    """(256,) the new value of each grey level."""
     levels = 255 * np.linspace(0, 1, 256) ** gamma
     return np.clip(128 + contrast * (levels - 128) + brightness, 0, 255).astype(np.uint8)
 
 
 class FilmStudio:
-    """Films users and reads their faces, one after the other; holds the encoder and the portraits between them."""
+    """Films users and reads their faces, one after the other. It keeps the encoder and the portraits in between."""
 
     def __init__(self, config: FilmConfig | None = None) -> None:
         self.config = config or FilmConfig()
-        cv2.setNumThreads(1)  # as live; corpora are made by several processes side by side
+        cv2.setNumThreads(1)  # as in live use; several processes make a corpus in parallel
         self._encoder = FaceMeshEncoder()
         self._portrait = cache(self._load_portrait)
 
@@ -122,7 +123,7 @@ class FilmStudio:
         self._encoder.close()
 
     def film(self, rng: np.random.Generator, motion: NDArray[np.float64]) -> Observed:
-        """What the live encoder reads of a user who moves like `motion` (T, 18) in front of a random webcam."""
+        """What the live encoder reads from a user who moves like `motion` (T, 18) in front of a random webcam."""
         name = str(rng.choice(self.config.portraits))
         portrait = self._portrait(name, bool(rng.random() < 0.5))
         webcam = Webcam(rng, self.config)
@@ -136,7 +137,7 @@ class FilmStudio:
         return Observed(np.stack([sample.latent for sample in read]), np.array([sample.valid for sample in read]))
 
     def _load_portrait(self, name: str, mirrored: bool) -> FaceMeshPortrait:
-        # Here: training on what was simulated elsewhere needs neither the renderer's compiled part nor PyAV.
+        # Imported here, because training on existing shards needs neither the compiled renderer nor PyAV.
         from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
         from avatar_forcing_ros.pictures import read_image
 
@@ -145,11 +146,11 @@ class FilmStudio:
 
 
 def _filmed_frames(before: int, frames: int) -> Iterator[int]:
-    """Numbers of the frames to film: of the time `before` only as many as the neutral face is learnt from."""
+    """Numbers of the frames to film. Of the frames `before`, only as many as it takes to learn the neutral face."""
     yield from range(-(before // _LOOK_FRAMES) * _LOOK_FRAMES, 0, _LOOK_FRAMES)
     yield from range(frames)
 
 
 def _reflected(frame: int, frames: int) -> int:
-    """Whose motion a frame has: before the conversation its own motion runs backwards, and forwards again."""
+    """The frame whose motion this frame shows. Before the conversation, its motion runs backwards and forwards."""
     return frames - 1 - abs(frames - 1 - abs(frame) % max(1, 2 * frames - 2))

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Speech with phoneme times from flite, whose voices are cut from recordings and sound closer to a person's.
+"""Speech with phoneme times from flite, whose voices are built from recordings and sound more human.
 
-Optional: without the program the simulation uses espeak-ng alone.
+Flite is optional: without it, the simulation uses espeak-ng alone.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def say(text: str, voice: str, stretch: float = 1.0) -> tuple[NDArray[np.float32
     Args:
         text: what to say.
         voice: one of VOICES.
-        stretch: duration of the speech in units of the voice's own.
+        stretch: duration of the speech relative to the voice's own.
 
     Returns:
-        (N,) float32 samples in [-1, 1], the sample rate, and (start in seconds, IPA symbol, False) of each phoneme;
-        an empty symbol is a pause. Flite does not tell where words begin.
+        (N,) float32 samples in [-1, 1], the sample rate, and (start in seconds, IPA symbol, False) for each phoneme.
+        An empty symbol is a pause. Flite does not say where words begin.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"

@@ -21,26 +21,27 @@ _VOWELS = frozenset("aeiouyæɑɐɔəɚɛɜɪøœʊʌʉɒ")
 
 @dataclass(frozen=True)
 class HeadStatistics:
-    """Head motion.
+    """Statistics of head motion.
 
     Attributes:
         drift_std: standard deviation of the slow motion of POSE_CHANNELS while speaking.
-        listening_share: the same while silent, as a share. Source: Hadar et al., 1983 (little motion in silence).
-        drift_slope: amplitude falls with this power of frequency above `drift_corner_hz`. Source: 1/f spectra of
+        listening_share: how much of it remains while silent. Source: Hadar et al., 1983 (little motion in silence).
+        drift_slope: above `drift_corner_hz`, amplitude falls with this power of frequency. Source: 1/f spectra of
             postural motion, Duarte and Zatsiorsky, 2000.
-        drift_corner_hz: below it the spectrum is flat, so that the head stays around its rest pose.
-        drift_limit_hz: no drift above it. Source: Hadar et al., 1983 (slow motion below 1.8 Hz).
+        drift_corner_hz: below this the spectrum is flat, so that the head stays near its rest pose.
+        drift_limit_hz: there is no drift above this. Source: Hadar et al., 1983 (slow motion below 1.8 Hz).
         beat_share: chance that a vowel carries a beat of the head. Source: Graf et al., 2002; Munhall et al., 2004.
-        stressed_share: the same of the loudest third of a phrase's vowels. Source: Graf et al., 2002; Swerts and
+        stressed_share: the same for the loudest third of a phrase's vowels. Source: Graf et al., 2002; Swerts and
             Krahmer, 2010 (beats and brows go with accents).
         brow_share: chance that such a beat comes with raised brows. Source: Flecha-Garcia, 2010.
         beat_rad: median depth of a beat.
-        beat_yaw_share: yaw and roll of a beat in units of its depth.
-        shifts_per_minute: shifts of posture at any time. Source: Cassell et al., 2001 (most come at changes of turn).
-        turn_shift_share: chance of one when the other begins to speak, or oneself.
-        shift_std: standard deviation of a posture.
+        beat_yaw_share: yaw and roll of a beat, relative to its depth.
+        shifts_per_minute: rate of posture shifts at any time. Source: Cassell et al., 2001 (most come when the turn
+            changes).
+        turn_shift_share: chance of a shift when either person begins to speak.
+        shift_std: standard deviation of the postures.
         shift_s: least and greatest duration of a shift.
-        lean: mean of `scale` while the other speaks: one leans in. Source: Trout and Rosenfeld, 1980.
+        lean: mean of `scale` while the other speaks; listeners lean in. Source: Trout and Rosenfeld, 1980.
     """
 
     drift_std: tuple[float, ...] = (0.045, 0.032, 0.034, 0.045, 0.025, 0.014)
@@ -74,7 +75,7 @@ def drift(rng: np.random.Generator, frames: int, channels: int, statistics: Head
 
 
 def activity(own: Talk, frames: int, statistics: HeadStatistics) -> NDArray[np.float64]:
-    """(T,) how much the head moves: one while speaking, `listening_share` in silence, with soft borders."""
+    """(T,) how much the head moves: 1 while speaking, `listening_share` in silence, with soft transitions."""
     speaking = gaussian_filter1d(own.speaking(FPS)[:frames].astype(float), 0.4 * FPS)
     return statistics.listening_share + (1 - statistics.listening_share) * speaking
 
@@ -82,7 +83,7 @@ def activity(own: Talk, frames: int, statistics: HeadStatistics) -> NDArray[np.f
 def postures(
     rng: np.random.Generator, own: Talk, other: Talk, frames: int, statistics: HeadStatistics
 ) -> NDArray[np.float64]:
-    """(T, 6) where the head rests: another place after each shift of posture, most of them when turns change."""
+    """(T, 6) where the head rests. Each shift moves it to a new place; most come when the turn changes."""
     s, times = statistics, frame_times(frames)
     shifts = [(t, False) for t in poisson_times(rng, own.duration_s, s.shifts_per_minute, least_gap_s=2.0)]
     for talk, listens in ((other, True), (own, False)):
@@ -99,7 +100,7 @@ def postures(
 
 @dataclass(frozen=True)
 class Beats:
-    """`motion` (T, 3): yaw, pitch and roll of the beats of one's own speech; `brows`: raised with some of them."""
+    """Beats of one's own speech: `motion` (T, 3), in yaw, pitch and roll, and the `brows` raised with some of them."""
 
     motion: NDArray[np.float64]
     brows: tuple[Pulse, ...]
@@ -126,14 +127,14 @@ def beats(rng: np.random.Generator, own: Talk, frames: int, statistics: HeadStat
 
 
 def _level(phrase: Phrase, phoneme: Phoneme) -> float:
-    """Mean power of a sound."""
+    """Mean power of a speech sound."""
     piece = phrase.samples[int(phoneme.start_s * SAMPLE_RATE) : int(phoneme.end_s * SAMPLE_RATE)]
     return float((piece**2).mean()) if len(piece) else 0.0
 
 
 @dataclass(frozen=True)
 class Head:
-    """`pose` (T, 6) in POSE_CHANNELS, around zero, and `brows`: raised with beats of the head."""
+    """Head motion: `pose` (T, 6) in POSE_CHANNELS, around zero, and the `brows` raised with beats of the head."""
 
     pose: NDArray[np.float64]
     brows: tuple[Pulse, ...]
@@ -142,7 +143,7 @@ class Head:
 def simulate_head(
     rng: np.random.Generator, own: Talk, other: Talk, frames: int, statistics: HeadStatistics | None = None
 ) -> Head:
-    """Head of one person who speaks and listens."""
+    """Head motion of one person who speaks and listens."""
     statistics = statistics or HeadStatistics()
     pose = drift(rng, frames, 6, statistics) * statistics.drift_std * activity(own, frames, statistics)[:, None]
     pose += postures(rng, own, other, frames, statistics)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Laughter: how a laughing face moves, which laughs are answered, and what looks or sounds like a laugh and is none.
+"""Laughter: how a laughing face moves, which laughs are answered, and what only looks or sounds like a laugh.
 
-Whether a laugh is shared is for the most part decided by the laugh: hearty ones are, chuckles are not. A network can
-learn that, where it could only guess at a coin.
+The laugh itself mostly decides whether it is shared: hearty ones are, chuckles are not. A network can learn this rule;
+it could not learn the toss of a coin.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from avatar_forcing_ros.simulation.voices import Speaker
 
 @dataclass(frozen=True)
 class LaughStatistics:
-    """Laughs of the user, and the avatar's that answer them.
+    """Statistics of the user's laughs, and of the avatar's laughs that answer them.
 
     Attributes:
-        per_minute: laughs of the user beside those that end a turn; more than the five in ten minutes of conversation,
-            so that answers are learnt. Source of the latter: Vettin and Todt, 2004.
-        least_heartiness: heartiness up to which a laugh is hardly ever shared.
-        sure_heartiness: heartiness from which it nearly always is. Evenly drawn heartiness gives about half.
+        per_minute: rate of the user's laughs, besides those that end a turn. People laugh about five times in ten
+            minutes of conversation (Vettin and Todt, 2004); the rate here is higher, so that answers are learnt.
+        least_heartiness: up to this heartiness, a laugh is hardly ever shared.
+        sure_heartiness: from this heartiness on, it nearly always is. Heartiness is drawn evenly, so about half are.
             Source: Smoski and Bachorowski, 2003 (about half of laughs are shared); Truong and Trouvain, 2012.
-        unsure: chance against either rule.
+        unsure: chance of an exception to either rule.
         delay_s: least and greatest time from the user's onset to the avatar's. Source: Truong and Trouvain, 2012;
             Smoski and Bachorowski, 2003 (within a second).
-        linger_s: least and greatest time from the end of the user's laugh to that of the answer.
+        linger_s: least and greatest time from the end of the user's laugh to the end of the answer.
         lasts_s: least and greatest length of an answer. Source: Vettin and Todt, 2004; Ruch and Ekman, 2001.
-        answer: least and greatest heartiness of the answer in units of the user's.
-        calls_hz: calls a second. Source: Bachorowski et al., 2001 (4 to 5).
+        answer: least and greatest heartiness of the answer, relative to the user's.
+        calls_hz: calls per second. Source: Bachorowski et al., 2001 (4 to 5).
         back_share: chance that the head goes back rather than forward. Source: Ruch and Ekman, 2001.
-        quiet_share: chance that a laugh of the user is all but silent. Source: Provine, 1993; Bachorowski et al., 2001
-            (half of all laughs are unvoiced).
-        coughs_per_minute: of the user.
+        quiet_share: chance that the user laughs almost silently. Source: Provine, 1993; Bachorowski et al., 2001 (half
+            of all laughs are unvoiced).
+        coughs_per_minute: rate of the user's coughs.
     """
 
     per_minute: float = 2.5
@@ -65,7 +65,7 @@ class Laugh:
     """One laugh.
 
     Attributes:
-        start_s: when its first call begins.
+        start_s: when the first call begins.
         duration_s: how long the calls last.
         heartiness: 0 is a chuckle, 1 the heartiest.
     """
@@ -81,12 +81,12 @@ class Laugh:
 
     @property
     def size(self) -> float:
-        """How much of a full laugh the face shows."""
+        """Size of the laugh on the face, relative to a full laugh."""
         return 0.35 + 0.65 * self.heartiness
 
 
 def with_free_laughs(rng: np.random.Generator, own: Talk, speaker: Speaker, s: LaughStatistics) -> Talk:
-    """What a person says, with laughs in between that follow no turn of theirs, where they are silent."""
+    """What a person says, with extra laughs in their silences that do not follow one of their own turns."""
     spoken = list(own.spoken)
     for start in poisson_times(rng, own.duration_s, s.per_minute, least_gap_s=4.0):
         phrase = speaker.say(laughter(rng))
@@ -97,7 +97,7 @@ def with_free_laughs(rng: np.random.Generator, own: Talk, speaker: Speaker, s: L
 
 
 def with_quiet_laughs(rng: np.random.Generator, own: Talk, s: LaughStatistics) -> Talk:
-    """The same with some laughs all but silent."""
+    """The same talk with some laughs made almost silent."""
     return replace(own, spoken=tuple(_quietened(rng, i, s) if i.laugh else i for i in own.spoken))
 
 
@@ -109,7 +109,7 @@ def _quietened(rng: np.random.Generator, item: Spoken, s: LaughStatistics) -> Sp
 
 
 def laughs_of(rng: np.random.Generator, own: Talk) -> tuple[Laugh, ...]:
-    """How heartily each of somebody's laughs is laughed; long ones more."""
+    """A person's laughs with their heartiness; long laughs are heartier."""
     return tuple(
         Laugh(
             i.start_s, i.phrase.duration_s, float(np.clip(rng.uniform(0, 1) + 0.1 * (i.phrase.duration_s - 1.7), 0, 1))
@@ -121,7 +121,7 @@ def laughs_of(rng: np.random.Generator, own: Talk) -> tuple[Laugh, ...]:
 def answered_laughs(
     rng: np.random.Generator, laughs: Iterable[Laugh], own: Talk, s: LaughStatistics
 ) -> tuple[Laugh, ...]:
-    """The avatar's laughs, without a sound: never while it speaks, and not at every laugh."""
+    """The avatar's silent laughs. It does not answer every laugh, and never laughs while it speaks."""
     speaking, answers = own.speaking(FPS), []
     for laugh in laughs:
         share = (laugh.heartiness - s.least_heartiness) / (s.sure_heartiness - s.least_heartiness)
@@ -140,9 +140,9 @@ def answered_laughs(
 def laughing_motion(
     rng: np.random.Generator, laughs: Iterable[Laugh], frames: int, s: LaughStatistics
 ) -> NDArray[np.float64]:
-    """(T, 18) what a laugh adds to a face, but for the mouth of those who are heard (`lips` gives it) and the smile.
+    """(T, 18) what a laugh adds to a face, apart from the smile and, in audible laughs, the mouth (see `lips`).
 
-    The head goes back or forward and to a side, eyes narrow, brows and upper lip rise.
+    The head goes back or forward and to one side, the eyes narrow, brows and upper lip rise.
     """
     motion, times = np.zeros((frames, SIZE)), frame_times(frames)
     for laugh in laughs:
@@ -166,7 +166,7 @@ def laughing_motion(
 
 
 def laughing_smiles(laughs: Iterable[Laugh]) -> tuple[Pulse, ...]:
-    """The smile that begins with a laugh and outlasts it; it is always felt."""
+    """Smiles that begin with the laughs and outlast them. They are always felt."""
     return tuple(
         Pulse(laugh.start_s - 0.25, 0.35, laugh.duration_s + 0.2, 1.1, size=0.55 + 0.45 * laugh.heartiness, felt=True)
         for laugh in laughs
@@ -175,14 +175,14 @@ def laughing_smiles(laughs: Iterable[Laugh]) -> tuple[Pulse, ...]:
 
 @dataclass(frozen=True)
 class Coughs:
-    """Coughs of a person: what they do to the face, (T, 18), and how they sound, (N,) at 16 kHz."""
+    """A person's coughs: what they do to the face, (T, 18), and how they sound, (N,) at 16 kHz."""
 
     motion: NDArray[np.float64]
     sound: NDArray[np.float32]
 
 
 def coughs(rng: np.random.Generator, own: Talk, frames: int, s: LaughStatistics) -> Coughs:
-    """Bursts of breath with an open mouth, shut eyes and a nod, and no smile: nothing to laugh at."""
+    """Bursts of breath with an open mouth, shut eyes and a nod but no smile, which the avatar must not answer."""
     motion, sound = np.zeros((frames, SIZE)), np.zeros(round(own.duration_s * SAMPLE_RATE), np.float32)
     for first in poisson_times(rng, own.duration_s - 2, s.coughs_per_minute, least_gap_s=3.0):
         size = rng.uniform(0.5, 1.0)

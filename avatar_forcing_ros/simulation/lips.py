@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Lips from phoneme times: targets per sound, blended into each other, sampled at video frames.
+"""Lips from phoneme times: each sound has targets, which are blended and sampled at the video frames.
 
-Neighbouring sounds share the mouth in proportion to how much each of them cares about a channel, so that a `t` between
-two rounded vowels stays rounded. Source: the dominance functions of Cohen and Massaro, 1993.
+Neighbouring sounds share the mouth in proportion to how much each cares about a channel, so a `t` between two rounded
+vowels stays rounded. Source: the dominance functions of Cohen and Massaro, 1993.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class LipConfig:
         blend_s: standard deviation of the blending of neighbouring sounds. Speech gestures take 100 to 200 ms.
             Source: Ostry and Munhall, 1985.
         closure_blend_s: the same for closures, which are fast. Source: Loefqvist and Gracco, 1997.
-        quiet_db: level below the loud parts of a phrase at which the jaw opens `quiet_gain` as far; louder speech opens
+        quiet_db: how far below the loud parts of a phrase the jaw opens only `quiet_gain` as wide; louder speech opens
             the mouth wider. Source: Schulman, 1989; Geumann, 2001.
         quiet_gain: see `quiet_db`.
-        parting: exponent on the jaw's opening; below one, lips part at once and open wide late. Lips that belong to any
-            sound but a closure are seen apart.
+        parting: exponent on the jaw's opening. Below one, lips part early and open wide late: except in closures,
+            speaking lips are visibly apart.
     """
 
     blend_s: float = 0.032
@@ -83,7 +83,7 @@ _SEPARATE = ("tʃ", "dʒ", "ts", "dz", "ɐɾ")
 
 
 def targets_of(symbol: str) -> tuple[tuple[float, ...], ...]:
-    """Targets of a sound, one after the other: two for a diphthong or a syllabic consonant, else one."""
+    """Targets of a sound in order: two for a diphthong or a syllabic consonant, else one."""
     plain = "".join(letter for letter in symbol if letter not in "ˈˌː:-̩̃̚ʰʲ̝̯ˑ")
     if plain in _TARGETS:
         return (_TARGETS[plain],)
@@ -93,7 +93,7 @@ def targets_of(symbol: str) -> tuple[tuple[float, ...], ...]:
 
 
 def _targets_on_clock(talk: Talk) -> NDArray[np.float32]:
-    """(N, 8) targets and cares of every moment; the mouth is at rest between phrases."""
+    """(N, 8) targets and cares at every moment; the mouth is at rest between phrases."""
     out = np.tile(np.array(_REST, np.float32), (round(talk.duration_s * _RATE_HZ), 1))
     for item in talk.spoken:
         for phoneme in item.phrase.phonemes:
@@ -105,7 +105,7 @@ def _targets_on_clock(talk: Talk) -> NDArray[np.float32]:
 
 
 def loudness_gain(talk: Talk, config: LipConfig) -> NDArray[np.float32]:
-    """(N,) how far the jaw opens, by the level of the voice within its phrase."""
+    """(N,) factor on the jaw's opening, from the level of the voice within its phrase."""
     sound = talk.sound()
     step = SAMPLE_RATE // _RATE_HZ
     power = gaussian_filter1d((sound[: len(sound) // step * step] ** 2).reshape(-1, step).mean(axis=1), 0.03 * _RATE_HZ)
@@ -119,9 +119,9 @@ def lip_curves(talk: Talk, frames: int, frame_rate: float, config: LipConfig | N
     """Lips of what a person says.
 
     Args:
-        talk: what is said when.
+        talk: what is said, and when.
         frames: T, number of video frames.
-        frame_rate: in Hz. Frame n is sampled in the middle of the time that it is shown.
+        frame_rate: in Hz. Frame n is sampled at the middle of its display time.
         config: how the mouth moves.
 
     Returns:
@@ -135,7 +135,7 @@ def lip_curves(talk: Talk, frames: int, frame_rate: float, config: LipConfig | N
     for channel in range(5):
         weight = gaussian_filter1d(care[:, channel], sigma[channel])
         curves[:, channel] = gaussian_filter1d(care[:, channel] * clock[:, channel], sigma[channel]) / weight
-    # A closure is shorter than a video frame or two: show its peak in the frame it falls into.
+    # A closure may be shorter than a video frame, so show its peak in the frame that it falls into.
     curves[:, _PRESS] = maximum_filter1d(curves[:, _PRESS], int(_RATE_HZ / frame_rate))
     opening = curves[:, _JAW] * loudness_gain(talk, config)[: len(curves)]
     curves[:, _JAW] = opening**config.parting * (1 - 0.9 * np.clip(curves[:, _PRESS], 0, 1))

@@ -1,9 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a listener does in response to the other: nods, returned smiles, raised brows, mirrored posture.
+"""A listener's responses: nods, returned smiles, raised brows, mirrored posture.
 
-All responses come late enough that they can be known from what was seen and heard before, and each of them is missing
-at times.
+All responses come late enough to follow from what was seen and heard before, and each sometimes stays out.
 """
 
 from __future__ import annotations
@@ -21,27 +20,28 @@ from avatar_forcing_ros.simulation.talk import Talk
 
 @dataclass(frozen=True)
 class SmileStatistics:
-    """Smiles.
+    """Statistics of smiling.
 
     Attributes:
-        per_minute: smiles of the user without a cause of ours; more than most people show, so that answers are learnt.
-        own_per_minute: the avatar's own, without the user's.
+        per_minute: rate of the user's spontaneous smiles; higher than most people's, so that answers are learnt.
+        own_per_minute: rate of the avatar's own smiles, apart from answers to the user.
         rise_s: least and greatest duration of the onset. Source: Schmidt et al., 2006 (about 0.5 to 0.75 s).
-        hold_s: median plateau; many are flashes between words. Source: Ekman and Friesen, 1982 (felt smiles last 0.66
-            to 4 s from first to last); Frank et al., 1993.
-        hold_log_std: spread of its logarithm.
-        held_share: chance of a smile that is held.
-        held_s: least and greatest plateau of those.
+        hold_s: median plateau; many smiles are flashes between words. Source: Ekman and Friesen, 1982 (felt smiles last
+            0.66 to 4 s from start to end); Frank et al., 1993.
+        hold_log_std: standard deviation of its logarithm.
+        held_share: chance that a smile is held.
+        held_s: least and greatest plateau of held smiles.
         felt_share: chance that a smile reaches the eyes; large and held ones do. Source: Ekman and Friesen, 1982.
-        narrowing: least and greatest closure of the lids in a full smile that is felt.
+        narrowing: least and greatest closure of the lids in a full, felt smile.
         fall_s: least and greatest duration of the offset.
-        return_share: chance that a clear smile is returned. Source: Hinsz and Tomhave, 1991 (about half in
+        return_share: chance that a clear smile is returned. Source: Hinsz and Tomhave, 1991 (about half between
             strangers); a friendly avatar returns most.
         return_delay_s: least and greatest time from its onset to the onset of the answer. Source: Dimberg and Thunberg,
-            1998 (muscle activity after 0.3 to 0.4 s); Heerey and Crossley, 2013 (genuine smiles are at times foreseen).
-        return_rise_s: as `rise_s`, of an answer.
-        return_gain: least and greatest size of the answer in units of the smile.
-        linger_s: least and greatest time from the end of the smile's plateau to that of the answer.
+            1998 (muscle activity after 0.3 to 0.4 s); Heerey and Crossley, 2013 (genuine smiles are sometimes
+            anticipated).
+        return_rise_s: `rise_s` of an answer.
+        return_gain: least and greatest size of the answer, relative to the smile.
+        linger_s: least and greatest time from the end of the smile's plateau to the end of the answer's.
         least_size: smaller smiles stay unanswered.
     """
 
@@ -65,16 +65,16 @@ class SmileStatistics:
 
 @dataclass(frozen=True)
 class ListenerStatistics:
-    """Nods, brows and mirrored posture.
+    """Statistics of nods, brows and mirrored posture.
 
     Attributes:
         nod_share: chance of a nod at the end of the other's phrase. Source: Dittmann and Llewellyn, 1968; Maynard,
             1987 (about half); an attentive avatar nods more.
         nod_delay_s: least and greatest time from that end to the nod. Source: Ward and Tsukahara, 2000; Dittmann and
-            Llewellyn, 1968 (in the pause after the phrase). Theirs spread wider; a nod that may come at any time is
-            hardly learnt.
-        nod_with_backchannel_share: chance that one's own spoken backchannel comes with a nod. Source: Dittmann and
-            Llewellyn, 1968.
+            Llewellyn, 1968 (in the pause after the phrase). The spread there is wider, but nods that may come at any
+            time are hardly learnt.
+        nod_with_backchannel_share: chance that a spoken backchannel comes with a nod. Source: Dittmann and Llewellyn,
+            1968.
         nod_rate_hz: least and greatest rate. Source: Hadar et al., 1985 (ordinary nods 1.8 to 3.7 Hz).
         nod_rad: median depth of the first cycle.
         brow_share: chance of raised brows at the end of the other's phrase. Source: Ekman, 1979.
@@ -82,9 +82,9 @@ class ListenerStatistics:
         brow_mirror_share: chance that the other's raised brows are answered.
         brow_mirror_delay_s: least and greatest delay of the answer. Source: Dimberg et al., 2000; Sato and Yoshikawa,
             2007 (mimicry within 0.5 to 1 s).
-        brow_mirror_gain: size of the answer in units of theirs.
-        mirror_gain: share of the other's slow head motion that is taken over, as in a mirror.
-        mirror_delay_s: its delay. Source: Chartrand and Bargh, 1999; Boker et al., 2011.
+        brow_mirror_gain: size of the answer, relative to the other's.
+        mirror_gain: share of the other's slow head motion that is copied, as in a mirror.
+        mirror_delay_s: delay of the copy. Source: Chartrand and Bargh, 1999; Boker et al., 2011.
     """
 
     nod_share: float = 0.75
@@ -104,7 +104,7 @@ class ListenerStatistics:
 def spontaneous_smiles(
     rng: np.random.Generator, duration_s: float, per_minute: float, s: SmileStatistics
 ) -> tuple[Pulse, ...]:
-    """Smiles without an outer cause, small and large, flashes and held ones, polite and felt."""
+    """Smiles without an external cause: small and large, brief and held, polite and felt."""
     smiles = []
     for start in poisson_times(rng, duration_s, per_minute, least_gap_s=2.0):
         hold = s.hold_s * float(np.exp(rng.normal(0, s.hold_log_std)))
@@ -118,12 +118,12 @@ def spontaneous_smiles(
 def narrowed_lids(
     rng: np.random.Generator, smiles: tuple[Pulse, ...], frames: int, s: SmileStatistics
 ) -> NDArray[np.float64]:
-    """(T,) closure of the lids by smiles that are felt: it comes with the smile, and grows with it."""
+    """(T,) how far felt smiles close the lids, in proportion to the smile."""
     return draw((replace(p, size=p.size * rng.uniform(*s.narrowing)) for p in smiles if p.felt), frames)
 
 
 def returned_smiles(rng: np.random.Generator, smiles: tuple[Pulse, ...], s: SmileStatistics) -> tuple[Pulse, ...]:
-    """Answers to the other's smiles: later, a little smaller and longer, of the same kind, and not always."""
+    """Answers to some of the other's smiles: later, a little smaller, longer, and of the same kind."""
     answers = []
     for smile in smiles:
         if smile.size >= s.least_size and rng.random() < s.return_share:
@@ -153,7 +153,7 @@ def mirrored_brows(rng: np.random.Generator, raises: tuple[Pulse, ...], s: Liste
 def listening_nods(
     rng: np.random.Generator, own: Talk, other: Talk, frames: int, s: ListenerStatistics
 ) -> NDArray[np.float64]:
-    """(T,) pitch of the nods at the ends of the other's phrases and with one's own backchannels."""
+    """(T,) pitch of nods at the ends of the other's phrases and with one's own backchannels."""
     silent = ~own.speaking(FPS)
     starts = []
     for item in other.turns:
@@ -169,14 +169,14 @@ def listening_nods(
 
 
 def mirrored_posture(other_pose: NDArray[np.float64], s: ListenerStatistics) -> NDArray[np.float64]:
-    """The other's slow head motion, taken over late and as in a mirror.
+    """The other's slow head motion, copied with a delay, as in a mirror.
 
     Args:
-        other_pose: (T, 6) head pose of the other in the order of POSE_CHANNELS.
+        other_pose: (T, 6) the other's head pose, in the order of POSE_CHANNELS.
         s: statistics.
 
     Returns:
-        (T, 6); yaw, roll and x change sign, because the two face each other.
+        (T, 6) pose; yaw, roll and x change sign, because the two face each other.
     """
     slow = gaussian_filter1d(other_pose - other_pose.mean(axis=0), 0.3 * FPS, axis=0)
     lag = round(s.mirror_delay_s * FPS)

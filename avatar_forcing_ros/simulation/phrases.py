@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A spoken phrase with the times of its phonemes: what speech synthesis hands to the simulation."""
+"""A spoken phrase with the times of its phonemes: the output of speech synthesis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Phoneme:
         start_s: when it begins, from the start of the phrase.
         end_s: when it ends.
         symbol: IPA; empty for a pause.
-        word_start: it is the first of a word.
+        word_start: whether it is the first of a word.
     """
 
     start_s: float
@@ -43,7 +43,7 @@ class Phrase:
 
 
 def close_gaps(starts: list[tuple[float, str, bool]], duration_s: float) -> tuple[Phoneme, ...]:
-    """Phonemes from (start, symbol, word_start): each lasts until the next, the last until the end."""
+    """Phonemes from (start, symbol, word_start). Each lasts until the next, the last one until the end."""
     ends = [start for start, _, _ in starts[1:]] + [duration_s]
     return tuple(
         Phoneme(start, end, symbol, word)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Loudness of speech: people speak some phrases louder than others and trail off; speech engines hardly do."""
+"""Loudness of speech. People speak some phrases louder than others and trail off; speech engines hardly do."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from avatar_forcing_ros.simulation.phrases import SAMPLE_RATE, Phrase
 
 @dataclass(frozen=True)
 class LoudnessStatistics:
-    """How the level moves; decibels against a speaker's own level.
+    """How the level varies, in decibels relative to the speaker's own level.
 
     Attributes:
         phrase_db: standard deviation from phrase to phrase.
-        within_db: standard deviation at points `spacing_s` apart within a phrase.
-        spacing_s: about the length of a word.
+        within_db: standard deviation within a phrase, at points `spacing_s` apart.
+        spacing_s: distance of those points, about the length of a word.
         decline_db: least and greatest fall from the beginning of a phrase to its end. Source: Strik and Boves, 1995
             (intensity declines with pressure over an utterance).
     """
@@ -31,7 +31,7 @@ class LoudnessStatistics:
 
 
 def with_loudness(rng: np.random.Generator, phrase: Phrase, statistics: LoudnessStatistics) -> Phrase:
-    """The same phrase as somebody alive would say it."""
+    """The phrase with a level that varies as a living speaker's does."""
     count = max(2, round(phrase.duration_s / statistics.spacing_s) + 1)
     points = np.linspace(0, 1, count)
     level = rng.normal(0, statistics.phrase_db) + rng.normal(0, statistics.within_db, count)

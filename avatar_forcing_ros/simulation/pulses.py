@@ -19,11 +19,11 @@ class Pulse:
 
     Attributes:
         start_s: when it begins to rise.
-        rise_s: how long it rises.
-        hold_s: how long it stays.
-        fall_s: how long it returns.
-        size: height of its plateau.
-        felt: of a smile: it reaches the eyes. Source: Ekman and Friesen, 1982; polite smiles do not.
+        rise_s: duration of the rise.
+        hold_s: duration of the plateau.
+        fall_s: duration of the return.
+        size: height of the plateau.
+        felt: whether a smile reaches the eyes; polite smiles do not. Source: Ekman and Friesen, 1982.
     """
 
     start_s: float
@@ -35,12 +35,12 @@ class Pulse:
 
     @property
     def end_s(self) -> float:
-        """When it is over."""
+        """When it is back at rest."""
         return self.start_s + self.rise_s + self.hold_s + self.fall_s
 
 
 def frame_times(frames: int) -> NDArray[np.float64]:
-    """(T,) time of the middle of each frame."""
+    """(T,) time of each frame's middle in seconds."""
     return (np.arange(frames, dtype=np.float64) + 0.5) / FPS
 
 
@@ -51,7 +51,7 @@ def smooth_step(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw(pulses: Iterable[Pulse], frames: int) -> NDArray[np.float64]:
-    """(T,) curve of pulses; where several overlap the one further from rest counts."""
+    """(T,) curve of pulses. Where several overlap, the one furthest from rest counts."""
     times, out = frame_times(frames), np.zeros(frames)
     for pulse in pulses:
         first = max(0, int(pulse.start_s * FPS) - 1)
@@ -65,7 +65,7 @@ def draw(pulses: Iterable[Pulse], frames: int) -> NDArray[np.float64]:
 
 
 def nod(frames: int, start_s: float, cycles: float, rate_hz: float, size: float) -> NDArray[np.float64]:
-    """(T,) a head nod: down and back `cycles` times at `rate_hz`, each half as deep as the one before."""
+    """(T,) a head nod: down and back `cycles` times at `rate_hz`, each time half as deep as before."""
     local = frame_times(frames) - start_s
     inside = (local >= 0) & (local <= cycles / rate_hz)
     depth = size * 0.5 ** np.floor(np.clip(local * rate_hz, 0, cycles))

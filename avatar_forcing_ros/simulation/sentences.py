@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Texts to speak: random everyday words of several languages, drawn from our own lists.
+"""Texts to speak: random everyday words in several languages, from our own lists.
 
-The simulation needs the sounds and rhythm of a language, not sense, so a phrase is a string of words.
+The simulation needs the sounds and rhythm of a language but no meaning, so a phrase is a string of words.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ BACKCHANNELS: dict[str, tuple[str, ...]] = {
     "pt": ("mm", "sim", "claro", "pois", "está bem"),
     "nl": ("mm", "ja", "precies", "oké", "echt"),
 }
-"""Short signals of listening (Yngve, 1970)."""
+"""Backchannels, the short words by which people show that they listen. Source: Yngve, 1970."""
 
 _LISTS = {language: tuple(words.split()) for language, words in WORDS.items()}
 
 
 def random_phrase(rng: np.random.Generator, language: str, least: int = 2, most: int = 11) -> str:
-    """A phrase of `least` to `most` words; its final mark gives the voice a falling, rising or continuing melody."""
+    """A phrase of `least` to `most` words. Its last punctuation mark makes the melody fall, rise or continue."""
     words = rng.choice(_LISTS[language], rng.integers(least, most + 1))
     return " ".join(words) + str(rng.choice((".", ".", ".", ",", "?", "!")))
 
@@ -63,5 +63,5 @@ def random_backchannel(rng: np.random.Generator, language: str) -> str:
 
 
 def laughter(rng: np.random.Generator) -> str:
-    """Laughter, spelt. Source: Bachorowski et al., 2001 (three to four calls in a bout, often several bouts)."""
+    """Laughter as a text. Source: Bachorowski et al., 2001 (three to four calls in a bout, often several bouts)."""
     return " ".join([str(rng.choice(("ha", "he", "ha", "hah", "ho")))] * int(rng.integers(4, 16))) + "!"

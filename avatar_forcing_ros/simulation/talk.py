@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who says what when: the phrases of one person on the clock of the conversation."""
+"""What one person says, and when, on the clock of the conversation."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from avatar_forcing_ros.simulation.phrases import SAMPLE_RATE, Phrase
 
 @dataclass(frozen=True)
 class Spoken:
-    """A phrase at its time.
+    """A phrase and its time.
 
     Attributes:
         start_s: when it begins.
         phrase: what is said.
-        turn_start: the first phrase of a turn.
-        turn_end: the last phrase of a turn.
-        backchannel: a short signal of listening, no turn.
-        laugh: laughter, no turn.
+        turn_start: whether it is the first phrase of a turn.
+        turn_end: whether it is the last phrase of a turn.
+        backchannel: whether it is a backchannel, which is no turn.
+        laugh: whether it is laughter, which is no turn.
     """
 
     start_s: float
@@ -40,13 +40,13 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Talk:
-    """All that one person says during `duration_s`, in order of time."""
+    """Everything that one person says during `duration_s`, in order."""
 
     duration_s: float
     spoken: tuple[Spoken, ...] = field(default=())
 
     def sound(self) -> NDArray[np.float32]:
-        """(N,) float32 samples at 16 kHz, exact zeros between phrases."""
+        """(N,) float32 samples at 16 kHz, exactly zero between phrases."""
         out = np.zeros(round(self.duration_s * SAMPLE_RATE), np.float32)
         for item in self.spoken:
             begin = round(item.start_s * SAMPLE_RATE)
@@ -55,7 +55,7 @@ class Talk:
         return out
 
     def speaking(self, rate_hz: float) -> NDArray[np.bool_]:
-        """(N,) whether a phrase is being said, at `rate_hz`."""
+        """(N,) whether the person speaks, sampled at `rate_hz`."""
         out = np.zeros(round(self.duration_s * rate_hz), bool)
         for item in self.spoken:
             out[int(item.start_s * rate_hz) : int(np.ceil(item.end_s * rate_hz))] = True
@@ -68,7 +68,7 @@ class Talk:
 
     @property
     def backchannels(self) -> tuple[Spoken, ...]:
-        """The short signals of listening."""
+        """Backchannels."""
         return tuple(item for item in self.spoken if item.backchannel)
 
     @property

@@ -15,7 +15,7 @@ from avatar_forcing_ros.simulation.talk import Spoken, Talk
 from avatar_forcing_ros.simulation.voices import Speaker
 
 _USER = 1
-"""The second of the two speakers; the avatar is the first."""
+"""The second of the two speakers. The avatar is the first."""
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,25 @@ class TurnStatistics:
     """Timing of a conversation.
 
     Attributes:
-        phrases_per_turn: mean of the geometric number of phrases in a turn. Turns of about 2 s are the rule and long
-            ones exist. Source: Levinson and Torreira, 2015.
+        phrases_per_turn: mean number of phrases in a turn, drawn from a geometric distribution. Most turns last about
+            2 s, and long ones exist. Source: Levinson and Torreira, 2015.
         gap_mean_s: mean time from the end of a turn to the answer. Source: Stivers et al., 2009 (208 ms over ten
             languages).
-        gap_std_s: its spread; negative gaps are overlaps, about 40 % of all. Source: Heldner and Edlund, 2010.
-        pause_median_s: median pause between the phrases of a turn. Source: Campione and Veronis, 2002 (most lie within
+        gap_std_s: its standard deviation. Negative gaps are overlaps, about 40 % of all. Source: Heldner and Edlund,
+            2010.
+        pause_median_s: median pause between the phrases of a turn. Source: Campione and Veronis, 2002 (most lie between
             200 and 1000 ms).
-        pause_log_std: spread of its logarithm.
-        backchannel_share: chance of a spoken backchannel at an end of phrase within a turn. Source: Ward and Tsukahara,
-            2000 (about every seventh second).
-        backchannel_delay_s: least and greatest time from the end of phrase to the backchannel. Source: same (700 ms
+        pause_log_std: standard deviation of its logarithm.
+        backchannel_share: chance of a spoken backchannel at the end of a phrase within a turn. Source: Ward and
+            Tsukahara, 2000 (about one every seven seconds).
+        backchannel_delay_s: least and greatest time from the end of the phrase to the backchannel. Source: same (700 ms
             after the cue, which precedes the end of the phrase).
-        same_speaker_share: chance that the same person goes on after a gap.
-        laugh_share: chance that a turn ends in laughter, mostly the speaker's own. Source: Provine, 1993 (it follows
-            phrases and hardly ever breaks into them).
-        user_laugh_share: the same of the user's turns; more than people do, so that answers are learnt.
+        same_speaker_share: chance that the same person continues after a gap.
+        laugh_share: chance that a turn ends in laughter, mostly the speaker's own. Source: Provine, 1993 (laughter
+            follows phrases and hardly ever interrupts them).
+        user_laugh_share: the same for the user's turns; higher than in real life, so that answers are learnt.
         after_laugh_s: least and greatest silence after the user's laugh, in which the avatar may still laugh along.
-        loudness: how the level moves.
+        loudness: how the level varies.
     """
 
     phrases_per_turn: float = 2.6
@@ -59,12 +60,12 @@ class TurnStatistics:
 
 @dataclass(frozen=True)
 class TurnStyle:
-    """What differs between conversations.
+    """What differs from one conversation to another.
 
     Attributes:
         avatar_share: chance that a turn is the avatar's.
         silence_share: chance that a silence of several seconds follows a turn.
-        silence_s: least and greatest such silence.
+        silence_s: least and greatest length of such a silence.
         length: factor on the number of phrases in a turn.
     """
 
@@ -75,7 +76,7 @@ class TurnStyle:
 
 
 def random_style(rng: np.random.Generator) -> TurnStyle:
-    """Draw the style of one conversation: mostly dialogues; some monologues and some with little speech."""
+    """Draw the style of one conversation: most are dialogues, some are monologues, some have little speech."""
     kind = rng.choice(("dialogue", "avatar talks", "user talks", "quiet"), p=(0.62, 0.14, 0.14, 0.1))
     if kind == "avatar talks":
         return TurnStyle(avatar_share=0.9, silence_share=0.15, length=2.0)
@@ -106,7 +107,7 @@ def simulate_turns(
     style: TurnStyle,
     statistics: TurnStatistics | None = None,
 ) -> tuple[Talk, Talk]:
-    """Let two people talk; returns what the avatar and what the user says."""
+    """Let two people talk, and return what the avatar and what the user says."""
     stage = _Stage(rng, statistics or TurnStatistics(), style, (avatar, user))
     now = float(rng.uniform(0.0, 3.0))
     who = int(rng.random() > style.avatar_share)
@@ -119,7 +120,7 @@ def simulate_turns(
 
 
 def _within(duration_s: float, items: list[Spoken]) -> tuple[Spoken, ...]:
-    """In order of time, without what would be cut off, and without what falls into one's own speech."""
+    """Items in order, without those that would be cut off or overlap the same person's speech."""
     kept: list[Spoken] = []
     for item in sorted(items, key=lambda item: item.start_s):
         if item.end_s < duration_s and (not kept or item.start_s > kept[-1].end_s + 0.05):
@@ -128,7 +129,7 @@ def _within(duration_s: float, items: list[Spoken]) -> tuple[Spoken, ...]:
 
 
 def _speak_turn(stage: _Stage, who: int, start_s: float) -> float:
-    """Add one turn; returns when it ends."""
+    """Add one turn and return when it ends."""
     rng, statistics = stage.rng, stage.statistics
     count = int(rng.geometric(1 / max(1.0, statistics.phrases_per_turn * stage.style.length)))
     now = start_s
@@ -143,12 +144,12 @@ def _speak_turn(stage: _Stage, who: int, start_s: float) -> float:
 
 
 def _say(stage: _Stage, who: int, text: str) -> Phrase:
-    """A text in a speaker's voice, alive in its loudness."""
+    """Speak a text in a speaker's voice, with natural changes of loudness."""
     return with_loudness(stage.rng, stage.speakers[who].say(text), stage.statistics.loudness)
 
 
 def _maybe_laugh(stage: _Stage, who: int, after_s: float) -> float:
-    """Laughter after a turn, now and then; returns when it is over."""
+    """Add laughter after some turns, and return when it is over."""
     statistics = stage.statistics
     if stage.rng.random() >= (statistics.user_laugh_share if who == _USER else statistics.laugh_share):
         return after_s

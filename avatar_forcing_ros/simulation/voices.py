@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Voices: who speaks, with which engine, how fast and how high."""
+"""Voices: the engine, name, rate and pitch of each speaker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ACCENTS: dict[str, tuple[str, ...]] = {
 }
 _LANGUAGE_SHARES = {"en": 0.5, "de": 0.12, "fr": 0.1, "es": 0.1, "it": 0.08, "pt": 0.05, "nl": 0.05}
 TIMBRES = ("", "m1", "m2", "m3", "m4", "m6", "m8", "f1", "f2", "f3", "f4", "klatt2", "Andy", "Annie", "linda", "steph")
-"""Variants of espeak-ng for training; HELD_OUT_TIMBRES are kept for evaluation."""
+"""Variants of espeak-ng for training. HELD_OUT_TIMBRES are reserved for evaluation."""
 HELD_OUT_TIMBRES = ("m7", "f5", "klatt3", "Lee")
 
 
@@ -39,8 +39,8 @@ class Voice:
         name: name of the voice within its engine.
         words_per_minute: speech rate.
         pitch: 0 to 99, espeak only.
-        pitch_range: liveliness of the melody, 0 to 99, espeak only.
-        tract: factor on formants, pitch and rate by resampling; below one is a larger speaker.
+        pitch_range: range of the melody, 0 to 99, espeak only.
+        tract: factor on formants, pitch and rate, applied by resampling; below one, the speaker is larger.
     """
 
     language: str
@@ -72,7 +72,7 @@ def random_voice(rng: np.random.Generator, flite_share: float, held_out: bool = 
 
 
 class Speaker:
-    """Lets a voice speak phrases at 16 kHz."""
+    """Speaks phrases in one voice, at 16 kHz."""
 
     def __init__(self, voice: Voice, espeak: Espeak) -> None:
         self.voice = voice
@@ -94,7 +94,7 @@ class Speaker:
 
 
 def _trimmed(sound: NDArray[np.float32], starts: list[tuple[float, str, bool]]) -> Phrase:
-    """Cut what comes before the first and after the last phoneme that is not a pause."""
+    """Cut the sound before the first and after the last phoneme that is not a pause."""
     phonemes = close_gaps(starts, len(sound) / SAMPLE_RATE)
     voiced = [p for p in phonemes if p.symbol]
     begin, end = voiced[0].start_s, voiced[-1].end_s

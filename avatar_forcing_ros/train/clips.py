@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Clips for training: pieces of conversations with every signal at the place where streaming will put it.
+"""Clips for training: pieces of conversations in which every signal stands where streaming will put it.
 
-Position i of a clip carries the avatar's own speech of frame i, the user's motion sampled `motion_delay` frames before
-frame i is presented, and the user's feature frame `audio_delay` before it, as live; see `alignment`.
+As in live use, position i of a clip holds the avatar's own speech of frame i, the user's motion of `motion_delay`
+frames before frame i is presented, and the user's audio features of `audio_delay` frames before it; see `alignment`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from avatar_forcing_ros.train.scaling import LatentScale
 _LAUGHING_SMILE, _LAUGHING_JAW, _HALF_A_SECOND = 0.4, 0.12, 12
 
 BUNDLED_ALIGNMENT = Alignment.of(AvatarConfig(), block_frames=4)
-"""Of the bundled network."""
+"""Alignment of the bundled network."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class ClipConfig:
         lookback_frames: l, condition frames before the clip.
         recalled_frames: H, frames of the user before those, for the network's memory.
         motion_delay: frames from the user's motion to the presentation of the avatar's frame.
-        audio_delay: the same for the user's feature frames.
-        jitter: greatest random shift of both, in frames, against brittleness.
+        audio_delay: the same for the user's audio features.
+        jitter: greatest random shift of both, in frames, so that the network does not depend on exact timing.
         audio_absent_share: chance that a clip has no microphone at all.
-        laugh_share: chance that a clip is drawn where the user's mouth is open and smiles, as in laughter; else such
-            moments, and what answers them, are too rare to be learnt. Chosen by the user's face, so that laughs which
-            are not answered are shown as often. Only for named channels.
+        laugh_share: chance that a clip is drawn where the user smiles with an open mouth, as in laughter. Without it,
+            laughs and the answers to them are too rare to be learnt. The user's face alone decides, so clips show
+            unanswered laughs too. Only for named channels.
     """
 
     frames: int = 48
@@ -86,7 +86,7 @@ class ClipBatch:
     microphone: Tensor
 
     def to(self, device: torch.device) -> ClipBatch:
-        """The same on another device."""
+        """Return these clips on another device."""
         return ClipBatch(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
@@ -97,9 +97,9 @@ class Places:
     Attributes:
         conversations: (B, 1).
         clip: (B, T) frames of the clip itself.
-        own: (B, l+T) the same with the frames before it.
-        seen: (B, H+l+T) frames of the user's motion that stand beside `own` and before it.
-        heard: (B, H+l+T) frames of the user's audio likewise.
+        own: (B, l+T) the same, with the frames before the clip.
+        seen: (B, H+l+T) frames of the user's motion that go with `own` and with the frames before it.
+        heard: (B, H+l+T) the same for the user's audio.
         microphone: (B,) whether there is one.
     """
 
@@ -112,7 +112,7 @@ class Places:
 
 
 class ClipSampler:
-    """Draws random clips; its state is the generator's, which a checkpoint keeps."""
+    """Draws random clips. Its only state is that of its random generator, which a checkpoint saves."""
 
     def __init__(self, corpus: Corpus, scale: LatentScale, config: ClipConfig, seed: int) -> None:
         if corpus.frames < config.first_start + config.frames:
@@ -130,7 +130,7 @@ class ClipSampler:
         return self.cut(self.places(batch))
 
     def places(self, batch: int) -> Places:
-        """Draw where `batch` clips lie."""
+        """Draw the places of `batch` clips."""
         config, rng = self.config, self.rng
         which = rng.integers(0, self.corpus.conversations, batch)
         last = self.corpus.frames - config.frames
@@ -153,7 +153,7 @@ class ClipSampler:
         )
 
     def cut(self, places: Places) -> ClipBatch:
-        """The clips that lie there. Before it all began the user is not seen, and sounds as at the beginning."""
+        """The clips at these places. Before a conversation, the user is unseen and sounds as in its first frame."""
         corpus, which = self.corpus, places.conversations
         heard, begun = np.maximum(places.heard, 0), places.seen >= 0
         seen = self.scale.normalize(corpus.user_motion[which, np.maximum(places.seen, 0)])

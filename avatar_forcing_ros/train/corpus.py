@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated conversations kept as arrays: made once in shards on disk, then held in memory for training.
+"""Simulated conversations as arrays: made once, in shards on disk, then held in memory for training.
 
 Equal configurations give equal shards.
 """
@@ -28,8 +28,8 @@ class CorpusConfig:
 
     Attributes:
         conversations: how many.
-        seed: of the simulation.
-        shard_conversations: how many go into one file.
+        seed: seed of the simulation.
+        shard_conversations: conversations per file.
         conversation: how each is made.
     """
 
@@ -40,7 +40,7 @@ class CorpusConfig:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with everything that changes the arrays but the code itself."""
+        """A hash of every setting that changes the arrays. It does not cover the code."""
         text = f"{self.seed} {self.shard_conversations} {self.conversation}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -67,16 +67,16 @@ class Corpus:
 
     @property
     def conversations(self) -> int:
-        """C."""
+        """C, the number of conversations."""
         return self.motion.shape[0]
 
     @property
     def frames(self) -> int:
-        """T, frames of each conversation."""
+        """T, the frames of each conversation."""
         return self.motion.shape[1]
 
     def part(self, conversations: slice, frames: int) -> Corpus:
-        """Some conversations, of each the first frames."""
+        """The first `frames` frames of some conversations."""
         arrays = {f.name: getattr(self, f.name)[conversations] for f in fields(self)}
         return Corpus(**{name: array if name == "reference" else array[:, :frames] for name, array in arrays.items()})
 
@@ -104,7 +104,7 @@ def _stack(config: CorpusConfig, first: int, count: int, folder: Path) -> Corpus
 
 
 def _write(shard: _Shard) -> Path:
-    """Make one shard unless it is there; an interrupted write leaves no file under its final name."""
+    """Make one shard unless it exists. An interrupted write leaves no file under the final name."""
     if not shard.path.exists():
         corpus = _stack(shard.config, shard.first, shard.count, shard.folder)
         partial = shard.path.with_suffix(f".{os.getpid()}.partial.npz")
@@ -114,18 +114,18 @@ def _write(shard: _Shard) -> Path:
 
 
 def build_corpus(config: CorpusConfig, folder: Path, workers: int = 1) -> Corpus:
-    """Simulate what is not in `folder` yet, then read all of it.
+    """Simulate the shards that `folder` does not hold yet, then read all of them.
 
     Args:
-        config: how much, and how.
-        folder: where shards are kept; they are found again by the fingerprint of the configuration.
-        workers: processes that simulate side by side.
+        config: how much to simulate, and how.
+        folder: where shards are kept, named by the fingerprint of the configuration.
+        workers: processes that simulate in parallel.
     """
     folder.mkdir(parents=True, exist_ok=True)
     size = config.shard_conversations
     firsts = range(0, config.conversations, size)
     shards = [_Shard(config, folder, first, min(size, config.conversations - first)) for first in firsts]
-    # A process a shard: what espeak-ng says depends a little on what it said before.
+    # One process per shard: the output of espeak-ng depends a little on what it said before.
     with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=1) as pool:
         paths = []
         for path in pool.imap(_write, shards, chunksize=1):

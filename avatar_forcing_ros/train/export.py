@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Write a trained network as a model bundle: `model.safetensors` and the `model.yaml` that says what it is."""
+"""Write a trained network as a model bundle: `model.safetensors`, and the `model.yaml` that describes it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True)
 class Companions:
-    """What stands beside the network in a bundle; the defaults are those of the bundled model.
+    """What a bundle holds beside the network. The defaults are those of the bundled model.
 
     Attributes:
         motion_space: "facemesh" or "autoencoder".
-        audio: features and their settings, as the manifest has them.
+        audio: the audio features and their settings, as in the manifest.
         licence: SPDX identifier.
-        files: weights of the motion space and of the audio features, which are copied.
+        files: weights of the motion space and of the audio features, to be copied.
     """
 
     motion_space: str = "facemesh"
@@ -44,7 +44,7 @@ class Companions:
 
 
 def require_graph_export() -> None:
-    """Say at the start, rather than after hours, that the graphs of a bundle cannot be recorded.
+    """Fail now, rather than after hours of training, if the graphs of a bundle cannot be exported.
 
     Raises:
         ValueError: onnx or onnxscript is not installed.
@@ -67,17 +67,17 @@ def write_bundle(
     graphs: bool = False,
     gains: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write or replace the bundle in `folder`; returns the path of its manifest. It is there whole, or the one before.
+    """Write or replace the bundle in `folder`, all of it or nothing, and return the path of its manifest.
 
     Args:
-        folder: of the bundle.
-        name: of the model.
+        folder: folder of the bundle.
+        name: name of the model.
         network: the weights to ship.
-        scale: of its latents.
+        scale: scale of its latents.
         sampler: steps and guidance that it was tuned for.
         origin: what made it: command, seed, data.
         companions: what else belongs to it.
-        graphs: also record its passes for ONNX Runtime, which takes some seconds; see `onnx_engine`.
+        graphs: also export its passes for ONNX Runtime, which takes some seconds; see `onnx_engine`.
         gains: as in `Manifest`.
     """
     with (
@@ -87,7 +87,7 @@ def write_bundle(
         part = Path(name_of_part)
         _write(part, name, network, scale, sampler, origin, companions or Companions(), graphs, gains)
         files = sorted((path for path in part.rglob("*") if path.is_file()), key=lambda path: path.name == MANIFEST)
-        for path in files:  # the manifest last: until then the loader sees that they do not belong together
+        for path in files:  # the manifest last: until then the loader sees that the files do not belong together
             place = folder / path.relative_to(part)
             place.parent.mkdir(exist_ok=True)
             path.replace(place)
@@ -113,7 +113,7 @@ def _write(
         shutil.copyfile(file, folder / file.name)
     files = [folder / WEIGHTS, *(folder / file.name for file in companions.files)]
     if graphs:
-        from avatar_forcing_ros.generator.onnx_export import write_graphs  # brings onnx, which only training needs
+        from avatar_forcing_ros.generator.onnx_export import write_graphs  # imports onnx, which only training needs
 
         plain = AvatarForcingNetwork(network.config)
         plain.load_state_dict({key: value for key, value in tensors.items() if not key.startswith("latent_")})

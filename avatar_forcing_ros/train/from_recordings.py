@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Both stages on prepared recordings, in the motion space that they were prepared in."""
+"""Both stages of training on prepared recordings, in the motion space that they were prepared in."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ _HELD_OUT_CLIPS = 64
 def train_on_recordings(
     recipe: Recipe, folder: Path, work: Path, output: Path, device: str, ranks: Ranks | None = None
 ) -> dict[str, Any]:
-    """Train and write the bundle; a run that was stopped goes on as long as the recordings are the same.
+    """Train and write the bundle. A run that was stopped continues if the recordings are still the same.
 
     Args:
-        recipe: of the simulated conversations; what the recordings decide is replaced.
-        folder: as `avatar-forcing prepare` writes it.
-        work: checkpoints and journals go into a folder of it that is named after the recordings.
-        output: the bundle.
-        device: to train on.
-        ranks: this process among those that do stage 1 together; the first one does the rest.
+        recipe: the recipe for simulated conversations; settings that depend on the recordings are replaced.
+        folder: prepared recordings, as `avatar-forcing prepare` writes them.
+        work: checkpoints and journals go into a subfolder of this, named after the recordings.
+        output: folder of the bundle.
+        device: device to train on.
+        ranks: this process among those that share stage 1; the first one does the rest alone.
 
     Returns:
-        Steps, the manifest's path, and the loss on recordings that were held out, where there are any.
+        Steps, the manifest's path, and the loss on held-out recordings, if there are any.
 
     Raises:
-        DatasetError: no such recordings, or nothing among them to train on.
+        DatasetError: the folder does not exist or holds nothing to train on.
         ValueError: the output is the shipped model.
     """
     if output.resolve() == find_bundle(DEFAULT_BUNDLE).resolve():
@@ -73,12 +73,12 @@ def train_on_recordings(
 
 
 def _run(trainer: Trainer, recipe: Recipe, data: RecordedCorpora, folder: Path) -> None:
-    """A stage, with pictures as it goes."""
+    """Run one stage, and draw pictures after each checkpoint."""
     trainer.run(folder, Journal(folder), report=lambda t: _watch(t, recipe, data, folder))
 
 
 def _watch(trainer: Trainer, recipe: Recipe, data: RecordedCorpora, folder: Path) -> None:
-    """A picture of the model as it is now, on a piece that it is not trained on where there is one."""
+    """Draw what the model does now, on a held-out piece if there is one."""
     corpus = data.held_out or data.train
     piece = corpus.part(slice(1), corpus.frames)
     motion = generated(trainer, recipe.sampler, recipe.clips, heard_in(piece), data.silence)
@@ -87,7 +87,7 @@ def _watch(trainer: Trainer, recipe: Recipe, data: RecordedCorpora, folder: Path
 
 
 def fit(recipe: Recipe, info: DatasetInfo) -> Recipe:
-    """The recipe with what the recordings decide: in the space of an auto-encoder, the network of their model."""
+    """The recipe, adapted to the recordings: in the space of an auto-encoder, it takes the network of their model."""
     if info.motion_space == "facemesh":
         return recipe
     manifest = read_manifest(find_bundle(info.model))
@@ -103,7 +103,7 @@ def fit(recipe: Recipe, info: DatasetInfo) -> Recipe:
 
 
 def companions(info: DatasetInfo) -> Companions:
-    """What the bundle needs beside the network: the files of the model that the recordings were prepared for."""
+    """What the bundle needs beside the network: files of the model that the recordings were prepared for."""
     folder = find_bundle(info.model)
     manifest = read_manifest(folder)
     files = tuple(folder / name for name in manifest.weights if name != WEIGHTS and not name.startswith("onnx/"))
@@ -111,7 +111,7 @@ def companions(info: DatasetInfo) -> Companions:
 
 
 def _tuner(recipe: Recipe, stage_1: Trainer, data: RecordedCorpora, work: Path) -> PreferenceTrainer:
-    """Stage 2, from the averaged weights of stage 1."""
+    """Stage 2, starting from the averaged weights of stage 1."""
     network, first = stage_1.average.cpu().eval(), stage_1.sampler
     chosen, losing = make_pairs(network, data.train, first.scale, recipe.pairs, recipe.clips, work, data.silence)
     clips = ClipSampler(chosen, first.scale, recipe.clips, recipe.tune.seed)
@@ -120,14 +120,14 @@ def _tuner(recipe: Recipe, stage_1: Trainer, data: RecordedCorpora, work: Path) 
 
 @torch.no_grad()
 def _loss_on(trainer: Trainer, held_out: Corpus, recipe: Recipe) -> float:
-    """Loss of stage 1, of the averaged weights, on clips of other recordings."""
+    """Stage 1's loss with the averaged weights, on clips of held-out recordings."""
     trainer.network.load_state_dict(trainer.average.state_dict())
     clips = ClipSampler(held_out, trainer.sampler.scale, recipe.clips, recipe.train.seed).draw(_HELD_OUT_CLIPS)
     return trainer.forcing_loss(clips.to(trainer.device)).value.item()
 
 
 def _origin(recipe: Recipe, data: RecordedCorpora) -> str:
-    """One sentence: what made the weights."""
+    """One sentence that says what made the weights."""
     hours = data.info.counts.get("training_hours", 0.0)
     return (
         f"avatar-forcing train --data --steps {recipe.train.steps} --tuning-steps {recipe.tune.steps} "

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers of a run: a CSV file, and TensorBoard where it is installed."""
+"""The numbers of a run, in a CSV file and, if it is installed, in TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Journal:
-    """One line of numbers per entry in `folder`/metrics.csv."""
+    """Writes one line of numbers per entry to metrics.csv in a folder."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -18,7 +18,7 @@ class Journal:
         self._board = _tensorboard(folder)
 
     def add(self, step: int, numbers: dict[str, float]) -> None:
-        """Append a line; the first one writes the header."""
+        """Append a line. The first call also writes the header."""
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
             writer = csv.writer(file)
@@ -30,7 +30,7 @@ class Journal:
                 self._board.add_scalar(name, value, step)
 
     def rewind(self, step: int) -> None:
-        """Drop the lines after a step, which a continued run will write again."""
+        """Drop the lines after a step; a continued run will write them again."""
         if self.path.exists():
             header, *lines = self.path.read_text().splitlines()
             kept = [line for line in lines if int(line.split(",")[0]) <= step]
@@ -38,7 +38,7 @@ class Journal:
 
 
 def _tensorboard(folder: Path) -> Any:
-    """A writer, or None where TensorBoard is not installed."""
+    """A writer, or None if TensorBoard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

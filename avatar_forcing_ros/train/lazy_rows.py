@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays (C, T, X) too large to hold: pieces of files, and latents that are computed from coefficients when asked for.
+"""Arrays (C, T, X) too large for memory: pieces of files, and latents computed from coefficients on demand.
 
-They answer what training asks of an array: `x[pieces, frames]` with arrays of numbers, `x[a:b]` and `x[:, :n]`,
-`shape`, and `np.asarray(x)`.
+They support what training does with an array: `x[pieces, frames]` with arrays of numbers, `x[a:b]`, `x[:, :n]`,
+`shape` and `np.asarray(x)`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 _OPEN_FILES = 256
-"""Well below what a process may have open."""
+"""Well below the number of files that a process may have open."""
 
 
 class LazyRows(ABC):
-    """An array (C, T, X) whose rows are made when asked for."""
+    """An array (C, T, X) whose rows are made on demand."""
 
     @property
     @abstractmethod
@@ -33,7 +33,7 @@ class LazyRows(ABC):
     @property
     @abstractmethod
     def dtype(self) -> np.dtype[Any]:
-        """Of the rows."""
+        """Data type of the rows."""
 
     @abstractmethod
     def rows(self, pieces: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray:
@@ -41,7 +41,7 @@ class LazyRows(ABC):
 
     @abstractmethod
     def part(self, pieces: slice, frames: int) -> LazyRows:
-        """Some pieces, of each the first frames."""
+        """The first `frames` frames of some pieces."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -62,7 +62,7 @@ class LazyRows(ABC):
 
 @dataclass(frozen=True)
 class Piece:
-    """Frames from `start` on of one person of a clip: `side` 0 or 1 of a file (2, T, F)."""
+    """The frames of one person in a clip, from `start` on: `side` 0 or 1 of a file (2, T, F)."""
 
     path: Path
     side: int
@@ -76,12 +76,12 @@ def _opened(path: Path) -> NDArray:
 
 @dataclass(frozen=True, eq=False)
 class FileRows(LazyRows):
-    """Pieces of files.
+    """Rows that are read from files.
 
     Attributes:
-        pieces: C of them.
-        frames: T.
-        size: X.
+        pieces: the C pieces.
+        frames: T, frames of each piece.
+        size: X, numbers per frame.
     """
 
     pieces: Sequence[Piece]
@@ -95,7 +95,7 @@ class FileRows(LazyRows):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the files."""
+        """Data type in the files."""
         return np.dtype(np.float16)
 
     def rows(self, pieces: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray:
@@ -110,7 +110,7 @@ class FileRows(LazyRows):
 
 @dataclass(frozen=True, eq=False)
 class ExpandedRows(LazyRows):
-    """Motion latents of coefficients.
+    """Motion latents, computed from coefficients.
 
     Attributes:
         coefficients: (C, T, U) float32.
@@ -128,7 +128,7 @@ class ExpandedRows(LazyRows):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of the coefficients."""
+        """Data type of the coefficients."""
         return self.coefficients.dtype
 
     def rows(self, pieces: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Diffusion forcing: what the network is asked in training, and how far its answer is off."""
+"""Diffusion forcing: the noised clips that the network sees in training, and the error of its answer."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 from avatar_forcing_ros.train.clips import ClipBatch
 
 EVENT_CHANNELS = ("pitch", "smile", "brow_raise", "blink_right", "blink_left", "gaze_x", "gaze_y")
-"""They carry nods, smiles, raised brows, blinks and looks away, and mostly rest."""
+"""Channels of rare events: nods, smiles, raised brows, blinks and looks away. Most of the time they are at rest."""
 
 DECIDED_CHANNELS = tuple(name for name in LIP_CHANNELS if name != "press")
-"""The speech all but decides them; pressed lips (p, b, m) are as rare as blinks, and by sound less than certain."""
+"""Channels that the speech nearly determines. Pressed lips (p, b, m) are left out: they are as rare as blinks, and the
+sound predicts them less surely."""
 
 MIRRORED_CHANNELS = ("smile", "brow_raise")
-"""In them the avatar answers the user's face."""
+"""Channels with which the avatar answers the user's face."""
 
 _RETURN_FRAMES = {
     **dict.fromkeys(("yaw", "roll", "x", "y", "scale"), 5.0),
@@ -36,9 +37,9 @@ _RETURN_FRAMES = {
     "brow_furrow": 1.5,
     "smile": 0.7,
 }
-"""How a channel comes back from a past that has gone astray: what is left of the error after k frames is
-(1 + k / n) exp(-k / n). It begins with no speed, so that the face goes on from where it is. A network that is shown an
-instant return learns a kink at every border of its blocks. The other channels are quick, and return at once."""
+"""n of each channel: after a past that has drifted, (1 + k / n) exp(-k / n) of its error is left k frames later. The
+return begins at zero speed, so that the face continues from where it is; a network that is shown an instant return
+learns a kink at every block border. Channels that are not listed are quick and return at once."""
 
 
 @dataclass(frozen=True)
@@ -47,32 +48,32 @@ class ObjectiveConfig:
 
     Attributes:
         dropout: chance that one condition (own speech, user's voice, user's motion, rest pose) is dropped by itself.
-        user_dropout: chance that voice and motion of the user are dropped together, as guidance does.
-        speech_dropout: chance that one's own speech is dropped and the user is kept, as guidance does.
+        user_dropout: chance that the user's voice and motion are dropped together, as guidance does.
+        speech_dropout: chance that the avatar's own speech is dropped and the user is kept, as guidance does.
         null_dropout: chance that all three are dropped.
-        noise_shift: s of t' = s t / (1 + (s - 1) t), which moves training towards noise, where the conditions decide
-            and where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206). The paper
-            has 1.
+        noise_shift: s in t' = s t / (1 + (s - 1) t). It moves training towards noise, where the conditions decide and
+            where a sampler of few steps spends them. Source: Esser et al., 2024 (arXiv 2403.03206). The paper uses 1.
         past_clean_share: chance that a clip is noised as in streaming: nearly clean up to a random block.
-        past_noise: greatest share of noise there. This past is not scored, and the network is told that it is clean.
-        past_offset: standard deviation, in network units, of a constant that is added to each channel of this past. It
-            stands for what has gone astray in a long stream, and teaches the network to come back.
-        posture_offset: the same of where the head is. What is drawn wanders at random, and it is pulled back in
-            proportion to the square of this.
-        past_swap_share: chance that MIRRORED_CHANNELS of this past are those of another clip. Motion goes on as it was
-            in nearly every block of the data, and a network that learns only that would smile for as long as it
-            happens to smile; so it has to look at the user.
-        lip_swap_share: the same of LIP_CHANNELS, so that they follow the voice, and the user's laugh, at once.
-        last_block_weight: weight of a clip's last block. It alone, like every block in streaming, sees nothing of the
-            block after it.
+        past_noise: greatest share of noise in that past. It is not scored, and the network is told that it is clean.
+        past_offset: standard deviation, in network units, of a constant added to each channel of that past. It stands
+            for the drift of a long stream, and teaches the network to come back.
+        posture_offset: the same for the position of the head. Generated posture wanders at random; the pull back is
+            proportional to the square of this.
+        past_swap_share: chance that the MIRRORED_CHANNELS of that past come from another clip. In nearly every block of
+            the data, motion simply continues. A network that learns only this keeps smiling once it smiles; the swap
+            forces it to look at the user.
+        lip_swap_share: the same for LIP_CHANNELS, so that the lips follow the voice, and the user's laugh, at once.
+        last_block_weight: weight of a clip's last block, the only one that sees nothing of a block after it, like every
+            block in streaming.
         lip_weight: weight of the lip channels.
-        press_weight: weight of pressed lips, which are as rare as they are missed.
+        press_weight: weight of pressed lips, which are rare and easily missed.
         event_weight: weight of EVENT_CHANNELS.
-        has_channels: the numbers are the named channels of `facemesh`; those of `autoencoder` all count alike.
-        voice_gain_db: standard deviation of a gain on each voice of a clip; see `with_other_voices`.
-        voice_colour_db: the same of the gain at each of a few points of the frequency axis.
-        voice_warp: standard deviation of a factor on all frequencies: longer and shorter vocal tracts.
-        voice_noise_share: chance of steady noise that is added to a voice.
+        has_channels: whether the numbers are the named channels of `facemesh`; those of `autoencoder` all weigh the
+            same.
+        voice_gain_db: standard deviation of the gain of each voice in a clip; see `with_other_voices`.
+        voice_colour_db: the same for the gain at each of a few points of the frequency axis.
+        voice_warp: standard deviation of a factor on all frequencies, for longer and shorter vocal tracts.
+        voice_noise_share: chance that steady noise is added to a voice.
     """
 
     dropout: float = 0.10
@@ -99,7 +100,7 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True)
 class Noised:
-    """Clips on their way to noise: `x_t`, `target` (B, T, M), `t` (B, T), and `scored` (B, T), 0 for a given past."""
+    """Noised clips: `x_t`, `target` (B, T, M), `t` (B, T), and `scored` (B, T), 0 where the past was given."""
 
     x_t: Tensor
     t: Tensor
@@ -117,7 +118,7 @@ class Times:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Which conditions stay, each (B,) of ones and zeros."""
+    """Which conditions are kept, each (B,) of ones and zeros."""
 
     avatar_audio: Tensor
     user_audio: Tensor
@@ -125,7 +126,7 @@ class Dropout:
     reference: Tensor
 
     def to(self, device: torch.device) -> Dropout:
-        """The same on another device."""
+        """Return the same on another device."""
         return Dropout(*(mask.to(device) for mask in vars(self).values()))
 
 
@@ -146,7 +147,7 @@ def draw_dropout(batch: int, config: ObjectiveConfig, generator: torch.Generator
 
 
 def draw_times(batch: int, frames: int, block: int, config: ObjectiveConfig, generator: torch.Generator) -> Times:
-    """Flow times: independent per block, or in some clips a nearly clean past before a random block."""
+    """Flow times: independent for each block, or, in some clips, a nearly clean past before a random block."""
     t = shifted(sample_block_times(batch, frames, block, generator), config.noise_shift)
     device = generator.device
     first_noisy = torch.randint(frames // block, (batch, 1), generator=generator, device=device) * block
@@ -162,7 +163,7 @@ def shifted(t: Tensor, shift: float) -> Tensor:
 
 
 def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator) -> Noised:
-    """Put clips at their times on the path, their past a little astray, and what follows on the way back from there."""
+    """Put clips at their times on the path. A given past drifts a little; what follows returns from there."""
     noise = torch.randn(motion.shape, generator=generator, device=generator.device).to(motion.device)
     astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator, device=generator.device)
     t, past = times.t.to(motion.device), times.past.to(motion.device)
@@ -174,14 +175,14 @@ def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: 
 
 
 def _offsets(config: ObjectiveConfig, motion: Tensor) -> Tensor | float:
-    """How far each number of a past goes astray."""
+    """Standard deviation of the drift of each number of a given past."""
     if not config.has_channels:
         return config.past_offset
     return _per_channel(tuple((name, config.posture_offset) for name in POSE), config.past_offset, motion.device)
 
 
 def _on_the_way_back(error: Tensor, past: Tensor, config: ObjectiveConfig) -> Tensor:
-    """(B, T, M) what is left after the past of its last `error` (B, T, M); see `_RETURN_FRAMES`."""
+    """(B, T, M) how much of the past's last `error` (B, T, M) is left in the frames after it; see `_RETURN_FRAMES`."""
     if not config.has_channels:
         return torch.zeros_like(error)
     frames = torch.arange(1, past.shape[1] + 1, device=past.device)
@@ -195,13 +196,13 @@ def _on_the_way_back(error: Tensor, past: Tensor, config: ObjectiveConfig) -> Te
 @lru_cache(maxsize=16)
 @torch.inference_mode(mode=False)
 def _per_channel(values: tuple[tuple[str, float], ...], default: float, device: torch.device) -> Tensor:
-    """(18,) a number for each channel, made once for each device."""
+    """(18,) one number per channel, made once for each device."""
     given = dict(values)
     return torch.tensor([given.get(name, default) for name in NAMES], device=device)
 
 
 def _with_other_answers(motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
-    """Clips in some of which the past is in part that of the next clip: the answers to the user, or the lips."""
+    """Clips, some with the next clip's answers to the user, or its lips, in their past."""
     device = generator.device
     astray = torch.rand(len(motion), 1, generator=generator, device=device) < config.past_swap_share
     mouths = torch.rand(len(motion), 1, generator=generator, device=device) < config.lip_swap_share
@@ -215,10 +216,10 @@ def _with_other_answers(motion: Tensor, past: Tensor, config: ObjectiveConfig, g
 
 
 def with_other_voices(clips: ClipBatch, config: ObjectiveConfig, generator: torch.Generator) -> ClipBatch:
-    """Clips whose two voices are louder or softer, of another colour and vocal tract, some in noise.
+    """Clips in which both voices change in level, colour and vocal tract, some with noise.
 
-    Simulated voices are few, and a network that has heard each of them twenty times knows them by heart. What is done
-    to a voice is done to powers, above the features' floor, so that digital silence stays what it is.
+    There are few simulated voices, and a network that hears each of them twenty times learns them by heart. The changes
+    apply to powers above the features' floor, so digital silence stays silent.
 
     Source: vocal tract length perturbation, Jaitly and Hinton, 2013.
     """
@@ -235,14 +236,14 @@ _COLOUR_POINTS = 6
 
 
 def _another_voice(features: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
-    """(B, T, F) log-mel features of other voices that say the same."""
+    """(B, T, F) log-mel features of the same words in other voices."""
     mel, batch, device = LogMelConfig(), len(features), features.device
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(batch, *shape, generator=generator, device=generator.device).to(device)
 
     bands = torch.arange(mel.bands, device=device)
-    points = (bands * (1 + config.voice_warp * normal(1))).clamp(0, mel.bands - 1)  # (B, bands) where to look
+    points = (bands * (1 + config.voice_warp * normal(1))).clamp(0, mel.bands - 1)  # (B, bands) where to read
     below = points.floor().long().clamp(max=mel.bands - 2)
     share = (points - below)[:, None, None]
     rows = features.unflatten(-1, (mel.hops_per_frame, mel.bands))
@@ -258,11 +259,11 @@ def _another_voice(features: Tensor, config: ObjectiveConfig, generator: torch.G
 
 
 _NEPERS = math.log(10) / 10
-"""Of power, in a decibel."""
+"""Nepers of power per decibel."""
 
 
 def _smooth(points: Tensor, count: int) -> Tensor:
-    """(B, P) values at even distances -> (B, count) a line through them."""
+    """(B, P) evenly spaced values -> (B, count) a line through them."""
     return torch.nn.functional.interpolate(points[:, None], count, mode="linear", align_corners=True)[:, 0]
 
 
@@ -285,20 +286,20 @@ def predict(network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, kee
 
 
 def silence_in(clips: ClipBatch) -> Tensor:
-    """(B, T) whether the avatar says nothing: its features are those of silence."""
+    """(B, T) whether the avatar is silent, that is, its audio features are those of silence."""
     return clips.avatar_features[:, -clips.motion.shape[1] :].mean(dim=-1) < SILENT_MEAN
 
 
 def channel_errors(predicted: Tensor, target: Tensor, config: ObjectiveConfig, silent: Tensor | None = None) -> Tensor:
-    """(B, T, M) error of each number: absolute for DECIDED_CHANNELS and numbers without names, squared for the rest.
+    """(B, T, M) error of each number: absolute for DECIDED_CHANNELS and unnamed numbers, squared for the rest.
 
-    Where the avatar is `silent` (B, T) no sound decides its lips, and a mouth that opens there laughs along with the
-    user: an event like a smile, so squared.
+    Where the avatar is `silent` (B, T), no sound determines its lips. A mouth that opens there laughs along with the
+    user, which is an event like a smile, so the error is squared.
 
-    The paper takes the absolute error throughout. Its minimum is the median, and the median of a rare event (a blink, a
-    nod, a smile that is returned only mostly, lips pressed for a p) is its absence or its certainty: such a model would
-    hardly blink and always smile back. The squared error keeps their rates. Where speech decides, the absolute error
-    keeps lips crisp and perfectly shut in silence.
+    The paper takes the absolute error throughout. Its minimum is the median, and the median of an uncertain event (a
+    blink, a nod, a returned smile, lips pressed for a p) is that it never or always happens: such a model would hardly
+    blink and would return every smile. The squared error keeps the rates. Where speech decides, the absolute error
+    keeps the lips crisp, and fully shut in silence.
     """
     difference = predicted - target
     if not config.has_channels:
@@ -310,7 +311,7 @@ def channel_errors(predicted: Tensor, target: Tensor, config: ObjectiveConfig, s
 
 
 def weights(frames: int, block: int, size: int, config: ObjectiveConfig) -> Tensor:
-    """(T, M) weights of the errors of M = `size` numbers, of mean one."""
+    """(T, M) weights for the errors of M = `size` numbers, with mean one."""
     channel = torch.ones(size)
     if config.has_channels:
         channel[[INDEX[name] for name in LIP_CHANNELS]] = config.lip_weight

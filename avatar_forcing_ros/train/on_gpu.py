@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Stage 1 on a GPU: conversations held there, and a step recorded once and played back.
+"""Stage 1 on a GPU: the corpus stays in its memory, and a step is recorded once and played back.
 
-A step of so small a network is some thousand kernels of a few microseconds, and starting them from Python takes
-several times as long as they do. Recorded as one CUDA graph they start by themselves. Only the places of the next clips
-and two numbers go to the GPU between steps.
+A step of such a small network is about a thousand kernels of a few microseconds each. Launching them from Python takes
+several times as long as running them; recorded as one CUDA graph, they launch together. Between steps, only the places
+of the next clips and two numbers go to the GPU.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from avatar_forcing_ros.train.trainer import Loss, TrainConfig, Trainer
 
 _log = logging.getLogger(__name__)
 _WARM_UP = 3
-"""Steps before the recording, in which libraries choose their kernels."""
+"""Steps before the recording, during which libraries choose their kernels."""
 
 
 class DeviceClipSampler(ClipSampler):
     """Draws clips like `ClipSampler` from a corpus that is copied to a device.
 
     Args:
-        corpus, scale, config, seed: as of `ClipSampler`.
-        device: where to hold it.
+        corpus, scale, config, seed: as for `ClipSampler`.
+        device: device that holds the corpus.
     """
 
     def __init__(self, corpus: Corpus, scale: LatentScale, config: ClipConfig, seed: int, device: torch.device) -> None:
@@ -49,11 +49,11 @@ class DeviceClipSampler(ClipSampler):
         return self.cut_there({name: self._on_device(value) for name, value in vars(self.places(batch)).items()})
 
     def cut(self, places: Places) -> ClipBatch:
-        """The clips that lie there."""
+        """The clips at these places."""
         return self.cut_there({name: self._on_device(value) for name, value in vars(places).items()})
 
     def cut_there(self, places: dict[str, Tensor]) -> ClipBatch:
-        """`cut`, of `Places` that are on the device already."""
+        """`cut` for `Places` that are on the device already."""
         held, which = self._held, places["conversations"]
         seen = places["seen"].clamp(min=0)
         valid = held["user_valid"][which, seen] & (places["seen"] >= 0)
@@ -67,7 +67,7 @@ class DeviceClipSampler(ClipSampler):
         )
 
     def motion(self, motion: NDArray[np.float32], places: Places) -> Tensor:
-        """As of `ClipSampler`; an array is copied once."""
+        """As in `ClipSampler`; each array is copied to the device once."""
         if id(motion) not in self._others:
             self._others[id(motion)] = self._on_device(motion)
         held = self._others[id(motion)]
@@ -81,7 +81,7 @@ class DeviceClipSampler(ClipSampler):
 
 
 class GpuTrainer(Trainer):
-    """Stage 1 whose steps are played from a recording."""
+    """Stage 1 with steps played from a recording."""
 
     sampler: DeviceClipSampler
 
@@ -90,21 +90,21 @@ class GpuTrainer(Trainer):
         self._places: dict[str, Tensor] | None = None
 
     def loss(self) -> Loss:
-        """What the next step lowers; of the clips at the places that were put on the device."""
+        """The loss that the next step lowers, for the clips at the places that were put on the device."""
         if self._places is None:
             return super().loss()
         return self.forcing_loss(self.sampler.cut_there(self._places))
 
     def quick_step(self) -> Callable[[], dict[str, Tensor]]:
-        """`train_step` from a recording; the same one by one where the GPU refuses to record."""
+        """`train_step` as a recording; as it is if the GPU refuses to record."""
         torch.backends.cuda.matmul.allow_tf32 = True
         if self.ranks.count > 1:
-            return self.train_step  # sums over processes are not recorded
+            return self.train_step  # sums over processes cannot be recorded
         try:
             return self._recorded()
         except RuntimeError as error:
             self._places = None
-            _log.warning("steps are not recorded: %s", error)
+            _log.warning("cannot record a training step as a CUDA graph, so training is slower: %s", error)
             return self.train_step
 
     def _recorded(self) -> Callable[[], dict[str, Tensor]]:
@@ -134,6 +134,6 @@ class GpuTrainer(Trainer):
         return play
 
     def _refill(self, places: dict[str, Tensor]) -> None:
-        """Where the clips of the next step lie."""
+        """Draw the places of the next step's clips."""
         for name, value in vars(self.sampler.places(self.config.batch)).items():
             places[name].copy_(torch.from_numpy(np.ascontiguousarray(value)), non_blocking=True)

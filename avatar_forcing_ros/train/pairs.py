@@ -27,10 +27,10 @@ class PairConfig:
     """How losing motion is made.
 
     Attributes:
-        conversations: of the corpus, from the first; each gives one losing motion.
-        batch: conversations that are generated side by side.
+        conversations: how many of the corpus, from the first on; each gives one losing motion.
+        batch: conversations generated in parallel.
         steps: solver steps per block.
-        seed: of the noise.
+        seed: seed of the noise.
     """
 
     conversations: int = 240
@@ -41,18 +41,18 @@ class PairConfig:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two batches that differ in `motion` alone."""
+    """Two batches that differ only in `motion`."""
 
     winner: ClipBatch
     loser: ClipBatch
 
 
 class PairSampler:
-    """Draws winners and the losers of the same moments.
+    """Draws winners together with the losers of the same moments.
 
     Args:
         clips: draws the moments and cuts the winners.
-        losing: (C, T, M) motion made without the user, for every conversation of the sampler's corpus.
+        losing: (C, T, M) motion generated without the user, for every conversation of the sampler's corpus.
     """
 
     def __init__(self, clips: ClipSampler, losing: NDArray[np.float32]) -> None:
@@ -77,15 +77,15 @@ def make_pairs(
     folder: Path,
     silence: NDArray[np.float32] | None = None,
 ) -> tuple[Corpus, NDArray[np.float32]]:
-    """The first conversations of a corpus in whole blocks, and motion for them that ignores the user.
+    """Cut the first conversations of a corpus to whole blocks, and generate motion for them that ignores the user.
 
     Args:
-        network: of stage 1, in evaluation mode.
-        corpus: of stage 1.
-        scale: of its latents.
+        network: network of stage 1, in evaluation mode.
+        corpus: corpus of stage 1.
+        scale: scale of its latents.
         config: how many, and how they are generated.
         clips: time alignment.
-        folder: keeps the losing motion; what is there from these weights is read.
+        folder: keeps the losing motion; if it holds that of the same weights, it is read instead.
         silence: as in `stream_motion`.
 
     Returns:
@@ -112,7 +112,7 @@ def _ignoring_the_user(
     clips: ClipConfig,
     silence: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
-    """(C, T, M) motion of some conversations from the avatar's own speech alone."""
+    """(C, T, M) motion for some conversations, from the avatar's own speech alone."""
     part = corpus.part(slice(start, start + config.batch), corpus.frames)
     _log.info("motion without the user: %d of %d", start, corpus.conversations)
     sampler = SamplerConfig(config.steps, guidance_avatar=1.0, guidance_user=0.0, joint=True)
@@ -120,7 +120,7 @@ def _ignoring_the_user(
 
 
 def _fingerprint(network: AvatarForcingNetwork, config: PairConfig) -> str:
-    """Changes with the weights and with the configuration."""
+    """A hash of the weights and the configuration."""
     digest = hashlib.sha256(str(config).encode())
     for tensor in network.state_dict().values():
         digest.update(tensor.detach().cpu().numpy().tobytes())

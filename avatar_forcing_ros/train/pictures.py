@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a run: generated motion against the truth, with what both people say above it."""
+"""Plots of a run: generated motion against the truth, below the loudness of both voices."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _USER_TOO = ("smile", "brow_raise")
 
 @dataclass(frozen=True)
 class Take:
-    """Generated motion beside the truth.
+    """Generated motion and the truth.
 
     Attributes:
         truth: (T, M).
         generated: (T, M).
-        user: (T, M) as tracked.
-        levels: loudness of each voice, (T,) in dB by name; may be empty.
+        user: (T, M), as the camera tracks it.
+        levels: loudness of each voice by name, (T,) in dB; may be empty.
     """
 
     truth: NDArray[np.float32]
@@ -51,14 +51,14 @@ class Take:
 
 
 def take_of(conversation: Conversation, generated: NDArray[np.float32]) -> Take:
-    """What was generated, (T, 18), for a simulated conversation."""
+    """Motion generated for a simulated conversation, (T, 18), with its truth."""
     sounds = {"avatar": conversation.avatar_sound, "user": conversation.user_sound}
     levels = {name: log_energy(sound) for name, sound in sounds.items()}
     return Take(conversation.motion, generated, conversation.user_motion, levels)
 
 
 def require_drawing() -> None:
-    """Say at the start, rather than after hours, that nothing can be drawn.
+    """Fail now, rather than after hours of training, if nothing can be drawn.
 
     Raises:
         ValueError: matplotlib is not installed.
@@ -68,13 +68,13 @@ def require_drawing() -> None:
 
 
 def draw_curves(take: Take, path: Path, start_s: float = 0.0, length_s: float = 20.0) -> None:
-    """Save a picture of a take: named channels in their groups, of numbers without names those that move most.
+    """Save a plot of a take: named channels in groups, or, without names, the numbers that move most.
 
     Args:
-        take: what is shown.
-        path: of the PNG.
-        start_s: first moment shown.
-        length_s: how much is shown.
+        take: the motion to draw.
+        path: path of the PNG.
+        start_s: where the plot begins.
+        length_s: how much it shows.
     """
     from matplotlib.figure import Figure
 
@@ -101,6 +101,6 @@ def draw_curves(take: Take, path: Path, start_s: float = 0.0, length_s: float = 
 
 
 def _most_moving(truth: NDArray[np.float32]) -> tuple[dict[str, int], ...]:
-    """A panel for each of the numbers without names that vary most."""
+    """One panel for each of the unnamed numbers that vary most."""
     order = np.argsort(-truth.var(axis=0))[:_NAMELESS_PANELS]
     return tuple({f"number {number}": int(number)} for number in order)

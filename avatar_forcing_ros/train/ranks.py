@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training by several processes, on several GPUs or machines, started by torch's own launcher `torchrun`.
 
-Every rank draws the same clips and noise, takes its share of them through the network, and adds up gradients with the
-others: a step is that of one process with the same batch, up to the order of sums.
+Every rank draws the same clips and noise, runs its share of them through the network and adds up gradients with the
+others. Apart from the order of sums, a step equals that of a single process with the same batch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Ranks:
 
     Attributes:
         rank: its number; the first one, 0, writes what is written.
-        count: of processes.
+        count: number of processes.
     """
 
     rank: int = 0
@@ -35,16 +35,16 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes."""
+        """Whether this is the process that writes files."""
         return self.rank == 0
 
     @property
     def share(self) -> slice:
-        """Which clips of a batch are this one's."""
+        """Which clips of a batch this process computes."""
         return slice(self.rank, None, self.count)
 
     def check_batch(self, batch: int) -> None:
-        """Every rank must have something to do.
+        """Check that every rank has something to do.
 
         Raises:
             ValueError: there are fewer clips in a batch than processes.
@@ -65,19 +65,19 @@ class Ranks:
             start += tensor.numel()
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all ranks have come here."""
         self.add_up([torch.zeros(1), torch.zeros(1)])
 
 
 @contextmanager
 def joined(device: str) -> Iterator[tuple[Ranks, str]]:
-    """Join the processes that `torchrun` has started, if it has.
+    """Join the processes that `torchrun` started, if it did.
 
     Args:
         device: "cpu" or "cuda".
 
     Returns:
-        This process among them, and the device that is its own.
+        This process among them, and its own device.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -90,6 +90,6 @@ def joined(device: str) -> Iterator[tuple[Ranks, str]]:
     distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield Ranks(distributed.get_rank(), count), device
-        distributed.barrier()  # who leaves while another one still needs it ends that one, too
+        distributed.barrier()  # a rank that leaves early ends the others, which still need it
     finally:
         distributed.destroy_process_group()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What `train` does from the first simulated conversation to the bundle: every setting of it, for the bundled model."""
+"""Every setting of `train` for the bundled model, from the first simulated conversation to the finished bundle."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from avatar_forcing_ros.train.trainer import TrainConfig
 BUNDLED_GAINS: dict[str, float] = {
     "yaw": 0.85, "pitch": 2.0, "jaw_open": 1.35, "smile": 1.2, "press": 1.3, "upper_lip": 1.3, "brow_raise": 1.3,
 }  # fmt: skip
-"""The network's motion has the timing of people and not their width: on the same recording it moves half as far as the
-published model's. These factors bring the spreads seen in the pictures there; models/facemesh/README.md has both."""
+"""The network moves with human timing but not as far as people do: on the same recording, half as far as the published
+model. These factors match the spreads seen in the pictures; models/facemesh/README.md gives both."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that `train` does; the defaults make the bundled model.
+    """The settings of `train`. The defaults make the bundled model.
 
     Attributes:
         corpus: what is simulated.
-        clips: how it is cut.
-        network: sizes.
+        clips: how it is cut into clips.
+        network: sizes of the network.
         train: stage 1.
         pairs: winners and losers of stage 2.
         preference: stage 2's loss.
-        tune: stage 2's loop; no steps leave it out.
-        sampler: how the bundle generates.
+        tune: stage 2's loop; with zero steps, stage 2 is skipped.
+        sampler: how the bundle generates motion.
         evaluated: held-out conversations in the final evaluation.
-        watched: of these, how many are generated after every checkpoint.
-        gains: by which named numbers are widened when they are shown.
+        watched: how many of these are generated after every checkpoint.
+        gains: factors that widen named numbers when they are shown.
         graphs: whether the bundle gets graphs for ONNX Runtime, so that a robot needs no torch.
     """
 
@@ -78,7 +78,7 @@ BUNDLED_SAMPLER = SamplerConfig(
     joint=True,
     noise_scale=tuple(_NOISE.get(channel.name, 1.0) for channel in CHANNELS),
     smoothing=tuple(_SMOOTHING.get(channel.name, 0.0) for channel in CHANNELS),
-    # Such a network's head turns aside within half a minute and stays there: what lasts is taken back.
+    # Left alone, the head turns aside within half a minute and stays there, so lasting offsets are taken back.
     settling_s=tuple(3.0 if channel.name in ("yaw", "roll", "x", "y", "scale") else 0.0 for channel in CHANNELS),
     easing_frames=tuple(_EASING.get(channel.name, 0.0) for channel in CHANNELS),
     at_rest_in_silence=tuple(float(channel.name in LIP_CHANNELS) for channel in CHANNELS),
@@ -94,12 +94,12 @@ BUNDLED_TUNING = TrainConfig(
     seed=1,
     objective=ObjectiveConfig(past_swap_share=0.8),
 )
-"""The loop of stage 2: gentle and short, and mostly with somebody else's smile and brows in the past, so that the
-network answers what it sees. The paper takes 5000 steps after 2 million."""
+"""The loop of stage 2: gentle, short, and mostly with another person's smile and brows in the past, so that the network
+answers what it sees. The paper takes 5000 steps after 2 million."""
 
 
 def bundled_network_config() -> NetworkConfig:
-    """Sizes of the bundled model: small enough for one core of a robot."""
+    """Sizes of the bundled model, small enough for one core of a robot's computer."""
     return NetworkConfig(
         motion_size=18,
         audio_feature_size=320,
@@ -146,7 +146,7 @@ def full_recipe() -> Recipe:
 
 
 def smoke_recipe() -> Recipe:
-    """The same in about a minute, to see that everything works; the result is of no use."""
+    """A run of about a minute that checks that everything works; its model is useless."""
     full = full_recipe()
     conversation = ConversationConfig(duration_s=12.0, filmed_share=0.0)
     corpus = CorpusConfig(conversations=3, shard_conversations=3, conversation=conversation)

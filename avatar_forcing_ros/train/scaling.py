@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Mean and standard deviation of each channel: the network sees latents in these units."""
+"""Mean and standard deviation of each channel, the units in which the network sees latents."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_SHARE_OF_RANGE = 0.05
-"""Channels that hardly move in the data get this share of their range as unit, so that a user who moves them stays in
-reach."""
+"""The smallest unit of a channel, as a share of its range. Channels that hardly move in the data get it, so that the
+values stay moderate when a user does move them."""
 
 
 @dataclass(frozen=True)
 class LatentScale:
-    """`mean` and `std`, (M,) float32, in units of the motion space."""
+    """`mean` and `std` of the channels, (M,) float32, in units of the motion space."""
 
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
@@ -29,9 +29,9 @@ class LatentScale:
         return LatentScale(rows.mean(axis=0).astype(np.float32), std.astype(np.float32))
 
     def normalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(..., M) to network units."""
+        """Convert (..., M) to network units."""
         return (latents - self.mean) / self.std
 
     def denormalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(..., M) back to units of the motion space."""
+        """Convert (..., M) back to units of the motion space."""
         return latents * self.std + self.mean

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepared recordings as a corpus: every pair of people gives two conversations, each person once the avatar."""
+"""Prepared recordings as a corpus. Every pair of people gives two conversations; each person is the avatar in one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from avatar_forcing_ros.train.lazy_rows import ExpandedRows, FileRows, Piece
 from avatar_forcing_ros.train.scaling import LatentScale
 
 _SCALED_PIECES = 2000
-"""Pieces whose statistics give the scale; enough for mean and deviation, and no more than 0.5 GB of latents."""
+"""Number of pieces from which the scale is computed: enough for mean and deviation, at most 0.5 GB of latents."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class RecordedCorpora:
     """What a folder of prepared recordings holds.
 
     Attributes:
-        info: of the dataset.
-        train: to train on.
-        held_out: of other recordings; None when there are too few to spare one.
-        silence: (F,) audio features of it.
-        fingerprint: changes with every clip.
+        info: description of the dataset.
+        train: the corpus to train on.
+        held_out: a corpus of other recordings; None if there are too few to spare one.
+        silence: (F,) audio features of silence.
+        fingerprint: hash that changes with every clip.
     """
 
     info: DatasetInfo
@@ -48,13 +48,13 @@ class RecordedCorpora:
         motion = np.asarray(self.train.motion[:: -(-self.train.conversations // _SCALED_PIECES)])
         if self.info.motion_space == "facemesh":
             return LatentScale.of(motion, np.array([channel.high - channel.low for channel in CHANNELS]))
-        # Numbers without names have no ranges; the mean deviation stands for them, so that none is blown up.
+        # Unnamed numbers have no ranges. The mean deviation stands in for them, so that none is blown up.
         return LatentScale.of(motion, np.full(motion.shape[-1], motion.std(axis=(0, 1)).mean()))
 
 
 @dataclass(frozen=True)
 class _Conversation:
-    """One piece with one person as the avatar."""
+    """One piece, with one of the two people as the avatar."""
 
     motion: NDArray[np.float32]
     reference: NDArray[np.float32]
@@ -68,11 +68,12 @@ def read_corpora(folder: Path, held_out_share: float = 0.1) -> RecordedCorpora:
     """Open prepared recordings; features stay in their files.
 
     Args:
-        folder: as `avatar-forcing prepare` writes it.
-        held_out_share: of the recordings, chosen by their ids, so that more recordings do not move old ones.
+        folder: prepared recordings, as `avatar-forcing prepare` writes them.
+        held_out_share: share of the recordings to hold out. Their ids decide which, so new recordings do not move old
+            ones.
 
     Raises:
-        DatasetError: no such folder, or nothing in it to train on.
+        DatasetError: the folder does not exist or holds nothing to train on.
     """
     dataset = Dataset(folder)
     info = dataset.info()
@@ -88,14 +89,14 @@ def read_corpora(folder: Path, held_out_share: float = 0.1) -> RecordedCorpora:
 
 
 def _spared(recordings: set[str], share: float) -> set[str]:
-    """Recordings to hold out; none of so few that the share is less than one."""
+    """Recordings to hold out; none if the share comes to less than one."""
     if len(recordings) * share < 1:
         return set()
     return {recording for recording in recordings if zlib.crc32(recording.encode()) / 2**32 < share}
 
 
 def _corpus(dataset: Dataset, info: DatasetInfo, entries: list[ManifestEntry], length: int) -> Corpus | None:
-    """All pieces of some clips, or None when there are none."""
+    """All pieces of some clips, or None if there are none."""
     found = [conversation for entry in entries for conversation in _conversations(dataset, entry.clip, length)]
     if not found:
         return None
@@ -119,7 +120,7 @@ def _corpus(dataset: Dataset, info: DatasetInfo, entries: list[ManifestEntry], l
 
 
 def _conversations(dataset: Dataset, clip: str, length: int) -> Iterator[_Conversation]:
-    """The pieces of a clip, with a and then with b as the avatar."""
+    """The pieces of a clip, first with person a as the avatar, then with b."""
     shard, path = dataset.read_shard(clip), dataset.features_path(clip)
     for avatar, user in ((0, 1), (1, 0)):
         starts = pieces(shard.stretch[avatar], length).tolist()
@@ -139,7 +140,7 @@ def _conversations(dataset: Dataset, clip: str, length: int) -> Iterator[_Conver
 
 
 def rest(shard: Shard, person: int) -> NDArray[np.float32]:
-    """(U,) a person at rest: the real frame that is nearest to the middle of all their frames."""
+    """(U,) a person at rest: the real frame nearest to the mean of all their frames."""
     motion = shard.motion[person, shard.stretch[person] >= 0]
     spread = motion.std(axis=0) + 1e-6
     distance = np.square((motion - np.median(motion, axis=0)) / spread).sum(axis=1)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whole conversations through the streaming generator, many side by side: what evaluation and preference pairs need."""
+"""Whole conversations through the streaming generator, many in parallel, for evaluation and preference pairs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from avatar_forcing_ros.train.trainer import Trainer
 
 @dataclass(frozen=True)
 class Heard:
-    """What the avatar gets to know in C conversations of T frames, nothing shifted.
+    """What the avatar perceives in C conversations of T frames, with nothing shifted in time.
 
     Attributes:
         avatar_features: (C, T, F).
@@ -46,12 +46,12 @@ class Heard:
 
 
 def heard_in(corpus: Corpus) -> Heard:
-    """What the avatar gets to know in the conversations of a corpus."""
+    """What the avatar perceives in the conversations of a corpus."""
     return Heard(**{f.name: getattr(corpus, f.name) for f in fields(Heard)})
 
 
 def _delayed(signal: NDArray, frames: int, fill: NDArray | float) -> NDArray:
-    """A (C, T, X) signal `frames` later, with `fill` before it and its length extended to T + frames."""
+    """A (C, T, X) signal shifted later by `frames`, with `fill` before it; its length becomes T + frames."""
     before = np.broadcast_to(np.asarray(fill, signal.dtype), (signal.shape[0], frames, signal.shape[2]))
     return np.concatenate([before, signal], axis=1)
 
@@ -59,7 +59,7 @@ def _delayed(signal: NDArray, frames: int, fill: NDArray | float) -> NDArray:
 def conditions_of(
     network: AvatarForcingNetwork, heard: Heard, scale: LatentScale, past: int, clips: ClipConfig, silence: NDArray
 ) -> Conditions:
-    """Conditions of `past` frames before the conversations and of all their frames, shifted as in streaming."""
+    """Conditions for `past` frames before the conversations and for all their frames, shifted as in streaming."""
     spans, before = network.config.memory_frames, past + network.config.recalled_frames
     seen = scale.normalize(heard.user_motion) * heard.user_valid[..., None]
     signals = (
@@ -82,16 +82,16 @@ def stream_motion(
     clips: ClipConfig | None = None,
     silence: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Generate the avatar's motion for conversations block by block, as live.
+    """Generate the avatar's motion for conversations block by block, as in live use.
 
     Args:
-        network: in evaluation mode, wherever it is.
-        scale: of its latents.
+        network: network in evaluation mode, on any device.
+        scale: scale of its latents.
         sampler: steps and guidance.
         heard: C conversations; frames beyond the last whole block are left out.
-        seed: of the noise.
+        seed: seed of the noise.
         clips: time alignment.
-        silence: (F,) audio features of it; None takes those of log-mel.
+        silence: (F,) audio features of silence; None takes those of log-mel.
 
     Returns:
         (C, T', M) motion in units of the motion space.
@@ -101,7 +101,7 @@ def stream_motion(
     past = sizes.history_frames
     conditions = conditions_of(network, heard, scale, past, clips, LogMel().silence if silence is None else silence)
     reference = torch.from_numpy(scale.normalize(heard.reference)).to(conditions.user_motion)
-    generator = BlockGenerator(network, sampler, ComputeConfig(captured=False))  # its weights will go on changing
+    generator = BlockGenerator(network, sampler, ComputeConfig(captured=False))  # training will change its weights
     rest = reference[:, None].expand(-1, past, -1).contiguous()
     state = generator.prime(rest, conditions.slice(0, past), reference)
     shape = (len(reference), block, sizes.motion_size)
@@ -118,7 +118,7 @@ def stream_motion(
 
 
 def _user_laughed(heard: Heard, clips: ClipConfig) -> NDArray[np.bool_]:
-    """(C, T) whether the user has laughed lately, as `Senses.silent` asks; never where motion has no names."""
+    """(C, T) whether the user laughed lately, as `Senses.silent` asks; always false if the channels have no names."""
     motion = heard.user_motion * heard.user_valid[..., None]
     if motion.shape[-1] != len(NAMES):
         return np.zeros(motion.shape[:2], np.bool_)
@@ -134,7 +134,7 @@ def generated(
     heard: Heard,
     silence: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """(C, T', M) what the model of a run makes of conversations as it is now; on the CPU, as live."""
+    """(C, T', M) motion that the model of a run generates now for these conversations; on the CPU, as in live use."""
     network = trainer.average.to("cpu").eval()
     motion = stream_motion(network, trainer.sampler.scale, sampler, heard, clips=clips, silence=silence)
     trainer.average.to(trainer.device)

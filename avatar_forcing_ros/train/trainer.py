@@ -4,7 +4,7 @@
 
     while step < steps:  draw clips -> noise -> predict velocity -> weighted error -> Adam -> moving average
 
-A checkpoint holds everything that the next step depends on, so a run that was interrupted continues bit for bit.
+A checkpoint holds everything that the next step depends on, so an interrupted run continues bit for bit.
 """
 
 from __future__ import annotations
@@ -46,26 +46,26 @@ from avatar_forcing_ros.train.ranks import Ranks
 _log = logging.getLogger(__name__)
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 _FACE = tuple(name for name in NAMES if name not in (*POSE, *LIP_CHANNELS))
-"""What neither the head nor speech moves: smile, brows, eyes."""
+"""Channels of neither the head nor the lips: smile, brows, eyes."""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Stage 1.
+    """Settings of the training loop.
 
     Attributes:
-        steps: optimiser steps in all.
+        steps: total optimiser steps.
         batch: clips per step.
         learning_rate: after the warm-up, until the cool-down.
-        warmup_steps: linear rise at the beginning.
+        warmup_steps: steps over which the rate rises linearly at the beginning.
         cooldown_share: share of all steps over which the rate falls to zero at the end.
-        weight_decay: of AdamW.
-        gradient_norm: gradients are clipped to it.
-        average_decay: of the moving average of the weights, which is what is exported.
-        seed: of initial weights, clips and noise.
-        precision: type of number that the network computes with, float32 or bfloat16; weights, loss and optimiser are
-            float32 either way.
-        compiled: run the network through `torch.compile`; a minute before the first step.
+        weight_decay: weight decay of AdamW.
+        gradient_norm: gradients are clipped to this norm.
+        average_decay: decay of the moving average of the weights; the average is what is exported.
+        seed: seed of initial weights, clips and noise.
+        precision: number format in which the network computes, float32 or bfloat16. Weights, loss and optimiser are
+            always float32.
+        compiled: run the network through `torch.compile`, which takes a minute before the first step.
         log_steps: steps between lines of the journal.
         checkpoint_steps: steps between checkpoints.
     """
@@ -90,7 +90,7 @@ class TrainConfig:
             raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {self.precision!r}")
 
     def learning_rate_at(self, step: int) -> float:
-        """Rise, plateau, fall."""
+        """Learning rate at a step: a rise, a plateau, a fall."""
         rise = min(1.0, (step + 1) / self.warmup_steps)
         fall = min(1.0, (self.steps - step) / max(1.0, self.steps * self.cooldown_share))
         return self.learning_rate * rise * max(0.0, fall)
@@ -98,17 +98,17 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss to be lowered, and numbers for the journal, which stay where they were computed until somebody looks."""
+    """A loss to lower, and numbers for the journal, which stay on their device until they are read."""
 
     value: Tensor
     numbers: dict[str, Tensor]
 
 
 class Trainer:
-    """Network, its moving average, optimiser and randomness of one run.
+    """Network, moving average, optimiser and random generators of one run.
 
     Attributes:
-        ranks: this process among those that train together; all draw the same and each computes its share.
+        ranks: this process among those that train together; all draw the same clips and each computes its share.
     """
 
     def __init__(self, sampler: ClipSampler, network: NetworkConfig, config: TrainConfig, device: str = "cpu") -> None:
@@ -136,14 +136,14 @@ class Trainer:
         self._predict = torch.compile(predict, dynamic=False) if config.compiled else predict
 
     def train_step(self) -> dict[str, Tensor]:
-        """One step; returns what it cost."""
+        """Take one step and return the numbers of its loss."""
         self.set_rates()
         costs = self.lower()
         self.step += 1
         return costs
 
     def set_rates(self) -> None:
-        """Learning rate of this step, and how far the average follows: at first quickly, to forget the random start."""
+        """Set this step's learning rate and the pace of the average: fast at first, to forget the random start."""
         rate = self.config.learning_rate_at(self.step)
         for group in self.optimizer.param_groups:
             if isinstance(group["lr"], Tensor):
@@ -153,7 +153,7 @@ class Trainer:
         self._follow_share.fill_(1 - min(self.config.average_decay, (2 + self.step) / (11 + self.step)))
 
     def lower(self) -> dict[str, Tensor]:
-        """Lower the loss of the next clips by a step of the optimiser; nothing here waits for a GPU."""
+        """Lower the loss of the next clips by one optimiser step. Nothing here waits for a GPU."""
         loss = self.loss()
         self.optimizer.zero_grad(set_to_none=True)
         loss.value.backward()
@@ -168,11 +168,11 @@ class Trainer:
         return costs | {"gradient_norm": norm.detach()}
 
     def loss(self) -> Loss:
-        """What the next step lowers, on the next clips; the second stage adds to it."""
+        """The loss that the next step lowers, on the next clips. The second stage adds to it."""
         return self.forcing_loss(self.sampler.draw(self.config.batch).to(self.device))
 
     def forcing_loss(self, clips: ClipBatch) -> Loss:
-        """Weighted error of the velocity at random noise and with random conditions dropped."""
+        """Weighted error of the velocity at random noise levels, with random conditions dropped."""
         batch, frames = clips.motion.shape[:2]
         objective = self.config.objective
         times = draw_times(batch, frames, self.network.config.block_frames, objective, self.generator)
@@ -181,7 +181,7 @@ class Trainer:
         noised = add_noise(clips.motion, times, objective, self.generator)
         keep = draw_dropout(batch, objective, self.generator).to(self.device)
         share = noised.scored[..., None] * self._weights
-        total, mine = share.sum(), self.ranks.share  # of all clips, so that the ranks' losses add up to one's
+        total, mine = share.sum(), self.ranks.share  # over all clips, so that the ranks' losses add up
         if self.ranks.count > 1:
             clips, noised, keep = _part(clips, mine), _part(noised, mine), _part(keep, mine)
             silent, share, whole = silent[mine], share[mine], share.sum(dim=(0, 1))
@@ -193,7 +193,7 @@ class Trainer:
         return Loss((errors * share).sum() / total, groups)
 
     def predict(self, network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, keep: Dropout) -> Tensor:
-        """Velocity (B, T, M) in float32, computed as the settings say."""
+        """Predicted velocity (B, T, M) in float32, computed in the precision of the settings."""
         half = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, torch.bfloat16) if half else nullcontext():
             return self._predict(network, clips, noised, keep)
@@ -202,14 +202,14 @@ class Trainer:
         """Train until `config.steps`, with checkpoints in `folder`.
 
         Args:
-            folder: where the checkpoint is kept; an earlier one is continued.
-            journal: gets a line every `log_steps`; None for all ranks but the first, which alone writes.
-            report: called with the trainer after every checkpoint, to look at the model as it goes.
+            folder: where the checkpoint is kept. If there is one, the run continues from it.
+            journal: gets a line every `log_steps`. None for all ranks but the first, the only one that writes.
+            report: called with the trainer after every checkpoint, to look at the model during training.
         """
         path = folder / "checkpoint.pt"
         if path.exists():
             self.load_state_dict(torch.load(path, weights_only=True))
-            self.ranks.wait()  # before it is written anew
+            self.ranks.wait()  # before it is overwritten
             if journal is not None:
                 journal.rewind(self.step)
             _log.info("continuing at step %d", self.step)
@@ -230,11 +230,11 @@ class Trainer:
                     report(self)
 
     def quick_step(self) -> Callable[[], dict[str, Tensor]]:
-        """`train_step`, on a GPU as one recorded graph; the second stage, which is short, is not recorded."""
+        """`train_step`; on a GPU, stage 1 plays it as one recorded graph. Stage 2 is short and is not recorded."""
         return self.train_step
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the next step depends on."""
+        """Everything that the next step depends on."""
         return {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -255,7 +255,7 @@ class Trainer:
 
 
 def save(state: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; an interrupted write leaves the one before."""
+    """Write a checkpoint. An interrupted write leaves the previous one."""
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
     partial.replace(path)
@@ -270,7 +270,7 @@ def _part(batch: Part, share: slice) -> Part:
 
 
 def _by_group(errors: Tensor, share: Tensor) -> dict[str, Tensor]:
-    """Mean weighted error of pose, lips and the rest of the face; `share` is the sum of weights of each channel."""
+    """Mean weighted error of pose, lips and the rest of the face; `share` is each channel's sum of weights."""
     total = errors.sum(dim=(0, 1)) / share
     return {
         group: torch.stack([total[INDEX[name]] for name in names]).mean()  # number by number: a list waits for a GPU
@@ -279,6 +279,6 @@ def _by_group(errors: Tensor, share: Tensor) -> dict[str, Tensor]:
 
 
 def _line(step: int, steps: int, costs: dict[str, float], seconds: float) -> str:
-    """A line of progress with what is left."""
+    """A line of progress, with the time left."""
     numbers = " ".join(f"{name} {value:.3f}" for name, value in costs.items() if math.isfinite(value))
     return f"step {step}/{steps} {numbers} | {seconds:.2f} s/step, {(steps - step) * seconds / 60:.0f} min left"
