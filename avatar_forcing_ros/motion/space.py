@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a motion space is: it reads a user's face into numbers and renders a portrait from numbers.
+"""What a motion space is: it reads a user's face into numbers, and renders a portrait from numbers.
 
-Two implement it: `facemesh` (any CPU, 18 named channels) and `autoencoder` (the published networks, 512 numbers).
-The generator knows neither; it only knows how long the vectors are.
+There are two: `facemesh` (any CPU, 18 named channels) and `autoencoder` (the published networks, 512 numbers). The
+generator knows neither; it only knows the length of the vectors.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from avatar_forcing_ros.signals import FacePlace, MotionSample, VideoFrame
 
 
 class PortraitError(ValueError):
-    """A picture cannot serve as portrait; the message says why in one line."""
+    """A picture cannot serve as a portrait; the message says why in one line."""
 
 
 @contextmanager
 def naming_portrait(path: Path) -> Iterator[None]:
-    """What is wrong with a portrait names its file."""
+    """Add the file's name to what is wrong with a portrait."""
     try:
         yield
     except PortraitError as error:
@@ -33,10 +33,10 @@ def naming_portrait(path: Path) -> Iterator[None]:
 
 
 class MotionEncoder(Protocol):
-    """Reads one user's face out of a video, frame by frame. Holds that user's state (tracking, neutral face)."""
+    """Reads one user's face from a video, frame by frame, and holds that user's state (tracking, neutral face)."""
 
     def encode(self, frame: VideoFrame) -> MotionSample:
-        """The user's motion; `valid` is false when no face was found. Stamps must not decrease."""
+        """The user's motion; `valid` is false if no face was found. Stamps must not decrease."""
         ...
 
     def reset(self) -> None:
@@ -44,16 +44,16 @@ class MotionEncoder(Protocol):
         ...
 
     def close(self) -> None:
-        """Release what the tracker holds."""
+        """Release the tracker's resources."""
         ...
 
 
 @runtime_checkable
 class AttendingEncoder(MotionEncoder, Protocol):
-    """An encoder that can be shown whose face is meant."""
+    """An encoder that can be told whose face to read."""
 
     def attend(self, place: FacePlace | None) -> None:
-        """Read the face in a place from the next frame on; None: the largest one, as long as nothing else is said."""
+        """From the next frame on, read the face in this place; None returns to the largest face."""
         ...
 
 
@@ -68,18 +68,18 @@ class Portrait(Protocol):
     def render(self, latent: NDArray[np.float32], frame_index: int = 0) -> NDArray[np.uint8]:
         """Picture of the portrait in this motion, (S, S, 3) uint8 RGB; the caller owns the array.
 
-        `frame_index` counts frames of the epoch and drives what is not motion (breathing), so that equal input gives
-        equal pixels.
+        `frame_index` counts frames of the epoch. It drives what is not motion (breathing), so equal input gives equal
+        pixels.
         """
         ...
 
 
 @runtime_checkable
 class BlockPortrait(Portrait, Protocol):
-    """A portrait that draws several pictures together for less than one by one."""
+    """A portrait that draws several pictures together faster than one by one."""
 
     at_once: int
-    """How many at most; 1 where together they cost no less."""
+    """The most pictures to draw together; 1 if that is no faster."""
 
     def render_together(self, latents: NDArray[np.float32]) -> list[NDArray[np.uint8]]:
         """Pictures of the portrait in these motions (B, M), as `render` draws them up to the last bits of rounding."""
@@ -87,15 +87,15 @@ class BlockPortrait(Portrait, Protocol):
 
 
 class MotionSpace(Protocol):
-    """Factory of encoders and portraits, with the meaning of the vectors."""
+    """Makes encoders and portraits, and gives the meaning of the vectors."""
 
     name: str
     size: int
     """M, length of the avatar's motion latent."""
     user_size: int
-    """U, length of what an encoder gives and the `user_motion` topic carries."""
+    """U, length of an encoder's output, which the topic `user_motion` carries."""
     names: tuple[str, ...]
-    """One name per number of an avatar's latent, or none where the numbers have no names."""
+    """One name for each number of an avatar's latent; empty if they have no names."""
 
     def expand_user(self, user: NDArray[np.float32]) -> NDArray[np.float32]:
         """(..., U) user motion -> (..., M) motion latents."""
@@ -116,12 +116,12 @@ class MotionSpace(Protocol):
 
 @runtime_checkable
 class PreparingSpace(MotionSpace, Protocol):
-    """A motion space whose portraits may be prepared by another process than the one that draws them."""
+    """A motion space in which one process may prepare portraits for another that draws them."""
 
     def prepare_portrait(self, image: NDArray[np.uint8], size: int) -> dict[str, NDArray[Any]]:
-        """What drawing needs of a picture, as arrays; raises as `load_portrait`."""
+        """What drawing needs from a picture, as arrays; raises the errors of `load_portrait`."""
         ...
 
     def take_over(self, prepared: Mapping[str, NDArray[Any]]) -> Portrait:
-        """The portrait that was prepared."""
+        """The portrait from prepared arrays."""
         ...

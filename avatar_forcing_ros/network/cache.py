@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the generator remembers of the past: keys and values of the last C frames, and the conditions next to them.
+"""What the generator remembers of the past: keys, values and conditions of the last frames.
 
-One conversation holds one `KVCache` and hands it to the network; nothing of it lives in a module. Denoising only reads
-it (`view`), the pass over a finished block writes it (`commit`). Its size never changes.
+Each conversation holds one `KVCache` and passes it to the network; no part of it lives in a module. Denoising only
+reads it (`view`). Only the pass over a finished block writes it (`commit`). Its size never changes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class KeysValues:
     values: Tensor
 
     def frames(self, start: int, stop: int) -> KeysValues:
-        """Those of frames start..stop of the T held here."""
+        """Keys and values of frames start..stop of the T held here."""
         return KeysValues(self.keys[:, :, start:stop], self.values[:, :, start:stop])
 
     def to(self, network: Tensor) -> KeysValues:
@@ -42,10 +42,10 @@ class KeysValues:
 class KVCache:
     """Past of one conversation, or of several in a batch.
 
-    The tensors held here are replaced and never written into, so that a copy of this object is a snapshot.
+    Its tensors are replaced, never written in place, so a copy of this object is a snapshot.
 
     Attributes:
-        layers: per layer the keys before rotation and the values of the C frames before the window, (B, H, C, D).
+        layers: for each layer, unrotated keys and values of the C frames before the window, (B, H, C, D).
         conditions: conditions of the R frames before the window, (B, R, hidden); R is `condition_radius`.
     """
 
@@ -54,10 +54,10 @@ class KVCache:
 
     @classmethod
     def from_clip(cls, layers: Sequence[KeysValues], conditions: Tensor, config: NetworkConfig) -> KVCache:
-        """Cache after a clean clip whose last l frames are the offset frames of the next window.
+        """The cache after a clean clip whose last l frames are the offset frames of the next window.
 
         Args:
-            layers: keys before rotation and values of all T frames of the clip.
+            layers: unrotated keys and values of all T frames of the clip.
             conditions: conditions of the clip, (B, T, hidden).
             config: sizes.
 
@@ -78,16 +78,16 @@ class KVCache:
         return KVCache(tuple(layer.to(network) for layer in self.layers), self.conditions.to(network))
 
     def view(self, rotary: Rotary) -> tuple[KeysValues, ...]:
-        """Past keys turned to where they stand as seen from the window, and values; writes nothing."""
+        """Past keys, rotated to their positions relative to the window, and values. Writes nothing."""
         return tuple(KeysValues(rotary.turn(layer.keys), layer.values) for layer in self.layers)
 
     def commit(self, layers: Sequence[KeysValues], conditions: Tensor, frames: int) -> None:
-        """Move on by `frames`: append the window's first ones and drop as many of the oldest. The only writer.
+        """Advance by `frames`: append the window's first frames and drop as many of the oldest. The only writer.
 
         Args:
-            layers: keys before rotation and values of the clean window, (B, H, W, D) per layer.
+            layers: unrotated keys and values of the clean window, (B, H, W, D) per layer.
             conditions: conditions of the window, (B, W, hidden).
-            frames: how many of them become past.
+            frames: how many of its frames become past.
         """
         self.layers = tuple(_shift(old, new, frames) for old, new in zip(self.layers, layers, strict=True))
         radius = self.conditions.shape[1]
@@ -96,7 +96,7 @@ class KVCache:
 
     @property
     def frames(self) -> int:
-        """C, frames of the past held."""
+        """C, the frames of the past held."""
         return self.layers[0].keys.shape[2]
 
     @property
@@ -107,7 +107,7 @@ class KVCache:
 
 
 def spread(x: Tensor, count: int, dim: int = 0) -> Tensor:
-    """What several branches share, once for each: (..., B, ...) -> (..., count, ...), branch by branch."""
+    """Repeat what several branches share, branch by branch: (..., B, ...) -> (..., count, ...)."""
     times = count // x.shape[dim]
     return x if times == 1 else torch.cat([x] * times, dim)
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dual motion encoder and audio projection: what the generator is conditioned on.
 
-Neither has positions or masks: within the window it is given, every frame attends to every frame. The length of the
-window is therefore part of what an output means.
+Neither has positions or masks: every frame of a window attends to every other. The output therefore also depends on the
+length of the window.
 
 Source: arXiv 2601.00664, section 4 and appendix B.2.
 """
@@ -19,7 +19,7 @@ from avatar_forcing_ros.network.config import NetworkConfig
 
 
 class AudioProjection(nn.Module):
-    """Audio features to the width of the conditions; one for the avatar's and the user's audio."""
+    """Projects audio features to the width of the conditions; the avatar's and the user's audio share it."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class AudioProjection(nn.Module):
 
 
 class WindowAttention(nn.Module):
-    """Attention of one signal's frames to all frames of another."""
+    """Attention of each frame of one signal to all frames of another."""
 
     def __init__(self, size: int, heads: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class WindowAttention(nn.Module):
 
 
 class DualMotionEncoder(nn.Module):
-    """User motion asks user audio, avatar audio asks the result."""
+    """The user's motion attends to the user's audio; the avatar's audio attends to the result."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class DualMotionEncoder(nn.Module):
 
 
 def block_windows(signal: Tensor, lookback: Tensor, block_frames: int) -> Tensor:
-    """The windows that streaming cuts out of a signal: each block with the frames before it.
+    """The windows that streaming cuts from a signal: each block with the frames before it.
 
     Args:
         signal: (B, T, X), T a multiple of `block_frames`.
@@ -92,7 +92,7 @@ def block_windows(signal: Tensor, lookback: Tensor, block_frames: int) -> Tensor
         block_frames: frames of a block.
 
     Returns:
-        (B * T / block_frames, l + block_frames, X), a clip's blocks one after the other.
+        (B * T / block_frames, l + block_frames, X), the blocks of each clip in order.
     """
     window = lookback.shape[1] + block_frames
     windows = torch.cat((lookback, signal), dim=1).unfold(1, window, block_frames)  # (B, T / block, X, W)

@@ -20,7 +20,7 @@ class Conditions:
 
     Attributes:
         avatar_audio: projected audio of the avatar's speech, (B, T, A).
-        user_audio: projected audio of the user's voice with its memory, (B, T, A (1 + K)) for K spans; see `recalled`.
+        user_audio: projected audio of the user's voice with its memory of K spans, (B, T, A (1 + K)); see `recalled`.
         user_motion: the user's motion latents with their memory, (B, T, M (1 + K)).
     """
 
@@ -35,16 +35,16 @@ class Conditions:
 
     @property
     def frames(self) -> int:
-        """T."""
+        """T, the number of frames."""
         return self.avatar_audio.shape[1]
 
     @property
     def batch(self) -> int:
-        """B."""
+        """B, the batch size."""
         return self.avatar_audio.shape[0]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> Conditions:
-        """The same with a function applied to all three."""
+        """Apply a function to all three signals."""
         return Conditions(function(self.avatar_audio), function(self.user_audio), function(self.user_motion))
 
     def slice(self, start: int, stop: int) -> Conditions:
@@ -52,7 +52,7 @@ class Conditions:
         return self.map(lambda x: x[:, start:stop])
 
     def keep(self, avatar_audio: Tensor, user_audio: Tensor, user_motion: Tensor) -> Conditions:
-        """Null where a mask is 0, unchanged where it is 1.
+        """Set signals to null where their mask is 0.
 
         Args:
             avatar_audio: (B,) mask.
@@ -67,7 +67,7 @@ class Conditions:
 
     @staticmethod
     def join(parts: Sequence[Conditions], dim: int) -> Conditions:
-        """Several put together along batch (0) or time (1)."""
+        """Join several along the batch (0) or time (1)."""
         return Conditions(
             torch.cat([part.avatar_audio for part in parts], dim=dim),
             torch.cat([part.user_audio for part in parts], dim=dim),
@@ -76,18 +76,18 @@ class Conditions:
 
 
 _PIECE = 64
-"""Frames whose means are computed in one product; its cost grows with their number's square."""
+"""Frames whose means are computed in one product. Its cost grows with the square of their number."""
 
 
 def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
-    """A signal of the user beside its means over spans of its past, the present frame included.
+    """A signal of the user, joined with its means over spans of the past, the present frame included.
 
     Args:
         signal: (B, H + T, X) with H = `NetworkConfig.recalled_frames`.
-        memory_frames: ends of the K spans in frames back.
+        memory_frames: where the K spans end, in frames back.
 
     Returns:
-        (B, T, X (1 + K)); `signal` itself without spans.
+        (B, T, X (1 + K)), or `signal` itself if there are no spans.
     """
     if not memory_frames:
         return signal
@@ -105,9 +105,9 @@ def recalled(signal: Tensor, memory_frames: Sequence[int]) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-@torch.inference_mode(mode=False)  # a run generates and trains in turn, and the table serves both
+@torch.inference_mode(mode=False)  # a training run also generates, and both use the table
 def span_shares(frames: int, memory_frames: tuple[int, ...], device: torch.device) -> Tensor:
-    """(H + T, T (1 + K)): how much of each frame is in each of T `frames` and in each of its means."""
+    """(H + T, T (1 + K)) weight of each frame in each of T `frames` and in each of their means."""
     now = torch.arange(memory_frames[-1] - 1, memory_frames[-1] - 1 + frames)
     ago = now - torch.arange(len(now) + memory_frames[-1] - 1)[:, None]  # (H + T, T)
     means = [((start <= ago) & (ago < end)) / (end - start) for start, end in pairwise((0, *memory_frames))]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of the network. One implementation serves the published size and the small bundled one."""
+"""Sizes of the network. One implementation serves both the published network and the small bundled one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VISIBILITY_RULES = ("framewise", "blockwise")
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes of dual motion encoder and generator; the defaults are the published ones.
+    """Sizes of the dual motion encoder and the generator. The defaults are the published ones.
 
     Attributes:
         motion_size: M, numbers in an avatar motion latent.
@@ -22,16 +22,16 @@ class NetworkConfig:
         hidden_size: width of the generator.
         heads: attention heads of the generator.
         depth: blocks of the generator.
-        mlp_ratio: hidden width of the feed-forward layers in units of `hidden_size`.
+        mlp_ratio: hidden width of the feed-forward layers, as a multiple of `hidden_size`.
         clip_frames: N, frames that see each other: cached past, offset frames and the block being generated.
         block_frames: B, frames generated at once.
-        lookahead_frames: l, frames after itself that a frame may see; also the overlap of successive windows.
-        condition_radius: frames to each side that cross-attention reaches. It has no positions, so that with a radius
-            above zero a frame cannot tell its own condition from its neighbours'; zero suits features without context.
-        memory_frames: ends of the spans, in frames back, over which the user's voice and face are averaged beside what
-            they are now: (3, 9) is the last three frames and the six before them. Empty, as published, is no memory.
-            With a `condition_radius` of zero a frame sees one moment of the user; a pause or a smile that fades is
-            then known from nothing else.
+        lookahead_frames: l, how many later frames a frame may see; also the overlap of successive windows.
+        condition_radius: how many frames cross-attention reaches to each side. It has no positions, so with a radius
+            above zero a frame cannot tell its own condition from its neighbours'. Zero suits features without context.
+        memory_frames: where the spans end, in frames back, over which the user's voice and face are also averaged:
+            (3, 9) is the last three frames and the six before them. Empty, as published, means no memory. With a
+            `condition_radius` of zero, a frame sees one moment of the user, and only this memory tells it of a pause or
+            of a smile that fades.
         visibility: rule of self-attention, "framewise" as in the published weights or "blockwise" as in the paper's
             figure; see `visibility.visible`.
     """
@@ -94,17 +94,17 @@ class NetworkConfig:
 
     @property
     def recalled_frames(self) -> int:
-        """H, frames before a window that its memory of the user reaches back."""
+        """H, how many frames before a window its memory of the user reaches back."""
         return self.memory_frames[-1] - 1 if self.memory_frames else 0
 
     @property
     def user_audio_size(self) -> int:
-        """Numbers in a frame of the user's projected audio with its memory."""
+        """Numbers per frame of the user's projected audio with its memory."""
         return self.condition_size * (1 + len(self.memory_frames))
 
     @property
     def user_motion_size(self) -> int:
-        """Numbers in a frame of the user's motion with its memory."""
+        """Numbers per frame of the user's motion with its memory."""
         return self.motion_size * (1 + len(self.memory_frames))
 
     @property

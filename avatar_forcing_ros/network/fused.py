@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The generator's streaming passes with as few kernels as they can be, for a GPU.
+"""The generator's streaming passes in as few kernels as possible, for a GPU.
 
-A pass has few rows, so that on a GPU the number of kernels decides what it takes: here it is eleven for each layer,
-four of them ours. Keys and values of the conditions are made for all layers at once. The same numbers as
-`MotionTransformer`, but that the running sum stays in float32. No step makes a tensor on the host or looks at a value,
-so that a block can be captured as one program.
+A pass has few rows, so on a GPU its time depends on the number of kernels: here eleven per layer, four of them ours.
+Keys and values of the conditions are computed for all layers at once. The results equal those of `MotionTransformer`,
+except that the running sum stays in float32. No step creates a tensor on the host or reads a value, so a block can be
+captured as one program.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from avatar_forcing_ros.network.transformer import MotionTransformer
 
 @dataclass(frozen=True)
 class _Places:
-    """What depends on the number of frames alone."""
+    """What depends only on the number of frames."""
 
     view: View
     past: Rotary
@@ -35,14 +35,14 @@ class _Places:
 
 @dataclass(frozen=True)
 class FusedWindow:
-    """See `transformer.Window`; here for all layers in one tensor each.
+    """A `transformer.Window` whose tensors each hold all layers.
 
     Attributes:
         view: positions and masks.
-        keys: of the conditions, (L, B, H * K, hidden), folded with the query's weights.
+        keys: keys of the conditions, (L, B, H * K, hidden), folded with the query's weights.
         offset: what the query's bias adds, (L, B, 1, H * K).
-        values: of the conditions, (L, B, H * K, hidden), folded with the output's weights.
-        past_keys: (L, B, H, C, D), rotated, of each the even numbers before the odd ones.
+        values: values of the conditions, (L, B, H * K, hidden), folded with the output's weights.
+        past_keys: (L, B, H, C, D), rotated, in each the even numbers before the odd ones.
         past_values: (L, B, H, C, D).
     """
 
@@ -55,7 +55,7 @@ class FusedWindow:
 
 
 class FusedTransformer:
-    """Stands in for a `MotionTransformer` in a stream; weights must stay as they are."""
+    """Replaces a `MotionTransformer` in a stream. Its weights must not change afterwards."""
 
     def __init__(self, transformer: MotionTransformer) -> None:
         self._plain = transformer
@@ -72,7 +72,7 @@ class FusedTransformer:
         self._known: dict[tuple[int, int, int], _Places] = {}
 
     def open_window(self, conditions: Tensor, cache: KVCache, fold: bool = True) -> FusedWindow:
-        """See `MotionTransformer.open_window`, for a stream; what depends on the conditions is always folded."""
+        """See `MotionTransformer.open_window`, for a stream. The conditions are always folded."""
         places = self._places(conditions.shape[1], cache.frames, cache.conditions.shape[1], conditions)
         known = torch.cat((cache.conditions, conditions), dim=1)
         b, k, _ = known.shape
@@ -127,7 +127,7 @@ class FusedTransformer:
         scale: Tensor,
         shift: Tensor,
     ) -> kernels.Normed:
-        """One layer after its queries, keys and values; `scale` and `shift` are of what follows it."""
+        """One layer after its queries, keys and values; `scale` and `shift` belong to what follows it."""
         kind, view, cross = qkv.dtype, window.view, layer.cross_attention
         mixed = kernels.attend(qkv, view.rotary.phases, window.past_keys[i], window.past_values[i], view.self_mask)
         at = kernels.sum_norm(at.x, layer.self_attention.projection(mixed), kind, gate=m.attention_gate)
@@ -145,9 +145,9 @@ class FusedTransformer:
 
 
 def _feed(layer: Layer, x: Tensor) -> Tensor:
-    """The feed-forward part; the product and its activation are one kernel where the library has it."""
+    """The feed-forward part. The product and its activation are one kernel if the library has one."""
     feed: Any = layer.feed_forward
-    if x.device.type != "cuda":  # elsewhere that call has the other form of GELU
+    if x.device.type != "cuda":  # elsewhere this call computes the other form of GELU
         return feed(x)
     wide = torch._addmm_activation(feed.widen.bias, x.flatten(0, 1), feed.widen.weight.mT, use_gelu=True)
     return feed.narrow(wide).view_as(x)

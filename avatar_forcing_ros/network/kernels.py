@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Self-attention of a streaming pass as one kernel for a GPU: rotation, the past, the mask, softmax and the sum.
+"""Self-attention of a streaming pass as one GPU kernel: rotation, the past, the mask, softmax and the sum.
 
-Needs Triton, which comes with torch for CUDA; with TRITON_INTERPRET=1 it runs on a CPU, slowly, for tests.
+It needs Triton, which comes with torch for CUDA. With TRITON_INTERPRET=1 it runs on a CPU, slowly, for tests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 @triton.jit
 def _turned(base, stride, frames, phases, T, D: tl.constexpr, P: tl.constexpr):
-    """Even and odd numbers of (T, D) rows, rotated and rounded as they came: two of (P, D / 2)."""
+    """Even and odd numbers of (T, D) rows, rotated and rounded to their type: two of (P, D / 2)."""
     t, d = tl.arange(0, P), tl.arange(0, D // 2)
     inside = (t < T)[:, None]
     at = base + t[:, None] * stride + 2 * d[None, :]
@@ -66,12 +66,12 @@ def _attend_kernel(
 
 
 def attend(qkv: Tensor, phases: Tensor, past_keys: Tensor, past_values: Tensor, mask: Tensor) -> Tensor:
-    """Frames of a pass ask the past and each other.
+    """Attention of a pass's frames to the past and to each other.
 
     Args:
         qkv: (B, T, 3 * H * D), not rotated.
         phases: (T, D / 2, 2) float32, cosine and sine of the frames' positions.
-        past_keys: (G * B, H, C, D), rotated, of each the even numbers before the odd ones; the G branches share the
+        past_keys: (G * B, H, C, D), rotated, in each the even numbers before the odd ones; the G branches share the
             frames' qkv.
         past_values: (G * B, H, C, D).
         mask: (T, C + T) additive.
@@ -140,14 +140,14 @@ def sum_norm(
     """X + gate (y + bias), and its layer normalisation times scale plus shift.
 
     Args:
-        x: (R, T, hidden); R may be a part of y's, whose branches then share it.
-        y: (G * R, T, hidden), or None: nothing is added.
-        kind: type of what is normalised.
-        gate: (T, hidden); None is 1.
-        bias: (hidden,); None is 0.
-        scale: (T, hidden), with `shift`; None: no modulation.
+        x: (R, T, hidden); if y has more rows, its G branches share x.
+        y: (G * R, T, hidden); None adds nothing.
+        kind: type of the normalised result.
+        gate: (T, hidden); None means 1.
+        bias: (hidden,); None means 0.
+        scale: (T, hidden), with `shift`; None means no modulation.
         shift: (T, hidden).
-        epsilon: of the normalisation.
+        epsilon: epsilon of the normalisation.
     """
     whole = x if y is None else y
     _, t, n = whole.shape

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The generator's building blocks: causal self-attention, cross-attention to conditions, and the layer of both.
+"""The generator's building blocks: causal self-attention, cross-attention to conditions, and the layer made of both.
 
-Every function here is per frame but the two attentions; what they may see comes in as additive masks, what they
+All but the two attentions work frame by frame. The attentions take what they may see as additive masks, and what they
 remember as keys and values. Normalisation has no weights of its own; the modulation takes their place.
 """
 
@@ -25,11 +25,11 @@ _NORM_EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class View:
-    """What the frames of one pass can look at, the same for all layers and all steps of a block.
+    """What the frames of one pass may see; the same for all layers and all steps of a block.
 
     Attributes:
         rotary: rotation of the pass's own frames.
-        self_mask: (T, C + T) additive, 0 or -inf, in the order past, pass.
+        self_mask: (T, C + T) additive, 0 or -inf; the past comes first, then the pass.
         cross_mask: (T, R + T) additive, likewise.
     """
 
@@ -40,14 +40,14 @@ class View:
 
 @dataclass(frozen=True)
 class FoldedConditions:
-    """Conditions with the query and output weights of one layer multiplied in: asking them reads no weights any more.
+    """Conditions with one layer's query and output weights multiplied in, so that attending to them reads no weights.
 
         softmax((W_q x + b_q) k^T) v W_o^T = softmax(x (k W_q)^T + b_q k^T) (v W_o^T)
 
-    Worth its price when several passes ask the same few conditions, as the steps of a block do.
+    This pays when several passes attend to the same few conditions, as the steps of a block do.
 
     Attributes:
-        keys: (B, hidden, H * (R + T)), the scale of attention in it.
+        keys: (B, hidden, H * (R + T)), with the scale of attention included.
         offset: (B, 1, H * (R + T)), what the query's bias adds.
         values: (B, H * (R + T), hidden).
         heads: H.
@@ -59,14 +59,14 @@ class FoldedConditions:
     heads: int
 
     def attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        """What (B, T, hidden) hear, less the bias of the output: (B, T, hidden)."""
+        """Attention of x (B, T, hidden) to the conditions, without the output's bias: (B, T, hidden)."""
         scores = torch.baddbmm(self.offset, x, self.keys).unflatten(-1, (self.heads, -1))
         return torch.bmm((scores + mask[:, None]).softmax(-1).flatten(2), self.values)
 
 
 @dataclass(frozen=True)
 class Attended:
-    """Output of self-attention, (B, T, hidden), and the pass's own keys before rotation and values."""
+    """Output of self-attention, (B, T, hidden), and the pass's own unrotated keys and values."""
 
     output: Tensor
     own: KeysValues
@@ -82,7 +82,7 @@ class SelfAttention(nn.Module):
         self.projection: nn.Module = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, x: Tensor, view: View, past: KeysValues | None) -> Attended:
-        """Args: x: (B, T, hidden); past: keys already turned for this window, and values, of B or G * B pasts."""
+        """Args: x: (B, T, hidden); past: keys already rotated for this window, and values, of B or G * B pasts."""
         qkv = _split_heads(self.qkv(x), 3, self.heads)
         qkv = qkv if past is None else spread(qkv, past.keys.shape[0], dim=1)
         queries, keys = view.rotary.turn(qkv[:2]).unbind(0)
@@ -93,7 +93,7 @@ class SelfAttention(nn.Module):
         return Attended(self.projection(_join_heads(heard)), KeysValues(qkv[1], qkv[2]))
 
     def own(self, x: Tensor) -> KeysValues:
-        """Keys before rotation and values of (B, T, hidden), without attending."""
+        """Unrotated keys and values of (B, T, hidden), without attention."""
         _, keys, values = _split_heads(self.qkv(x), 3, self.heads).unbind(0)
         return KeysValues(keys, values)
 
@@ -113,16 +113,16 @@ class CrossAttention(nn.Module):
         self.projection = nn.Linear(config.hidden_size, config.hidden_size)
 
     def keys_values(self, conditions: Tensor) -> KeysValues:
-        """Keys and values of (B, R + T, hidden) conditions: once per block, for all its steps."""
+        """Keys and values of conditions (B, R + T, hidden), computed once per block for all its steps."""
         keys, values = _split_heads(self.key_value(conditions), 2, self.heads).unbind(0)
         return KeysValues(keys, values)
 
     def pack(self, half: bool = False) -> None:
-        """See `packed`; `fold` reads the other weights in pieces, so they stay."""
+        """See `packed`. The other weights stay as they are, because `fold` reads them in pieces."""
         self.key_value = packed(self.key_value, half)
 
     def fold(self, conditions: KeysValues) -> FoldedConditions:
-        """Keys and values, each (B, H, K, D), with the weights of query and output multiplied in."""
+        """Multiply the weights of query and output into keys and values, each (B, H, K, D)."""
         keys, values, per_head = conditions.keys, conditions.values, (self.heads, -1)
         query = self.query.weight.unflatten(0, per_head)  # (H, D, hidden)
         projection = self.projection.weight.unflatten(1, per_head).permute(1, 2, 0)  # (H, D, hidden)
@@ -167,7 +167,7 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    """Self-attention, cross-attention, feed-forward; the first and last are modulated by flow time and gated."""
+    """Self-attention, cross-attention, feed-forward. Flow time modulates and gates the first and the last."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ class Layer(nn.Module):
         self.feed_forward = FeedForward(config)
 
     def condition_keys(self, conditions: Tensor, fold: bool = False) -> KeysValues | FoldedConditions:
-        """Keys and values of (B, R + T, hidden) conditions for this layer; folded for many passes."""
+        """This layer's keys and values of conditions (B, R + T, hidden), folded if many passes will use them."""
         keys_values = self.cross_attention.keys_values(conditions)
         return self.cross_attention.fold(keys_values) if fold else keys_values
 
@@ -187,7 +187,7 @@ class Layer(nn.Module):
         self.feed_forward.pack(half)
 
     def own(self, x: Tensor, modulation: Modulation) -> KeysValues:
-        """Keys before rotation and values of the input (B, T, hidden): all that the cache needs of a last layer."""
+        """Unrotated keys and values of the input (B, T, hidden), all that the cache needs from the last layer."""
         return self.self_attention.own(modulate(x, modulation.attention_shift, modulation.attention_scale))
 
     def forward(
@@ -202,13 +202,13 @@ class Layer(nn.Module):
 
         Args:
             x: (B, T, hidden).
-            modulation: of flow time.
+            modulation: modulation by flow time.
             view: masks and positions.
-            conditions: of B clips, or of G * B when G guidance branches still share x; then x parts here.
-            past: likewise.
+            conditions: conditions of B clips, or of G * B if G guidance branches still share x; x then splits here.
+            past: past of as many clips.
 
         Returns:
-            The layer's output, (G * B, T, hidden), and its own keys and values, of B clips while they share them.
+            The layer's output, (G * B, T, hidden), and its own keys and values, of B clips while they are shared.
         """
         m = modulation
         attended = self.self_attention(modulate(x, m.attention_shift, m.attention_scale), view, past)
@@ -225,7 +225,7 @@ def normalize(x: Tensor) -> Tensor:
 
 
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """Normalised x times scale plus shift, (B, T, hidden)."""
+    """Normalise x (B, T, hidden), multiply by scale, add shift."""
     return torch.addcmul(shift, normalize(x), scale)
 
 
@@ -238,6 +238,6 @@ def _join_heads(x: Tensor) -> Tensor:
 
 
 def _fold(x: Tensor, weight: Tensor) -> Tensor:
-    """(B, H, K, D) times (H, D, hidden) -> (B, H * K, hidden); every head's weights are read once for the batch."""
+    """(B, H, K, D) times (H, D, hidden) -> (B, H * K, hidden), reading each head's weights once for the batch."""
     product = torch.bmm(x.transpose(0, 1).flatten(1, 2), weight)
     return product.unflatten(1, (x.shape[0], -1)).transpose(0, 1).flatten(1, 2)

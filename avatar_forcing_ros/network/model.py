@@ -3,10 +3,10 @@
 """The whole network: audio projection, dual motion encoder and motion generator, at any size.
 
 One implementation serves the published weights and the small bundled ones; `NetworkConfig` tells them apart. A network
-holds weights and nothing else: what a conversation remembers is a `KVCache`, handed in.
+holds nothing but weights: what a conversation remembers is a `KVCache`, passed in.
 
-Training and offline use call `velocity` on whole clips. Streaming opens a window per block on `transformer` and is
-found in `generator.block_generator`.
+Training and offline use call `velocity` on whole clips. Streaming, in `generator.block_generator`, opens a window on
+`transformer` for each block.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class AvatarForcingNetwork(nn.Module):
         """Audio features (B, T, F) -> projected audio (B, T, A), for the avatar's and the user's audio alike.
 
         Raises:
-            ValueError: features are of another width.
+            ValueError: the features have another width.
         """
         self._check("audio features", features, ("B", "T", self.config.audio_feature_size))
         return self.audio_projection(features.to(self.audio_projection.linear.weight))
@@ -46,12 +46,12 @@ class AvatarForcingNetwork(nn.Module):
 
         Args:
             own_voice: audio features of the avatar's speech, (B, T, F).
-            user_voice: of the user's voice, (B, H + T, F) with H = `NetworkConfig.recalled_frames`.
-            user_heard: 1 where there is a microphone, 0 where the user's voice is null, (B,).
+            user_voice: audio features of the user's voice, (B, H + T, F) with H = `NetworkConfig.recalled_frames`.
+            user_heard: 1 if there is a microphone, 0 if the user's voice is null, (B,).
             user_motion: the user's motion latents, (B, H + T, M), null where nobody was seen.
 
         Raises:
-            ValueError: features are of another width.
+            ValueError: the features have another width.
         """
         spans, heard = self.config.memory_frames, user_heard[:, None, None]
         return Conditions(
@@ -61,10 +61,10 @@ class AvatarForcingNetwork(nn.Module):
         )
 
     def encode_conditions(self, conditions: Conditions) -> Tensor:
-        """Conditions of one window -> c, (B, T, hidden); every frame attends to the whole window.
+        """Conditions of one window -> c, (B, T, hidden). Every frame attends to the whole window.
 
         Raises:
-            ValueError: inputs are of another width.
+            ValueError: the inputs have another width.
         """
         self._check("avatar_audio", conditions.avatar_audio, ("B", "T", self.config.condition_size))
         self._check("user_audio", conditions.user_audio, ("B", "T", self.config.user_audio_size))
@@ -74,16 +74,16 @@ class AvatarForcingNetwork(nn.Module):
     def encode_conditions_blockwise(self, conditions: Conditions, lookback: Conditions | None = None) -> Tensor:
         """Conditions of a clip as streaming computes them, all blocks in one call -> c, (B, T, hidden).
 
-        Each block is encoded from its own window of W frames, the l before it and the block, and only the block's
-        frames are kept. In streaming the l offset frames of a window also carry conditions, computed from that window;
-        here they carry those of the block they belong to. This is the one place where a clip and a stream differ.
+        Each block is encoded from its own window of W frames: the l frames before it, and the block. Only the block's
+        frames are kept. In streaming, the l offset frames of a window have conditions computed from that window; here
+        they have those of the block that they belong to. A clip and a stream differ only in this.
 
         Args:
             conditions: T frames, a multiple of the block.
-            lookback: the l frames before the clip; None means null conditions there.
+            lookback: the l frames before the clip; None means null conditions.
 
         Raises:
-            ValueError: T is not a multiple of the block, or lookback is not l frames.
+            ValueError: T is not a multiple of the block, or `lookback` does not have l frames.
         """
         block, past = self.config.block_frames, self.config.lookahead_frames
         if conditions.frames % block:
@@ -103,11 +103,11 @@ class AvatarForcingNetwork(nn.Module):
         """Predicted velocity, noise minus clean motion.
 
         Args:
-            x_t: noisy motion latents, (B, T, M). Without a cache the first frame begins a block.
+            x_t: noisy motion latents, (B, T, M). Without a cache, the first frame begins a block.
             t: flow time of each frame, (B, T); 1000 is noise.
             c: encoded conditions, (B, T, hidden).
             reference: the portrait's own motion latent, (B, M); zeros are null.
-            cache: past of a stream, only read; then T is W, the l offset frames and the new block.
+            cache: past of a stream, which is only read. With it, T must be W: the l offset frames and the new block.
 
         Returns:
             (B, T, M).
@@ -127,14 +127,15 @@ class AvatarForcingNetwork(nn.Module):
 
     @torch.no_grad()
     def freeze(self, half: bool = False) -> AvatarForcingNetwork:
-        """Make ready for streaming, in place: evaluation mode, no gradients, weights in the order of quickest reading.
+        """Prepare for streaming, in place: evaluation mode, no gradients, weights in the order that is fastest to read.
 
         A pass over a few frames spends its time reading weights. Large ones are packed for the processor's kernel
-        (`packed`), small ones stored column by column, which is a tenth of a block's time at the bundled size. Values,
-        names and shapes stay as they are. Move the network to its device and type before: packed weights stay.
+        (`packed`); small ones are stored column by column, which saves a tenth of a block's time at the bundled size.
+        Values, names and shapes do not change. Move the network to its device and type first: packed weights cannot be
+        moved.
 
         Args:
-            half: round large weights to float16; then values and names do change, see `packed.HalfLinear`.
+            half: round large weights to float16, which does change values and names; see `packed.HalfLinear`.
 
         Returns:
             The network itself.
@@ -151,7 +152,7 @@ class AvatarForcingNetwork(nn.Module):
             raise ValueError(f"{name} must be ({', '.join(map(str, expected))}), got {got}")
 
     def _initialize(self) -> None:
-        """Xavier weights; modulation and output start at zero, so that training starts from the identity.
+        """Set Xavier weights. Modulation and output start at zero, so that training starts from the identity.
 
         Source: DiT (arXiv 2212.09748), as in the published code.
         """
@@ -167,5 +168,5 @@ class AvatarForcingNetwork(nn.Module):
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Number of trained numbers in a module."""
+    """Number of parameters in a module."""
     return sum(parameter.numel() for parameter in module.parameters())

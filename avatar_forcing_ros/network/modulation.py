@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Flow time as the generator feels it: an embedding per frame, turned into shifts, scales and gates for its layers.
+"""How flow time enters the generator: an embedding per frame becomes shifts, scales and gates for its layers.
 
-All layers share one modulation (as in PixArt-alpha, without a table per layer), and it depends on the time alone: a
+All layers share one modulation (as in PixArt-alpha, but without a table per layer). It depends only on the time, so a
 sampler computes it once per block for all its steps.
 """
 
@@ -23,9 +23,9 @@ _MAX_PERIOD = 10_000.0
 
 @dataclass(frozen=True)
 class Modulation:
-    """What a flow time does to the layers, each (..., T, hidden) and ready to broadcast over a batch.
+    """Shifts, scales and gates of a flow time, each (..., T, hidden), ready to broadcast over a batch.
 
-    Scales are held as 1 + scale.
+    Scales are stored as 1 + scale.
     """
 
     attention_shift: Tensor
@@ -39,7 +39,7 @@ class Modulation:
 
     @classmethod
     def unpack(cls, packed: Tensor) -> Modulation:
-        """From (..., T, 8 * hidden), in the order of the published weights: attention, feed-forward, output."""
+        """Split (..., T, 8 * hidden), in the order of the published weights: attention, feed-forward, output."""
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m, shift_f, scale_f = packed.chunk(8, dim=-1)
         return cls(shift_a, 1 + scale_a, gate_a, shift_m, 1 + scale_m, gate_m, shift_f, 1 + scale_f)
 
@@ -60,7 +60,7 @@ class TimeModulation(nn.Module):
         return Modulation.unpack(self.packed(t))
 
     def packed(self, t: Tensor) -> Tensor:
-        """For `Modulation.unpack`, so that rows can be chosen: flow times (...) -> (..., 8 * hidden)."""
+        """Flow times (...) -> (..., 8 * hidden) for `Modulation.unpack`, so that rows can be selected first."""
         waves = sinusoid(t).to(self.embedding_in.weight.dtype)
         embedding = functional.silu(self.embedding_out(functional.silu(self.embedding_in(waves))))
         return torch.cat((self.layers(embedding), self.final(embedding)), dim=-1)
@@ -69,8 +69,8 @@ class TimeModulation(nn.Module):
 def sinusoid(t: Tensor) -> Tensor:
     """Cosines, then sines of a flow time at 128 frequencies, (...) -> (..., 256) float32.
 
-    Exponents, frequencies and angles are rounded to float32, because that rounding is part of what the published
-    weights were given. Exponential and waves are taken in float64 in between, so that all machines round alike.
+    Exponents, frequencies and angles are rounded to float32, because the published weights were trained with that
+    rounding. In between, exponentials and waves are computed in float64, so that all machines round alike.
 
     Source: Vaswani et al. 2017 (arXiv 1706.03762), as used by DiT (arXiv 2212.09748).
     """

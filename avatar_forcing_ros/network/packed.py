@@ -1,15 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights in the order in which the processor's matrix kernel reads them, for a network that only runs.
+"""Weights in the order in which the processor's matrix kernel reads them, for inference only.
 
-A streaming pass has few rows (36 at the published size), so a plain product spends a part of its time rearranging the
-weights for the kernel, pass after pass. Here that is done once. Small weights stay as they are: they fit the cache of
-the processor, and what the kernel needs to begin would cost more.
+A streaming pass has few rows (36 at the published size), so in each pass a plain product spends part of its time
+rearranging the weights for the kernel. Here that happens once. Small weights stay as they are: they fit the processor's
+cache, and starting the special kernel would cost more than it saves.
 
-Two forms: `PackedLinear` keeps float32; `HalfLinear` rounds weights to float16 and computes in float32, which is yet
-quicker, because half as much is read, and costs a few parts in ten thousand.
+There are two forms. `PackedLinear` keeps float32. `HalfLinear` rounds weights to float16 and computes in float32, which
+is faster still, because half as much is read, and costs a few parts in ten thousand.
 
-Source: oneDNN, as torch's own compiler uses it, and FBGEMM; an Intel or AMD processor and float32 are needed.
+Source: oneDNN, as torch's own compiler uses it, and FBGEMM. Both need float32 and an Intel or AMD processor.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ _USUAL_ROWS = 36
 """Twelve frames in three guidance branches of the published network."""
 
 _ONE_PIXEL = ([0, 0], [1, 1], [1, 1], 1)
-"""Padding, stride, dilation and groups of a convolution that looks at one pixel."""
+"""Padding, stride, dilation and groups of a one-pixel convolution."""
 
 _OPERATORS = ("_convolution_pointwise", "_reorder_convolution_weight", "_get_mkldnn_serialized_md")
 
 
 class PackedLinear(nn.Module):
-    """A linear layer that cannot be trained, moved or sliced any more; parameters keep their names.
+    """A linear layer that can no longer be trained, moved or sliced. Its parameters keep their names.
 
-    The product is computed as a convolution with a kernel of one pixel, each row of the input being a pixel: on few
-    rows, oneDNN's routine for that is a fifth quicker than the one for a linear layer. In which order it reads weights
-    depends on the number of rows; from any other order it would rearrange them in every call, at a hundred times the
-    cost. So that order is looked up once for each number of rows that comes, and kept: streaming needs one or two.
+    The product is computed as a one-pixel convolution in which each row of the input is a pixel: with few rows,
+    oneDNN's routine for this is a fifth faster than the one for linear layers. The order in which it reads weights
+    depends on the number of rows. Given any other order, it would rearrange them in every call, at a hundred times the
+    cost. So the order is looked up once for each number of rows, and kept; streaming needs one or two.
 
     Args:
-        dense: the layer as it was.
-        gelu: apply GELU (tanh form) to the result while it is at hand.
+        dense: the original layer.
+        gelu: also apply GELU (tanh form) to the result.
     """
 
     def __init__(self, dense: nn.Linear, gelu: bool = False) -> None:
@@ -60,7 +60,7 @@ class PackedLinear(nn.Module):
         return product.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
 
     def _weight_for(self, rows: int) -> Tensor:
-        """The weight in the order for a number of rows: one that is there, or a new one."""
+        """The weight in the order for a number of rows, from the cache or new."""
         found = _ordered(self.weight.to_dense()[:, :, 0, 0], rows)
         return next((known for known in self._by_rows.values() if _same_order(known, found)), found)
 
@@ -77,7 +77,7 @@ def _same_order(one: Tensor, other: Tensor) -> bool:
 
 
 class HalfLinear(nn.Module):
-    """A linear layer with weights in float16, inputs, outputs and sums in float32. It has no parameters any more."""
+    """A linear layer with float16 weights and float32 inputs, outputs and sums. It has no parameters."""
 
     def __init__(self, dense: nn.Linear) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class HalfLinear(nn.Module):
 
 
 def packed(linear: nn.Module, half: bool = False) -> nn.Module:
-    """The same layer with packed weights where that is possible and pays, otherwise the layer itself."""
+    """The layer with packed weights if that is possible and pays, else the layer itself."""
     if not isinstance(linear, nn.Linear) or not can_pack(linear):
         return linear
     return (
@@ -98,7 +98,7 @@ def packed(linear: nn.Module, half: bool = False) -> nn.Module:
 
 
 def can_pack(linear: nn.Linear) -> bool:
-    """Whether a layer is large, and this torch has the operators, which only its compiler is promised."""
+    """Whether a layer is large enough, and this torch has the operators, which are not part of its public API."""
     fits = linear.weight.device.type == "cpu" and linear.weight.dtype == torch.float32
     available = torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
     return fits and available and linear.weight.numel() >= LEAST_WEIGHTS

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the network runs and in which type of number.
+"""The device and number format in which the network runs.
 
-A network of the published size goes to a GPU when there is one, in bfloat16; its latents, solver and rotations stay in
-float32. The small bundled one stays on the CPU, where its passes are over before a GPU has begun.
+A network of the published size goes to a GPU if there is one, in bfloat16; latents, solver and rotations stay in
+float32. The small bundled network stays on the CPU, which finishes its passes before a GPU would have started.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork, parameter_cou
 logger = logging.getLogger(__name__)
 
 LARGE = 20_000_000
-"""Parameters from which a GPU pays."""
+"""Number of parameters from which a GPU pays."""
 CPU = torch.device("cpu")
 
 
 def settle(
     network: AvatarForcingNetwork, device: torch.device | None = None, half: bool = False
 ) -> AvatarForcingNetwork:
-    """Move a network to where it runs best and make it ready for streaming, in place.
+    """Move a network to the device on which it runs best, and prepare it for streaming, in place.
 
     Args:
-        network: in float32 on the CPU.
-        device: None chooses.
+        network: network in float32 on the CPU.
+        device: device to use; None chooses.
         half: on a CPU, round large weights to float16.
     """
     large = parameter_count(network) >= LARGE
@@ -52,18 +52,19 @@ def settle(
 
 
 def fall_back(network: AvatarForcingNetwork, why: str) -> AvatarForcingNetwork:
-    """Bring a network from a GPU that cannot go on to the CPU, in float32.
+    """Move a network from a GPU that failed to the CPU, in float32.
 
     Args:
-        network: that `settle` has brought there.
-        why: it cannot go on.
+        network: network that `settle` moved to the GPU.
+        why: why the GPU failed.
     """
     logger.warning("%s: motion continues on the CPU, far from real time", why)
     kept = _KEPT.pop(network, None)
-    if kept is not None:  # a card that is lost gives nothing back
+    if kept is not None:  # a lost GPU returns nothing
         network.load_state_dict({name: tensor.float() for name, tensor in kept.items()}, assign=True)
     return network.to(device=CPU, dtype=torch.float32).freeze()
 
 
 _KEPT: WeakKeyDictionary[AvatarForcingNetwork, dict[str, torch.Tensor]] = WeakKeyDictionary()
-"""Weights of networks on a GPU, in memory, 0.3 GB for the published one: the card may be lost in mid-sentence."""
+"""Weights, in main memory, of networks on a GPU, because the GPU may be lost at any time. 0.3 GB for the published
+network."""

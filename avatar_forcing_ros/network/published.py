@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Published parameter names of the generator, and a strict way in for tensors that carry them.
+"""Published parameter names of the generator, and a strict loader for tensors that carry them.
 
 The published file holds `flow_transformer.*`, where the dual motion encoder is called `c_embedder`, and
 `audio_encoder.audio_projection.*`. Every parameter has exactly one counterpart here, of the same shape.
@@ -72,7 +72,7 @@ def published_shapes(network: AvatarForcingNetwork) -> dict[str, tuple[int, ...]
 def load_published(network: AvatarForcingNetwork, tensors: Mapping[str, Tensor]) -> None:
     """Fill a network from tensors under their published keys.
 
-    The two mask buffers may be absent; where they are present they must say what our rule says.
+    The two mask buffers may be absent. If present, they must agree with our rule.
 
     Raises:
         ValueError: a key is missing or unexpected, a shape differs, or a mask disagrees.

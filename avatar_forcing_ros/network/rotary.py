@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotary position embedding on positions relative to the block being generated.
 
-Attention only feels differences of rotated positions, so keys are kept unrotated and turned when a block begins, to
-where they stand as seen from it. Absolute frame numbers appear nowhere, and nothing ends at frame 1024.
+Attention depends only on differences between rotated positions. Keys are therefore stored unrotated, and rotated at the
+start of each block to their positions relative to it. No absolute frame numbers appear, so nothing ends at frame 1024.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BASE = 10_000.0
 
 @dataclass(frozen=True)
 class Rotary:
-    """Rotation of queries and keys that stand at known positions.
+    """Rotation of queries and keys at given positions.
 
     Attributes:
         phases: cosine and sine of each pair's angle, (T, D/2, 2).
@@ -28,7 +28,7 @@ class Rotary:
 
     @classmethod
     def at(cls, positions: Tensor, head_size: int, dtype: torch.dtype) -> Rotary:
-        """Rotation for frames at these positions, (T,) integer, of queries and keys of this type.
+        """Rotation for frames at integer positions (T,), for queries and keys of this type.
 
         Neighbouring numbers (2i, 2i+1) form a pair, as in the published code.
 
@@ -40,7 +40,7 @@ class Rotary:
         return cls(phases if dtype == torch.float64 else phases.float())
 
     def turn(self, x: Tensor) -> Tensor:
-        """Rotate (..., T, D) queries or keys; half precision is turned in single."""
+        """Rotate queries or keys (..., T, D); half precision is rotated in single precision."""
         pairs = x.to(self.phases.dtype).unflatten(-1, (-1, 2))
         if x.device.type == "cpu" and not torch.compiler.is_compiling():  # one call; compilers have no complex numbers
             turned = torch.view_as_real(torch.view_as_complex(pairs) * torch.view_as_complex(self.phases))

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The motion generator: a causal transformer that predicts the velocity of noisy motion latents.
 
-A pass needs a `Window`, opened once per block (or per clip): what the frames may look at, with keys and values of the
-conditions and of the past made ready. All steps of a block share it.
+A pass needs a `Window`, opened once per block or clip. It holds what the frames may see, with the keys and values of
+the conditions and of the past. All steps of a block share it.
 
-Source: arXiv 2601.00664, section 4; sizes, order of operations and constants of the published inference code.
+Source: arXiv 2601.00664, section 4; sizes, order of operations and constants from the published inference code.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Window:
 
     Attributes:
         view: positions and masks.
-        conditions: keys and values of the conditions, per layer, folded when the window was opened for many passes.
-        past: turned keys and values of the cached frames per layer, or None in a clip that has no past.
+        conditions: keys and values of the conditions, per layer; folded if the window was opened for many passes.
+        past: rotated keys and values of the cached frames, per layer; None in a clip without a past.
     """
 
     view: View
@@ -55,9 +55,9 @@ class MotionTransformer(nn.Module):
         """Prepare the passes over a clip, or over the next window of a stream.
 
         Args:
-            conditions: (B, T, hidden). Without a cache, T frames whose first begins a block.
-            cache: past of the stream; then T is W, the offset frames and the new block. Only read.
-            fold: spend more on opening so that each pass costs less; see `FoldedConditions`.
+            conditions: (B, T, hidden). Without a cache, the first frame begins a block.
+            cache: past of the stream, which is only read. With it, T must be W: the offset frames and the new block.
+            fold: spend more on opening, so that each pass costs less; see `FoldedConditions`.
         """
         frames = conditions.shape[1]
         if cache is None:
@@ -71,10 +71,10 @@ class MotionTransformer(nn.Module):
         """Positions and masks of a window in a stream, and the rotation of its past.
 
         Args:
-            frames: of the window, the offset frames among them.
-            past: frames that are cached.
-            conditions: how many of these have their conditions, too.
-            like: gives place and type.
+            frames: frames of the window, offset frames included.
+            past: cached frames.
+            conditions: how many of the cached frames have conditions, too.
+            like: gives the device and type.
         """
         start = -self.config.lookahead_frames
         own = torch.arange(start, start + frames, device=like.device)
@@ -83,7 +83,7 @@ class MotionTransformer(nn.Module):
         return self._view(own, torch.cat((before, own)), condition_at, like.dtype), self._rotary(before, like.dtype)
 
     def pack(self, half: bool = False) -> None:
-        """Prepare the weights of every pass for streaming; see `packed`."""
+        """Prepare the weights for streaming; see `packed`."""
         for layer in self._layers():
             layer.pack(half)
 
@@ -93,8 +93,8 @@ class MotionTransformer(nn.Module):
         Args:
             x_t: noisy latents, (B, T, M).
             reference: the portrait's own motion, (B, M).
-            modulation: of the frames' flow times, broadcastable to (B, T, hidden).
-            window: what they may look at; of B clips, or of G * B when G guidance branches share the latents.
+            modulation: modulation for the frames' flow times, broadcastable to (B, T, hidden).
+            window: what they may see, for B clips, or for G * B if G guidance branches share the latents.
 
         Returns:
             (G * B, T, M).
@@ -105,9 +105,9 @@ class MotionTransformer(nn.Module):
         return self.output(modulate(x, modulation.final_shift, modulation.final_scale)).to(x_t.dtype)
 
     def remember(self, clean: Tensor, reference: Tensor, modulation: Modulation, window: Window) -> list[KeysValues]:
-        """Keys before rotation and values of finished frames, per layer: what the cache takes.
+        """Unrotated keys and values of finished frames, per layer, for the cache.
 
-        Args and shapes as in `forward`; the last layer's attention, which only a velocity would need, is left out.
+        Args and shapes as in `forward`. The last layer's attention is skipped; only a velocity would need it.
         """
         x, own, branches = self.embed(clean, reference), [], window.conditions[0].keys.shape[0]
         *inner, last = self._layers()
@@ -118,7 +118,7 @@ class MotionTransformer(nn.Module):
         return [one.spread(branches) for one in (*own, last.own(x, modulation))]
 
     def embed(self, x_t: Tensor, reference: Tensor) -> Tensor:
-        """Noisy latents (B, T, M) beside the reference (B, M) -> (B, T, hidden)."""
+        """Noisy latents (B, T, M) and the reference (B, M) -> (B, T, hidden)."""
         joined = torch.cat((x_t, reference[:, None].expand_as(x_t)), dim=-1)
         return self.input(joined.to(self.input.weight.dtype))
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who sees whom: one rule for training, for priming and for streaming, on frame positions.
+"""Which frames see which: one rule on frame positions, for training, priming and streaming.
 
-A position is a frame's place relative to the first frame of the block being generated (or, in a clip, of the clip's
-first block). The past has negative positions, so that positions stay within one clip for ever.
+A position counts frames from the first frame of the block being generated or, in a clip, of the clip's first block. The
+past has negative positions, so positions never leave the range of one clip.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from avatar_forcing_ros.network.config import NetworkConfig
 def visible(query: Tensor, key: Tensor, config: NetworkConfig) -> Tensor:
     """Self-attention: whether the frame at a query position may see the frame at a key position.
 
-    A frame sees the past, the rest of its own unit and `lookahead_frames` more. With `visibility="framewise"` the unit
-    is the frame itself, key <= query + l, which is what the published code computes and its weights know. With
-    "blockwise" it is the whole block, as the paper's figure draws it. Streaming applies the same rule to the frames
-    that exist: what lies after the block being generated is not there yet.
+    A frame sees the past, the rest of its own unit, and `lookahead_frames` more. With `visibility="framewise"`, the
+    unit is the frame itself, so key <= query + l; the published code does this, and its weights were trained with it.
+    With "blockwise", the unit is the whole block, as the paper's figure shows. Streaming applies the same rule to the
+    frames that exist: there are none yet after the block being generated.
 
     Args:
         query: positions, (Q,) integer.
@@ -37,5 +37,5 @@ def visible(query: Tensor, key: Tensor, config: NetworkConfig) -> Tensor:
 
 
 def aligned(query: Tensor, key: Tensor, config: NetworkConfig) -> Tensor:
-    """Cross-attention: whether a frame may see a frame's condition, at most `condition_radius` apart; (Q, K) bool."""
+    """Cross-attention: whether a frame may see a condition, that is, at most `condition_radius` away; (Q, K) bool."""
     return (key[None, :] - query[:, None]).abs() <= config.condition_radius
