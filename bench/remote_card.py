@@ -22,6 +22,7 @@ import tempfile
 import time
 import wave
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,10 +220,11 @@ def received_and_sent() -> tuple[int, int]:
 def card(args: argparse.Namespace) -> int:
     """Run what computes, until it is ended."""
     variables = environment(args)
-    with ProcessGroup(nodes_of(args), variables) as processes:
+    with suppress(KeyboardInterrupt), ProcessGroup(nodes_of(args), variables) as processes:  # how it is ended
         while True:
             processes.tend(lambda line: print(line, file=sys.stderr))
             time.sleep(0.5)
+    return 0
 
 
 def main() -> int:

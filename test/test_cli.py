@@ -3,6 +3,7 @@
 """The command line: what it answers, and that a user's mistake ends in one line and a status, never in a traceback."""
 
 import json
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -53,6 +54,14 @@ def test_a_users_mistake_is_one_line(arguments, message, tmp_path, capsys):
     assert cli.main(filled) == 1
     error = capsys.readouterr().err.strip()
     assert message in error and "\n" not in error and error.startswith(f"avatar-forcing {arguments[0]}: ")
+
+
+def test_a_package_that_nodes_do_not_need_is_named_with_what_installs_it(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as where only `make setup` has run
+    monkeypatch.delitem(sys.modules, "avatar_forcing_ros.commands.evaluate", raising=False)
+    assert cli.main(["evaluate"]) == 1
+    said = "avatar-forcing evaluate: this needs torch, which is not installed: make setup TORCH_BACKEND=cpu"
+    assert capsys.readouterr().err.startswith(said)
 
 
 def write_empty_wav(path):

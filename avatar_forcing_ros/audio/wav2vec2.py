@@ -68,12 +68,8 @@ class Wav2Vec2Sizes:
         Raises:
             ModuleNotFoundError: `transformers` is not installed.
         """
-        try:
-            from transformers import Wav2Vec2Model
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError(
-                "the published network needs transformers: see requirements/published.txt"
-            ) from error
+        from transformers import Wav2Vec2Model
+
         return Wav2Vec2Model(self.library_config())
 
 

@@ -14,6 +14,7 @@ import os
 import platform
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     unknown = sorted(set(args.only) - set(programs))
     if unknown:
         raise ValueError(f"no program {', '.join(unknown)}; there are {', '.join(programs)}")
+    lacking = [name for name in ("torch", "playwright") if find_spec(name) is None]
+    if lacking and not args.only:
+        raise ValueError(f"expected {' and '.join(lacking)}, not installed here: use make bench, which installs them")
     figures = {name: _figures(name, programs[name]) for name in args.only or programs}
     return {"ok": all(figure is not None for figure in figures.values()), "machine": _machine(), **figures}
 

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Print the findings; `ok` is false when something needed is missing."""
     findings = []
     for finding in _findings(args.model, args.quick):
-        verdict = "ok" if finding.ok else "MISSING" if finding.needed else "without"
+        verdict = "ok" if finding.ok else "MISSING" if finding.needed else "note"
         print(f"{verdict:8} {finding.name}: {finding.detail}")
         if finding.mend and not finding.ok:
             print(f"         -> {finding.mend}")
@@ -78,23 +78,24 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _findings(model: str, quick: bool) -> Iterator[Finding]:
     yield Finding("machine", True, f"{platform.machine()}, Python {platform.python_version()}")
     here = "make setup, or without a checkout: pip install --upgrade avatar_forcing_ros"
+    torch = "make setup TORCH_BACKEND=cpu, or without a checkout: pip install torch"
     sourced = "make setup, or on a machine with ROS: source /opt/ros/$ROS_DISTRO/setup.bash"
     built = "make setup, or on a machine with ROS: colcon build && source install/setup.bash"
-    sound = "pip install sounddevice && sudo apt-get install -y libportaudio2"
-    yield _try("torch", lambda: importlib.metadata.version("torch"), needed=False, mend=here)
+    sound = f"{_pip()} install sounddevice && sudo apt-get install -y libportaudio2"
+    yield _try("torch", _torch, needed=False, mend=torch)
     yield _try("GPU", _gpu, needed=False)
     yield _try("ROS 2", lambda: _imported("rclpy"), mend=sourced)
     yield _try("messages", _messages, mend=built)
-    audio = "sudo apt-get install -y ros-$ROS_DISTRO-audio-common-msgs"
-    yield _try("audio_common_msgs", lambda: _imported("audio_common_msgs.msg"), needed=False, mend=audio)
+    audio = "on a machine with ROS: sudo apt-get install -y ros-$ROS_DISTRO-audio-common-msgs"
+    yield _try("audio_common_msgs", _audio_common, needed=False, mend=audio)
     yield _try("microphone and speaker", _sound_devices, needed=False, mend=sound)
     yield _try("camera", _cameras, needed=False, mend="sudo usermod -aG video $USER, then log in again")
     yield _try("shared memory", _shared_memory, needed=False, mend="docker run --shm-size=1g ... (podman the same)")
     yield _try("cache", _cache, needed=False, mend="export XDG_CACHE_HOME=/var/cache/avatar_forcing_ros")
     ours = f"avatar-forcing doctor --model {DEFAULT_BUNDLE}"
-    yield _try("model", lambda: load_bundle(model).manifest.origin, mend=ours)
+    yield _try("model", lambda: _model(model), mend=ours)
     yield _try("user's face", lambda: _encoding(model), mend=here)
-    slow = "avatar-forcing bench, with nothing else running"
+    slow = "end other programs and try again"
     yield _try("speed", lambda: _speed(model), needed=False, mend=slow)
     if not quick:
         yield _try("playout delay", lambda: _playout_delay(model), needed=False, mend=slow)
@@ -108,8 +109,36 @@ def _try(name: str, look: Callable[[], str], needed: bool = True, mend: str = ""
         return Finding(name, False, " ".join(str(error).split()) or type(error).__name__, needed, mend)
 
 
+def _pip() -> str:
+    """The pip of this interpreter, as one types it here."""
+    python = Path(sys.executable)
+    return f"{python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python} -m pip"
+
+
+def _torch() -> str:
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        raise RuntimeError("not installed; only training and the authors' weights need it") from None
+
+
+def _audio_common() -> str:
+    try:
+        return _imported("audio_common_msgs.msg")
+    except ModuleNotFoundError:
+        raise RuntimeError("not installed; only drivers that send its messages need it") from None
+
+
+def _model(model: str) -> str:
+    manifest = load_bundle(model).manifest
+    return f"{manifest.name}, made by {manifest.origin}"
+
+
 def _gpu() -> str:
-    import torch  # takes seconds to load
+    try:
+        import torch  # takes seconds to load
+    except ModuleNotFoundError:
+        raise RuntimeError("not used without torch; the bundled model runs on the CPU") from None
 
     from avatar_forcing_ros.compute.lost import why_none
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 _DEBUG = "--debug"
 MOST_LETTERS = 2000
+_OPTIONAL = ("matplotlib", "onnx", "onnxscript", "torch", "transformers")
+"""Packages that training, evaluation and the authors' weights need, but the nodes do not."""
 
 
 def one_line(error: BaseException) -> str:
@@ -30,6 +32,9 @@ def describe(error: BaseException, expected: tuple[type[BaseException], ...] = (
     """
     if isinstance(error, (ValueError, OSError, *expected)):
         return one_line(error)
+    if isinstance(error, ModuleNotFoundError) and (name := str(error.name).partition(".")[0]) in _OPTIONAL:
+        how = f"make setup TORCH_BACKEND=cpu, or without a checkout: pip install {name}"
+        return f"this needs {name}, which is not installed: {how}"
     file = file_at_work(error)
     where = f" at {file}" if file else ""
     hint = "" if debug else f" ({_DEBUG} shows where in the program)"
