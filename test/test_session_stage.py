@@ -214,39 +214,65 @@ def test_without_an_understudy_everything_is_shown() -> None:
         assert lease.on_stage
 
 
+LEADS = ("here", 1)
+
+
+def _end_all(ledger: Ledger) -> list[tuple[str, int]]:
+    """The leader is gone."""
+    ends = [ledger.end(name) for name in ledger.of(LEADS)]
+    return [(end.utterance_id, end.position_ns) for end in ends]
+
+
 def test_an_utterance_ends_once_where_it_stopped() -> None:
     ledger = Ledger()
-    ledger.sent("first", 0.0)
-    ledger.sent("second", 0.0)
+    ledger.listed(["second", "first"], LEADS, 0.0)
     ledger.began("first", 10 * FRAME_NS, 0.4)
     for n in range(10, 25):
         ledger.said("first", n * FRAME_NS, FRAME_NS, n * FRAME_S)
 
-    assert ledger.end_all() == [("first", 15 * FRAME_NS), ("second", 0)]
-    assert ledger.end_all() == []
+    assert _end_all(ledger) == [("first", 15 * FRAME_NS), ("second", 0)]
+    assert _end_all(ledger) == []
     ledger.said("first", 25 * FRAME_NS, FRAME_NS, 1.0)  # was on its way
-    assert ledger.end_all() == []
+    assert _end_all(ledger) == []
 
 
 def test_what_was_said_before_a_stall_counts() -> None:
-    ledger = Ledger()
+    ledger = Ledger(leader=LEADS)
     ledger.began("a", 0, 0.0)
     ledger.said("a", 0, FRAME_NS, 0.0)
     ledger.stalled("a", FRAME_NS // 2)
-    assert ledger.end_all() == [("a", FRAME_NS // 2)]
+    assert _end_all(ledger) == [("a", FRAME_NS // 2)]
 
     ledger.began("b", 0, 0.0)
     ledger.said("b", 0, FRAME_NS, 0.0)
     ledger.stalled("b", FRAME_NS // 2)
     ledger.said("b", 8 * FRAME_NS, FRAME_NS, 0.3)
-    assert ledger.end_all() == [("b", FRAME_NS // 2 + FRAME_NS)]
+    assert _end_all(ledger) == [("b", FRAME_NS // 2 + FRAME_NS)]
 
 
-def test_what_no_generator_has_taken_ends_after_a_while_and_what_one_has_does_not() -> None:
+def test_what_no_generator_has_taken_is_lost_after_a_while_and_what_one_has_is_not() -> None:
     ledger = Ledger()
     ledger.sent("taken", 0.0)
     ledger.sent("lost", 0.0)
+    ledger.listed(["taken"], LEADS, 0.1)
 
-    assert ledger.end_orphans(["taken"], GONE_S / 2) == []
-    assert ledger.end_orphans(["taken"], GONE_S + 0.1) == [("lost", 0)]
-    assert ledger.end_orphans(["taken"], 10 * GONE_S) == []
+    assert ledger.lost(GONE_S / 2) == []
+    assert ledger.lost(GONE_S + 0.1) == ["lost"]
+    ledger.listed([], LEADS, GONE_S + 0.2)  # its ending was told
+    assert ledger.of(LEADS) == []
+    ledger.sent("taken", 2.0)  # a piece that was on its way
+    assert ledger.lost(10.0) == ["lost"]
+
+
+def test_late_pieces_of_what_is_over_are_not_listed_and_a_new_utterance_of_the_same_name_is() -> None:
+    lease = Lease(shared=True)
+    lease.take("a")
+    assert lease.claim("a")
+    assert not lease.claim("a")
+    assert lease.utterances == ["a"]  # until it is told
+    lease.told("a")
+    lease.take("a")
+    assert lease.utterances == []
+    lease.began("a")
+    assert lease.utterances == ["a"]
+    assert lease.claim("a")

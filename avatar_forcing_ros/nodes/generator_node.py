@@ -19,7 +19,7 @@ from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.consent import Consent, Permitted, PortraitFile, open_portrait
 from avatar_forcing_ros.motion.space import naming_portrait
-from avatar_forcing_ros.msg import LeadingRole, MotionLatents, Stage
+from avatar_forcing_ros.msg import LeadingRole, MotionLatents, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
@@ -31,7 +31,7 @@ from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import RosOutlet, publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
-from avatar_forcing_ros.nodes.stage_messages import to_word
+from avatar_forcing_ros.nodes.stage_messages import to_ending, to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
 from avatar_forcing_ros.pictures import PictureLimits
 from avatar_forcing_ros.portrait_process import PortraitReader, Request
@@ -165,6 +165,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         stage = StageOutlet(publishing, lease, reports, messenger, now_ns, str(self._chosen.path))
         farewell.callback(stage.leave)
         self.listen(Stage, "stage", lambda message: lease.hear(to_word(message)), qos.LATCHED)
+        self.listen(PlaybackEvent, "stage/endings", lambda message: stage.sign(*to_ending(message)), qos.EVENTS)
         return stage
 
     @property

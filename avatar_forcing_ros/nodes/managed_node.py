@@ -45,6 +45,8 @@ _AUTOSTART = "autostart"
 _debugged = threading.Event()
 """The command line of this process says `--debug`."""
 _LOOK_S = 0.1
+_MOST_AT_ONCE = 1000
+"""More than any topic keeps, see `qos`."""
 _SHOW_ON_S = 0.6
 """When what was to be done is done the others go on for so long, that a recording does not end on a syllable."""
 _SIGNAL_PATIENCE_S = 0.5  # Python sees a signal only when the middleware lets go of the thread
@@ -141,7 +143,10 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         """
         for subscription in self._subscriptions_active:
             with subscription.handle:
-                while (taken := subscription.handle.take_message(subscription.msg_type, subscription.raw)) is not None:
+                for _ in range(_MOST_AT_ONCE):  # a topic that is flooded must not take the place of the others
+                    taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+                    if taken is None:
+                        break
                     subscription.callback(taken[0])
 
     def work(self, name: str, turn: Callable[[], None], wake: Callable[[], None]) -> None:

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
-from avatar_forcing_ros.msg import LeadingRole, Stage
-from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
-from avatar_forcing_ros.session.stage import Report, Word
+from avatar_forcing_ros.msg import LeadingRole, PlaybackEvent, Stage
+from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration, to_stamp
+from avatar_forcing_ros.session.stage import Ending, Report, Word
+from avatar_forcing_ros.timeline import playback
+
+_LOST = "no generator is known to have it"
+_SILENT = "the generator was silent"
 
 
 def to_word(message: Stage) -> Word:
@@ -42,3 +46,21 @@ def to_report(message: LeadingRole) -> Report:
         leaving=message.leaving,
         readers=tuple(message.readers),
     )
+
+
+def to_ending(message: PlaybackEvent) -> tuple[playback.PlaybackEvent, bool]:
+    """The ending that the understudy asks for, and whether no generator is known to have the utterance."""
+    position_ns, kind = stamp_ns(message.position), playback.Playback.INTERRUPTED
+    event = playback.PlaybackEvent(stamp_ns(message.header.stamp), message.utterance_id, kind, position_ns)
+    return event, message.reason == _LOST
+
+
+def from_ending(ending: Ending, now_ns: int, asks: bool) -> PlaybackEvent:
+    """An ending that the understudy tells, or asks the generator for."""
+    message = PlaybackEvent(
+        utterance_id=ending.utterance_id, event=PlaybackEvent.INTERRUPTED, position=to_duration(ending.position_ns)
+    )
+    message.header.stamp = to_stamp(now_ns)
+    if asks:
+        message.reason = _LOST if ending.lost else _SILENT
+    return message

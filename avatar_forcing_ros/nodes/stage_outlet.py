@@ -25,6 +25,7 @@ from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
 _LATEST_SPEECH_NS = 250 * MILLISECOND
 _HELD = 256
+_FINAL = (Playback.FINISHED, Playback.INTERRUPTED)
 
 
 class StageOutlet:
@@ -54,7 +55,7 @@ class StageOutlet:
         self._inner, self._lease, self._reports, self._now_ns = inner, lease, reports, now_ns
         self._messenger = messenger
         self.portrait = portrait
-        self._held: deque[PlaybackEvent] = deque(maxlen=_HELD)
+        self._held: deque[tuple[PlaybackEvent, bool]] = deque(maxlen=_HELD)
         self._mood: Mood | None = None
         self._said: Mood | None = None
         self._newest: LeadingRole | None = None
@@ -68,7 +69,7 @@ class StageOutlet:
             self._say_mood(stamp_ns)
         self._report(shown, on_stage)
         while on_stage and self._held:
-            self.happened(self._held.popleft())
+            self._tell(*self._held.popleft())
 
     def said(self, chunk: AudioChunk) -> None:
         """Hand on speech unless it is over: a process that was stopped wakes up with some of it in hand."""
@@ -78,14 +79,27 @@ class StageOutlet:
 
     def happened(self, event: PlaybackEvent) -> None:
         """Tell an event, or keep it until the generator is on stage again, for it may be over by then."""
-        if event.kind in (Playback.FINISHED, Playback.INTERRUPTED):
-            self._lease.over(event.utterance_id)
-        if self._lease.has_ended(event.utterance_id):
+        self._tell(event, signed=False)
+
+    def sign(self, event: PlaybackEvent, lost: bool) -> None:
+        """The understudy asks for an ending; it is told unless there is or will be another one. See `Lease.sign`."""
+        if self._lease.sign(event.utterance_id, lost):
+            self._tell(event, signed=True)
+
+    def _tell(self, event: PlaybackEvent, signed: bool) -> None:
+        """Publish an event if it is the first ending of its utterance, or none; `signed` ones have been claimed."""
+        lease, name = self._lease, event.utterance_id
+        if lease.is_told(name) if signed else lease.has_ended(name):
             return
-        if self._lease.on_stage:
+        if not lease.on_stage:
+            self._held.append((event, signed))
+        elif event.kind not in _FINAL:
+            if event.kind is Playback.STARTED:
+                lease.began(name)
             self._inner.happened(event)
-        else:
-            self._held.append(event)
+        elif signed or lease.claim(name):
+            self._inner.happened(event)
+            lease.told(name)  # only now: what is no longer listed has been told
 
     def changed(self, mood: Mood, stamp_ns: int) -> None:
         """Tell the mood while on stage, and the newest one again after the understudy has told its own."""
@@ -99,6 +113,7 @@ class StageOutlet:
         """Tell the understudy that no frame will follow, and that this is as it should be."""
         if self._newest is not None:
             self._newest.leaving, self._newest.on_stage = True, False
+            self._newest.utterances = self._lease.utterances
             self._reports.publish(self._newest)
 
     def _say_mood(self, stamp_ns: int) -> None:

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
+from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks
 
 from avatar_forcing_ros.consent import open_portrait
@@ -40,12 +41,12 @@ from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
-from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
-from avatar_forcing_ros.nodes.stage_messages import from_word, to_report
+from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns
+from avatar_forcing_ros.nodes.stage_messages import from_ending, from_word, to_report
 from avatar_forcing_ros.portrait_process import PortraitReader, Request
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
-from avatar_forcing_ros.session.stage import GONE_S, UNDERSTUDY, Cue, Ledger, Watch, is_found
+from avatar_forcing_ros.session.stage import UNDERSTUDY, Cue, Endings, Owner, Watch, is_found
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AvatarFrame
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
@@ -56,6 +57,7 @@ _LISTENS_FIRST_S = 0.5
 """A generator may be on stage already, and the middleware takes a while to find it."""
 _LISTENS_LONGER_S = 3.0
 """For one that takes another's place: the generator is on stage, most likely."""
+_EMPTIES_S = 0.1
 _SETTLES_FRAMES = 30
 _MOUTH_SETTLES_FRAMES = 7
 _PORTRAIT_PATIENCE_S = 8.0
@@ -125,7 +127,10 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._watch = Watch(
             patience_s=self.config.patience_ms / 1e3, fade_frames=max(1, round(self.config.fade_ms / 40))
         )
-        self._ledger = Ledger()
+        self._endings = Endings(self._watch, self._is_gone)
+        self._ledger = self._endings.ledger
+        self._lives: dict[Owner, Life] = {}
+        self._emptied_s = time.monotonic()
         self._idle = IdleMotion(seed=self.config.seed)
         self._motion = self._offset = np.zeros(0, np.float32)
         self._since_frame = 0
@@ -147,6 +152,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._mood: Mood | None = None
         self._say = self.advertise(Stage, "stage", qos.LATCHED)
         self._playback = self.advertise(PlaybackEvent, "avatar/playback", qos.EVENTS)
+        self._asks = self.advertise(PlaybackEvent, "stage/endings", qos.EVENTS)
         self._messenger = Messenger(self, "messages")
         self._set_portrait = self.create_client(SetPortrait, "generator/set_portrait")
         undo.callback(self.destroy_client, self._set_portrait)
@@ -156,6 +162,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self.listen(AudioChunk, "avatar/speech", self._hear_spoken, qos.STREAM)
         self.listen(AudioChunk, "speech", self._hear_sent, qos.SPEECH)
         self.listen(DiagnosticArray, "/diagnostics", self._hear_diagnostics, qos.STREAM)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        emptying = self.create_timer(_EMPTIES_S, self.guard("queues", self._empty_queues), clock=steady)
+        undo.callback(self.destroy_timer, emptying)
         clock = ClockWaiter(self.get_clock())
         self._waiter = clock
         self._ticked_ns = 0
@@ -177,20 +186,26 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         with self._lock:
             before = self._role
             is_new = before is not None and (before.pid, before.host) != (message.pid, message.host)
-            if is_new:
-                self._end([end for end in self._ledger.end_all() if end[0] not in report.utterances])
+            if before is None or is_new:
+                self._see(message)
             # a process that changes its portrait, on stage or not, was told to; a new one has that of its parameters
             told = before is not None and not is_new and before.portrait_sha256 != message.portrait_sha256
             self._role = message
             self._watch.hear(report, now_s)
-            for name in report.utterances:
-                self._ledger.sent(name, now_s)
+            self._endings.hear((message.host, message.pid), report, now_s)
             if report.on_stage:
                 self._motion = np.array(message.latent, np.float32)
             if report.on_stage or told:
                 self._wanted = (message.portrait, message.portrait_sha256)
         if message.portrait_sha256 not in ("", self._loaded) and (report.on_stage or told):
             self._load_now.set()
+
+    def _see(self, role: LeadingRole) -> None:
+        """Under the lock: a generator appears; remember its process, if it is one of this machine, to see it end."""
+        owner = (role.host, role.pid)
+        if role.host == platform.node() and (role.pid == os.getpid() or _is_ours(role.pid)):
+            self._lives = {who: life for who, life in self._lives.items() if life.goes_on()}
+            self._lives[owner] = Life.of(role.pid)
 
     def _hear_playback(self, message: PlaybackEvent) -> None:
         with self._lock:
@@ -307,24 +322,29 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
     # --- who is gone -----------------------------------------------------------------------------------------------
 
     def _end_what_is_over(self, now_s: float) -> None:
-        """Under the lock: utterances that no generator can end any more."""
-        if not self._watch.knows(now_s):
-            return
-        silent = self._watch.silence_s(now_s) > GONE_S
-        taken = () if silent or self._role is None else tuple(self._role.utterances)
-        self._end(self._ledger.end_all() if silent and self._role is not None else [])
-        self._end(self._ledger.end_orphans(taken, now_s))
-
-    def _end(self, ends: list[tuple[str, int]]) -> None:
-        for utterance_id, position_ns in ends:
-            event = PlaybackEvent(
-                utterance_id=utterance_id, event=PlaybackEvent.INTERRUPTED, position=to_duration(position_ns)
-            )
-            event.header.stamp = to_stamp(self._waiter.now_ns())
-            self._messenger.send(partial(self._playback.publish, event))
-            self.get_logger().warning(f"{utterance_id} was cut off after {position_ns / NANOSECONDS:.2f} s")
+        """Under the lock: end what is ours to end, and ask the generator for the rest; see `stage`."""
+        ends, asks = self._endings.tick(now_s, self._emptied_s)
+        now_ns = self._waiter.now_ns()
+        for ending in ends:
+            self._messenger.send(partial(self._playback.publish, from_ending(ending, now_ns, asks=False)))
+            played_s = ending.position_ns / NANOSECONDS
+            self.get_logger().warning(f"{ending.utterance_id} was cut off after {played_s:.2f} s")
+        for ending in asks:
+            self._messenger.send(partial(self._asks.publish, from_ending(ending, now_ns, asks=True)))
         if ends:
             self._say_word()
+
+    def _empty_queues(self) -> None:
+        """In the executor's thread: what came by now is taken in, however many messages of a topic wait."""
+        now_s = time.monotonic()
+        self.take_all()
+        with self._lock:
+            self._emptied_s = now_s
+
+    def _is_gone(self, owner: Owner) -> bool | None:
+        """Under the lock: whether the process of a generator has ended; None when it cannot be seen from here."""
+        life = self._lives.get(owner)
+        return None if life is None else not life.goes_on()
 
     def _say_word(self) -> None:
         word = from_word(self._watch.word(tuple(self._ledger.ended)))
@@ -332,7 +352,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
 
     def _stop_who_hangs(self, now_s: float) -> None:
         patience_s = self.config.stop_silent_after_s
-        if not patience_s:
+        if not patience_s or not self._watch.knows(now_s):
             return
         role = self._role
         ours = role is not None and not role.leaving and role.host == platform.node()
@@ -514,6 +534,36 @@ def _left_over(frames: int, size: int) -> NDArray[np.float64]:
 
 
 _SOON = ("jaw_open", "stretch", "pucker", "press", "upper_lip", "blink_right", "blink_left")
+
+
+@dataclass(frozen=True)
+class Life:
+    """A process from its start to its end, which another one with the same number is not.
+
+    Attributes:
+        pid: its number.
+        began: when it started, in ticks since the machine did; 0 if it has ended.
+    """
+
+    pid: int
+    began: int
+
+    @classmethod
+    def of(cls, pid: int) -> Life:
+        """Of the process that has this number now."""
+        return cls(pid, _beginning(pid))
+
+    def goes_on(self) -> bool:
+        """Whether it has not ended; one that was killed and is not yet buried has."""
+        return 0 < self.began == _beginning(self.pid)
+
+
+def _beginning(pid: int) -> int:
+    try:
+        state, *values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return 0 if state in ("Z", "X") else int(values[18])
 
 
 def _is_ours(pid: int) -> bool:

@@ -9,6 +9,18 @@ comes back when the understudy says so, with a higher term than the one in which
 and only the understudy decides.
 
 Silence is measured on the monotonic clock, which nobody sets; frames are named by their presentation time.
+
+Each utterance ends once, because at any time one side only may tell its ending:
+
+1. A generator that lives ends what it has. It lists that in every report, and takes a name from the list only after
+   its ending was published; within its process a name can be claimed once (`Lease.claim`).
+2. The understudy ends what a generator had when that is gone for certain: its process no longer exists (one that hangs
+   is killed first), or it said that it leaves. Silence alone is no proof, except of a generator on another computer.
+   Before it does, it takes in what had been sent to it until then (`Endings`).
+3. What no generator has listed for `GONE_S` is the understudy's while it is on stage: who comes on stage later has the
+   name with the word that sends it there, and never says it. While a generator is on stage, that one is asked for the
+   ending, and tells it unless it has the utterance or has ended it.
+4. A generator that was silent for `GONE_S` and wakes up is asked to end what it had, where it really stopped.
 """
 
 from __future__ import annotations
@@ -32,7 +44,16 @@ GONE_S = 1.0
 """After this long without a word from the generator, what it was saying has ended."""
 _ASLEEP_S = 0.100
 _SET_CLOCK_NS = NANOSECONDS
-_REMEMBERED = 256
+_REMEMBERED = 1024
+_NAMED = 256
+"""Newest endings that each word of the understudy names."""
+ELSEWHERE_GONE_S = 3.0
+"""A generator that nobody can look at, or may kill, is taken for gone after this long: without proof."""
+_TAKES_IN_S = 0.3
+"""What a process sent right before its end has come by then."""
+_LISTENS_S = 0.3
+"""Who has not emptied its queues for this long does not know what the others have said."""
+_ASKS_AGAIN_S, _ASKS = 0.5, 6
 
 LEADER, UNDERSTUDY = 0, 1  # the constants of msg/Stage.msg
 
@@ -82,6 +103,9 @@ class Lease:
         self._lapsed_term = -1
         self._heard_s = self._shown_s = monotonic_s()
         self._ended: dict[str, None] = {}
+        self._signed: dict[str, None] = {}
+        self._silent: set[str] = set()
+        self._over: dict[str, None] = {}
         self._taken: dict[str, None] = {}
         self.term = 0
         self.epoch: int | None = None
@@ -138,9 +162,7 @@ class Lease:
         with self._lock:
             self._heard_s = self._clock_s()
             self.epoch = word.epoch
-            self._ended.update(dict.fromkeys(word.ended))
-            while len(self._ended) > _REMEMBERED:
-                del self._ended[next(iter(self._ended))]
+            _remember(self._ended, *word.ended)
             if word.term < self.term:
                 return  # of an understudy that has yet to learn what happened while it was away
             if word.on_stage == UNDERSTUDY:
@@ -150,36 +172,80 @@ class Lease:
             self.term = word.term
 
     def has_ended(self, utterance_id: str) -> bool:
+        """Whether an utterance is over by the understudy's word or wish, whatever the avatar says of it later."""
+        with self._lock:
+            return utterance_id in self._ended or utterance_id in self._signed
+
+    def is_told(self, utterance_id: str) -> bool:
         """Whether the understudy has told that an utterance is over."""
         with self._lock:
             return utterance_id in self._ended
 
     def take(self, utterance_id: str) -> None:
-        """An utterance was accepted to be said."""
+        """Something was accepted to be said; pieces that come after the end of their utterance do not count."""
         if self.shared and utterance_id:
             with self._lock:
+                if utterance_id not in self._over:
+                    self._taken[utterance_id] = None
+
+    def began(self, utterance_id: str) -> None:
+        """An utterance begins to be said, perhaps another one under the id of one that is over."""
+        if self.shared and utterance_id:
+            with self._lock:
+                self._over.pop(utterance_id, None)
                 self._taken[utterance_id] = None
 
-    def over(self, utterance_id: str) -> None:
-        """An utterance has ended, by the generator's own word."""
+    def claim(self, utterance_id: str) -> bool:
+        """Whether the caller may tell the ending of an utterance: the first one may, and says so with `told`."""
+        with self._lock:
+            if self.has_ended(utterance_id) or utterance_id in self._over:
+                return False
+            _remember(self._over, utterance_id)
+            return True
+
+    def sign(self, utterance_id: str, lost: bool) -> bool:
+        """The understudy asks for an ending: whether it may be told.
+
+        Args:
+            utterance_id: of what should end.
+            lost: nobody is known to have it; who has it after all ends it in its own time.
+        """
+        with self._lock:
+            if (lost and utterance_id in self._taken) or not self.claim(utterance_id):
+                return False
+            _remember(self._signed, utterance_id)
+            if not lost:
+                self._silent.add(utterance_id)
+            self._taken[utterance_id] = None
+            return True
+
+    def told(self, utterance_id: str) -> None:
+        """The ending of an utterance was published, or will never be: it is no longer ours."""
         with self._lock:
             self._taken.pop(utterance_id, None)
 
     @property
     def utterances(self) -> list[str]:
-        """What was taken and has not ended."""
+        """What was taken, and whose ending has not been published."""
         with self._lock:
             return list(self._taken)
 
     def forget_ended(self) -> set[str]:
-        """What was taken and has been ended by the understudy since it was asked the last time."""
+        """What was taken and should be said no more, since it was asked the last time, for the understudy wants so."""
         with self._lock:
-            ended = {name for name in self._taken if name in self._ended}
-            self._taken = {name: None for name in self._taken if name not in ended}
+            ended = {name for name in self._taken if name in self._ended} | self._silent
+            self._taken = {name: None for name in self._taken if name not in self._ended}
+            self._silent.clear()
             return ended
 
     def _has_lapsed(self) -> bool:
         return self.shared and self._clock_s() - self._shown_s > LEASE_S
+
+
+def _remember(names: dict[str, None], *newest: str) -> None:
+    names.update(dict.fromkeys(newest))
+    while len(names) > _REMEMBERED:
+        del names[next(iter(names))]
 
 
 def is_found(readers: Sequence[int], by_us: Sequence[int]) -> bool:
@@ -260,6 +326,17 @@ class Watch:
     def silence_s(self, now_s: float) -> float:
         """How long the generator has not been heard of."""
         return now_s - self._heard_s
+
+    def listens(self, now_s: float, emptied_s: float) -> None:
+        """When all that had come by then was taken in; who was too busy to do so was as good as asleep."""
+        if now_s - emptied_s > _LISTENS_S:
+            self._woke_s = now_s
+
+    def has_stage(self) -> bool:
+        """Whether no generator is on stage, as the one that is there has confirmed, and none was sent there."""
+        report = self.newest
+        confirmed = report is None or (not report.on_stage and report.term == self.term)
+        return self.on_stage and self._granted_ns is None and confirmed
 
     def knows(self, now_s: float) -> bool:
         """Whether what the generator has not said means anything: who was asleep has not listened either."""
@@ -342,26 +419,36 @@ class Watch:
         return Word(self.term, LEADER if going else UNDERSTUDY, from_ns, self.epoch, ended, self.why)
 
 
+Owner = tuple[str, int]
+"""A generator: its host, and the number of its process there."""
+
+
 @dataclass
 class _Spoken:
     """One utterance as the understudy has seen it: `position_ns` of it before the stretch that is being said."""
 
     seen_s: float
+    owner: Owner | None = None
+    listed: bool = False
     began: bool = False
     position_ns: int = 0
     said_from_ns: int | None = None
     said_until_ns: int = 0
+    asked: int = 0
+    asked_s: float = -1e9
 
 
 @dataclass
 class Ledger:
-    """What was said by whom: so that an utterance whose generator is gone ends once, where it really stopped.
+    """What was said by whom: so that an utterance whose generator is gone ends where it really stopped.
 
     Attributes:
         ended: the newest utterances that the understudy has ended.
+        leader: the generator that was heard of last.
     """
 
-    ended: deque[str] = field(default_factory=lambda: deque(maxlen=64))
+    ended: deque[str] = field(default_factory=lambda: deque(maxlen=_NAMED))
+    leader: Owner | None = None
     _open: dict[str, _Spoken] = field(default_factory=dict)
     _closed: dict[str, None] = field(default_factory=dict)
 
@@ -370,20 +457,34 @@ class Ledger:
         if utterance_id and utterance_id not in self._closed:
             self._open.setdefault(utterance_id, _Spoken(now_s))
 
+    def listed(self, names: Sequence[str], owner: Owner, now_s: float) -> None:
+        """A generator has these; what it had before is over, by its own word."""
+        self.leader = owner
+        for name in names:
+            self.sent(name, now_s)
+            if (spoken := self._open.get(name)) is not None:
+                spoken.owner, spoken.listed, spoken.seen_s = owner, True, now_s
+        has = set(names)  # what was never listed may be newer than this report
+        for name in [name for name in self.of(owner) if self._open[name].listed and name not in has]:
+            self.over(name)
+
     def said(self, utterance_id: str, stamp_ns: int, duration_ns: int, now_s: float) -> None:
         """A piece of it was handed to the loudspeaker."""
-        self.sent(utterance_id, now_s)
-        if (spoken := self._open.get(utterance_id)) is not None:
-            spoken.began = True
+        if (spoken := self._begun(utterance_id, now_s)) is not None:
             spoken.said_from_ns = stamp_ns if spoken.said_from_ns is None else spoken.said_from_ns
             spoken.said_until_ns = stamp_ns + duration_ns
 
     def began(self, utterance_id: str, stamp_ns: int, now_s: float) -> None:
         """It has STARTED, perhaps within a frame."""
+        if (spoken := self._begun(utterance_id, now_s)) is not None:
+            spoken.said_from_ns = stamp_ns
+            spoken.said_until_ns = max(spoken.said_until_ns, stamp_ns)
+
+    def _begun(self, utterance_id: str, now_s: float) -> _Spoken | None:
         self.sent(utterance_id, now_s)
         if (spoken := self._open.get(utterance_id)) is not None:
-            spoken.began, spoken.said_from_ns = True, stamp_ns
-            spoken.said_until_ns = max(spoken.said_until_ns, stamp_ns)
+            spoken.began, spoken.owner = True, spoken.owner or self.leader
+        return spoken
 
     def stalled(self, utterance_id: str, position_ns: int) -> None:
         """It has STALLED, and goes on with the next piece."""
@@ -393,28 +494,110 @@ class Ledger:
     def over(self, utterance_id: str) -> None:
         """It has ended, whoever said so."""
         self._open.pop(utterance_id, None)
-        self._closed[utterance_id] = None
-        while len(self._closed) > _REMEMBERED:
-            del self._closed[next(iter(self._closed))]
+        _remember(self._closed, utterance_id)
 
-    def end_all(self) -> list[tuple[str, int]]:
-        """End what is open: the generator is gone. (utterance, how much of it was played in ns), first what began."""
-        return self._end(sorted(self._open, key=lambda name: not self._open[name].began))
+    def of(self, owner: Owner) -> list[str]:
+        """What a generator had, first what began."""
+        names = [name for name, spoken in self._open.items() if spoken.owner == owner]
+        return sorted(names, key=lambda name: not self._open[name].began)
 
-    def end_orphans(self, taken: Sequence[str], now_s: float) -> list[tuple[str, int]]:
-        """End what has been waiting for longer than `GONE_S` and no generator has taken."""
-        lost = [name for name, spoken in self._open.items() if name not in taken and now_s - spoken.seen_s > GONE_S]
-        for name in taken:
-            if name in self._open:
-                self._open[name].seen_s = now_s
-        return self._end(lost)
+    def lost(self, now_s: float) -> list[str]:
+        """What has been waiting for longer than `GONE_S` and no generator has listed."""
+        return [name for name, each in self._open.items() if each.owner is None and now_s - each.seen_s > GONE_S]
 
-    def _end(self, names: Sequence[str]) -> list[tuple[str, int]]:
-        ends = []
-        for name in names:
-            spoken = self._open[name]
-            since = 0 if spoken.said_from_ns is None else spoken.said_until_ns - spoken.said_from_ns
-            ends.append((name, spoken.position_ns + max(0, since)))
+    def end(self, name: str) -> Ending:
+        """The understudy ends it."""
+        ending = Ending(name, self._position_ns(name))
+        self.over(name)
+        self.ended.append(name)
+        return ending
+
+    def ask(self, name: str, now_s: float, lost: bool) -> Ending | None:
+        """What to ask a generator for, if it is time to ask; who never answers has told the ending long ago."""
+        spoken = self._open[name]
+        if now_s - spoken.asked_s < _ASKS_AGAIN_S:
+            return None
+        spoken.asked, spoken.asked_s = spoken.asked + 1, now_s
+        if lost and spoken.asked > _ASKS:
             self.over(name)
-            self.ended.append(name)
-        return ends
+            return None
+        return Ending(name, self._position_ns(name), lost)
+
+    def _position_ns(self, name: str) -> int:
+        spoken = self._open[name]
+        since = 0 if spoken.said_from_ns is None else spoken.said_until_ns - spoken.said_from_ns
+        return spoken.position_ns + max(0, since)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """An utterance is INTERRUPTED after `position_ns` of it; `lost` if no generator is known to have it."""
+
+    utterance_id: str
+    position_ns: int
+    lost: bool = False
+
+
+class Endings:
+    """The understudy's side of the rule above; not safe in several threads.
+
+    Args:
+        watch: knows who is on stage.
+        is_gone: whether the process of a generator has ended; None when that cannot be seen from here.
+
+    Attributes:
+        ledger: what was said.
+    """
+
+    def __init__(self, watch: Watch, is_gone: Callable[[Owner], bool | None]) -> None:
+        self.ledger = Ledger()
+        self._watch, self._is_gone = watch, is_gone
+        self._heard_s: dict[Owner, float] = {}
+        self._gone_s: dict[Owner, float] = {}
+        self._leaving = False
+
+    def hear(self, owner: Owner, report: Report, now_s: float) -> None:
+        """A generator has reported a frame."""
+        self._heard_s[owner], self._leaving = now_s, report.leaving
+        self._gone_s.pop(owner, None)
+        self.ledger.listed(report.utterances, owner, now_s)
+
+    def tick(self, now_s: float, emptied_s: float) -> tuple[list[Ending], list[Ending]]:
+        """What the understudy ends now, and what it asks the generator to end.
+
+        Args:
+            now_s: monotonic time.
+            emptied_s: all that had come by then has been taken in.
+        """
+        self._watch.listens(now_s, emptied_s)
+        for owner in self._heard_s:
+            if owner not in self._gone_s and self._has_gone(owner, now_s):
+                self._gone_s[owner] = now_s
+        if not self._watch.knows(now_s):
+            return [], []
+        ledger = self.ledger
+        gone = [owner for owner, at_s in self._gone_s.items() if emptied_s - at_s > _TAKES_IN_S]
+        ends = [name for owner in gone for name in ledger.of(owner)]
+        asks: list[tuple[str, bool]] = []
+        leader = ledger.leader
+        if leader is None or leader in gone or self._watch.has_stage():
+            ends += ledger.lost(now_s)
+        elif leader not in self._gone_s:
+            is_silent = now_s - self._heard_s[leader] > GONE_S
+            asks = [(name, True) for name in ledger.lost(now_s)] if not is_silent else []
+            asks += [(name, False) for name in ledger.of(leader)] if is_silent else []
+        for owner in gone:
+            if owner != leader:
+                del self._heard_s[owner], self._gone_s[owner]
+        asked = [ledger.ask(name, now_s, lost) for name, lost in asks]
+        return [ledger.end(name) for name in ends], [ending for ending in asked if ending is not None]
+
+    def _has_gone(self, owner: Owner, now_s: float) -> bool:
+        if owner == self.ledger.leader and self._leaving:
+            return True
+        silent_s = now_s - self._heard_s[owner]
+        if silent_s < FRAME_NS / NANOSECONDS:
+            return False
+        gone = self._is_gone(owner)
+        replaced = gone is None and owner != self.ledger.leader
+        return bool(gone) or silent_s > (GONE_S if replaced else ELSEWHERE_GONE_S)
