@@ -49,7 +49,7 @@ AVATAR = {f"/avatar/{name}" for name in ("image_raw", "image_raw/compressed", "f
 AVATAR |= {f"/avatar/{name}" for name in ("speech", "playback", "state")} | {"/user_activity"}
 DECLARED = {
     "generator": AVATAR | {"/stage/leader", "/speak/_action/feedback", "/speak/_action/status"},
-    "understudy": AVATAR | {"/stage"},
+    "understudy": AVATAR | {"/stage", "/stage/endings"},
     "motion_extraction": {"/user_motion"},
     "media_source": {"/camera/image_raw", "/user_audio", "/speech"},
 }
