@@ -14,6 +14,7 @@ import logging
 import mmap
 import os
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 import av
+import cv2
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
@@ -40,8 +42,13 @@ USUAL_RATES = range(8000, 192_001)
 RATE_OF_OTHERS = 48_000
 LOUDEST = 16.0
 """Sound may be a little louder than 1; what is louder than this was never divided by the largest integer."""
+SQUEEZED = (0.25, 4.0)
+"""Widths of pixels over their heights that are believed."""
 OPPOSITE = -0.9
 """Correlation of two channels below which one is the other turned upside down: their mean would be next to silence."""
+_PICTURE_BRANDS = ("avif", "heic", "heix", "mif1")
+_DURATION_TAG = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d*)?)")
+_UNKNOWN_SIZE = 0x7FF0_0000
 _CUT_S = 0.5  # a file that ends so much before its declared end was cut
 # What a second recording begins with, where files were joined end to end.
 _HEADS = {b"RIFF": re.compile(rb"RIFF....WAVE", re.DOTALL), b"fLaC": re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")}
@@ -194,7 +201,7 @@ def first_moment_s(path: str | Path) -> float:
 
 
 def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
-    """The pictures of a video file, one after the other, upright as the camera says.
+    """The pictures of a video file, one after the other, upright and as wide as the camera says.
 
     Args:
         path: of the file.
@@ -202,8 +209,9 @@ def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
             begins no later, or one before it.
 
     Raises:
-        MediaError: no such file, no pictures in it, or it cannot be decoded.
+        MediaError: no such file, no pictures in it, only one, or it cannot be decoded.
     """
+    pixel_aspect = _pixel_aspect(path)
     origin_s = first_moment_s(path)
     waiting: av.VideoFrame | None = None
     waiting_s = 0.0
@@ -211,10 +219,10 @@ def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
     for frame in _pictures(path, origin_s + start_s if start_s > 0 else None):
         time_s = steady.time_of(frame.time, _length_s(frame)) - origin_s
         if waiting is not None and time_s > start_s:
-            yield _clip_frame(waiting, waiting_s)
+            yield _clip_frame(waiting, waiting_s, pixel_aspect)
         waiting, waiting_s = frame, time_s
     if waiting is not None:
-        yield _clip_frame(waiting, waiting_s)
+        yield _clip_frame(waiting, waiting_s, pixel_aspect)
 
 
 def _pictures(path: str | Path, moment_s: float | None) -> Iterator[av.VideoFrame]:
@@ -247,9 +255,18 @@ def _length_s(frame: av.VideoFrame) -> float:
     return length_s if 0 < length_s < 1 else 1 / FPS
 
 
-def _clip_frame(frame: av.VideoFrame, time_s: float) -> ClipFrame:
-    image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-    return ClipFrame(time_s, np.ascontiguousarray(image))
+def _pixel_aspect(path: str | Path) -> float:
+    """Width of a pixel over its height: 1 but for camcorders, discs and some phones' films."""
+    with _open(path) as container:
+        aspect = float(_video(container, path).sample_aspect_ratio or 1)
+    return aspect if SQUEEZED[0] <= aspect <= SQUEEZED[1] else 1.0
+
+
+def _clip_frame(frame: av.VideoFrame, time_s: float, pixel_aspect: float) -> ClipFrame:
+    image = frame.to_ndarray(format="rgb24")
+    if pixel_aspect != 1:  # a squeezed face has another mouth
+        image = cv2.resize(image, (max(1, round(image.shape[1] * pixel_aspect)), image.shape[0]))
+    return ClipFrame(time_s, np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90))))
 
 
 @dataclass(frozen=True)
@@ -373,7 +390,14 @@ def _audio(container: InputContainer, path: str | Path) -> av.AudioStream:
 
 
 def _video(container: InputContainer, path: str | Path) -> av.VideoStream:
-    """The first stream of pictures that is not the cover of a song."""
+    """The first stream of pictures that is not the cover of a song.
+
+    Raises:
+        MediaError: there is none, or the file is a single picture.
+    """
+    kind, brand = container.format.name, container.metadata.get("major_brand", "")
+    if kind == "image2" or kind.endswith("_pipe") or brand in _PICTURE_BRANDS:
+        raise _EmptyStreamError(f"{path}: expected a video, got a picture, in which nobody moves")
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:
             return stream
@@ -416,15 +440,32 @@ def _decoded(
     if damaged:
         _log.warning("%s: %d damaged packets of %s were skipped: %s", path, damaged, kind, reason)
     declared_s = _declared_end_s(stream)
+    if container.format.name == "wav" and container.name == os.fspath(path):  # not one of several that were joined
+        declared_s = _declared_length_of_wav_s(path, (stream.codec_context.bit_rate or 0) / 8)
     if end_s is not None and declared_s is not None and end_s < declared_s - _CUT_S:
         _log.warning("%s: %s ends at %.1f s of %.1f s: the rest is missing", path, kind, end_s, declared_s)
 
 
 def _declared_end_s(stream: av.AudioStream | av.VideoStream) -> float | None:
     """Where a stream ends on the file's own clock, as its header says."""
-    if stream.duration is None or stream.start_time is None or stream.time_base is None:
-        return None
-    return float((stream.start_time + stream.duration) * stream.time_base)
+    if stream.duration is not None and stream.start_time is not None and stream.time_base is not None:
+        return float((stream.start_time + stream.duration) * stream.time_base)
+    # Matroska says when the stream ends in a tag of its own
+    tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    return None if tag is None else int(tag[1]) * 3600 + int(tag[2]) * 60 + float(tag[3])
+
+
+def _declared_length_of_wav_s(path: str | Path, bytes_a_second: float) -> float | None:
+    """How long a WAV file says its sound is; FFmpeg only says how long it is."""
+    with Path(path).open("rb") as file:
+        if file.read(12)[8:] != b"WAVE" or not bytes_a_second:
+            return None
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"data":  # programs that write into a pipe do not know the size yet
+                return size / bytes_a_second if size < _UNKNOWN_SIZE else None
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return None
 
 
 def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:

@@ -21,18 +21,28 @@ from avatar_forcing_ros.media import MediaError
 LARGEST_SIDE = 4096
 """Larger pictures are made smaller while they are read: no portrait is drawn larger than 2048 pixels."""
 _EXPECTED = "expected a picture (jpeg, png, webp, avif, tiff, bmp, gif)"
-# What people try, and Pillow does not read; by the first bytes, or those after the first four.
+# Of all that Pillow knows: others are not pictures of people, and EPS is a program that Ghostscript would run.
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "JPEG2000", "TGA", "ICO", "PCX", "PSD", "QOI", "AVIF")
+# What people try besides; by the first bytes, or those after the first four.
 _KNOWN = {
     b"%PDF": "a PDF: save the page as a picture",
-    b"ftypheic": "HEIC: save it as JPEG",
-    b"ftypheix": "HEIC: save it as JPEG",
+    b"%!PS": "PostScript: save it as PNG",
+    b"ftyphe": "HEIC: save it as JPEG",
     b"ftypmif1": "HEIF: save it as JPEG",
+    b"ftypmsf1": "HEIF: save it as JPEG",
+    b"\xff\x0a": "JPEG XL: save it as JPEG",
+    b"JXL ": "JPEG XL: save it as JPEG",
+    b"ftypcrx": "a camera's raw data: develop it and save it as JPEG",
+    b"FUJIFILMCCD-RAW": "a camera's raw data: develop it and save it as JPEG",
+    b"ftyp": "a video: save one picture of it",
+    b"\x1a\x45\xdf\xa3": "a video: save one picture of it",
     b"<svg": "SVG: save it as PNG",
     b"<?xml": "SVG or another XML file: save it as PNG",
-    b"<!DOCTYPE": "a web page: save the picture itself",
+    b"<!doctype": "a web page: save the picture itself",
     b"<html": "a web page: save the picture itself",
-    b"8BPS": "a Photoshop file: save it as PNG",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file with git lfs pull",
 }
+_IS_REDUCED, _SUBFILE_TYPE = 1, 254  # TIFF 6.0, NewSubfileType: the large picture is elsewhere in the file
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,9 @@ def read_image(path: str | Path, limits: PictureLimits | None = None) -> NDArray
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged tags that are not needed, and of sizes that are checked here
-            with Image.open(io.BytesIO(content)) as image:
+            with _opened(content) as image:
+                if image.format == "TIFF" and image.tag_v2.get(_SUBFILE_TYPE, 0) & _IS_REDUCED:
+                    raise MediaError(f"{path}: {_EXPECTED}, got a camera's raw data: develop it and save it as JPEG")
                 pixels = _pixels(image, path, limits.pixels)
             if content.startswith(b"\xff\xd8"):
                 _check_jpeg(content)
@@ -79,6 +91,13 @@ def read_image(path: str | Path, limits: PictureLimits | None = None) -> NDArray
 def sha256_of_pixels(image: NDArray[np.uint8]) -> str:
     """SHA-256 of a picture's pixels, in hexadecimal."""
     return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+
+
+def _opened(content: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(content), formats=_FORMATS)
+    except KeyError:  # a Pillow without AVIF
+        raise UnidentifiedImageError from None
 
 
 def _read(path: str | Path, most_bytes: int) -> bytes:
@@ -174,8 +193,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _guess(content: bytes) -> str:
+    begin = content[:1000].removeprefix(b"\xef\xbb\xbf").lstrip() if b"<" in content[:100] else content
     for head, name in _KNOWN.items():
-        if content[: len(head)] == head or content[4 : 4 + len(head)] == head:
+        if begin[: len(head)].lower() == head.lower() or content[4 : 4 + len(head)] == head:
             return name
     return "something else"
 

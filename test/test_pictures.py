@@ -91,6 +91,12 @@ def test_a_jpeg_with_a_hole_in_it_is_refused(tmp_path: Path) -> None:
         (b"%PDF-1.7\n", "a PDF"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"<!DOCTYPE html><html></html>", "a web page"),
+        (b"\xef\xbb\xbf\n<!doctype html><html></html>", "a web page"),
+        (b"\x00\x00\x00\x18ftyphevc\x00\x00\x00\x00msf1hevc", "HEIC: save it as JPEG"),
+        (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isommp42", "a video"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),  # which Pillow would have run
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"no picture at all", "something else"),
     ],
 )
@@ -98,6 +104,13 @@ def test_what_is_no_picture_is_named(content: bytes, words: str, tmp_path: Path)
     path = tmp_path / "face.jpg"
     path.write_bytes(content)
     with pytest.raises(MediaError, match=words):
+        read_image(path)
+
+
+def test_the_small_preview_in_a_cameras_raw_data_is_not_taken_for_the_photo(tmp_path: Path) -> None:
+    path = tmp_path / "face.dng"
+    Image.fromarray(UPRIGHT).save(path, "TIFF", tiffinfo={254: 1})
+    with pytest.raises(MediaError, match="raw data: develop it"):
         read_image(path)
 
 
