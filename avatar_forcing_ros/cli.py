@@ -13,6 +13,7 @@ import importlib
 import importlib.metadata
 import json
 import os
+import select
 import signal
 import sys
 import threading
@@ -20,12 +21,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from avatar_forcing_ros.session.errors import describe
 
 _TERMINATED = 128 + signal.SIGTERM
+_PIPE_CLOSED = 128 + signal.SIGPIPE
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,13 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that only knows ASCII still shows every name
-            stream.reconfigure(errors="backslashreplace")
+    _make_streams_usable()
     name = arguments[0] if arguments else ""
     try:
         parser = _parser(name)
         args = parser.parse_args(arguments)
+    except KeyboardInterrupt:
+        return _interrupted(name)
     except Exception as error:  # an input that is a pipe is read here, and what a command needs is imported
         debug = "--debug" in arguments
         if debug:
@@ -81,6 +84,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     module = importlib.import_module(COMMANDS[args.command].module)
     return _run(module.run, args)
+
+
+def _make_streams_usable() -> None:
+    """Output that was closed goes nowhere, and a terminal that only knows ASCII still shows every name."""
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 (until the program ends)
+    sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parser(wanted: str) -> argparse.ArgumentParser:
@@ -110,21 +122,42 @@ def _run(run: Any, args: argparse.Namespace) -> int:
     try:
         with _terminable():
             result = run(args)
+            ok = result.pop("ok", True)
+            if args.json:
+                print(json.dumps(result))
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        print(f"avatar-forcing {args.command}: interrupted", file=sys.stderr)
-        return 130
+        return _interrupted(args.command)
     except _Terminated:
         print(f"avatar-forcing {args.command}: terminated; unfinished output was removed", file=sys.stderr)
         return _TERMINATED
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return _PIPE_CLOSED
         if args.debug:
             traceback.print_exc()
         print(f"avatar-forcing {args.command}: {describe(error, debug=args.debug)}", file=sys.stderr)
         return 1
-    ok = result.pop("ok", True)
-    if args.json:
-        print(json.dumps(result))
     return 0 if ok else 1
+
+
+def _interrupted(command: str) -> int:
+    print(f"avatar-forcing {command}: interrupted", file=sys.stderr)
+    return 128 + signal.SIGINT
+
+
+def _nobody_reads() -> bool:
+    """Whether who read what is printed has seen enough, as `| head` has; what is left to print goes nowhere then."""
+    reader = select.poll()
+    try:
+        output = sys.stdout.fileno()
+    except OSError:  # no file at all
+        return False
+    reader.register(output, 0)
+    if not reader.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 class _Terminated(BaseException):

@@ -439,15 +439,17 @@ def _decoded(
         raise _EmptyStreamError(f"{path}: {kind} cannot be decoded: {reason}")
     if damaged:
         _log.warning("%s: %d damaged packets of %s were skipped: %s", path, damaged, kind, reason)
-    declared_s = _declared_end_s(stream)
-    if container.format.name == "wav" and container.name == os.fspath(path):  # not one of several that were joined
-        declared_s = _declared_length_of_wav_s(path, (stream.codec_context.bit_rate or 0) / 8)
+    declared_s = _declared_end_s(container, stream, path)
     if end_s is not None and declared_s is not None and end_s < declared_s - _CUT_S:
         _log.warning("%s: %s ends at %.1f s of %.1f s: the rest is missing", path, kind, end_s, declared_s)
 
 
-def _declared_end_s(stream: av.AudioStream | av.VideoStream) -> float | None:
+def _declared_end_s(
+    container: InputContainer, stream: av.AudioStream | av.VideoStream, path: str | Path
+) -> float | None:
     """Where a stream ends on the file's own clock, as its header says."""
+    if container.format.name == "wav" and container.name == os.fspath(path):  # not one of several that were joined
+        return _declared_length_of_wav_s(path, (stream.codec_context.bit_rate or 0) / 8)
     if stream.duration is not None and stream.start_time is not None and stream.time_base is not None:
         return float((stream.start_time + stream.duration) * stream.time_base)
     # Matroska says when the stream ends in a tag of its own

@@ -1,14 +1,29 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Files that appear under their name when they are complete, and leave nothing behind when anything fails."""
+"""Files of the command line: the paths that people type, and files that appear when they are complete or not at all."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+
+def typed_path(text: str) -> Path:
+    """A path as an option names it. Shells leave the ~ in --output=~/talk.mp4 and in quotes as it is.
+
+    Raises:
+        ArgumentTypeError: an address of the network, or the home of a user who is not there.
+    """
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"expected a path on this machine, got {text!r}; download it first")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(f"expected a path, got {text!r}: there is no such user") from None
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter
 from avatar_forcing_ros.commands.arguments import check_output
 from avatar_forcing_ros.messages.audio import AudioReader, coding_of
 from avatar_forcing_ros.movies import MovieWriter
-from avatar_forcing_ros.outputs import replacing
+from avatar_forcing_ros.outputs import replacing, typed_path
 from avatar_forcing_ros.testing import speech_like
 
 
@@ -77,6 +77,18 @@ def test_an_output_of_another_kind_is_refused_before_work(name: str, tmp_path: P
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(ValueError, match="expected"):
         check_output(tmp_path / name, ".mp4", [])
+
+
+def test_the_home_is_found_in_every_path_that_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells leave the ~ of --output=~/talk.mp4 as it is; the film then lay in a folder of that name."""
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert typed_path("~/talk.mp4") == Path("/home/ada/talk.mp4")
+    for text, told in (("https://example.org/a.wav", "download it"), ("~nobody_of_this_name/a.wav", "no such user")):
+        with pytest.raises(argparse.ArgumentTypeError, match=told):
+            typed_path(text)
+    for name in cli.COMMANDS:
+        options = cli._parser(name)._subparsers._group_actions[0].choices[name]._actions
+        assert not [option.dest for option in options if option.type is Path], name
 
 
 def test_a_movie_that_fails_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
@@ -172,6 +184,48 @@ def test_a_command_that_cannot_even_be_loaded_is_one_line(
     assert cli.main(["render"]) == 1
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and "No module named 'av'" in told and "--debug" in told
+
+
+def test_ctrl_c_while_a_command_is_loaded_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    assert cli.main(["render"]) == 130
+    assert capsys.readouterr().err == "avatar-forcing render: interrupted\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As of `avatar-forcing doctor --json | head -1`; a pipe of the program's own that breaks is one."""
+    module = SimpleNamespace(run=lambda _args: {"frames": 3}, add_arguments=lambda _parser: None)
+    monkeypatch.setattr(cli.importlib, "import_module", lambda _name: module)
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert cli.main(["bench", "--json"]) == 128 + signal.SIGPIPE
+        assert capsys.readouterr().err == ""
+    monkeypatch.undo()
+    assert run_with(BrokenPipeError(32, "Broken pipe"), monkeypatch) == 1
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_an_output_that_was_closed_stops_no_command(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a service's may be, or that of `2>&-`: Python has none then."""
+
+    def run(_args: argparse.Namespace) -> dict[str, Any]:
+        sys.stdout.write("done\n")
+        sys.stderr.write("a remark\n")
+        return {}
+
+    module = SimpleNamespace(run=run, add_arguments=lambda _parser: None)
+    monkeypatch.setattr(cli.importlib, "import_module", lambda _name: module)
+    monkeypatch.setattr(sys, name, None)
+    assert cli.main(["bench", "--json"]) == 0
 
 
 def test_sigterm_is_told_tidied_and_seen_in_the_status(

@@ -16,6 +16,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.io import wavfile
 
 from avatar_forcing_ros.commands.arguments import input_file
@@ -297,3 +298,50 @@ def test_a_download_that_was_cut_is_named_so(tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(content[:200])
     with pytest.raises(MediaError, match="cut"):
         list(read_video(tmp_path / "cut.mp4"))
+
+
+@pytest.mark.parametrize("turn", [0, 90])
+def test_pixels_that_are_not_square_are_shown_at_their_width(turn: int, tmp_path: Path) -> None:
+    """Camcorders and discs store 16:9 in squeezed pictures: a face would be half as wide, and its mouth another one."""
+    path = tmp_path / "squeezed.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = 48, 64, "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for packet in [*video.encode(av.VideoFrame(48, 64, "yuv420p")), *video.encode(None)]:
+            container.mux(packet)
+    if turn:
+        content = path.read_bytes()
+        at = content.index(b"tkhd") + 44  # the matrix of a phone held upright
+        matrix = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+        path.write_bytes(content[:at] + matrix + content[at + len(matrix) :])
+    assert next(read_video(path)).image.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp", "avif"])
+def test_a_picture_is_no_video_of_a_user(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"face.{ending}"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(path)
+    with pytest.raises(MediaError, match="got a picture"):
+        next(read_video(path))
+    with pytest.raises(MediaError, match="without an audio stream"):
+        read_audio(path)
+
+
+def test_sound_and_film_that_were_cut_are_said_whatever_their_kind(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    wav = write_wav(tmp_path / "speech.wav", tone(3.0)[None])
+    content = wav.read_bytes()
+    assert len(read_audio(wav).samples) == 3 * RATE and not caplog.text
+    for unknown in (0, 0x7FFF_F000, 0xFFFF_FFFF):  # as written into a pipe
+        wav.write_bytes(content[:40] + struct.pack("<I", unknown) + content[44:])
+        assert len(read_audio(wav).samples) == 3 * RATE and not caplog.text
+    wav.write_bytes(content[: len(content) // 2])
+    assert len(read_audio(wav).samples) == pytest.approx(1.5 * RATE, abs=100)
+    assert "sound ends at 1." in caplog.text and "of 3.0 s: the rest is missing" in caplog.text
+    caplog.clear()
+    recorded = film(tmp_path / "film.mkv")
+    assert list(read_video(recorded)) and not caplog.text
+    recorded.write_bytes(recorded.read_bytes()[: recorded.stat().st_size // 2])
+    assert list(read_video(recorded)) and "of 2.0 s: the rest is missing" in caplog.text

@@ -15,6 +15,7 @@ from typing import get_args
 from avatar_forcing_ros.bundle import MANIFEST
 from avatar_forcing_ros.consent import PortraitFile, open_portrait
 from avatar_forcing_ros.disclosure.label import LabelConfig, Place
+from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.resources import default_portrait
 
 MOST_PIPED = 8 << 30
@@ -26,9 +27,9 @@ def input_file(text: str) -> Path:
 
     Raises:
         OSError: the pipe cannot be read, or there is no room for its content.
-        ValueError: it has no end.
+        ArgumentTypeError: it is no path, or the pipe has no end.
     """
-    path = Path(text).expanduser()
+    path = typed_path(text)
     if not path.is_fifo() and not path.is_char_device():
         return path
     folder = tempfile.TemporaryDirectory(prefix="avatar-forcing-")
@@ -39,7 +40,7 @@ def input_file(text: str) -> Path:
         while left > 0 and (piece := pipe.read(min(left, 1 << 20))):
             left -= file.write(piece)
         if not left:
-            raise ValueError(f"{path}: expected at most {MOST_PIPED} bytes, got more; is there an end to it?")
+            raise argparse.ArgumentTypeError(f"{path}: expected at most {MOST_PIPED} bytes, got more; has it an end?")
     return kept
 
 

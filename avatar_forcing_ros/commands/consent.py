@@ -18,6 +18,7 @@ from avatar_forcing_ros.consent import (
     sha256_of_file,
     sidecar_of,
 )
+from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
 
 _SAID = ("who", "source", "licence", "consent", "expires")
@@ -25,7 +26,7 @@ _SAID = ("who", "source", "licence", "consent", "expires")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("picture", type=Path, help="picture of a face; its sidecar is PICTURE.yaml")
+    parser.add_argument("picture", type=typed_path, help="picture of a face; its sidecar is PICTURE.yaml")
     parser.add_argument("--who", help="who is shown")
     parser.add_argument("--source", help="where the picture came from")
     parser.add_argument("--licence", help="licence under which the picture may be used")
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Write the sidecar, or check the one that is there when nothing is said."""
-    path = args.picture.expanduser().resolve()
+    path = args.picture.resolve()
     if not args.synthetic and all(getattr(args, name) is None for name in _SAID):
         return _told(open_portrait(path).consent, sidecar_of(path))
     missing = [name for name in _SAID if getattr(args, name) is None]

@@ -32,7 +32,7 @@ from avatar_forcing_ros.evaluation.real_clip import (
 )
 from avatar_forcing_ros.evaluation.table import as_json, format_table
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
-from avatar_forcing_ros.outputs import replacing
+from avatar_forcing_ros.outputs import replacing, typed_path
 from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, default=defaults.seeds, help="samples drawn for each conversation (%(default)s)"
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("out/evaluate"), help="folder for the results (%(default)s)"
+        "--output", type=typed_path, default=Path("out/evaluate"), help="folder for the results (%(default)s)"
     )
     parser.add_argument("--speech", type=input_file, help="recording for the avatar to say: sound or video file")
     parser.add_argument("--clip", type=input_file, help="video of a real user in front of the avatar")

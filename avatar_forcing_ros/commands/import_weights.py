@@ -5,24 +5,26 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.published.importing import LICENCE, Sources, import_weights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument(
-        "--flow-transformer", type=Path, required=True, metavar="PTH", help="the file flow_transformer.pth"
+        "--flow-transformer", type=typed_path, required=True, metavar="PTH", help="the file flow_transformer.pth"
     )
     parser.add_argument(
-        "--motion-autoencoder", type=Path, required=True, metavar="PTH", help="the file motion_autoencoder.pth"
+        "--motion-autoencoder", type=typed_path, required=True, metavar="PTH", help="the file motion_autoencoder.pth"
     )
     parser.add_argument(
-        "--wav2vec2", type=Path, required=True, metavar="FOLDER", help="the folder of wav2vec2-base-960h"
+        "--wav2vec2", type=typed_path, required=True, metavar="FOLDER", help="the folder of wav2vec2-base-960h"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder of the bundle to write")
+    parser.add_argument(
+        "--output", type=typed_path, required=True, metavar="FOLDER", help="folder of the bundle to write"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

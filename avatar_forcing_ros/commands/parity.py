@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.published.parity import LIMIT, SIZES, STAGES
 from avatar_forcing_ros.published.parity import run as compare
 from avatar_forcing_ros.published.parity_audio import AUDIO_STAGE
@@ -18,7 +18,7 @@ ALL_STAGES = (*STAGES, AUTOENCODER_STAGE, AUDIO_STAGE, FRAMES_STAGE)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("fixture", type=Path, help="npz file of recorded inputs and outputs")
+    parser.add_argument("fixture", type=typed_path, help="npz file of recorded inputs and outputs")
     parser.add_argument(
         "--seed", type=int, help="seed of the weights (default: the number after 'seed' in the file name)"
     )

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-from pathlib import Path
 from typing import Any
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
 from avatar_forcing_ros.commands.arguments import is_same
 from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.recordings.clip import ClipRules
 from avatar_forcing_ros.recordings.prepare import Share, prepare
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset
@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     rules = ClipRules()
     parser.add_argument(
-        "recordings", type=Path, help="list of recordings, csv, yaml or jsonl (docs/training_on_your_videos.md)"
+        "recordings", type=typed_path, help="list of recordings, csv, yaml or jsonl (docs/training_on_your_videos.md)"
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=typed_path,
         required=True,
         metavar="FOLDER",
         help="folder of the shards; an interrupted run continues there",

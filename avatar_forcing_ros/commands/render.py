@@ -31,7 +31,7 @@ from avatar_forcing_ros.disclosure.metadata import AVATAR
 from avatar_forcing_ros.media import AudioClip, has_audio, read_audio, read_video
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.movies import MovieWriter
-from avatar_forcing_ros.outputs import replacing
+from avatar_forcing_ros.outputs import replacing, typed_path
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.timeline.speech import SpeechLimits
@@ -64,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speech", type=input_file, required=True, help="what the avatar says: sound or video file")
     parser.add_argument("--user-video", type=input_file, help="video of the user, as the camera sees them")
     parser.add_argument("--user-audio", type=input_file, help="what the user says (default: the sound of --user-video)")
-    parser.add_argument("--output", type=Path, required=True, help="mp4 file to write")
-    parser.add_argument("--motion", type=Path, help="npz file to write the motion latents to")
+    parser.add_argument("--output", type=typed_path, required=True, help="mp4 file to write")
+    parser.add_argument("--motion", type=typed_path, help="npz file to write the motion latents to")
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="name or folder of a model bundle")
     parser.add_argument(
         "--step-by-step", action="store_true", help="on a GPU: run step by step instead of as recorded programs; slower"

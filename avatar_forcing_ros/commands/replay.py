@@ -21,6 +21,7 @@ from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config, portrait_file
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.motion.space import naming_portrait
+from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.signals import NANOSECONDS
 
 MOST_LOST = 0.1
@@ -32,8 +33,8 @@ _LATE |= {inputs.USER_AUDIO: "user_audio_late", inputs.SPEECH: "speech_late"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     defaults = AvatarConfig()
-    parser.add_argument("bag_in", type=Path, help="rosbag2 bag to read: folder, .db3 or .mcap")
-    parser.add_argument("bag_out", type=Path, help="folder of the bag to write")
+    parser.add_argument("bag_in", type=typed_path, help="rosbag2 bag to read: folder, .db3 or .mcap")
+    parser.add_argument("bag_out", type=typed_path, help="folder of the bag to write")
     parser.add_argument("--force", action="store_true", help="replace BAG_OUT if it is a bag")
     parser.add_argument(
         "--allow-losses", action="store_true", help="succeed even if more than a tenth of an input was dropped"

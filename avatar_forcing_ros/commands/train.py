@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.commands.arguments import check_bundle_output, is_same
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.train.clips import ClipSampler
 from avatar_forcing_ros.train.corpus import build_corpus
 from avatar_forcing_ros.train.export import require_graph_export, write_bundle
@@ -43,9 +44,14 @@ _HELD_OUT_FILMS = "held_out_films"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command; defaults are those of the recipe."""
     recipe = full_recipe()
-    parser.add_argument("--output", type=Path, default=Path("models/facemesh"), help="bundle to write (%(default)s)")
     parser.add_argument(
-        "--work", type=Path, default=Path("out/train"), help="folder for data, checkpoints and pictures (%(default)s)"
+        "--output", type=typed_path, default=Path("models/facemesh"), help="bundle to write (%(default)s)"
+    )
+    parser.add_argument(
+        "--work",
+        type=typed_path,
+        default=Path("out/train"),
+        help="folder for data, checkpoints and pictures (%(default)s)",
     )
     parser.add_argument("--steps", type=int, help=f"optimiser steps of stage 1 ({recipe.train.steps})")
     parser.add_argument(
@@ -69,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--compile", action="store_true", help="run the network through torch.compile")
     parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="train on recordings from `prepare` instead of simulation"
+        "--data", type=typed_path, metavar="FOLDER", help="train on recordings from `prepare` instead of simulation"
     )
     parser.add_argument("--smoke", action="store_true", help="run for about a minute to see that everything works")
 

@@ -14,7 +14,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from avatar_forcing_ros.bags.bag import BagReader
 from avatar_forcing_ros.bags.digest import digest_of
@@ -22,6 +21,7 @@ from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
+from avatar_forcing_ros.outputs import typed_path
 
 PLAYER = "bag_player_node"
 
@@ -73,12 +73,17 @@ def _nodes(args: argparse.Namespace, found: Survey) -> list[graph.NodeProcess]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Play a bag to the live nodes and record what they present.")
-    parser.add_argument("bag_in", type=Path, help="bag of rosbag2, sqlite3 or mcap")
-    parser.add_argument("bag_out", type=Path, help="folder of the bag to write")
+    parser.add_argument("bag_in", type=typed_path, help="bag of rosbag2, sqlite3 or mcap")
+    parser.add_argument("bag_out", type=typed_path, help="folder of the bag to write")
     parser.add_argument("--rate", type=float, default=1.0, help="seconds of the bag in a second, at most")
     parser.add_argument("--free-running", action="store_true", help="the clock does not wait for the nodes")
     parser.add_argument("--camera", action="store_true", help="read pictures again even when user_motion is there")
-    parser.add_argument("--portrait", default="", help="picture of the face to animate (default: our own character)")
+    parser.add_argument(
+        "--portrait",
+        type=lambda text: str(typed_path(text)),
+        default="",
+        help="picture of the face to animate (default: our own character)",
+    )
     parser.add_argument("--model", default="", help="name or folder of a model bundle")
     parser.add_argument("--size", type=int, default=512, help="side of the picture in pixels")
     parser.add_argument("--seed", type=int, default=0, help="of all noise")
