@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Links between the Markdown files lead somewhere, on GitHub as on the built pages, and no page is left out of them."""
+"""Links between the Markdown files lead somewhere, on GitHub as on the built pages, and no page is left out of them.
+
+So do the names of files and functions by which the architecture page leads a reader through the code.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,35 @@ def test_broken_links_are_found(tmp_path: Path) -> None:
         "# One title: two\n[a](#one-title-two) [b](#three) [c](gone.md) [d](https://e.org) [e](page.md#x)\n"
     )
     assert broken_links(page) == ["#three", "gone.md", "page.md#x"]
+
+
+def unknown_names(text: str) -> list[str]:
+    """Files, folders and `Class.function`s in code type that the package does not have."""
+    package = REPOSITORY / "avatar_forcing_ros"
+    files = {f"/{path.relative_to(package)}": path for path in package.rglob("*") if path.suffix in (".py", ".c")}
+    sources = "\n".join(path.read_text(encoding="utf-8") for name, path in files.items() if name.endswith(".py"))
+    found = []
+    for name in re.findall(r"`([\w./]+)`", text):
+        owner, _, function = name.partition(".")
+        if name.endswith((".py", ".c", "/")):
+            known = (REPOSITORY / name).exists() or any(f"/{name}" in file for file in files)
+        elif function and owner[0].isupper():
+            known = f"class {owner}" in sources and f"def {function}(" in sources
+        else:
+            known = True
+        if not known:
+            found.append(name)
+    return found
+
+
+def test_the_walks_through_the_code_name_what_is_there() -> None:
+    page = REPOSITORY / "docs" / "architecture.md"
+    assert unknown_names(page.read_text(encoding="utf-8")) == []
+    assert unknown_names("`gone.py` `stage_left/` `Session.vanish` `Session.turn` `dials.py`") == [
+        "gone.py",
+        "stage_left/",
+        "Session.vanish",
+    ]
 
 
 def test_every_page_has_its_place_in_the_sidebar() -> None:
