@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The fused auto-encoder as captured programs: one for each direction and number of pictures."""
+"""The fused auto-encoder as captured programs, one for each direction and number of pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Number = TypeVar("Number", bound=np.generic)
 class _Reading:
     """Encoder of B pictures; its output is (B, U).
 
-    Pictures come through two places in memory that the GPU reads by itself: one is filled while the other is read.
+    Pictures pass through two buffers in memory that the GPU reads by itself: one is filled while the other is read.
     """
 
     pixels: Tensor
@@ -48,7 +48,7 @@ class CapturedAutoencoder:
     """Runs an auto-encoder on a GPU.
 
     Args:
-        model: on the GPU.
+        model: the model, on the GPU.
         sizes: numbers of pictures for which programs are recorded, ascending.
     """
 
@@ -61,14 +61,14 @@ class CapturedAutoencoder:
         self._drawings: dict[int, _Drawing] = {}
 
     def encode(self, images: NDArray[np.uint8]) -> Encoding:
-        """Everything of pictures (B, S, S, 3), at once and unrecorded: for a portrait."""
+        """Everything that the encoder reads from pictures (B, S, S, 3), without a recording; used for portraits."""
         with self._lock:
             encoding = self._encoder(torch.from_numpy(images).to(self._recorder.device))
             torch.cuda.synchronize(self._recorder.device)
             return encoding
 
     def read(self, several: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """(B, U) coefficients of B pictures in all, which come as arrays (b, S, S, 3)."""
+        """(B, U) coefficients of B pictures, given as arrays (b, S, S, 3)."""
         pictures = [picture for pictures in several for picture in pictures]
         with self._lock:
             found = [self._read(pictures[begin:end]) for begin, end in self._parts(len(pictures))]
@@ -78,12 +78,12 @@ class CapturedAutoencoder:
     def draw(
         self, latents: NDArray[np.float32], portraits: NDArray[np.int64], counts: Sequence[int]
     ) -> list[NDArray[np.uint8]]:
-        """B pictures in all, as arrays (b, S, S, 3) of so many each.
+        """Draw B pictures and return them as arrays (b, S, S, 3) of the requested lengths.
 
         Args:
             latents: (B, M) identity plus motion.
             portraits: (B, levels) addresses of the features that each picture reads.
-            counts: how many pictures each array is to have.
+            counts: number of pictures in each array.
         """
         side = self._model.config.image_size
         with self._lock:
@@ -95,7 +95,7 @@ class CapturedAutoencoder:
             return [pictures.numpy() for pictures in drawn]
 
     def _parts(self, count: int) -> list[tuple[int, int]]:
-        """Begin and end of the rows of each part that a program takes."""
+        """Start and end of the rows of each part that one program takes."""
         return list(pairwise(accumulate(parts_of(count, self._sizes), initial=0)))
 
     def _size(self, count: int) -> int:
@@ -110,7 +110,7 @@ class CapturedAutoencoder:
         reading.ways.append(way)
         taken.synchronize()
         with torch.cuda.stream(stream):
-            for i, picture in enumerate(pictures):  # one is on its way while the next is copied
+            for i, picture in enumerate(pictures):  # one is on its way to the GPU while the next is copied
                 np.copyto(host[i].numpy(), picture)
                 reading.pixels[i].copy_(host[i], non_blocking=True)
             taken.record(stream)
@@ -119,7 +119,7 @@ class CapturedAutoencoder:
             return found.copy_(reading.program.outputs[:count], non_blocking=True)
 
     def _draw(self, latents: NDArray[np.float32], portraits: NDArray[np.int64], places: list[Tensor]) -> None:
-        """Draw pictures into places (S, S, 3) in memory."""
+        """Draw pictures into buffers (S, S, 3)."""
         count = len(latents)
         size, stream = self._size(count), self._recorder.stream
         drawing = self._drawings.get(size)
@@ -147,10 +147,10 @@ class CapturedAutoencoder:
 
 
 def parts_of(count: int, sizes: tuple[int, ...]) -> list[int]:
-    """How many rows go to each run of programs for so many: whole programs, largest first, while they are half full.
+    """How many rows each run of a program takes: the largest program first, as long as it is at least half full.
 
-    A program of ten takes about six times as long as one of one; so one that would be less than half full is left to
-    smaller ones.
+    A program for ten pictures takes about six times as long as one for a single picture, so if it would be less than
+    half full, smaller ones take its rows.
     """
     parts = []
     for size in reversed(sizes):
@@ -161,11 +161,11 @@ def parts_of(count: int, sizes: tuple[int, ...]) -> list[int]:
 
 
 def _padded(rows: NDArray[Number], size: int) -> NDArray[Number]:
-    """The first row again until there are `size` of them: an address must always be one."""
+    """Repeat the first row until there are `size` rows, because every address must be valid."""
     return np.concatenate((rows, np.repeat(rows[:1], size - len(rows), 0)))
 
 
 def _pinned(array: NDArray[Any]) -> Tensor:
-    """A copy in memory that a GPU reads by itself."""
+    """A copy in page-locked memory, which a GPU reads by itself."""
     given = torch.from_numpy(np.ascontiguousarray(array))
     return pinned(given.shape, given.dtype).copy_(given)

@@ -1,24 +1,24 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of the motion latent auto-encoder: how many levels a picture has and how wide each is."""
+"""Sizes of the motion latent auto-encoder: the number of levels and the width of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 COARSEST = 4
-"""Side of the feature map where encoder ends and decoder begins."""
+"""Side of the feature map at which the encoder ends and the decoder begins."""
 
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
-    """Sizes of encoder and decoder; the defaults are the published ones.
+    """Sizes of encoder and decoder. The defaults are the published ones.
 
     Attributes:
-        image_size: S, side of the square pictures; a power of two from 8.
+        image_size: S, side of the square pictures; a power of two, at least 8.
         latent_size: M, length of identity and motion latents; also the width of the style input.
         coefficients: U, number of motion directions.
-        widest: channels of every level of 32 px and less; larger levels halve them per doubling of the side.
+        widest: channels of every level up to 32 px; above, each doubling of the side halves them.
     """
 
     image_size: int = 512
@@ -36,7 +36,7 @@ class AutoencoderConfig:
 
     @property
     def levels(self) -> int:
-        """Times the picture is halved until it is `COARSEST` px."""
+        """How often the picture is halved until it is `COARSEST` px."""
         return (self.image_size // COARSEST).bit_length() - 1
 
     @property

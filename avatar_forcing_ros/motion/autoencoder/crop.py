@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which square of a picture the auto-encoder sees: the head with a margin, and the same while the user stays in it.
+"""Which square of a picture the auto-encoder sees: the head with a margin, unchanged while the user stays in it.
 
 The square does not follow the face. If it did, the motion of the head would be cropped away before it is read.
 
-Source: arXiv 2601.00664, section 5.1: one box per clip, its half side the longer half of the face plus as much again.
+Source: arXiv 2601.00664, section 5.1: one box per clip, its side twice the longer side of the face.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ class CropConfig:
     """How squares are chosen.
 
     Attributes:
-        margin: what is added around the face, in its longer side; half of it on each side.
-        settle_frames: faces averaged before the square of a video stays where it is (1 s).
-        leave_share: distance of the face from the middle of the square, in sides, at which a new square begins.
+        margin: what is added around the face, relative to its longer side; half of it goes to each side.
+        settle_frames: number of faces averaged before the square of a video is fixed (1 s).
+        leave_share: distance of the face from the middle of the square, relative to its side, at which a new square
+            begins.
         lost_frames: frames without a face after which a new square begins (1 s).
     """
 
@@ -45,9 +46,9 @@ class Square:
 
 
 def face_square(face: NDArray[np.float64], shape: tuple[int, ...], margin: float = CropConfig.margin) -> Square:
-    """The square around a face that lies within a picture.
+    """The square around a face, within the picture.
 
-    A square that would reach beyond the picture is moved and, where it is larger than the picture, made smaller.
+    A square that would reach beyond the picture is moved and, if it is larger than the picture, made smaller.
 
     Args:
         face: (478, 2 or more) landmarks in pixels.
@@ -68,7 +69,7 @@ def _within(square: Square, shape: tuple[int, ...]) -> Square:
 
 
 def cut(image: NDArray[np.uint8], square: Square, size: int) -> NDArray[np.uint8]:
-    """The square of a picture (H, W, 3) that holds it, as (size, size, 3)."""
+    """Cut a square out of a picture (H, W, 3) that contains it, as (size, size, 3)."""
     left, top, side = (
         max(0, round(value)) for value in (square.x - square.side / 2, square.y - square.side / 2, square.side)
     )
@@ -84,20 +85,20 @@ class SteadySquare:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the square; the next face begins a new one."""
+        """Forget the square. The next face begins a new one."""
         self._square: Square | None = None
         self._faces = 0
         self._lost = 0
         self._shape: tuple[int, ...] = ()
 
     def miss(self) -> None:
-        """No face in this frame."""
+        """Note that this frame has no face."""
         self._lost += 1
         if self._lost >= self.config.lost_frames:
             self.reset()
 
     def update(self, face: NDArray[np.float64], shape: tuple[int, ...]) -> Square:
-        """The square for a frame of this shape with this face."""
+        """The square for a frame of this shape that shows this face."""
         square = face_square(face, shape, self.config.margin)
         if self._square is None or shape != self._shape or self._has_left(square, self._square):
             self.reset()

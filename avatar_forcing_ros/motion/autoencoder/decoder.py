@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Identity plus motion -> picture: the portrait's features are warped by flows that a styled network draws.
+"""Identity plus motion -> picture: a styled network predicts flows that warp the portrait's features.
 
-Flow fields and sampling grids stay in float32 or better whatever the type of the network: at 512 px, bfloat16 would
+Flow fields and sampling grids stay in float32 or better, whatever the type of the network: at 512 px, bfloat16 would
 round coordinates to whole pixels.
 """
 
@@ -22,7 +22,7 @@ from avatar_forcing_ros.motion.autoencoder.warping import FeatureTable, warp
 
 
 class Flow(nn.Module):
-    """Features in the style of a latent -> two offsets and a mask per pixel, before tanh and sigmoid."""
+    """Features, styled by a latent -> two offsets and a mask per pixel, before tanh and sigmoid."""
 
     def __init__(self, latent_size: int, width: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Flow(nn.Module):
         self.style = nn.Linear(latent_size, width)
 
     def forward(self, x: Tensor, latent: Tensor, coarser: Tensor | None) -> Tensor:
-        """(B, C, s, s) -> (B, 3, s, s) in float32 or better; `coarser` is this for the level before."""
+        """(B, C, s, s) -> (B, 3, s, s) in float32 or better; `coarser` is the result of the level before."""
         exact = torch.promote_types(x.dtype, torch.float32)
         weight = (self.style(latent)[:, None, :] * self.weight).to(exact)
         pixels = x.to(exact).movedim(1, -1).flatten(1, 2)
@@ -54,7 +54,7 @@ class Paint(nn.Module):
 
 
 class Level(nn.Module):
-    """One size of the decoder: draw at twice the size, ask what to take from the portrait and from where, paint it."""
+    """One size of the decoder: double the size, predict what to take from the portrait and from where, and paint it."""
 
     def __init__(self, config: AutoencoderConfig, size: int) -> None:
         super().__init__()

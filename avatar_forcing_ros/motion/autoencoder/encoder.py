@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Picture -> identity latent, skip features and motion coefficients.
 
-All constant factors of the published layers (equalised learning rate, sqrt(2) after activations, 1/sqrt(2) after sums)
-and its five linear layers without activation are folded into the weights by `published`; what runs here is plain.
+`published` folds all constant factors of the published layers (equalised learning rate, sqrt(2) after activations,
+1/sqrt(2) after sums) and its five linear layers without activation into the weights, so the layers here are plain.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SLOPE = 0.2
 
 @dataclass(frozen=True)
 class Encoding:
-    """What the encoder reads out of pictures.
+    """What the encoder reads from pictures.
 
     Attributes:
-        identity: (B, M) who it is, the z_S of the paper.
-        coefficients: (B, U) how the face is held.
-        features: per decoder level, coarse to fine, (B, C, s, s).
+        identity: (B, M) whose face it is, the z_S of the paper.
+        coefficients: (B, U) pose and expression of the face.
+        features: skip features for each decoder level, coarse to fine, (B, C, s, s).
     """
 
     identity: Tensor
@@ -50,18 +50,18 @@ class HalvingBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, inputs, 3, padding=1)
-        self.conv2 = nn.Conv2d(inputs, outputs, 3, stride=2)  # the smoothing before it has padded
+        self.conv2 = nn.Conv2d(inputs, outputs, 3, stride=2)  # the smoothing before it adds the padding
         self.skip = PixelLinear(inputs, outputs, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One halving. The shortcut is smoothed at the kept positions only."""
+        """Halve once. The shortcut is smoothed only at the positions that are kept."""
         y = functional.leaky_relu_(self.conv1(x), SLOPE)
         y = functional.leaky_relu_(self.conv2(smooth(y, padding=2)), SLOPE)
         return y.add_(self.skip(smooth(x, padding=1, stride=2)))
 
 
 class Encoder(nn.Module):
-    """The published image encoder with its linear head. Convolutions may be narrower in type than the two last maps."""
+    """The published image encoder with its linear head. Convolutions may use a narrower type than the last two maps."""
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()

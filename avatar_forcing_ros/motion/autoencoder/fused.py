@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The auto-encoder as few kernels as can be: the library's convolutions, and one kernel of ours between two of them.
+"""The auto-encoder in as few kernels as possible: the library's convolutions, with one kernel of ours between them.
 
-The same numbers as `MotionAutoencoder`, whose weights it shares; made for a GPU, where a program of it is captured. No
-step makes a tensor on the host or looks at a value.
+It computes the same numbers as `MotionAutoencoder`, whose weights it shares, and is made to be captured on a GPU. No
+step creates a tensor on the host or reads a value.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FusedEncoder:
         self._encoder = encoder
 
     def __call__(self, pixels: Tensor) -> Encoding:
-        """As `Encoder.forward`; features are channels last."""
+        """Like `Encoder.forward`, but features are channels last."""
         encoder = self._encoder
         x = kernels.stem(pixels, encoder.stem.weight, encoder.stem.bias)
         features = [x]
@@ -50,8 +50,8 @@ def _halve(block: HalvingBlock, x: Tensor) -> Tensor:
 class FusedDecoder:
     """Draws pictures (B, S, S, 3) uint8.
 
-    Styles of all convolutions are one product, padded to the widest; so are the scales that they lead to. What stands
-    before the first convolution's scale depends on the latent linearly: that is one product, too.
+    The styles of all convolutions are one product, padded to the widest, and so are the scales that follow from them.
+    The input of the first convolution's scale depends linearly on the latent, so it is one product, too.
     """
 
     def __init__(self, decoder: Decoder) -> None:
@@ -109,12 +109,12 @@ class FusedDecoder:
 
 
 def _padded(rows: Tensor, count: int) -> Tensor:
-    """With rows of zeros."""
+    """Add rows of zeros."""
     return torch.cat((rows, rows.new_zeros(count - len(rows), *rows.shape[1:])))
 
 
 def _beginning(decoder: Decoder) -> tuple[Tensor, Tensor]:
-    """Weight (16 C, M) and bias of the map, channels last, that the first convolution makes of its styled start."""
+    """Weight (16 C, M) and bias that map a latent to the first convolution's output, channels last."""
     conv = decoder.first
     exact = conv.energy.dtype
     start = decoder.start.to(exact).transpose(0, 1)  # (I, 1, s, s)
@@ -124,5 +124,5 @@ def _beginning(decoder: Decoder) -> tuple[Tensor, Tensor]:
 
 
 def _channels_last(x: Tensor) -> Tensor:
-    """As our kernels read it; costs nothing where the library left it so, and it need not."""
+    """In the layout that our kernels read. This costs nothing if the library already used it, but it need not have."""
     return x.contiguous(memory_format=torch.channels_last)

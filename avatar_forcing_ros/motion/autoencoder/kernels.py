@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What lies between the convolutions of the auto-encoder, as a few kernels for a GPU: a map is read and written once.
+"""The steps between the auto-encoder's convolutions, as a few GPU kernels that read and write each map once.
 
-All maps are (B, H, W, C) in memory, "channels last". Sums are float32 whatever the type of the maps. Needs Triton,
-which comes with torch for CUDA; with TRITON_INTERPRET=1 the kernels run on a CPU, slowly, for tests.
+All maps are (B, H, W, C) in memory, "channels last". Sums are float32, whatever the type of the maps. The kernels need
+Triton, which comes with torch for CUDA. With TRITON_INTERPRET=1 they run on a CPU, slowly, for tests.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import triton.language as tl
 from torch import Tensor
 
 _TILE = 2048
-"""Numbers of one map that a program holds at once: pixels times channels."""
+"""How many numbers of a map (pixels times channels) a program holds at once."""
 _MANY = 1 << 21
-"""Numbers of a map from which a program filters four rows: seven lines are then read for four, and there are still
-programs for a whole card."""
+"""From this many numbers in a map on, a program filters four rows: it then reads seven lines for four, and there are
+still enough programs to fill a GPU."""
 _WARPS = 4
 """Groups of 32 threads that share a tile."""
 
@@ -41,7 +41,7 @@ def _sigmoid(x):
 
 @triton.jit
 def _stem_kernel(pixels, weight, bias, out, count, C: tl.constexpr, P: tl.constexpr):
-    """uint8 pixels (N, 3) -> (N, C): -1 is black and 1 white, a linear map, leaky ReLU."""
+    """uint8 pixels (N, 3) -> (N, C): scale to -1 (black) .. 1 (white), a linear map, leaky ReLU."""
     n = tl.program_id(0) * P + tl.arange(0, P)
     c = tl.arange(0, C)
     inside = n < count
@@ -54,7 +54,7 @@ def _stem_kernel(pixels, weight, bias, out, count, C: tl.constexpr, P: tl.conste
 
 @triton.jit
 def _finished(total, bias, scale, style, STYLED: tl.constexpr):
-    """Pixels (P, C) times scale plus bias, leaky ReLU, times style, of C each; without STYLED as they are."""
+    """Pixels (P, C) times scale plus bias, leaky ReLU, times style, each of C numbers; unchanged without STYLED."""
     if STYLED:
         total = _leaky(total * scale[None, :] + bias[None, :]) * style[None, :]
     return total
@@ -90,10 +90,10 @@ def _smooth_kernel(
     C: tl.constexpr, P: tl.constexpr, PAD: tl.constexpr, STRIDE: tl.constexpr, SMOOTHS: tl.constexpr,
     ACTIVATED: tl.constexpr, STYLED: tl.constexpr, ROWS: tl.constexpr,
 ):  # fmt: skip
-    """The filter (1, 3, 3, 1) both ways, with what comes before and after it, for one or four rows under each other.
+    """The filter (1, 3, 3, 1) in both directions, with the steps before and after it, for one or four adjacent rows.
 
-    ACTIVATED: leaky ReLU of x + `before` (C) is what is filtered. STYLED: the result times `scale` (B, C) plus `bias`
-    (C), leaky ReLU, times `style` (B, C). Without SMOOTHS nothing is filtered.
+    ACTIVATED: filter the leaky ReLU of x + `before` (C). STYLED: the result times `scale` (B, C) plus `bias` (C), leaky
+    ReLU, times `style` (B, C). Without SMOOTHS, nothing is filtered.
     """
     b = tl.program_id(1).to(tl.int64)
     n = tl.program_id(0) * P + tl.arange(0, P)
@@ -150,7 +150,7 @@ def _join_kernel(x, bias, other, out, count, C: tl.constexpr, P: tl.constexpr):
 
 @triton.jit
 def _doubled(coarse, row, column, S, inside):
-    """(S / 2, S / 2) read at twice the size, smoothed."""
+    """Read a map (S / 2, S / 2) at twice its size, smoothed."""
     half = S // 2
     r, c = row // 2, column // 2
     r2 = tl.where(row % 2 == 0, r - 1, r + 1)
@@ -193,7 +193,7 @@ def _level_kernel(
         tl.store(flow + size, f1, inside)
         tl.store(flow + 2 * size, f2, inside)
 
-    step = 2.0 / (S - 1).to(tl.float64)  # the still grid is spaced in float64 and rounded, as the reference is
+    step = 2.0 / (S - 1).to(tl.float64)  # the resting grid is spaced in float64 and then rounded, like the reference
     gx = (column.to(tl.float64) * step - 1).to(tl.float32) + _tanh(f0)
     gy = (row.to(tl.float64) * step - 1).to(tl.float32) + _tanh(f1)
     px = tl.minimum(tl.maximum(((gx + 1) * S - 1) / 2, -1.0), S * 1.0)
@@ -245,9 +245,9 @@ def stem(pixels: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Style:
-    """What follows a modulated convolution, and the style of the one after it: (B, C), (C,), (B, C).
+    """What follows a modulated convolution, and the style of the next one: (B, C), (C,), (B, C).
 
-    Two are float32, whose rows may lie apart; the bias is in the type of the convolution.
+    Two are float32, and their rows may lie apart; the bias has the type of the convolution.
     """
 
     scale: Tensor
@@ -263,7 +263,7 @@ def smooth(
     before: Tensor | None = None,
     style: Style | None = None,
 ) -> Tensor:
-    """See `_smooth_kernel`; x (B, C, H, W) channels last."""
+    """See `_smooth_kernel`; x is (B, C, H, W), channels last."""
     h, w = x.shape[2:]
     ho, wo = ((n + 2 * padding - 4) // stride + 1 for n in (h, w))
     return _smoothed(x, ho, wo, padding, stride, gain, before, style, smooths=True)
@@ -303,7 +303,7 @@ def join(x: Tensor, bias: Tensor, other: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LevelWeights:
-    """Of one level: flow (3, C), flow_bias (3,), color (3, C), color_bias (3,), paint_bias (3,)."""
+    """Weights of one level: flow (3, C), flow_bias (3,), color (3, C), color_bias (3,), paint_bias (3,)."""
 
     flow: Tensor
     flow_bias: Tensor
@@ -314,9 +314,9 @@ class LevelWeights:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a level hands on: the next level's input (B, C, s, s), flow and picture (B, 3, s, s) float32.
+    """What a level passes on: the next level's input (B, C, s, s), flow and picture (B, 3, s, s) float32.
 
-    After the last level only `pixels` (B, s, s, 3) uint8 are written.
+    The last level only writes `pixels` (B, s, s, 3) uint8.
     """
 
     x: Tensor
@@ -337,13 +337,13 @@ def draw_level(
     """Everything of one level after its second convolution.
 
     Args:
-        x: (B, C, s, s) what that convolution gave, without bias; channels last.
-        style: what follows it, and the style of the next level (anything when `last`).
-        flow_style: (B, C) float32, whose rows may lie apart: what scales the flow's weights.
-        weights: of the level.
+        x: (B, C, s, s) output of that convolution without its bias, channels last.
+        style: what follows it, and the style of the next level (ignored if `last`).
+        flow_style: (B, C) float32, scales of the flow's weights; rows may lie apart.
+        weights: weights of the level.
         portraits: (B,) int64, addresses of the features (s, s, C) that each picture reads; in the type of x.
-        coarser: the level before.
-        last: whether this one ends the picture.
+        coarser: output of the level before.
+        last: whether this is the last level.
     """
     b, c, s, _ = x.shape
     empty = x.new_empty

@@ -4,8 +4,8 @@
 
     y_o = d_o * sum_i W_oi * (s_i x_i),   d_o = 1 / sqrt(sum_i s_i^2 |W_oi|^2 + eps)
 
-Where the scales are applied is free. On the feature maps, all frames of a batch share one weight W; a single frame
-whose map is larger than the weight is cheaper with d_o W_oi s_i. Neither needs a convolution per frame of a batch.
+The scales may be applied anywhere. Applied to the feature maps, all frames of a batch share one weight W. A single
+frame whose map is larger than the weight is cheaper with d_o W_oi s_i. Neither needs a convolution per frame.
 
 Source: arXiv 1912.04958 (StyleGAN2), section 2.2.
 """
@@ -29,10 +29,10 @@ class StyledConv(nn.Module):
     `weight`, `bias` and x share one type; styles and their scales are float32 or better.
 
     Attributes:
-        weight: (C_out, C_in, 3, 3); equalised learning rate folded in.
-        energy: (C_out, C_in) sum of squares of `weight` over its taps.
-        bias: (C_out,) with the gain of the activation folded in.
-        style: latent -> (B, C_in) scale of the input channels.
+        weight: (C_out, C_in, 3, 3), with the equalised learning rate folded in.
+        energy: (C_out, C_in), sum of squares of `weight` over its taps.
+        bias: (C_out,), with the gain of the activation folded in.
+        style: latent -> (B, C_in), scale of the input channels.
     """
 
     energy: Tensor
@@ -46,7 +46,7 @@ class StyledConv(nn.Module):
         self.style = nn.Linear(latent_size, inputs)
 
     def forward(self, x: Tensor, latent: Tensor) -> Tensor:
-        """Filter x in the style of `latent` (B, M)."""
+        """Convolve x in the style of `latent` (B, M)."""
         style = self.style(latent)
         scale = ACTIVATION_GAIN * torch.rsqrt(functional.linear(style**2, self.energy) + DEMODULATION_EPS)
         if len(latent) == 1 and self.weight.numel() < x.numel():

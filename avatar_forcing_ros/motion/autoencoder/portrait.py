@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A portrait in the `autoencoder` motion space: read once, drawn in any motion."""
+"""A portrait in the `autoencoder` motion space: read once, then drawn in any motion."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AutoencoderPortrait:
         self.reference = self._prepared.reference
 
     def render(self, latent: NDArray[np.float32], frame_index: int = 0) -> NDArray[np.uint8]:
-        """The portrait in this motion, (size, size, 3) uint8 RGB. All of it is motion, so `frame_index` does nothing.
+        """The portrait in this motion, (size, size, 3) uint8 RGB. `frame_index` has no effect: there is no breathing.
 
         Raises:
             ValueError: the latent has another length or is not finite.

@@ -98,12 +98,12 @@ def _decoder_shapes(config: AutoencoderConfig) -> dict[str, Shape]:
 
 
 def published_shapes(config: AutoencoderConfig) -> dict[str, Shape]:
-    """Every parameter of the published file: full name -> shape."""
+    """All parameters of the published file: full name -> shape."""
     return {PREFIX + key: shape for key, shape in (_encoder_shapes(config) | _decoder_shapes(config)).items()}
 
 
 def published_buffers(config: AutoencoderConfig) -> dict[str, Tensor]:
-    """Constant buffers that the file may hold and that must then have these values: the smoothing kernels."""
+    """The smoothing kernels: constant buffers that the file may hold, and that must then have these values."""
     plain, doubled = smoothing_kernel(), smoothing_kernel(4.0)
     buffers: dict[str, Tensor] = {}
     for i in range(config.levels):
@@ -116,7 +116,7 @@ def published_buffers(config: AutoencoderConfig) -> dict[str, Tensor]:
 
 
 def check_autoencoder(tensors: Mapping[str, Tensor]) -> CheckedAutoencoder:
-    """Tell the size of an auto-encoder from its tensors and check every one of them.
+    """Derive the sizes of an auto-encoder from its tensors, and check all of them.
 
     Raises:
         WeightsError: these are not the tensors of a published auto-encoder.
@@ -163,7 +163,7 @@ class _Folder:
         self.ours[f"{ours}.bias"] = self.read(bias).flatten() * gain
 
     def encoder(self) -> None:
-        """Gain sqrt(2) of an activation times 1/sqrt(2) of the sum it goes into leaves 1 for `conv2`."""
+        """Fold the encoder. For `conv2`, the activation's gain sqrt(2) and the sum's 1/sqrt(2) cancel."""
         net = "enc.net_app.convs"
         self.activated("encoder.stem", f"{net}.0.0.weight", f"{net}.0.1.bias", ACTIVATION_GAIN)
         for i in range(self.config.levels):
@@ -175,7 +175,7 @@ class _Folder:
         self.head()
 
     def head(self) -> None:
-        """Five affine maps in a row are one."""
+        """Fold five affine maps into one."""
         weight, bias = self.scaled("enc.fc.0.weight"), self.read("enc.fc.0.bias")
         for i in range(1, HEAD_LAYERS):
             step = self.scaled(f"enc.fc.{i}.weight")
@@ -213,7 +213,7 @@ class _Folder:
         self.ours[f"{ours}.bias"] = self.read(f"{theirs}.bias").flatten()
 
     def directions(self) -> None:
-        """Columns by Householder QR: their signs are LAPACK's, and the coefficients were learnt with them."""
+        """Columns by Householder QR, with LAPACK's signs, because the coefficients were learnt with them."""
         self.ours["directions"] = torch.linalg.qr(self.read("dec.direction.weight") + DIRECTION_OFFSET).Q
 
 
@@ -230,18 +230,18 @@ _CONVOLUTIONS = re.compile(
     r"encoder\.(stem|blocks\.\d+\.\w+)\.(weight|bias)|decoder\.start"
     r"|decoder\.(first|levels\.\d+\.(up|draw|paint\.color))\.(weight|bias)"
 )
-"""What may be bfloat16. Latents, styles, flows and the sum of the pictures of all levels stay float32."""
+"""Modules that may be bfloat16. Latents, styles, flows and the sum of all levels' pictures stay float32."""
 
 
 def build_autoencoder(
     state: Mapping[str, Tensor], config: AutoencoderConfig, dtype: torch.dtype = torch.float32
 ) -> MotionAutoencoder:
-    """The auto-encoder with published weights, for inference.
+    """Build the auto-encoder with published weights, for inference.
 
     Args:
         state: published parameters, already checked against `published_shapes`.
         config: sizes.
-        dtype: of the convolutions; float64 makes everything float64.
+        dtype: type of the convolutions; float64 makes everything float64.
     """
     with torch.device("meta"):
         model = MotionAutoencoder(config)

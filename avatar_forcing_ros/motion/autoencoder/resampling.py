@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The one smoothing filter of the auto-encoder: outer product of [1, 3, 3, 1], before halving and after doubling.
+"""The auto-encoder's smoothing filter: outer product of [1, 3, 3, 1], before halving and after doubling.
 
 Source: arXiv 1912.04958 (StyleGAN2), appendix B; paddings as in the published network.
 """
@@ -12,18 +12,18 @@ from torch import Tensor
 from torch.nn import functional
 
 DOUBLING_GAIN = 4.0
-"""A zero after each sample in both directions leaves a quarter of the mean."""
+"""Compensates the zeros after each sample in both directions, which leave a quarter of the mean."""
 
 
 def smoothing_kernel(gain: float = 1.0, device: torch.device | None = None) -> Tensor:
     """(4, 4) float32 kernel that sums to `gain`; exact, because every entry is a multiple of 1/64."""
-    i = torch.arange(4, dtype=torch.float32, device=device)  # made where it is used: a copy from the host would wait
+    i = torch.arange(4, dtype=torch.float32, device=device)  # made on the device: a copy from the host would wait
     taps = 1 + i * (3 - i)
     return torch.outer(taps, taps) * (gain / 64)
 
 
 def _per_channel(x: Tensor, gain: float) -> Tensor:
-    """The kernel once per channel of x (B, C, H, W): (C, 1, 4, 4) in the type and place of x."""
+    """The kernel for each channel of x (B, C, H, W): (C, 1, 4, 4), in the type and on the device of x."""
     return smoothing_kernel(gain, x.device).to(x).expand(x.shape[1], 1, 4, 4).contiguous()
 
 

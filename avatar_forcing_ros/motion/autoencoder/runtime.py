@@ -1,11 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the auto-encoder runs and in which type of number; pictures go in and come out as uint8.
+"""The device and number format in which the auto-encoder runs. Pictures go in and come out as uint8.
 
-Convolutions are float16 on a GPU, which is as quick as bfloat16 and eight times as exact; where weights leave its range
-they are bfloat16. On CPUs that compute in bfloat16 they are that; on others torch emulates it ten times slower, so
-there they are float32. When a GPU runs out of memory or is lost, everything
-goes on on the CPU.
+On a GPU, convolutions use float16, which is as fast as bfloat16 and eight times as exact, or bfloat16 if the weights
+leave float16's range. CPUs that compute in bfloat16 use it; on others, torch would emulate it ten times slower, so they
+use float32. If a GPU runs out of memory or is lost, everything continues on the CPU.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ Result = TypeVar("Result")
 CPU = torch.device("cpu")
 _AT_ONCE = 10
 _MOST_AT_ONCE = 32
-"""Conversations whose pictures are read or drawn together at most."""
+"""The most conversations whose pictures are read or drawn together."""
 MOST_ERROR = 0.05
-"""Relative difference of a recorded program from its steps, beyond which the card is left to the steps."""
+"""If a recorded program differs from its steps by more than this, relatively, the GPU runs the steps instead."""
 
 
 def quick_dtype(device: torch.device) -> torch.dtype:
-    """The narrowest type that this device computes with at full speed, on a GPU the more exact of two."""
+    """The narrowest type in which this device computes at full speed; on a GPU, the more exact of the two."""
     if device.type != "cpu":
         return torch.float16
     features = torch.cpu.get_capabilities()
@@ -57,12 +56,12 @@ def quick_dtype(device: torch.device) -> torch.dtype:
 
 @dataclass(frozen=True, eq=False)
 class PreparedPortrait:
-    """What every frame of a portrait needs.
+    """What drawing any frame of a portrait needs.
 
     Attributes:
-        image: (S, S, 3) that it was made of.
-        identity: (1, M).
-        features: warped by every frame, coarse to fine: tables, or where programs read them maps (s, s, C).
+        image: (S, S, 3), the picture that it was made from.
+        identity: (1, M), whose face it is.
+        features: what every frame warps, coarse to fine: tables, or maps (s, s, C) for recorded programs.
         reference: (M,) the portrait's own motion.
     """
 
@@ -73,35 +72,35 @@ class PreparedPortrait:
 
     @cached_property
     def latent(self) -> NDArray[np.float32]:
-        """(1, M) identity, in memory."""
+        """(1, M) identity, in main memory."""
         return self.identity.float().cpu().numpy()
 
     @cached_property
     def addresses(self) -> NDArray[np.int64]:
-        """(levels,) where maps lie that programs read."""
+        """(levels,) addresses of the maps that programs read."""
         return np.array([map_.data_ptr() for map_ in self.features if isinstance(map_, Tensor)], np.int64)
 
     @property
     def tables(self) -> tuple[FeatureTable, ...]:
-        """What is warped, where it is tables."""
+        """The features, if they are tables."""
         return tuple(table for table in self.features if isinstance(table, FeatureTable))
 
 
 Jobs: TypeAlias = Sequence[tuple[PreparedPortrait, NDArray[np.float32]]]
-"""Portraits, and the motions (B, M) that each is to be drawn in."""
+"""Portraits, each with the motions (B, M) to draw it in."""
 
 
 class AutoencoderRuntime:
-    """The auto-encoder of a model bundle on one device; what several threads want of a GPU is done together.
+    """The auto-encoder of a model bundle on one device. It combines what several threads ask of a GPU.
 
     Args:
         weights: safetensors with the published keys.
-        device: None takes a GPU when there is one.
+        device: device to use; None takes a GPU if there is one.
         compute: how it is computed.
 
     Attributes:
-        keeps_gpu: a portrait for which the GPU has no memory is refused, since others have theirs there; otherwise all
-            goes on on the CPU.
+        keeps_gpu: refuse a portrait for which the GPU has no memory, because others have theirs there. Otherwise,
+            everything moves to the CPU.
 
     Raises:
         WeightsError: the file does not hold the published parameters.
@@ -122,7 +121,7 @@ class AutoencoderRuntime:
         self.directions: NDArray[np.float32] = self._model.directions.cpu().numpy()
 
     def _open(self) -> None:
-        """On the device, or on the CPU where it cannot."""
+        """Open the model on the device, or on the CPU if the device cannot hold it."""
         try:
             self._model, self._programs = self._build(), None
             self._programs = self._record()
@@ -142,7 +141,7 @@ class AutoencoderRuntime:
         model = build_autoencoder(state, config, kind).to(self.device)
         if kind != torch.float16 or self._stays_finite(model):
             return model
-        logger.warning("these weights leave the range of float16: pictures are computed in bfloat16, less exactly")
+        logger.warning("these weights exceed the range of float16: pictures are computed in bfloat16, less exactly")
         return build_autoencoder(state, config, torch.bfloat16).to(self.device)
 
     @torch.inference_mode()
@@ -153,7 +152,7 @@ class AutoencoderRuntime:
         return bool(model.decode(encoding.identity, tables, motion).isfinite().all())
 
     def _record(self) -> CapturedAutoencoder | None:
-        """Programs of a GPU, where torch brought a compiler of kernels."""
+        """Recorded programs on a GPU, if torch came with a kernel compiler."""
         if self.device.type != "cuda" or not self._compute.captured:
             return None
         logger.info("recording programs for this GPU: half a minute the first time, seconds from then on")
@@ -166,17 +165,17 @@ class AutoencoderRuntime:
                 error = self._error_of(programs)
         except torch.OutOfMemoryError:
             raise
-        except Exception as reason:  # no Triton, no compiler for it, a card that it does not know
+        except Exception as reason:  # no Triton, no compiler for it, a GPU that it does not know
             logger.warning("pictures are drawn step by step, several times slower: %s", reason)
             return None
         if error <= MOST_ERROR:
             logger.info("pictures are read and drawn by recorded programs")
             return programs
-        logger.warning("recorded pictures differ from those of their steps by %.1e: continuing step by step", error)
+        logger.warning("recorded programs differ from their steps by %.1e: continuing step by step", error)
         return None
 
     def _error_of(self, programs: CapturedAutoencoder) -> float:
-        """The larger relative difference of coefficients and of a picture from what the steps give on this card."""
+        """The larger of two relative differences, of coefficients and of a picture, from the steps' results."""
         image = _test_image(self._model.config.image_size)
         wanted, found = self._encode(image), programs.encode(image)
         maps = _maps(found)
@@ -191,11 +190,11 @@ class AutoencoderRuntime:
         for count in (1, _AT_ONCE):
             read = programs.read([image] * count)
             errors.append(_error(read, np.repeat(coefficients, count, 0)))
-        return float(np.max(errors))  # not a number, where one of them is none
+        return float(np.max(errors))  # NaN if one of them is
 
     @property
     def at_once(self) -> int:
-        """How many pictures are drawn together for less than one by one: on a CPU ten cost a third more."""
+        """How many pictures to draw together. On a CPU only one: ten together cost a third more."""
         return 1 if self.device == CPU else _AT_ONCE
 
     def coefficients(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -210,7 +209,7 @@ class AutoencoderRuntime:
         """Read a portrait (S, S, 3).
 
         Raises:
-            torch.OutOfMemoryError: a GPU that others use has no memory for it.
+            torch.OutOfMemoryError: the GPU, which others use too, has no memory for it.
         """
         if self.keeps_gpu and self.device != CPU:
             with torch.inference_mode():
@@ -218,11 +217,11 @@ class AutoencoderRuntime:
         return self._guarded(lambda: self._prepare(image))
 
     def draw(self, portrait: PreparedPortrait, motions: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Pictures (B, S, S, 3) of a portrait in motions (B, M); -1 is black and 1 white, whatever the picture."""
+        """Pictures (B, S, S, 3) of a portrait in motions (B, M). Brightness is not normalised per picture."""
         return self.draw_several([(portrait, motions)])[0]
 
     def draw_several(self, jobs: Jobs) -> list[NDArray[np.uint8]]:
-        """Pictures (B, S, S, 3) of several portraits, each in its motions (B, M); a GPU draws them together."""
+        """Pictures (B, S, S, 3) of several portraits, each in its motions (B, M). A GPU draws them together."""
         return self._guarded(lambda: self._draw(jobs))
 
     def _read(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -247,7 +246,7 @@ class AutoencoderRuntime:
         return self._drawing(jobs)
 
     def _draw_together(self, several: list[Jobs]) -> list[list[NDArray[np.uint8]]]:
-        """What several threads want drawn, by programs."""
+        """Draw for several threads with recorded programs."""
         assert self._programs is not None
         jobs = [job for one in several for job in one]
         latents = np.concatenate([portrait.latent + motions for portrait, motions in jobs])
@@ -256,7 +255,7 @@ class AutoencoderRuntime:
         return [[next(drawn) for _ in one] for one in several]
 
     def _read_together(self, several: list[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        """What several threads want read, by programs."""
+        """Read for several threads with recorded programs."""
         assert self._programs is not None
         return np.split(self._programs.read(several), np.cumsum([len(one) for one in several])[:-1])
 
@@ -265,7 +264,7 @@ class AutoencoderRuntime:
         return self._pictures(self._model.decode(here.identity, here.tables, torch.from_numpy(motions).to(self.device)))
 
     def _prepared_again(self, portrait: PreparedPortrait) -> PreparedPortrait:
-        """A portrait that was read on a GPU which cannot go on, read on the CPU; once."""
+        """Read a portrait again on the CPU, once, after the GPU that read it has failed."""
         if portrait not in self._again:
             self._again[portrait] = self._prepare(portrait.image)
         return self._again[portrait]
@@ -276,7 +275,7 @@ class AutoencoderRuntime:
         return ((drawn.clamp(-1, 1) + 1) * 127.5).round().byte().movedim(1, -1).contiguous().cpu().numpy()
 
     def _guarded(self, job: Callable[[], Result]) -> Result:
-        """Do a job; when the GPU has no memory for it, move to the CPU and do it there."""
+        """Do a job. If the GPU has no memory for it, move to the CPU and do it there."""
         with torch.inference_mode():
             try:
                 return job()
@@ -289,13 +288,13 @@ class AutoencoderRuntime:
 
 
 def _test_image(side: int) -> NDArray[np.uint8]:
-    """(1, S, S, 3) of every brightness and many colours."""
+    """(1, S, S, 3) a test picture with every brightness and many colours."""
     shades = np.linspace(0, 255, side).astype(np.uint8)
     return np.stack(np.broadcast_arrays(shades[:, None], shades[None], shades[None, ::-1]), -1)[None].copy()
 
 
 def _maps(encoding: Encoding) -> tuple[Tensor, ...]:
-    """Features of one portrait as the programs read them, (s, s, C) each, coarse to fine."""
+    """Features of one portrait as programs read them, each (s, s, C), coarse to fine."""
     return tuple(feature[0].movedim(0, -1).contiguous() for feature in encoding.features)
 
 

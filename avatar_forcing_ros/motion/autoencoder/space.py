@@ -43,7 +43,7 @@ class AutoencoderSpace:
 
         Args:
             weights: safetensors with the published keys.
-            device: where to run; None takes a GPU when there is one.
+            device: where to run; None takes a GPU if there is one.
             compute: how the networks are computed.
 
         Raises:
@@ -64,7 +64,7 @@ class AutoencoderSpace:
 
         Args:
             image: (H, W, 3) uint8 RGB of any size and aspect.
-            size: side of the pictures; what differs from the network's size is resampled.
+            size: side of the pictures; if it is not the network's size, they are resampled.
 
         Raises:
             PortraitError: no face, a face too small, or a picture that cannot be used.
@@ -89,7 +89,7 @@ class AutoencoderEncoder:
         self._person = self._tracker.person
 
     def encode(self, frame: VideoFrame) -> MotionSample:
-        """The user's 20 coefficients; invalid and zero when no face was found."""
+        """The user's 20 coefficients; invalid and zero if no face was found."""
         face = self._tracker.track(frame.image)
         if self._tracker.person != self._person:
             self._person = self._tracker.person
@@ -109,4 +109,4 @@ class AutoencoderEncoder:
         self._square.reset()
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resources are held."""

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads feature maps at positions that a flow field names: bilinear, zero outside, masked; for frames of one portrait.
+"""Samples feature maps where a flow field points: bilinear, zero outside, masked; for frames of one portrait.
 
-Each result is a weighted sum of four pixels, and a pixel is a row of channels: the same job as looking up bags of
-words, for which torch has a quick kernel. A map is made into a table once per portrait. The result equals that of
+Each result is a weighted sum of four pixels, and a pixel is a row of channels. This is the same task as looking up bags
+of words, for which torch has a fast kernel. Each map becomes a table once per portrait. The result equals that of
 `grid_sample` with align_corners=False, times the mask.
 """
 
@@ -22,7 +22,7 @@ class FeatureTable:
     """One feature map with a border of zeros, pixel by pixel.
 
     Attributes:
-        rows: ((s + 2)^2, C), float32 or better, so that the shares of neighbouring pixels are not rounded.
+        rows: ((s + 2)^2, C), float32 or better, so that the weights of neighbouring pixels are not rounded.
         side: s.
     """
 
@@ -48,17 +48,17 @@ def _table(feature: Tensor) -> FeatureTable:
 
 
 def base_grid(size: int, like: Tensor) -> Tensor:
-    """(2, size, size) sampling positions of a still picture, x before y, both ends included.
+    """(2, size, size) sampling positions of an unmoved picture, x before y, both ends included.
 
-    Spaced in float64 and rounded to float32 whatever the type of `like`, as the reference is. They are read as if -1
-    and 1 were the outer edges of the picture, which widens it by 1/size; the weights were trained with that.
+    They are spaced in float64 and rounded to float32, like the reference, whatever the type of `like`. They are read as
+    if -1 and 1 were the outer edges of the picture, which widens it by 1/size; the weights were trained with that.
     """
     line = torch.linspace(-1, 1, size, dtype=torch.float64, device=like.device).float().to(like.dtype)
     return torch.stack((line.expand(size, size), line[:, None].expand(size, size)))
 
 
 def warp(table: FeatureTable, flow: Tensor) -> Tensor:
-    """Read the map where the still grid plus tanh(flow[:, :2]) says, times sigmoid(flow[:, 2]).
+    """Sample the map at the resting grid plus tanh(flow[:, :2]), and multiply by sigmoid(flow[:, 2]).
 
     Args:
         table: C channels of side s.
@@ -69,7 +69,7 @@ def warp(table: FeatureTable, flow: Tensor) -> Tensor:
     """
     side = table.side
     grid = base_grid(side, flow) + torch.tanh(flow[:, :2])
-    position = (((grid + 1) * side - 1) / 2).clamp(-1, side)  # in pixels; beyond the border all is zero as on it
+    position = (((grid + 1) * side - 1) / 2).clamp(-1, side)  # in pixels; like the border, everything beyond it is zero
     corner = position.floor().clamp(max=side - 1)
     x, y = (position - corner).unbind(1)
     shares = torch.stack(((1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y), -1) * torch.sigmoid(

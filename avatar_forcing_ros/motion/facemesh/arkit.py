@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The same motion under the 52 names of Apple's ARKit, which 3-D heads, game engines and mechanical faces understand.
+"""Facemesh motion under the 52 names of Apple's ARKit, which 3-D heads, game engines and mechanical faces understand.
 
-Where the head is, and is turned, is not among them: it stands in the first six numbers of the motion itself.
+They do not include the position and rotation of the head, which are the first six numbers of the motion itself.
 
 Source: names and meanings, ARFaceAnchor.BlendShapeLocation, Apple developer documentation. "Left" is the person's own.
 """
@@ -29,7 +29,7 @@ _SINGLE = (
 ARKIT_NAMES: tuple[str, ...] = tuple(f"{name}{side}" for name in _PAIRS for side in ("Left", "Right")) + _SINGLE
 _AT = {name: i for i, name in enumerate(ARKIT_NAMES)}
 _SQUINT_OF_LIDS = 0.35
-"""Closure of the lids up to which they narrow an eye; more shuts it."""
+"""Up to this closure the lids narrow an eye; above, they shut it."""
 
 
 def to_arkit(latent: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,7 +72,7 @@ def to_arkit(latent: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _gaze(side: str, right: float, down: float) -> dict[str, float]:
-    """Of one eye; the viewer's right is the person's left."""
+    """Gaze weights of one eye; the viewer's right is the person's left."""
     outwards = right if side == "Left" else -right
     return {
         f"eyeLookOut{side}": outwards,

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The expression basis: how far every vertex moves, in head space, when an expression channel is one.
 
-Lips move as a curve from corner to corner; the skin around follows them and loses the motion over a reach. `press` is
-not linear (it closes whatever gap the jaw has left) and is applied by `close_lips`.
+Lips move as a curve from corner to corner. The skin around them follows, less and less over a reach. `press` is not
+linear, because it closes whatever gap the jaw leaves; `close_lips` applies it.
 
-Lengths are interocular distances. How far the channels move a face stands in `gains.py`; the reaches and shares here
-say how the skin around follows, and were chosen by the look of bent portraits: no publication gives them.
+Lengths are interocular distances. `gains.py` says how far the channels move a face. The reaches and shares here say how
+the skin around follows; they were chosen by eye on rendered portraits, since no publication gives them.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
 EXPRESSIONS = ("jaw_open", "smile", "stretch", "pucker", "press", "upper_lip", "brow_raise", "brow_furrow")
 """Channels that move vertices; lids and gaze are painted (see `eyes.py`)."""
 JOINT = ("cheeks", "oblique")
-"""What only comes with several channels, or with much of one: cheeks that rise under a broad smile, brows whose inner
-ends rise when they are raised and furrowed at once, as in grief and fear."""
+"""Displacements that come only with several channels, or with much of one: cheeks that rise under a broad smile, and
+brows whose inner ends rise when they are raised and furrowed at once, as in grief and fear."""
 
 ROLL_IN = 0.28
 """Share of a lip's height that `press` rolls inwards."""
 
 
 LOWER_SHARE = 0.93
-"""Share of the opening between the lips that the lower lip makes; the upper lip makes the rest."""
+"""Share of the mouth's opening that comes from the lower lip; the rest comes from the upper lip."""
 
 MOST_NARROWING = 0.34
-"""Largest share of a mouth's width that a pucker takes, for small mouths."""
+"""Largest share of the mouth's width that a pucker takes away; it limits the pucker of small mouths."""
 
 UPPER_CLOSES = 0.3
-"""Share of the gap that the upper lip closes when lips are pressed: the jaw brings the lower one."""
+"""Share of the gap that the upper lip closes when lips are pressed; the jaw raises the lower one."""
 
 CLOSING_BY_ROW = (0.72, 0.85, 0.95, 1.0)
 OPENING_BY_ROW = (0.90, 0.94, 0.98, 1.0)
-"""Share of a lip's motion that its rows of landmarks take, from the outer edge to the inner: lips stretch a little."""
+"""Share of a lip's motion that each row of landmarks takes, from the outer edge to the inner: lips stretch a little."""
 
 CORNER_FOLLOWS = 0.36
 """Share of the jaw's gap by which the corners of the mouth go down with it."""
@@ -63,10 +63,11 @@ PRESS_LIFTS_JAW = 0.6
 
 
 PARTING, PARTED_FROM = 0.09, 0.04
-"""Lips part at once: how far they are drawn apart beyond a small `jaw_open`, and the value that shows two thirds of it.
+"""Lips part at once: by how much they are drawn further apart at a small `jaw_open`, and the value at which two thirds
+of that show.
 
-Face meshes take lips that are less than 0.05 interocular distances apart for shut, a jaw_open of 0.12, and an eye at a
-distance does too. Parted so, a small opening is seen, and MediaPipe reads back what the channel says.
+Face meshes, and viewers at a distance, take lips less than 0.05 interocular distances apart (a jaw_open of 0.12) for
+shut. Parted like this, a small opening is visible, and MediaPipe reads back what the channel says.
 """
 
 
@@ -74,14 +75,14 @@ LID_RAISED = 0.018
 """How far raised brows pull the upper lids up: wide eyes."""
 
 BROAD_FROM = 0.35
-"""The smile from which cheeks rise and lines show beside the eyes."""
+"""From this smile on, the cheeks rise and lines appear beside the eyes."""
 
 
 def broad(smile: float) -> float:
     """How much of a broad smile a `smile` is, 0 to 1.
 
-    Source: in broad smiles cheeks rise whether they are felt or not, Krumhuber and Manstead, "Can Duchenne smiles be
-    feigned?", 2009.
+    Source: Krumhuber and Manstead, "Can Duchenne smiles be feigned?", 2009: in broad smiles the cheeks rise, whether
+    the smile is felt or not.
     """
     t = min(max((float(smile) - BROAD_FROM) / (1.0 - BROAD_FROM), 0.0), 1.0)
     return t * t * (3 - 2 * t)
@@ -93,18 +94,18 @@ def joint_shares(smile: float, brow_raise: float, brow_furrow: float) -> tuple[f
 
 
 def parted(jaw_open: float) -> float:
-    """The opening that is drawn for a `jaw_open` within 0 and 1: the same at both ends, more in between."""
+    """The opening drawn for a `jaw_open` between 0 and 1: equal at both ends, larger in between."""
     return jaw_open + PARTING * (1 - jaw_open) * float(1 - np.exp(-jaw_open / PARTED_FROM))
 
 
 def jaw_under_press(jaw_open: float, press: float) -> float:
-    """Opening of the jaw that is left when the lips are pressed together."""
+    """Opening of the jaw that remains when the lips are pressed together."""
     return jaw_open * (1 - PRESS_LIFTS_JAW * press)
 
 
 @dataclass(frozen=True)
 class LipCurve:
-    """Place of each vertex relative to the mouth.
+    """Position of each vertex relative to the mouth.
 
     Attributes:
         along: (V,) -1 at the viewer's left corner, 1 at the right one, clipped.
@@ -122,12 +123,12 @@ class LipCurve:
 
 
 def expression_basis(points: NDArray, gains: ExpressionGains = GAINS, brow_share: float = 1.0) -> NDArray[np.float32]:
-    """(len(EXPRESSIONS) + len(JOINT), V, 3) displacements at channel value 1, and those of `JOINT`.
+    """(len(EXPRESSIONS) + len(JOINT), V, 3) displacements at channel value 1, followed by those of `JOINT`.
 
     Args:
         points: (V, 3) head-space vertices of the neutral face, the first 468 MediaPipe's.
         gains: sizes of the motions.
-        brow_share: share of brow motion that is shown; less than 1 keeps glasses from bending.
+        brow_share: share of the brow motion to show; less than 1 keeps glasses from bending.
     """
     curve = _lip_curve(points)
     basis = np.zeros((len(EXPRESSIONS) + len(JOINT), len(points), 3))
@@ -146,7 +147,7 @@ def expression_basis(points: NDArray, gains: ExpressionGains = GAINS, brow_share
 
 
 def close_lips(points: NDArray, press: float) -> None:
-    """Bring the lips together by the share `press` of the gap between them; changes `points` (V, 3) in place."""
+    """Close the share `press` of the gap between the lips; changes `points` (V, 3) in place."""
     gap = points[LOWER_LIP[3]] - points[UPPER_LIP[3]]
     for row, share in enumerate(CLOSING_BY_ROW):
         points[UPPER_LIP[row, 1:-1]] += UPPER_CLOSES * press * share * gap[1:-1]
@@ -184,7 +185,7 @@ def _smooth_step(low: float, high: float, value: NDArray) -> NDArray:
 
 
 def _jaw_open(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[np.float64]:
-    """A turn about the jaw's joint near the ears; corners follow a third, the upper lip hardly."""
+    """A rotation about the jaw's joint near the ears. The corners follow by a third, the upper lip hardly at all."""
     joint, chin = points[JAW_JOINTS].mean(0), points[CHIN]
     lever = np.clip((joint[2] - points[:, 2]) / (joint[2] - chin[2]), 0.0, 1.1)
     mouth_y = points[MOUTH_CORNERS, 1].mean()
@@ -211,7 +212,7 @@ def _jaw_open(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArr
 
 
 def _smile(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[np.float64]:
-    """Corners out, up and back, cheeks up and forward, lower lids a little up."""
+    """Corners move out, up and back, cheeks up and forward, lower lids a little up."""
     fade = _fade(curve, 0.30, 0.34, 0.22)
     lift = np.abs(curve.along) ** 1.7
     middle_up = 0.025 * (1 - curve.along**2)
@@ -227,7 +228,7 @@ def _smile(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[
 
 
 def _cheeks(points: NDArray) -> NDArray[np.float64]:
-    """Cheeks further up, out and forward, and the lower lids with them."""
+    """Cheeks move further up, out and forward, and the lower lids with them."""
     bump = _bump(points, MOUTH_CORNERS, (0.20, -0.50), (0.30, 0.24))
     motion = bump[:, None] * np.array([0.0, -0.05, -0.05])
     motion[:, 0] += bump * 0.025 * np.sign(points[:, 0])
@@ -255,7 +256,7 @@ def _stretch(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArra
 
 
 def _pucker(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray[np.float64]:
-    """Corners in, lips forward and fuller."""
+    """Corners move in; lips move forward and become fuller."""
     inwards = min(gains.pucker_in, MOST_NARROWING * curve.half_width)
     fade = _fade(curve, 0.38, 0.28, 0.32)
     forward = -0.12 * (1 - 0.5 * curve.along**2) * fade
@@ -264,7 +265,7 @@ def _pucker(points: NDArray, curve: LipCurve, gains: ExpressionGains) -> NDArray
 
 
 def _thicken_lips(points: NDArray, curve: LipCurve, amount: float) -> NDArray[np.float64]:
-    """Outer edges of the lips away from the line between them, with the skin beside them."""
+    """Move the outer edges of the lips, and the skin beside them, away from the line between the lips."""
     profile = 1 - curve.along**2
     motion = np.zeros_like(points)
     fade = _fade(curve, 0.1, 0.12, 0.15)
@@ -276,7 +277,7 @@ def _thicken_lips(points: NDArray, curve: LipCurve, amount: float) -> NDArray[np
 
 
 def _press(points: NDArray) -> NDArray[np.float64]:
-    """Lips roll inwards: their outer edges come towards the line between them."""
+    """Lips roll inwards: their outer edges move towards the line between them."""
     motion = np.zeros_like(points)
     line = (points[UPPER_LIP[3]] + points[LOWER_LIP[3]]) / 2
     for row, share in enumerate((1.0, 1.0, 0.9, 0.0)):
@@ -318,7 +319,7 @@ def _brow_raise(points: NDArray, gains: ExpressionGains) -> NDArray[np.float64]:
 
 
 def _oblique(points: NDArray) -> NDArray[np.float64]:
-    """Inner ends of the brows up, outer ends a little down."""
+    """Inner ends of the brows move up, outer ends a little down."""
     outer = np.clip((np.abs(points[:, 0]) - 0.12) / 0.55, 0, 1)
     return np.outer(_brow_height(points) * (0.10 * (1 - outer) - 0.035 * outer), [0, -1, 0])
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The 18 named numbers of the `facemesh` motion space: their order, units and limits, said once.
+"""The 18 named numbers of the `facemesh` motion space: order, units and limits.
 
-Zero is the neutral face looking straight at the camera with closed mouth and open eyes. Signs are those of the picture
-as the viewer sees it: x to the viewer's right, y downwards. "Left" and "right" eye are the person's own.
+Zero is the neutral face, looking straight at the camera with closed mouth and open eyes. Signs follow the picture as
+the viewer sees it: x to the viewer's right, y downwards. The "left" and "right" eye are the person's own.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ class Channel:
     """One number of a motion latent.
 
     Attributes:
-        name: what it is called everywhere.
+        name: its name everywhere.
         unit: physical unit, or "1" for a share of the full expression.
-        low: least value that a face takes and a portrait renders without artefacts.
+        low: least value that a face takes and that a portrait renders without artefacts.
         high: greatest such value.
-        meaning: one sentence; which way is positive.
+        meaning: one sentence, with the positive direction.
     """
 
     name: str
@@ -55,4 +55,4 @@ NAMES: tuple[str, ...] = tuple(channel.name for channel in CHANNELS)
 SIZE = len(CHANNELS)
 INDEX: dict[str, int] = {name: i for i, name in enumerate(NAMES)}
 POSE = ("yaw", "pitch", "roll", "x", "y", "scale")
-"""Where the head is; all other channels are what the face does."""
+"""Channels for position and rotation of the head; all others are for the face."""

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How far a face moves when an expression channel is one: the renderer multiplies by it, the encoder divides by it.
+"""How far a face moves when an expression channel is one: the renderer multiplies by this, the encoder divides by it.
 
-Head space, in interocular distances. With both sides reading the same numbers, a user's face and the avatar that copies
-it agree.
+Head space, in interocular distances. Because both sides read the same numbers, an avatar that copies a user's channels
+looks like the user.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class ExpressionGains:
         jaw_gap: distance between the inner lips (landmarks 13 and 14).
         jaw_chin: fall of the chin (152).
         smile_out: each mouth corner (61, 291) outwards.
-        smile_up: each mouth corner upwards against the middle of the lips.
+        smile_up: each mouth corner upwards, relative to the middle of the lips.
         stretch_out: each mouth corner outwards.
         pucker_in: each mouth corner inwards.
         upper_lip_up: middle of the upper lip (0, 13) upwards.

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Our own characters, prepared once on this machine: a start then loads nothing that reads faces.
+"""Keeps our own characters prepared on this machine, so that later starts load nothing that reads faces.
 
-Only the pictures that ship are kept, never one of a person: who withdraws a picture must not have to look for copies. A
-kept likeness serves the code and the libraries that made it, so that equal versions draw equal pixels.
+Only the pictures that ship with the package are kept, never one of a person: whoever withdraws a picture must not have
+to look for copies. A kept likeness is used only with the code and libraries that made it, so that equal versions draw
+equal pixels.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _OURS = frozenset(
 
 
 def find(image: NDArray[np.uint8], size: int) -> Likeness | None:
-    """What was kept of a picture for this size, or None; a file that cannot be read counts for nothing."""
+    """The likeness kept for a picture at this size, or None. A file that cannot be read is ignored."""
     path = _path(image, size)
     if path is None or not path.is_file():
         return None
@@ -48,7 +49,7 @@ def find(image: NDArray[np.uint8], size: int) -> Likeness | None:
 
 
 def keep(image: NDArray[np.uint8], size: int, likeness: Likeness) -> None:
-    """Keep a likeness if the picture is ours; where nothing can be written, nothing is kept."""
+    """Keep a likeness if the picture is ours. If the cache is not writable, keep nothing."""
     path = _path(image, size)
     if path is None:
         return
@@ -60,7 +61,7 @@ def keep(image: NDArray[np.uint8], size: int, likeness: Likeness) -> None:
 
 
 def to_arrays(likeness: Likeness) -> dict[str, NDArray[Any]]:
-    """Every array and number of a likeness, by the path of its field; what is None is left out."""
+    """Every array and number of a likeness, by the path of its field, without those that are None."""
     return {name: np.asarray(value) for name, value in _parts(likeness, "").items()}
 
 
@@ -84,7 +85,7 @@ def _path(image: NDArray[np.uint8], size: int) -> Path | None:
 
 @cache
 def _makers() -> str:
-    """Names the code and the libraries that make a likeness."""
+    """A name for the code and the libraries that make a likeness."""
     names = hashlib.sha256(f"{np.__version__} {cv2.__version__}".encode())
     for file in sorted(Path(__file__).parent.rglob("*.py")):
         names.update(file.read_bytes())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the 478 points of MediaPipe's face mesh are called, and the head space in which both encoder and renderer think.
+"""Names for the 478 points of MediaPipe's face mesh, and the head space that encoder and renderer share.
 
 *Head space*: origin between the eyes, unit the interocular distance (between the eye centres), x to the viewer's right,
 y down, z away from the camera. *Picture space*: pixels, x right, y down, z in pixels away from the camera.
@@ -23,7 +23,7 @@ LANDMARKS = 478
 SKIN_LANDMARKS = 468
 
 RIGID = np.array([168, 6, 197, 195, 33, 133, 362, 263, 127, 356, 234, 454])
-"""Nose bridge, eye corners, temples and ears: what neither jaw nor brows move, so that pose does not see expression."""
+"""Nose bridge, eye corners, temples and ears. Neither jaw nor brows move them, so expression does not affect pose."""
 
 # fmt: off
 CHEEKS = np.array([50, 280, 205, 425, 117, 346])
@@ -51,7 +51,7 @@ CHIN = 152
 
 @dataclass(frozen=True)
 class EyeLandmarks:
-    """Points of one eye; every lid row runs from the viewer's left to the viewer's right.
+    """Points of one eye. Every row runs from the viewer's left to the viewer's right.
 
     Attributes:
         corners: (2,) the eye's corners, viewer's left first.
@@ -105,7 +105,7 @@ class CanonicalFace:
 
     Attributes:
         points: (478, 3) float64 in head space, mirror-symmetric, mouth closed.
-        triangles: (852, 3) int32 of the skin, clockwise in the picture; eyes and mouth are holes.
+        triangles: (852, 3) int32, triangles of the skin, clockwise in the picture; eyes and mouth are holes.
         mirror: (478,) int32, the landmark on the other half of the face.
     """
 
@@ -125,7 +125,7 @@ def canonical_face() -> CanonicalFace:
 
 @dataclass(frozen=True)
 class Similarity:
-    """Map `scale * rotation @ p + offset`; from head space to picture space when it comes from `fit_head`.
+    """The map `scale * rotation @ p + offset`. `fit_head` returns one from head space to picture space.
 
     Attributes:
         scale: pixels per interocular distance.
@@ -147,7 +147,7 @@ class Similarity:
 
 
 def fit_similarity(source: NDArray, target: NDArray) -> Similarity:
-    """The similarity that maps `source` on `target` with least squared error, both (N, 3).
+    """The similarity that maps `source` to `target`, both (N, 3), with the least squared error.
 
     Source: Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
     """
@@ -161,12 +161,12 @@ def fit_similarity(source: NDArray, target: NDArray) -> Similarity:
 
 
 def fit_head(landmarks: NDArray) -> Similarity:
-    """Where a head stands in the picture: (478, 3) picture space -> similarity from head space to picture space."""
+    """Pose of a head: landmarks (478, 3) in picture space -> similarity from head space to picture space."""
     return fit_similarity(canonical_face().points[RIGID], landmarks[RIGID])
 
 
 def rotation_matrix(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
-    """(3, 3) rotation of the head by angles in radians with the signs of `channels.py`: roll after yaw after pitch."""
+    """(3, 3) rotation by angles in radians, with the signs of `channels.py`: first pitch, then yaw, then roll."""
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
     about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])

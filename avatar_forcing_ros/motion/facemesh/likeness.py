@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From one picture to a person that can be drawn. It loads what reads faces; who finds a likeness kept does without."""
+"""Turns one picture into a person that can be drawn. It loads what reads faces, which kept likenesses do without."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_likeness(image: NDArray[np.uint8], size: int) -> Likeness:
     """Prepare a picture, (H, W, 3) uint8 RGB, for frames of side `size`.
 
     Raises:
-        PortraitError: no face, or one that is too small or too close to the picture's edge.
+        PortraitError: there is no face, or it is too small or too close to the picture's edge.
     """
     face = find_upright_face(image)
     crop = crop_head(face.image, face.landmarks, size)
@@ -33,7 +33,7 @@ def read_likeness(image: NDArray[np.uint8], size: int) -> Likeness:
 
 
 def plain_likeness(size: int) -> Likeness:
-    """Of the canonical face in plain colours; needs no picture and no detector."""
+    """The canonical face in plain colours, which needs no picture and no detector."""
     scale = size / 5.2
     landmarks = canonical_face().points * scale + [size / 2, 0.45 * size, 0]
     image = np.full((size, size, 3), (90, 110, 130), np.uint8)

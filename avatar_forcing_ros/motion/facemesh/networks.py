@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The networks that find and read faces: files in models/face.
+"""The networks that find and read faces, from files in models/face.
 
-They are Google's, brought from TFLite to ONNX by `tools/make_face_models.py`, which says what goes in and comes out.
+They are Google's, converted from TFLite to ONNX by `tools/make_face_models.py`, which documents inputs and outputs.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ SHA256 = {
     "detector_far": "68b5aef8567ae1a23655a412023b9886a70e6b410840176d9aae4db3eca4ea6c",
     "person": "ba97a2603328d5a596ed0c221658bfa197cf44e98f659e6775e1ef9522599f9a",
 }
-"""What each file must be."""
+"""Checksum of each file."""
 
 
 def run(name: str, picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    """What the network `name` makes of a picture (side, side, 3) uint8 RGB.
+    """Run the network `name` on a picture (side, side, 3) uint8 RGB, and return its outputs.
 
     Raises:
-        ModelFileError: its file is missing or damaged.
+        ModelFileError: the network's file is missing or damaged.
     """
     return open_model("face", name, SHA256[name]).run(None, {"picture": picture[None]})

@@ -22,7 +22,7 @@ class FaceMeshPortrait:
     Attributes:
         reference: (18,) float32 zeros: pose and expression are relative to the portrait at rest.
         report: what was found in the picture.
-        remarks: what keeps it from being a good portrait, a line each.
+        remarks: what keeps it from being a good portrait, one line each.
     """
 
     def __init__(self, likeness: Likeness) -> None:
@@ -44,17 +44,17 @@ def load_portrait(image: NDArray[np.uint8], size: int = 512) -> FaceMeshPortrait
     """Prepare a portrait.
 
     Args:
-        image: (H, W, 3) uint8 RGB with a face; the largest one is taken, and turned upright by quarters.
+        image: (H, W, 3) uint8 RGB with a face. The largest one is used, turned upright in quarter turns.
         size: S, side of the frames in pixels.
 
     Raises:
-        PortraitError: no face, a face too small or too close to the picture's edge, or an array that is no picture.
+        PortraitError: there is no face, it is too small or too close to the picture's edge, or the array is no picture.
     """
     return FaceMeshPortrait(likeness_of(image, size))
 
 
 def likeness_of(image: NDArray[np.uint8], size: int) -> Likeness:
-    """What drawing needs of a picture, read or as it was kept; see `load_portrait`."""
+    """What drawing needs from a picture, read anew or from the cache; see `load_portrait`."""
     _check(image, size)
     kept = kept_likenesses.find(image, size)
     if kept is not None:
@@ -77,7 +77,7 @@ def _check(image: NDArray, size: int) -> None:
 
 
 def plain_portrait(size: int = 512) -> FaceMeshPortrait:
-    """A portrait of the canonical face in plain colours; needs no picture and no detector."""
+    """A portrait of the canonical face in plain colours, which needs no picture and no detector."""
     from avatar_forcing_ros.motion.facemesh.likeness import plain_likeness
 
     return FaceMeshPortrait(plain_likeness(size))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The `facemesh` motion space: 18 named numbers, read off a face mesh, rendered from one portrait on a CPU."""
+"""The `facemesh` motion space: 18 named numbers, read from a face mesh and rendered from one portrait, on a CPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FaceMeshSpace:
-    """See `space.MotionSpace`. User and avatar share the channels, so a user's motion is a motion latent as it is."""
+    """See `space.MotionSpace`. User and avatar share the channels, so a user's motion already is a motion latent."""
 
     name: str = "facemesh"
     size: int = SIZE
@@ -37,7 +37,7 @@ class FaceMeshSpace:
         return FaceMeshEncoder()
 
     def idle(self, frame: int, seed: int) -> NDArray[np.float32]:
-        """(18,) motion of a face that nothing moves, by the number of the grid's frame; see `idle.py`."""
+        """(18,) motion of an idle face in a frame on the grid; see `idle.py`."""
         return IdleMotion(seed=seed).at(frame)
 
     def load_portrait(self, image: NDArray[np.uint8], size: int = 512) -> FaceMeshPortrait:
@@ -46,18 +46,18 @@ class FaceMeshSpace:
         Raises:
             PortraitError: no face, a face too small, or a picture that cannot be used.
         """
-        from avatar_forcing_ros.motion.facemesh.portrait import load_portrait  # who only reads faces does without
+        from avatar_forcing_ros.motion.facemesh.portrait import load_portrait  # not needed to read faces
 
         return load_portrait(image, size)
 
     def prepare_portrait(self, image: NDArray[np.uint8], size: int) -> dict[str, NDArray[Any]]:
-        """What drawing needs of a picture, as arrays; raises as `load_portrait`."""
+        """What drawing needs from a picture, as arrays; raises the errors of `load_portrait`."""
         from avatar_forcing_ros.motion.facemesh import kept_likenesses, portrait
 
         return kept_likenesses.to_arrays(portrait.likeness_of(image, size))
 
     def take_over(self, prepared: Mapping[str, NDArray[Any]]) -> FaceMeshPortrait:
-        """The portrait that was prepared by another process."""
+        """The portrait from arrays that another process prepared."""
         from avatar_forcing_ros.motion.facemesh import kept_likenesses, portrait
 
         return portrait.FaceMeshPortrait(kept_likenesses.from_arrays(prepared))

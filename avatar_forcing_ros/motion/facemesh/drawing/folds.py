@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Folds of the skin that a bent photograph lacks, with a smile and a furrow: beside the mouth, the eyes, the brows.
+"""Folds of the skin that come with a smile or a furrow and that a bent photograph lacks: at mouth, eyes and brows.
 
-They are painted into the texture as light and shade before it is bent.
+They are painted into the texture, as light and shade, before it is bent.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FoldPatch:
     shade: NDArray[np.float32]
 
     def paint(self, texture: NDArray[np.uint8], strength: float) -> None:
-        """Paint the fold into `texture` (S, S, 4), 0 restores the picture."""
+        """Paint the fold into `texture` (S, S, 4); a strength of 0 restores the picture."""
         height, width = self.shade.shape
         _drawing.shade_fold(texture, len(texture), self.left, self.top, self.skin, self.shade, height, width, strength)
 

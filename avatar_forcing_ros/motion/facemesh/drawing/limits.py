@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Soft limits: however large a motion latent, the renderer never leaves what a portrait bears."""
+"""Soft limits: however large a motion latent is, the renderer stays within what a portrait can show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, SIZE
 
 POSE_KNEE = 0.7
-"""Share of a pose channel's range that is linear; beyond it the motion bends towards the limit."""
+"""Share of a pose channel's range that stays linear; beyond it, the motion approaches the limit."""
 SHARE_KNEE = 0.9
-"""The same for expression; lids are only clipped, since a blink of 1 is to be shut."""
+"""The same for expression. Lids are only clipped, because a blink of 1 must shut the eye."""
 
 _LOW = np.array([channel.low for channel in CHANNELS])
 _HIGH = np.array([channel.high for channel in CHANNELS])
@@ -20,10 +20,10 @@ _KNEE = np.array([1.0 if c.name.startswith("blink") else SHARE_KNEE if c.unit ==
 
 
 def soft_limit(latent: NDArray) -> NDArray[np.float64]:
-    """(18,) -> (18,): unchanged well inside the channels' limits, monotone, never beyond them.
+    """(18,) -> (18,): unchanged well within the channels' limits, monotone, never beyond them.
 
     Raises:
-        ValueError: not 18 finite numbers.
+        ValueError: the latent is not 18 finite numbers.
     """
     latent = np.asarray(latent, np.float64)
     if latent.shape != (SIZE,):

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a renderer needs of a portrait; `preparing/` makes it, once."""
+"""What a renderer needs to know about a portrait. `preparing/` makes it once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Layers:
     """The parts of a portrait.
 
     Attributes:
-        person: (S, S, 4) uint8, foreground colours and matte.
+        person: (S, S, 4) uint8, colours of the foreground and matte.
         plate: (S, S, 3) uint8, the background without the person.
     """
 
@@ -33,14 +33,14 @@ class PortraitMesh:
     """Geometry of one portrait at rest, as photographed.
 
     Attributes:
-        head: similarity from head space to the picture.
+        head: similarity from head space to picture space.
         points: (V, 3) vertices in head space.
-        pixels: (V, 2) where they lie in the picture.
+        pixels: (V, 2) their positions in the picture.
         follow: (V,) share of the head's motion, 1 on the head, 0 at the picture's edge.
         breath: (V,) share of the breathing motion.
         outside: (T, 3) int32 triangles around the face.
-        face: (T, 3) int32 triangles of the face, eyes and mouth closed by flat ones.
-        pivot: (3,) point about which the head turns, head space.
+        face: (T, 3) int32 triangles of the face; flat ones close eyes and mouth.
+        pivot: (3,) point about which the head turns, in head space.
     """
 
     head: Similarity
@@ -55,17 +55,17 @@ class PortraitMesh:
 
 @dataclass(frozen=True)
 class PortraitModel:
-    """All that is prepared of a portrait before the first frame.
+    """Everything that is prepared for a portrait before its first frame.
 
     Attributes:
         layers: person and background plate, (S, S, ...).
         mesh: geometry as photographed.
-        neutral: (V, 3) vertices with the photographed expression taken back, head space.
+        neutral: (V, 3) vertices in head space, with the photographed expression removed.
         basis: (E, V, 3) float32 expression basis.
         folds: folds of the skin.
         eyes: the right eye, the left eye.
-        mouth: look of the inside of the mouth.
-        texture_points: (V, 2) where the vertices' colours lie in the picture.
+        mouth: appearance of the inside of the mouth.
+        texture_points: (V, 2) positions of the vertices' colours in the picture.
     """
 
     layers: Layers

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The inside of the mouth: teeth, tongue and dark, painted into the finished frame where the lips part.
+"""The inside of the mouth: teeth, tongue and the dark behind them, painted into the finished frame between the lips.
 
-Upper teeth stand still in the skull, lower teeth and tongue move with the jaw; lips hide what they hide in life, so
-teeth appear only as the mouth opens. Units are interocular distances with the origin in the middle of the closed lips.
+The upper teeth are fixed to the skull; the lower teeth and the tongue move with the jaw. The lips hide them as in real
+life, so teeth appear only as the mouth opens. Units are interocular distances, with the origin in the middle of the
+closed lips.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class MouthConfig:
 
     Attributes:
         tooth_depth: distance of the teeth behind the lips.
-        upper_edge: how far the upper incisors reach below the closed lips' line.
+        upper_edge: how far the upper incisors reach below the line of the closed lips.
         lower_edge: how far the lower incisors reach above the lower lip's inner edge.
-        teeth_from: gap between the lips from which teeth begin to show.
+        teeth_from: gap between the lips at which teeth begin to show.
         teeth_full: gap at which they show fully.
-        pucker_hides: share of the teeth's brightness that a full pucker takes.
+        pucker_hides: share of the teeth's brightness that a full pucker takes away.
     """
 
     tooth_depth: float = 0.10
@@ -52,11 +53,11 @@ class MouthLook:
     """Colours and tooth pictures of one portrait.
 
     Attributes:
-        upper: (h, w, 4) float32 upper row, alpha 0..1, edge of the incisors `SPRITE_EDGE` below its top.
-        lower: (h, w, 4) float32 lower row, edge of the incisors at its top.
-        cavity: (3,) float32 RGB of the dark.
-        tongue: (3,) float32 RGB.
-        lip: (3,) float32 RGB of the lips' wet inner side.
+        upper: (h, w, 4) float32, upper row, alpha 0..1; the incisors end `SPRITE_EDGE` below its top.
+        lower: (h, w, 4) float32, lower row; the incisors begin at its top.
+        cavity: (3,) float32, RGB of the dark.
+        tongue: (3,) float32, RGB.
+        lip: (3,) float32, RGB of the wet inner side of the lips.
         width: size of the teeth, 1 for an average mouth.
         seam: strength of a line painted between closed lips, for pictures that have none because the mouth was open.
     """
@@ -71,10 +72,10 @@ class MouthLook:
 
 
 def _spline(knots: int, points: int) -> NDArray[np.float32]:
-    """(points, knots) what makes a smooth curve of evenly spaced knots: cubic, its ends not knots.
+    """(points, knots) matrix that turns evenly spaced knots into a smooth curve: a cubic not-a-knot spline.
 
-    Slopes at the knots follow from equal curvature on both sides; between knots the curve is Hermite's. (scipy has it,
-    but takes longer to load than a start may.)
+    Slopes at the knots follow from equal curvature on both sides; between knots the curve is a Hermite polynomial.
+    (scipy has this, but loading it takes longer than a start may.)
     """
     steps = np.diff(np.eye(knots), axis=0)
     sides, wanted = 4 * np.eye(knots) + np.eye(knots, k=1) + np.eye(knots, k=-1), np.zeros((knots, knots))
@@ -98,11 +99,11 @@ class MouthFrame:
     """Where the mouth is in one frame.
 
     Attributes:
-        upper: (11, 2) inner edge of the upper lip, picture pixels, from the viewer's left.
+        upper: (11, 2) inner edge of the upper lip in picture pixels, from the viewer's left.
         lower: (11, 2) inner edge of the lower lip.
         origin: (2,) picture position of the mouth's origin at the depth of the teeth.
         axes: (2, 2) columns are one unit right and one unit down of the skull, in pixels.
-        drop: how far the lower jaw has gone down, units.
+        drop: how far the lower jaw has moved down, in units.
         pucker: the channel; rounded lips hide the teeth.
     """
 

@@ -39,12 +39,12 @@ _EXPRESSION_CHANNELS = np.array([INDEX[name] for name in EXPRESSIONS])
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """What is not motion of the latent.
+    """What does not depend on the latent.
 
     Attributes:
-        camera_distance: distance of the viewer, interocular distances; sets the strength of perspective.
+        camera_distance: distance of the viewer in interocular distances; sets the strength of perspective.
         breath_frames: frames of one breath.
-        breath_rise: how far the shoulders rise with a breath, interocular distances.
+        breath_rise: how far the shoulders rise with a breath, in interocular distances.
         mouth: where teeth and tongue are.
     """
 
@@ -55,7 +55,7 @@ class RenderConfig:
 
 
 def _triangles_with_person(mesh: PortraitMesh, matte: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """The triangles around the face that carry any of the person; the others need not be drawn."""
+    """The triangles around the face that show part of the person; the others need not be drawn."""
     corners = mesh.pixels[mesh.outside]
     low = np.floor(corners.min(1)).astype(int).clip(0)
     high = np.ceil(corners.max(1)).astype(int) + 1
@@ -64,10 +64,10 @@ def _triangles_with_person(mesh: PortraitMesh, matte: NDArray[np.uint8]) -> NDAr
 
 
 class PersonRows:
-    """Where a person can be in the picture, so that empty background is not drawn."""
+    """Where the person can be in the picture, so that empty background is not drawn."""
 
     STEP = 8
-    """Motion is rounded up to so many pixels, so that few answers serve all frames."""
+    """Motion is rounded up to this many pixels, so that few cached results serve all frames."""
 
     def __init__(self, matte: NDArray[np.uint8]) -> None:
         columns, self._size = np.arange(matte.shape[1]), len(matte)
@@ -76,7 +76,7 @@ class PersonRows:
         self._known: dict[int, NDArray[np.int32]] = {}
 
     def spans(self, motion: float) -> NDArray[np.int32]:
-        """(S, 2) first column of each row, and the one after the last, of who has moved by at most so many pixels."""
+        """(S, 2) first column, and the one after the last, in each row of a person who moved at most this far."""
         reach = min(self._size, -(-(int(motion) + 3) // self.STEP) * self.STEP)
         if reach not in self._known:
             self._known[reach] = self._reached(reach)
@@ -87,23 +87,23 @@ class PersonRows:
         first = np.array([self._first[near].min() for near in rows]) - reach
         last = np.array([self._last[near].max() for near in rows]) + reach
         spans = np.stack([first.clip(0), last.clip(None, self._size)], 1)
-        spans[last <= reach] = 0  # nobody comes there
+        spans[last <= reach] = 0  # the person never gets there
         return spans.astype(np.int32)
 
 
 class _Placed:
-    """Points of a head, and where they lie in the picture.
+    """Points of a head, and their positions in the picture.
 
     Attributes:
         vertices: (N, 4) float32: column and row in the picture, column and row in the texture.
-        depths: (N,) float32 distances, in head space.
+        depths: (N,) float32 distances in head space.
     """
 
     def __init__(self, shares: NDArray, texture_points: NDArray) -> None:
-        """Hold points.
+        """Set up the points.
 
         Args:
-            shares: (N, 3) of the head's motion, of the breath, and enlargement by perspective in the portrait at rest.
+            shares: (N, 3) share of the head's motion, share of the breath, and enlargement by perspective at rest.
             texture_points: (N, 2) column and row in the texture.
         """
         self._shares = np.ascontiguousarray(shares, np.float64)
@@ -112,12 +112,12 @@ class _Placed:
         self.depths = np.zeros(len(shares), np.float32)
 
     def place(self, points: NDArray, head: NDArray, turn: NDArray, x: float, y: float, breath: float) -> float:
-        """Pose and project (N, 3) head-space points; how far, in pixels, one of them has moved across or down."""
+        """Pose and project head-space points (N, 3); return how far one moved across or down at most, in pixels."""
         return _drawing.place(points, self._shares, head, turn, x, y, breath, self.vertices, self.depths)
 
 
 class FrameRenderer:
-    """Renders one portrait; holds the working arrays, nothing of the past: equal input gives equal pixels."""
+    """Renders one portrait. It holds work arrays but remembers nothing: equal input gives equal pixels."""
 
     def __init__(self, model: PortraitModel, config: RenderConfig | None = None) -> None:
         self.model = model
@@ -132,7 +132,7 @@ class FrameRenderer:
         self._person = PersonRows(matte)
         self._outside = _triangles_with_person(model.mesh, matte)
         row, column = np.unravel_index(matte.argmin(), matte.shape)
-        self._nowhere = (int(row) << 21) | (int(column) << 5)  # a texture position without person, if there is one
+        self._nowhere = (int(row) << 21) | (int(column) << 5)  # a texture position without the person, if there is one
         mesh = model.mesh
         at_rest = mesh.head
         self._head = np.concatenate(
@@ -146,7 +146,7 @@ class FrameRenderer:
         )
 
     def _place_for_teeth(self) -> NDArray[np.float64]:
-        """(3, 3) the mouth's origin at the depth of the teeth, and points right of it and below it, head space."""
+        """(3, 3) the mouth's origin at the depth of the teeth, and points to its right and below it, in head space."""
         neutral = self.model.neutral
         origin = neutral[MOUTH_CORNERS].mean(0)
         origin[1:] = neutral[UPPER_LIP[3, 5], 1:]
@@ -193,7 +193,7 @@ class FrameRenderer:
         return self.config.breath_rise * (1 - np.cos(phase)) / 2
 
     def _perspective(self, points: NDArray) -> NDArray[np.float64]:
-        """(N,) how much the viewer's distance enlarges (N, 3) points of the portrait at rest."""
+        """(N,) enlargement by perspective of points (N, 3) of the portrait at rest."""
         depth = points @ self.model.mesh.head.rotation[2]
         return self.config.camera_distance / (self.config.camera_distance + depth)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws a row of teeth, tooth by tooth, as a small picture that a frame samples from."""
+"""Draws a row of teeth, tooth by tooth, as a small picture from which frames sample."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SPRITE_SCALE = 240
 SPRITE_HALF_WIDTH = 0.48
 SPRITE_HEIGHT = 0.30
 SPRITE_EDGE = 0.28
-"""Distance of the incisors' edge from the roots' end of a tooth picture; beyond it the picture is empty."""
+"""Distance of the incisors' edge from the root end of a tooth picture; beyond it, the picture is empty."""
 UPPER_WIDTHS = (0.135, 0.105, 0.105, 0.075, 0.055)
 LOWER_WIDTHS = (0.085, 0.085, 0.090, 0.075, 0.060)
 UPPER_LENGTHS = (1.0, 0.91, 0.98, 0.88, 0.82)
@@ -23,7 +23,7 @@ LOWER_LENGTHS = (1.0, 1.0, 1.03, 0.96, 0.90)
 def tooth_row(
     widths: tuple[float, ...], lengths: tuple[float, ...], enamel: NDArray, arch: float, rounding: float
 ) -> NDArray[np.float32]:
-    """(h, w, 4) a row of teeth with their edges down, from the middle outwards on both sides."""
+    """(h, w, 4) a row of teeth with their edges down, built from the middle outwards on both sides."""
     oversample = 3
     scale = SPRITE_SCALE * oversample
     u = (np.arange(round(2 * SPRITE_HALF_WIDTH * scale)) + 0.5) / scale - SPRITE_HALF_WIDTH
@@ -44,7 +44,7 @@ def tooth_row(
 
 
 def _tooth_shade(across: NDArray, height: NDArray, place: float, enamel: NDArray) -> NDArray[np.float64]:
-    """(h, w, 3) one tooth: round from side to side, clearer at its edge, warmer at the gum, darker further back."""
+    """(h, w, 3) one tooth: rounded from side to side, clearer at its edge, warmer at the gum, darker further back."""
     round_shade = 1.0 - 0.10 * across**2 - 0.22 * np.clip((np.abs(across) - 0.82) / 0.18, 0, 1) ** 2
     edge_shade = 1.0 - 0.08 * np.exp(-((height / 0.12) ** 2))
     gum_warmth = np.clip(height - 0.7, 0, 1)[..., None] * np.array([0.02, 0.12, 0.16])

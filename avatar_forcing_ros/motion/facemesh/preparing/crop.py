@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Cuts the square around head and shoulders out of a picture."""
+"""Cuts a square around head and shoulders out of a picture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.landmarks import OVAL, fit_head
 from avatar_forcing_ros.motion.space import PortraitError
 
-_SOFT_SHARE = 0.05  # of the side, over which what lies beyond the picture becomes soft
+_SOFT_SHARE = 0.05  # share of the side over which what lies beyond the picture becomes blurred
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class CropConfig:
     """The square around head and shoulders.
 
     Attributes:
-        half_side: half its side, interocular distances.
-        least_half_side: as small as it may become to stay within the picture; beyond that the picture's edge goes on.
-        eye_line: height of the eyes, share of the side from the top.
-        slack: how far the eyes may be moved off their place to stay within the picture, share of the side.
-        least_room: between the face and each edge of the picture, share of the face's width or height. With less there
-            is neither hair nor neck to animate.
-        ample_room: with less, what surrounds the head is partly made up.
+        half_side: half its side in interocular distances.
+        least_half_side: how small it may become to stay within the picture; then the picture's edge is extended.
+        eye_line: height of the eyes, as a share of the side from the top.
+        slack: how far the eyes may move from their place to keep the square within the picture, as a share of the side.
+        least_room: least space between the face and each edge of the picture, as a share of the face's width or height.
+            With less, there is neither hair nor neck to animate.
+        ample_room: with less room than this, some of what surrounds the head is made up.
     """
 
     half_side: float = 2.6
@@ -46,7 +46,7 @@ class Crop:
         image: (S, S, 3) uint8 RGB.
         landmarks: (478, 3) in its pixels.
         enlargement: its pixels per pixel of the picture.
-        is_tight: the picture ends so close to the face that some of the square is made up.
+        is_tight: whether the picture ends so close to the face that some of the square is made up.
     """
 
     image: NDArray[np.uint8]
@@ -78,7 +78,7 @@ def crop_head(image: NDArray[np.uint8], landmarks: NDArray, size: int, config: C
     cut = _cut_padded(image, left, top, whole)
     scale = size / whole
     square = cv2.resize(cut, (size, size), interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
-    centre_shift = 0.5 * scale - 0.5  # a pixel's centre, not its corner, is its position
+    centre_shift = 0.5 * scale - 0.5  # a pixel's position is its centre, not its corner
     moved = (landmarks - [left, top, 0]) * scale + [centre_shift, centre_shift, 0]
     return Crop(square, moved, scale, room < config.ample_room)
 
@@ -91,15 +91,15 @@ def _least_room(image: NDArray[np.uint8], landmarks: NDArray) -> float:
 
 
 def _stay_within(start: float, most: float, slack: float) -> int:
-    """Move `start` into 0..`most`, by no more than `slack`."""
+    """Move `start` into 0..`most`, but by no more than `slack`."""
     inside = np.clip(start, 0, max(most, 0))
     return int(np.floor(start + np.clip(inside - start, -slack, slack)))
 
 
 def _cut_padded(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
-    """A square that may reach beyond the picture, which goes on there as its edge is, softer the further out.
+    """A square that may reach beyond the picture, whose edge is extended there and more blurred further out.
 
-    Mirrored it would show a second face beside a first that stands close to the edge.
+    A mirrored edge would show a second face beside one that is close to the edge.
     """
     height, width = image.shape[:2]
     above, before = max(-top, 0), max(-left, 0)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds where an eye is open in a portrait, and paints the picture of that eye shut."""
+"""Finds the opening of an eye in a portrait, and paints a picture of that eye shut."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class EyeConfig:
     """Lengths in interocular distances.
 
     Attributes:
-        margin_up: how far above the opening lashes are looked for.
-        margin_side: how far beside it the eye may reach past the landmarks.
-        margin_down: how far below it.
-        unlike_skin: colour difference, share of the skin's brightness, from which a pixel is eye rather than skin.
+        margin_up: how far above the opening to look for lashes.
+        margin_side: how far the eye may reach past the landmarks to the sides.
+        margin_down: how far it may reach below them.
+        unlike_skin: colour difference, as a share of the skin's brightness, from which a pixel is eye rather than skin.
         lash: thickness of the lash line.
     """
 
@@ -37,7 +37,7 @@ class EyeConfig:
 
 @dataclass(frozen=True)
 class Opening:
-    """Where the eye is open: rows of its edges at each column, and the columns of its corners."""
+    """The opening of an eye: the rows of its edges at each column, and the columns of its corners."""
 
     upper: NDArray[np.float64]
     lower: NDArray[np.float64]
@@ -51,7 +51,7 @@ class Opening:
 
 
 def landmark_opening(marks: NDArray, eye: EyeLandmarks, width: int) -> Opening:
-    """The opening as the landmarks (478, 2) say, in a patch `width` pixels wide."""
+    """The opening according to the landmarks (478, 2), in a patch `width` pixels wide."""
     columns = np.arange(width, dtype=float)
     upper, lower = (
         _edge(columns, marks[np.r_[eye.corners[0], row, eye.corners[1]]]) for row in (eye.upper_lid, eye.lower_lid)
@@ -60,7 +60,7 @@ def landmark_opening(marks: NDArray, eye: EyeLandmarks, width: int) -> Opening:
 
 
 def _edge(columns: NDArray, points: NDArray) -> NDArray[np.float64]:
-    """Row of a lid's edge at each column, smooth, level beyond the corners."""
+    """Row of a lid's edge at each column: smooth, and level beyond the corners."""
     points = points[np.argsort(points[:, 0])]
     keep = np.r_[True, np.diff(points[:, 0]) > 0.05]
     curve = PchipInterpolator(points[keep, 0], points[keep, 1])
@@ -68,7 +68,7 @@ def _edge(columns: NDArray, points: NDArray) -> NDArray[np.float64]:
 
 
 def find_socket(picture: NDArray[np.float32], opening: Opening, scale: float, config: EyeConfig) -> NDArray[np.bool_]:
-    """(H, W) the opening, and around it whatever is unlike the skin there and hangs together with it."""
+    """(H, W) the opening, and whatever around it differs from the skin and is connected with it."""
     inside = opening.mask(len(picture))
     up, side, down = (max(1, round(m * scale)) for m in (config.margin_up, config.margin_side, config.margin_down))
     near = np.zeros((2 * max(up, down) + 1, 2 * side + 1), np.uint8)
@@ -83,7 +83,7 @@ def find_socket(picture: NDArray[np.float32], opening: Opening, scale: float, co
 
 
 def lash_rows(picture: NDArray[np.float32], opening: Opening, scale: float) -> NDArray[np.float64]:
-    """(W,) row of the darkest line at or a little above the upper edge: where the lashes grow."""
+    """(W,) row of the darkest line at the upper edge or a little above it, where the lashes grow."""
     light = cv2.GaussianBlur(picture.sum(-1), (0, 0), max(0.6, 0.008 * scale))
     shifts = np.arange(-0.065 * scale, 0.01 * scale, 0.5)
     rows = opening.upper + shifts[:, None]
@@ -103,7 +103,7 @@ def widen(
     scale: float,
     config: EyeConfig,
 ) -> Opening:
-    """Move corners and edges outwards where the picture's eye is larger than the landmarks say (drawn characters)."""
+    """Move corners and edges outwards if the eye is larger than its landmarks, as in drawn characters."""
     columns = np.arange(socket.shape[1], dtype=float)
     filled = np.flatnonzero(socket.any(0))
     corners = np.array([max(filled[0], opening.corners[0] - config.margin_side * scale),
@@ -125,7 +125,7 @@ def widen(
 
 
 def _inner(columns: NDArray, curve: NDArray, corners: NDArray, points: int = 9) -> NDArray[np.float64]:
-    """(points, 2) of a curve between the eye's corners."""
+    """(points, 2) the part of a curve between the eye's corners."""
     x = np.linspace(corners[0], corners[1], points + 2)[1:-1]
     return np.stack([x, np.interp(x, columns, curve)], 1)
 
@@ -133,7 +133,7 @@ def _inner(columns: NDArray, curve: NDArray, corners: NDArray, points: int = 9) 
 def shut_eye(
     picture: NDArray[np.float32], socket: NDArray[np.bool_], opening: Opening, scale: float
 ) -> NDArray[np.float32]:
-    """The patch with skin where the eye is, shaded as the round lid of a shut eye."""
+    """The patch with skin in place of the eye, shaded like the round lid of a shut eye."""
     reach = max(1, round(0.02 * scale))
     hole = cv2.dilate(socket.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     skin = fill_smoothly(picture, 1.0 - hole)
@@ -148,7 +148,7 @@ def shut_eye(
 
 
 def lash_colour(picture: NDArray[np.float32], upper: NDArray, scale: float) -> NDArray[np.float32]:
-    """(W, 3) the darkest of the strip just above the open lid's edge, smooth from column to column."""
+    """(W, 3) the darkest colour in the strip just above the open lid's edge, smoothed along the columns."""
     soft = cv2.GaussianBlur(picture, (0, 0), max(0.6, 0.008 * scale))
     columns = np.arange(picture.shape[1])
     strip = [

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the open eye of a portrait apart: a white without iris, and an iris completed where lids hid it."""
+"""Splits the open eye of a portrait into a white without iris and an iris completed where lids hid it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from avatar_forcing_ros.motion.facemesh.preparing.matte import fill_smoothly
 def split_eyeball(
     picture: NDArray[np.float32], marks: NDArray, eye: EyeLandmarks, opening: Opening, scale: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """White (H, W, 3) and iris with coverage (H, W, 4)."""
+    """The white (H, W, 3), and the iris with its coverage (H, W, 4)."""
     guess = marks[eye.iris[0]]
     centre, radius = _fit_iris(picture, guess, float(np.linalg.norm(marks[eye.iris[1:]] - guess, axis=1).mean()))
     rows, columns = np.mgrid[0 : picture.shape[0], 0 : picture.shape[1]].astype(np.float32)
@@ -32,7 +32,7 @@ def split_eyeball(
 
 
 def _fit_iris(picture: NDArray[np.float32], centre: NDArray, radius: float) -> tuple[NDArray, float]:
-    """Centre and radius near the given ones at which the step from iris to white, left and right, is sharpest."""
+    """Centre and radius, near the given ones, with the sharpest step from iris to white on the left and right."""
     light = cv2.GaussianBlur(picture.sum(-1), (0, 0), 0.8)
     angles = np.radians(np.r_[-30:31:10, 150:211:10])
     rays = np.stack([np.cos(angles), np.sin(angles)], 1)
@@ -48,7 +48,7 @@ def _fit_iris(picture: NDArray[np.float32], centre: NDArray, radius: float) -> t
 
 
 def _complete_white(picture: NDArray[np.float32], known: NDArray[np.bool_], radius: float) -> NDArray[np.float32]:
-    """The white where the iris or a lid hid it, from what is seen of it; a plain off-white when nothing is seen."""
+    """Fill the white where the iris or a lid hid it, from what is visible; a plain off-white if nothing is."""
     if known.sum() < 8:
         return np.full_like(picture, 0.6 * picture.max())
     smooth = cv2.GaussianBlur(fill_smoothly(picture, known), (0, 0), max(1.0, 0.25 * radius))
@@ -59,7 +59,7 @@ def _complete_white(picture: NDArray[np.float32], known: NDArray[np.bool_], radi
 def _radial_profile(
     picture: NDArray[np.float32], distance: NDArray, seen: NDArray[np.bool_], bins: int = 12
 ) -> NDArray[np.float32]:
-    """(H, W, 3) the iris as if it were the same in every direction: median colour by distance from its centre."""
+    """(H, W, 3) the iris as if it were equal in every direction: the median colour at each distance from its centre."""
     number = np.minimum((distance * bins / 1.05).astype(int), bins)
     rings = np.empty((bins + 1, 3), np.float32)
     rings[0] = picture[np.unravel_index(distance.argmin(), distance.shape)]

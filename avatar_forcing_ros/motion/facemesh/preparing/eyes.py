@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepares three pictures of each eye: shut, filled with skin; the white without iris; the iris as if no lid hid it."""
+"""Prepares three pictures of each eye: shut, with skin; the white without iris; the iris as if no lid hid it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def cut_eye(
         landmarks: (478, 3) in its pixels.
         eye: which eye.
         scale: pixels per interocular distance.
-        glasses: keep to the landmarks, so that a rim next to the eye is not taken for lashes.
+        glasses: trust the landmarks alone, so that a rim next to the eye is not taken for lashes.
         config: see `EyeConfig`.
         gains: how far the iris moves.
     """

@@ -23,11 +23,11 @@ class FoldConfig:
     """Lengths in interocular distances, shades as shares of brightness.
 
     Attributes:
-        width: half the breadth of a fold's shadow.
-        smile_shade: darkest of the fold beside the mouth at a full smile.
+        width: half the width of a fold's shadow.
+        smile_shade: darkest shade of the fold beside the mouth, at a full smile.
         cheek_light: lightening of the cheek beside it.
-        furrow_shade: darkest of the two lines between the brows.
-        eye_shade: darkest of the lines beside the eyes and above the cheeks at a full smile.
+        furrow_shade: darkest shade of the two lines between the brows.
+        eye_shade: darkest shade of the lines beside the eyes and above the cheeks, at a full smile.
     """
 
     width: float = 0.034
@@ -58,7 +58,7 @@ def cut_folds(image: NDArray[np.uint8], landmarks: NDArray, scale: float, config
 def _eye_lines(
     image: NDArray[np.uint8], marks: NDArray, eye: EyeLandmarks, scale: float, config: FoldConfig
 ) -> FoldPatch:
-    """Three short lines that fan out beside the eye, and the crease that a cheek pushes up below it."""
+    """Three short lines that fan out beside the eye, and the crease that the raised cheek makes below it."""
     middle = marks[eye.corners].mean(0)
     outer = max(marks[eye.corners], key=lambda corner: abs(corner[0] - marks[NOSE_WINGS, 0].mean()))
     outwards = np.sign(outer[0] - middle[0])
@@ -76,7 +76,7 @@ def _eye_lines(
 def _lines(
     image: NDArray[np.uint8], curves: list[NDArray], scale: float, widths: tuple[float, ...], dark: float
 ) -> FoldPatch:
-    """Shade on the curves alone, fading to their ends."""
+    """Shade only on the curves, fading towards their ends."""
     rows, columns, low, high = _window(image, np.vstack(curves), 0.08 * scale)
     shade = np.zeros(rows.shape, np.float32)
     for curve, width in zip(curves, widths, strict=True):
@@ -90,7 +90,7 @@ def _lines(
 def _window(
     image: NDArray[np.uint8], points: NDArray, margin: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray, NDArray]:
-    """Rows and columns of the pixels around some points, and their first and last corner."""
+    """Rows and columns of the pixels around some points, and the window's first and last corner."""
     low = np.floor(points.min(0) - margin).astype(int).clip(0)
     high = np.ceil(points.max(0) + margin).astype(int).clip(None, np.array(image.shape[1::-1]))
     rows, columns = np.mgrid[low[1] : high[1], low[0] : high[0]].astype(np.float32)
@@ -110,7 +110,7 @@ def _curve(wing: NDArray, end: NDArray, outwards: float) -> NDArray[np.float64]:
 def _patch(
     image: NDArray[np.uint8], curves: list[NDArray], scale: float, width: float, dark: float, light: float
 ) -> FoldPatch:
-    """Shade around the curves: dark on them, light on the side away from the picture's middle, fading to their ends."""
+    """Shade around the curves: dark on them, light on their outer side, fading towards their ends."""
     points = np.vstack(curves)
     rows, columns, low, high = _window(image, points, 0.2 * scale)
     shade = np.zeros(rows.shape, np.float32)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Says whether a face wears glasses, from the bridge over the nose: bare skin there is smooth, a bridge is a step."""
+"""Detects glasses by their bridge: bare skin on the nose is smooth, a bridge makes a step in colour."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.landmarks import Similarity
 
 STEP = 0.035
-"""Change of colour along the nose, per hundredth of an interocular distance and relative to its brightness, that only a
-bridge makes: bare noses reach 0.015, dark and clear frames 0.1 and more."""
+"""Change of colour along the nose that only a bridge makes, per hundredth of an interocular distance and relative to
+the brightness: bare noses reach 0.015, dark and clear frames 0.1 and more."""
 
 BROW_SHARE = 0.12
-"""Share of brow motion behind glasses: the mesh would bend the rims with the brows."""
+"""Share of the brow motion to show behind glasses, because the mesh would bend the rims with the brows."""
 
 
 def wears_glasses(image: NDArray[np.uint8], head: Similarity) -> bool:

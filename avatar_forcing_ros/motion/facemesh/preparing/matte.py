@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Takes a portrait apart into the person and what stands behind: matte, foreground colours, background plate.
+"""Splits a portrait into the person and the background: matte, foreground colours, background plate.
 
-The parts obey `image = matte * foreground + (1 - matte) * plate` wherever colours allow, so an unmoved portrait is the
-picture itself and a moved one shows no rim of the old background.
+Wherever colours allow it, `image = matte * foreground + (1 - matte) * plate`. So an unmoved portrait is the picture
+itself, and a moved one shows no rim of the old background.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from avatar_forcing_ros.motion.facemesh import networks
 from avatar_forcing_ros.motion.facemesh.drawing.model import Layers
 
 SEGMENTED = 256
-"""Side in pixels of the picture that the network for people sees."""
+"""Side, in pixels, of the picture that the segmentation network sees."""
 
 
 @dataclass(frozen=True)
 class MatteConfig:
-    """Sizes in units of the picture's side.
+    """Sizes are shares of the picture's side.
 
     Attributes:
         radius: neighbourhood in which the matte follows the picture's edges.
         edge_noise: variance of colour (0..1 squared) below which an edge is not followed.
-        low: segmentation below which a pixel is background.
-        high: segmentation above which a pixel is person.
-        guard: widening of the person before the plate is filled, so that no hair is left in it.
-        mirror_band: width behind the person's outline that is filled with mirrored background, sharp as the original.
+        low: score of the segmentation below which a pixel is background.
+        high: score above which a pixel belongs to the person.
+        guard: by how much the person is widened before the plate is filled, so that no hair is left in it.
+        mirror_band: width of the strip behind the person's outline that is filled with sharp, mirrored background.
     """
 
     radius: float = 1 / 50
@@ -43,11 +43,11 @@ class MatteConfig:
 
 
 def split_layers(image: NDArray[np.uint8], face: NDArray[np.bool_], config: MatteConfig | None = None) -> Layers:
-    """Take a square portrait apart.
+    """Split a square portrait into layers.
 
     Args:
         image: (S, S, 3) uint8 RGB.
-        face: (S, S), true where the face mesh says skin; always person.
+        face: (S, S), true where the face mesh has skin, which always belongs to the person.
         config: see `MatteConfig`.
     """
     config = config or MatteConfig()
@@ -58,7 +58,7 @@ def split_layers(image: NDArray[np.uint8], face: NDArray[np.bool_], config: Matt
 
 
 def person_matte(image: NDArray[np.uint8], face: NDArray[np.bool_], config: MatteConfig) -> NDArray[np.float32]:
-    """(S, S) share of person in each pixel, 0..1."""
+    """(S, S) share of the person in each pixel, 0..1."""
     size = len(image)
     coarse = np.maximum(_segment(image), face)
     fine = guided_filter(image, coarse, max(2, round(config.radius * size)), config.edge_noise)
@@ -67,7 +67,7 @@ def person_matte(image: NDArray[np.uint8], face: NDArray[np.bool_], config: Matt
 
 
 def _segment(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(S, S) share of person, 0..1, as a network sees it in the picture at 256x256."""
+    """(S, S) share of the person, 0..1, from a network that sees the picture at 256x256."""
     shrink = np.diag([SEGMENTED / image.shape[1], SEGMENTED / image.shape[0], 1.0])
     small = cv2.warpPerspective(image, shrink, (SEGMENTED, SEGMENTED), flags=cv2.INTER_LINEAR)
     person = networks.run("person", small)[0]
@@ -75,7 +75,7 @@ def _segment(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _one_piece(matte: NDArray[np.float32], face: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Drop what does not hang together with the face: other people, pictures on the wall."""
+    """Drop what is not connected with the face: other people, pictures on the wall."""
     _, labels = cv2.connectedComponents((matte > 0.05).astype(np.uint8))
     own = np.bincount(labels[face & (labels > 0)], minlength=2).argmax()
     return np.where(labels == own, matte, 0).astype(np.float32)
@@ -89,9 +89,9 @@ def _smooth_step(low: float, high: float, value: NDArray) -> NDArray[np.float32]
 def guided_filter(
     guide: NDArray[np.uint8], target: NDArray[np.float32], radius: int, edge_noise: float, shrink: int = 2
 ) -> NDArray[np.float32]:
-    """Smooth `target` (S, S) so that its edges are those of the colour picture `guide` (S, S, 3).
+    """Smooth `target` (S, S) so that its edges follow those of the colour picture `guide` (S, S, 3).
 
-    The local linear maps from colour to target are found in pictures `shrink` times smaller and applied in full size.
+    The local linear maps from colour to target are fitted in pictures `shrink` times smaller and applied at full size.
     Source: He, Sun, Tang, "Guided image filtering", ECCV 2010, with a colour guide; He, Sun, "Fast guided filter".
     """
     size = (max(1, guide.shape[1] // shrink), max(1, guide.shape[0] // shrink))
@@ -134,7 +134,7 @@ def background_plate(image: NDArray[np.uint8], matte: NDArray[np.float32], confi
 
 
 def fill_smoothly(colour: NDArray[np.float32], known: NDArray) -> NDArray[np.float32]:
-    """Fill where `known` (S, S) is 0 from around, the further in the smoother: push-pull over a pyramid."""
+    """Fill where `known` (S, S) is 0 from the surroundings, smoother further in: push-pull over a pyramid."""
     weight = known.astype(np.float32)[..., None]
     if min(colour.shape[:2]) <= 2:
         return np.broadcast_to((colour * weight).sum((0, 1)) / max(float(weight.sum()), 1e-6), colour.shape).copy()
@@ -146,7 +146,7 @@ def fill_smoothly(colour: NDArray[np.float32], known: NDArray) -> NDArray[np.flo
 
 
 def _mirror_fill(image: NDArray[np.uint8], hole: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Each pixel of the hole takes the one as far outside as it lies inside; black where that leaves the background."""
+    """Mirror the background into the hole: each pixel copies the one as far outside; black if that is no background."""
     size = len(image)
     depth, labels = cv2.distanceTransformWithLabels(hole, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     outside = np.argwhere(hole == 0)
@@ -161,7 +161,7 @@ def _mirror_fill(image: NDArray[np.uint8], hole: NDArray[np.uint8]) -> tuple[NDA
 def foreground_colours(
     image: NDArray[np.uint8], matte: NDArray[np.float32], plate: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """(S, S, 3) colours of the person alone: the mixing equation where it is well posed, neighbours elsewhere."""
+    """(S, S, 3) colours of the person alone: from the mixing equation if it is well posed, else from neighbours."""
     alpha = matte[..., None]
     near = fill_smoothly(image.astype(np.float32), (matte > 0.97).astype(np.float32))
     solved = (image - (1 - alpha) * plate) / np.maximum(alpha, 0.05)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The mesh that carries a portrait: the face in depth, hair and shoulders around it, and how much it all follows.
+"""The mesh that carries a portrait: the face in depth, hair and shoulders around it, and how much each part moves.
 
-Vertices 0..467 are MediaPipe's; those after them lie outside the face and reach to the edge of the picture, where
-nothing moves, so that the mesh always covers the whole picture.
+Vertices 0..467 are MediaPipe's. Those after them lie outside the face and reach to the edge of the picture, where
+nothing moves, so the mesh always covers the whole picture.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
 
 @dataclass(frozen=True)
 class MeshConfig:
-    """Lengths in interocular distances unless said otherwise.
+    """Lengths are in interocular distances, except where noted.
 
     Attributes:
-        spacing: distance of vertices outside the face.
+        spacing: distance between vertices outside the face.
         deepest: depth beyond which the face is flattened, so that cheeks do not smear when the head turns.
-        flatten: what is left of depth beyond `deepest`.
+        flatten: share of the depth beyond `deepest` that remains.
         hair_depth: depth of hair, ears and neck.
         hair_reach: distance from the face's outline over which its depth becomes `hair_depth`.
-        still_edge: width of the strip along the picture's edge in which motion fades to nothing where the person
-            reaches the edge; where background lies between, the motion fades in that.
+        still_edge: width of the strip along the picture's edge in which motion fades to nothing if the person reaches
+            the edge. If there is background in between, the motion fades there.
         neck_fade: length below the chin over which the head's motion fades.
-        shoulder_share: how much of the head's motion the shoulders follow (1).
+        shoulder_share: share of the head's motion that the shoulders follow (no unit).
         outline_margin: least distance of the face's outline from the skin inside it.
-        neck_pivot: height of the turning point between eyes (0) and chin (1).
+        neck_pivot: height of the pivot between eyes (0) and chin (1).
     """
 
     spacing: float = 0.34
@@ -59,7 +59,7 @@ class MeshConfig:
 
 
 def build_mesh(landmarks: NDArray, matte: NDArray[np.uint8], config: MeshConfig | None = None) -> PortraitMesh:
-    """Mesh of a square portrait.
+    """Build the mesh of a square portrait.
 
     Args:
         landmarks: (478, 3) in picture space of the square.
@@ -93,7 +93,7 @@ def build_mesh(landmarks: NDArray, matte: NDArray[np.uint8], config: MeshConfig 
 
 
 def _unfold_outline(landmarks: NDArray, margin: float) -> NDArray[np.float64]:
-    """Move the outline outwards where skin vertices inside it lie beyond it, as they do on a face turned a little.
+    """Move the outline outwards where inner skin vertices lie beyond it, as on a slightly turned face.
 
     Such a fold is invisible at rest but opens into slivers when the head turns.
     """
@@ -112,7 +112,7 @@ def _unfold_outline(landmarks: NDArray, margin: float) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class FreeStrip:
-    """Width in pixels of the strips beside and above the head in which its motion may fade."""
+    """Width, in pixels, of the strips beside and above the head in which its motion may fade."""
 
     left: float
     right: float
@@ -120,7 +120,7 @@ class FreeStrip:
 
 
 def _free_strip(matte: NDArray[np.uint8], chin_row: float, still_edge: float) -> FreeStrip:
-    """The background between the head and the picture's edges, `still_edge` where there is none."""
+    """The background between the head and the picture's edges, or `still_edge` if there is none."""
     head = matte[: max(1, int(chin_row))] > 12
     columns, rows = np.flatnonzero(head.any(0)), np.flatnonzero(head.any(1))
     gaps = (columns[0], matte.shape[1] - 1 - columns[-1], rows[0])
@@ -128,7 +128,7 @@ def _free_strip(matte: NDArray[np.uint8], chin_row: float, still_edge: float) ->
 
 
 def _vertices_around(oval: NDArray, size: int, spacing: float, strip: FreeStrip) -> NDArray[np.float64]:
-    """(N, 2) a ring close to the face, a grid beyond it, and the picture's edge, in pixels."""
+    """(N, 2) in pixels: a ring close to the face, a grid beyond it, and the picture's edge."""
     middle = oval.mean(0)
     near = middle + (oval - middle) * 1.12
     count = max(4, round(size / spacing))
@@ -169,7 +169,7 @@ def _closed_openings() -> NDArray[np.int32]:
 
 
 def _place_in_depth(around: NDArray, oval: NDArray, head: Similarity, config: MeshConfig) -> NDArray[np.float64]:
-    """Head-space points whose picture is `around`: the outline's depth nearby, that of the hair further out."""
+    """Head-space points that project to `around`, with the outline's depth near it and the hair's further out."""
     gap = np.linalg.norm(around[:, None] - oval[None, :, :2], axis=-1) / head.scale
     weight = 1 / (gap + 0.05) ** 3
     nearby = weight @ head.invert(oval)[:, 2] / weight.sum(1)
@@ -179,7 +179,7 @@ def _place_in_depth(around: NDArray, oval: NDArray, head: Similarity, config: Me
 
 
 def _lift(pixels: NDArray, depth: NDArray, head: Similarity) -> NDArray[np.float64]:
-    """Head-space points of given depth (N,) whose picture is `pixels` (N, 2)."""
+    """Head-space points of given depth (N,) that project to `pixels` (N, 2)."""
     plane = (pixels - head.offset[:2]) / head.scale - np.outer(depth, head.rotation[:2, 2])
     return np.column_stack([np.linalg.solve(head.rotation[:2, :2], plane.T).T, depth])
 
@@ -190,7 +190,7 @@ def _smooth_step(t: NDArray) -> NDArray:
 
 
 def _edge_fade(pixels: NDArray, size: int, strip: FreeStrip, still_edge: float, chin_row: float) -> NDArray[np.float64]:
-    """(V,) 0 on the picture's edge, 1 inside; the narrow strips of the head give way to `still_edge` below the chin."""
+    """(V,) 0 on the picture's edge, 1 inside. Below the chin, `still_edge` replaces the narrow strips of the head."""
     x, y = pixels[:, 0], pixels[:, 1]
     below = _smooth_step((y - chin_row) / still_edge)
     left, right = (width + (still_edge - width) * below for width in (strip.left, strip.right))
@@ -207,7 +207,7 @@ def _follow_head(points: NDArray, chin: float, freedom: NDArray, config: MeshCon
 
 
 def _breathing(points: NDArray, chin: float, freedom: NDArray) -> NDArray[np.float64]:
-    """Shoulders rise most, the head a little."""
+    """(V,) share of the breathing: the shoulders rise most, the head a little."""
     share = (0.4 + 0.6 * _smooth_step((points[:, 1] - chin) / 0.8)) * freedom
     share[:SKIN_LANDMARKS] = 0.4 + 0.6 * _smooth_step((points[:SKIN_LANDMARKS, 1] - chin) / 0.8)
     return share

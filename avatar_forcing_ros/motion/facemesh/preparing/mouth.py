@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Chooses the inside of a mouth to suit a portrait: the colours of teeth, tongue and dark."""
+"""Chooses the inside of a mouth to suit a portrait: the colours of teeth, tongue and the dark behind them."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from avatar_forcing_ros.motion.facemesh.drawing.teeth import (
 )
 
 AVERAGE_HALF_WIDTH = 0.43
-"""Of a neutral mouth, interocular distances: the canonical face's."""
+"""Half the width of the canonical face's neutral mouth, in interocular distances."""
 TOOTH_LIGHT, DARKEST_TEETH, BRIGHTEST_TEETH = 1.45, 115, 235
-"""Teeth are lighter than cheeks by this factor, within a range that neither glows nor looks decayed."""
+"""Teeth are lighter than cheeks by this factor, within limits at which they neither glow nor look decayed."""
 SKIN_IN_ENAMEL = 0.18
-"""Share of the skin's tint in the colour of teeth, which stand in the same light."""
+"""Share of the skin's tint in the colour of the teeth, because both are in the same light."""
 IVORY = (1.02, 1.0, 0.95)
 FLESH = (0.82, 0.42, 0.42)
 """RGB of the inside of a mouth, relative to the light."""
 CAVITY = (0.30, 0.105, 0.105)
 LOWER_TEETH = 0.90
-"""Brightness of the lower row, which the upper one shades."""
+"""Brightness of the lower row, which lies in the shade of the upper one."""
 
 
 def make_look(
     skin: NDArray, lip: NDArray, half_width: float, was_open: bool, teeth: NDArray | None = None
 ) -> MouthLook:
-    """Inside of a mouth that suits a face.
+    """The inside of a mouth that suits a face.
 
     Args:
         skin: (3,) RGB of the cheeks, for the light on the teeth.
         lip: (3,) RGB of the lips, also for the tongue.
         half_width: half the width of the neutral mouth.
-        was_open: the mouth is open in the picture.
-        teeth: (3,) RGB of the teeth where the picture shows them.
+        was_open: whether the mouth is open in the picture.
+        teeth: (3,) RGB of the teeth, if the picture shows them.
     """
     light = float(np.clip(np.mean(skin) * TOOTH_LIGHT, DARKEST_TEETH, BRIGHTEST_TEETH))
     tint = SKIN_IN_ENAMEL * skin / max(float(np.mean(skin)), 1.0) + (1 - SKIN_IN_ENAMEL) * np.array(IVORY)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Joins all that a portrait needs before its first frame: layers, mesh, neutral face, folds, eyes and mouth."""
+"""Prepares everything that a portrait needs before its first frame: layers, mesh, neutral face, folds, eyes, mouth."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from avatar_forcing_ros.motion.facemesh.preparing.neutral import (
 
 LOWER_LIP_RED = np.array([16, 85, 315, 17])
 TEETH_LIGHT = 0.9
-"""Brightness, relative to the cheeks, from which the light parts of an open mouth are taken for teeth."""
+"""Brightness, relative to the cheeks, from which light parts of an open mouth count as teeth."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A portrait ready to be rendered, and what was found on the way."""
+    """A portrait ready to be rendered, with what was found on the way."""
 
     model: PortraitModel
     glasses: bool
@@ -42,7 +42,7 @@ class Prepared:
 
 
 def prepare(crop: Crop, layers: Layers) -> Prepared:
-    """Everything about one portrait that frames share."""
+    """Prepare everything about one portrait that all frames share."""
     mesh = build_mesh(crop.landmarks, layers.person[..., 3])
     scale = mesh.head.scale
     glasses = wears_glasses(crop.image, mesh.head)
@@ -87,13 +87,13 @@ def _mouth_look(crop: Crop, neutral: NDArray, mouth: PhotographedMouth) -> Mouth
 
 
 def _median(image: NDArray[np.uint8], points: NDArray) -> NDArray[np.float64]:
-    """(3,) colour at most of the points."""
+    """(3,) median colour at the points."""
     columns, rows = np.round(points[:, :2]).astype(int).clip(0, len(image) - 1).T
     return np.median(image[rows, columns], axis=0)
 
 
 def _teeth(crop: Crop, skin: NDArray) -> NDArray[np.float64] | None:
-    """(3,) colour of the teeth in an open mouth, None where nothing in it is as light as the `skin` (3,)."""
+    """(3,) colour of the teeth in an open mouth; None if nothing in it is as light as the `skin` (3,)."""
     inside = crop.image[fill_outline(crop.landmarks[INNER_MOUTH], len(crop.image))].astype(np.float64)
     if len(inside) < 30:
         return None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a picture becomes, and what was found in it."""
+"""A prepared portrait, and the report on its picture."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from dataclasses import dataclass
 from avatar_forcing_ros.motion.facemesh.drawing.model import PortraitModel
 
 MOST_ENLARGEMENT, MOST_SMILE, LEAST_APERTURE, LEAST_LIP_RED = 2.0, 0.5, 0.15, 1.0
-"""Beyond which something is said of a picture. Lids stand .22 to .38 apart by the eye's width in portraits that were
-tried, and .03 to .08 when they are shut; lips are 6 to 15 redder than cheeks (CIE a*), and -5 to -3 behind a hand."""
+"""Limits beyond which a remark is made. In tested portraits the lids are 0.22 to 0.38 of the eye's width apart, shut
+ones 0.03 to 0.08. Lips are 6 to 15 redder than cheeks (CIE a*); with a hand in front of them, -5 to -3."""
 
 
 @dataclass(frozen=True)
 class PortraitReport:
-    """What was found in a picture, for those who choose portraits.
+    """What was found in a picture, for people who choose portraits.
 
     Attributes:
         face_px: width of the face in the picture.
-        enlargement: how much the picture was enlarged; above 2 the portrait looks soft.
-        glasses: the face wears glasses; brows then hardly move, so that the rims do not bend.
-        mouth_open: teeth or the inside of the mouth are to be seen; they were covered by closing the lips.
-        smile: photographed smile, as the channel; it was mostly taken back.
-        quarter_turns: times the picture was turned left by 90 degrees, so that the face stands upright.
-        tight: the picture ends close to the face, and some of what surrounds it is made up.
-        aperture: opening of the lids by the eye's width, of the eye that is open less.
-        lip_red: how much redder the lips are than the cheeks, CIE a*; None in a picture without colours.
+        enlargement: how much the picture was enlarged; above 2, the portrait looks soft.
+        glasses: whether the face wears glasses; its brows then hardly move, so that the rims do not bend.
+        mouth_open: whether teeth or the inside of the mouth are visible; closing the lips covered them.
+        smile: photographed smile in units of the channel; most of it was removed.
+        quarter_turns: how often the picture was turned left by 90 degrees, to make the face upright.
+        tight: whether the picture ends close to the face, so that some of the surroundings are made up.
+        aperture: opening of the lids, relative to the eye's width, of the less open eye.
+        lip_red: how much redder the lips are than the cheeks, in CIE a*; None in a picture without colours.
     """
 
     face_px: float
@@ -40,7 +40,7 @@ class PortraitReport:
     lip_red: float | None
 
     def remarks(self) -> tuple[str, ...]:
-        """What keeps this picture from being a good portrait, a line each."""
+        """What keeps this picture from being a good portrait, one line each."""
         said = {
             f"the face did not stand upright: the picture was turned left by {90 * self.quarter_turns} degrees": (
                 self.quarter_turns > 0
@@ -64,7 +64,7 @@ class PortraitReport:
 
 @dataclass(frozen=True)
 class Likeness:
-    """A person ready to be drawn, and what was found in the picture."""
+    """A person ready to be drawn, with the report on the picture."""
 
     model: PortraitModel
     report: PortraitReport

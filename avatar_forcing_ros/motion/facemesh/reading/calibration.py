@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Learns a person's neutral face while watching it: quickly in the first second, then slowly and for ever.
+"""Learns a person's neutral face while watching it: fast in the first second, then slowly and without end.
 
-A short look cannot tell a broad mouth from a smile. So each measure has a prior: its mean over people, how much people
-differ in it (`spread`), and how much one person's expression moves it (`wander`). What is seen counts by the ratio of
-the two, and counts more as looks that differ add up: a smile held through the first second is learnt only by a third.
+A short look cannot tell a broad mouth from a smile. Each measure therefore has a prior: its mean over people, how much
+people differ in it (`spread`), and how much one person's expression moves it (`wander`). The ratio of the two says how
+much an observation counts, and it counts more as different looks add up: a smile held through the first second is
+learnt only by a third.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from avatar_forcing_ros.motion.facemesh.reading.measures import MEASURES
 
 @dataclass(frozen=True)
 class Prior:
-    """What is known of a measure before its person is seen.
+    """What is known about a measure before the person is seen.
 
     Attributes:
-        mean: over people, neutral.
-        spread: standard deviation over people, neutral.
-        wander: standard deviation within a person who lives: expression, gaze, head motion.
-        quantile: where in a person's wander neutral lies; low for what only opens, high for what only closes.
+        mean: mean over people with neutral faces.
+        spread: standard deviation over people with neutral faces.
+        wander: standard deviation within one person, from expression, gaze and head motion.
+        quantile: where neutral lies in a person's range; low for what only opens, high for what only closes.
     """
 
     mean: float
@@ -54,7 +55,7 @@ PRIORS: dict[str, Prior] = {
     "iris_x": Prior(0.0, 0.01, 0.04),
     "iris_y": Prior(0.005, 0.015, 0.025),
 }
-"""Means of the canonical face and of a handful of photographed and filmed people; the spreads are estimates."""
+"""Means are from the canonical face and a handful of photographed and filmed people; the spreads are estimates."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,14 @@ class CalibrationConfig:
     """Pace of learning.
 
     Attributes:
-        first_s: time in which every frame counts; after it, one look per `look_s`.
+        first_s: for this long, every frame counts as a look; after it, one in each `look_s`.
         look_s: time between later looks.
-        looks: how many are remembered; 120 half-seconds are a minute.
+        looks: how many looks are remembered; 120 of half a second make a minute.
         independent_s: time after which a look counts as a new opinion on what is neutral.
-        most_opinions: beyond it the past fades, so that a person who moves the chair is learnt again.
-        settle_s: time constant with which later corrections are let in, so that nothing jumps.
-        widest_turn: looks from further aside do not count, radians.
+        most_opinions: number of opinions beyond which the past fades, so that a person who moves the chair is learnt
+            again.
+        settle_s: time constant of later corrections, so that nothing jumps.
+        widest_turn: looks with a larger turn of the head, in radians, do not count.
     """
 
     first_s: float = 1.0
@@ -81,7 +83,7 @@ class CalibrationConfig:
 
 
 class NeutralFace:
-    """The neutral measures of one person, as far as they are known."""
+    """The neutral measures of one person, as far as known."""
 
     def __init__(self, config: CalibrationConfig | None = None) -> None:
         self.config = config or CalibrationConfig()
@@ -92,7 +94,7 @@ class NeutralFace:
         self.reset()
 
     def reset(self) -> None:
-        """A new person: only the priors are known."""
+        """Start with a new person, of whom only the priors are known."""
         self._looks: deque[NDArray[np.float64]] = deque(maxlen=self.config.looks)
         self._seen_s = 0.0
         self._next_look_s = 0.0
@@ -100,7 +102,7 @@ class NeutralFace:
         self._neutral = self._mean.copy()
 
     def observe(self, measures: NDArray[np.float64], elapsed_s: float) -> NDArray[np.float64]:
-        """Learn from (17,) measures, `elapsed_s` after the last ones; the neutral measures (17,) as now known."""
+        """Learn from measures (17,), `elapsed_s` after the last ones, and return the neutral measures (17,)."""
         self._seen_s += elapsed_s
         if self._seen_s >= self._next_look_s and abs(measures[0]) < self.config.widest_turn:
             self._look(measures)
@@ -116,13 +118,13 @@ class NeutralFace:
         self._target = self._mean + trust / (1 + trust) * (self._typical() - self._mean)
 
     def _opinions(self) -> float:
-        """How many independent looks the time so far is worth; 1 at the end of the first second."""
+        """How many independent looks the time so far amounts to; 1 at the end of the first second."""
         config = self.config
         later = max(0.0, self._seen_s - config.first_s) / config.independent_s
         return min(config.most_opinions, min(1.0, (self._seen_s + 0.04) / config.first_s) + later)
 
     def _typical(self) -> NDArray[np.float64]:
-        """(17,) each measure's own quantile over the remembered looks."""
+        """(17,) the quantile of each measure over the remembered looks."""
         looks = np.sort(np.stack(self._looks), axis=0)
         rank = self._quantile * (len(looks) - 1)
         below = rank.astype(int)

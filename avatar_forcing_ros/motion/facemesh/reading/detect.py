@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Landmarks of the one face of a still picture: thorough rather than fast."""
+"""Landmarks of the main face in a still picture, thorough rather than fast."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import PortraitError
 
 LEAST_SCORE, LEAST_FAR_SCORE = 0.5, 0.6
-"""From which a find, and a mesh, counts as a face."""
+"""Least score with which a detection, or a mesh, counts as a face."""
 
 
 @dataclass(frozen=True)
 class DetectConfig:
-    """How a face is sought in a still picture.
+    """How to look for a face in a still picture.
 
     Attributes:
         least_face_px: narrowest face, from ear to ear, that is worth animating.
         work_px: side of the square in which the landmarks are refined.
-        margin: side of that square in units of the face's longer side.
-        passes: times the tracker sees the still; it settles within a few.
+        margin: side of that square, relative to the face's longer side.
+        passes: how often the tracker sees the picture; it settles within a few.
     """
 
     least_face_px: int = 64
@@ -54,7 +54,7 @@ def find_face(image: NDArray[np.uint8], config: DetectConfig | None = None) -> N
         config: see `DetectConfig`.
 
     Raises:
-        PortraitError: no face, or one narrower than `least_face_px`.
+        PortraitError: there is no face, or it is narrower than `least_face_px`.
     """
     config = config or DetectConfig()
     faces = _mesh_faces(image) or _small_faces(image, config)
@@ -73,13 +73,13 @@ def _face_size(face: NDArray) -> float:
 
 
 def _mesh_faces(image: NDArray[np.uint8], count: int = 4) -> list[NDArray[np.float64]]:
-    """Landmarks of every face that the detector for near faces sees."""
+    """Landmarks of every face that the short-range detector finds."""
     meshes = [read_mesh(image, Region.of_detection(found)) for found in detect(image, LEAST_SCORE)[:count]]
     return [mesh.points for mesh in meshes if mesh.presence >= LEAST_SCORE]
 
 
 def _small_faces(image: NDArray[np.uint8], config: DetectConfig) -> list[NDArray[np.float64]]:
-    """A second try for faces that are small in the picture: the far-range detector, then the mesh on what it found."""
+    """A second try for small faces: the long-range detector, then the mesh on what it found."""
     faces = []
     for found in detect(image, LEAST_FAR_SCORE, FAR):
         side = config.margin * float((found.high - found.low).max())
@@ -89,7 +89,7 @@ def _small_faces(image: NDArray[np.uint8], config: DetectConfig) -> list[NDArray
 
 
 def _refine(image: NDArray[np.uint8], face: NDArray, config: DetectConfig) -> NDArray[np.float64]:
-    """Landmarks again, on an enlarged cut-out and after the tracker has settled."""
+    """Landmarks again, on an enlarged crop and after the tracker has settled."""
     middle = (face[OVAL, :2].min(0) + face[OVAL, :2].max(0)) / 2
     side = config.margin * _face_size(face)
     square = Square(middle[0] - side / 2, middle[1] - side / 2, side)

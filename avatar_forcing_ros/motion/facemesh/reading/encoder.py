@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads one user's face out of a video: tracker -> measures -> neutral -> channels -> smoothing."""
+"""Reads one user's face from a video: tracker -> measures -> neutral -> channels -> smoothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOISE: dict[str, float] = {
     "jaw_open": 0.02, "smile": 0.05, "stretch": 0.06, "pucker": 0.05, "press": 0.10, "upper_lip": 0.07,
     "brow_raise": 0.03, "brow_furrow": 0.08, "blink_right": 0.05, "blink_left": 0.05, "gaze_x": 0.06, "gaze_y": 0.08,
 }  # fmt: skip
-"""Jitter of each channel from frame to frame on a face at rest, measured on the quiet parts of filmed faces."""
+"""Frame-to-frame jitter of each channel for a face at rest, measured on the quiet parts of filmed faces."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class EncoderConfig:
     """Settings of the encoder.
 
     Attributes:
-        tracker: choice of the face.
-        calibration: learning of the neutral face.
-        smoothing: filter.
-        fade_s: time in which a face that appears takes effect, and a lost one would.
-        pause_s: gap between frames from which the camera counts as stopped; what moved meanwhile is not smoothed over.
+        tracker: how the face is chosen.
+        calibration: how the neutral face is learnt.
+        smoothing: the filter.
+        fade_s: time over which a face that appears, or is lost, fades in or out.
+        pause_s: gap between frames from which the camera counts as stopped; motion across it is not smoothed.
         forget_s: absence after which somebody new is expected.
-        full_confidence_px: interocular distance from which size takes nothing off the confidence.
+        full_confidence_px: interocular distance from which a face's size does not lower the confidence.
     """
 
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
@@ -49,11 +49,11 @@ class EncoderConfig:
 
 
 class FaceMeshEncoder:
-    """A `MotionEncoder`: camera frames in, the 18 channels of the largest face out, or of the one that is meant.
+    """A `MotionEncoder`: camera frames in, 18 channels of the largest face, or of the one to attend to, out.
 
     Args:
         config: see `EncoderConfig`.
-        tracker: a fresh one to use instead of the configured one.
+        tracker: a new tracker to use instead of the configured one.
     """
 
     def __init__(self, config: EncoderConfig | None = None, tracker: FaceTracker | None = None) -> None:
@@ -62,7 +62,7 @@ class FaceMeshEncoder:
         self._neutral = NeutralFace(self.config.calibration)
         self._smoother = Smoother(np.array([NOISE[name] for name in NAMES]), self.config.smoothing)
         self._stamp_ns: int | None = None
-        self._presence = 0.0  # how much of the face takes effect: it fades in
+        self._presence = 0.0  # weight of the face, which fades in
         self._meet_somebody_new()
 
     def reset(self) -> None:
@@ -72,22 +72,22 @@ class FaceMeshEncoder:
         self._meet_somebody_new()
 
     def attend(self, place: FacePlace | None) -> None:
-        """Read the face in a place from the next frame on; None: the largest one, as long as nothing else is said."""
+        """From the next frame on, read the face in this place; None returns to the largest face."""
         self._tracker.attend(place)
 
     @property
     def people(self) -> int:
-        """Faces in the picture, counted twice a second while the largest is read."""
+        """Number of faces in the picture, counted twice a second while the largest is read."""
         return self._tracker.in_view
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resources are held."""
 
     def encode(self, frame: VideoFrame) -> MotionSample:
-        """The user's motion; zeros, `valid` false, when nobody is there.
+        """The user's motion; zeros, with `valid` false, if nobody is there.
 
         Raises:
-            ValueError: the stamp lies before the last one, or the picture is smaller than 64 pixels.
+            ValueError: the stamp is earlier than the last one, or the picture is smaller than 64 pixels.
         """
         elapsed_s = self._elapsed_s(frame.stamp_ns)
         landmarks = self._tracker.track(frame.image)
@@ -123,7 +123,7 @@ class FaceMeshEncoder:
         return elapsed_s if is_next else self.config.smoothing.frame_s
 
     def _absent(self, stamp_ns: int, elapsed_s: float) -> MotionSample:
-        """Nobody is there. After a short gap the same face fades in where it was; after a long one perhaps another."""
+        """Handle a frame without a face. After a short gap, the same person fades back in; a long one forgets them."""
         self._absent_s += elapsed_s
         self._presence = max(0.0, self._presence - elapsed_s / self.config.fade_s)
         if self._presence == 0.0:

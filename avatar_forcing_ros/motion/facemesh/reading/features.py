@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of a face and of its neutral -> the 18 channels, in the units that the renderer draws.
+"""Measures of a face and of its neutral state -> the 18 channels, in the renderer's units.
 
-The tables say what a channel of 1 does to each measure; inverting them tells channels apart that move the same points.
-They follow the renderer's expression basis, so that an avatar that copies the numbers looks like the user, corrected by
-what filmed faces do and by what MediaPipe's mesh lets through of it: a mesh that prefers ordinary faces.
+The tables say what a channel of 1 does to each measure; inverting them separates channels that move the same points.
+They follow the renderer's expression basis, so that an avatar that copies the numbers looks like the user. They are
+corrected for what filmed faces do, and for how much of it MediaPipe's mesh shows, which favours ordinary faces.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from avatar_forcing_ros.motion.facemesh.reading.measures import BROWS, INDEX, LI
 class LipResponse:
     """Changes of the lip measures at channel value 1, in interocular distances.
 
-    Of what the mesh swallows in rendered portraits, half is made good here: all of it would double the jitter.
+    These make up for half of what the mesh misses in rendered portraits; making up for all of it would double the
+    jitter.
 
     Attributes:
         jaw_gap: lip_gap at jaw_open.
-        jaw_width: mouth_width at jaw_open, least and most; in between says nothing of stretch or pucker.
-        jaw_fall: corner_lift at jaw_open, as drawn and of people who talk; in between says nothing of a smile.
+        jaw_width: mouth_width at jaw_open, least and most; values in between show neither stretch nor pucker.
+        jaw_fall: corner_lift at jaw_open, as drawn and in people who talk; values in between show no smile.
         jaw_lip: lip_lift at jaw_open.
         jaw_height: lip_height at jaw_open.
         smile_lift: corner_lift at smile (85 % of what is drawn).
@@ -71,17 +72,17 @@ BROW_SHOWN, GAZE_X_SHOWN, GAZE_Y_SHOWN = 0.75, 0.8, 0.6
 FURROW_HEIGHT, FURROW_DISTANCE = -0.042, -0.05
 """Fall of the brows and change of the distance between them at brow_furrow 1."""
 PITCH_LIFT = 0.15
-"""Per radian of nod: how much the mesh lifts a mouth against the nose that in truth only turns."""
+"""How much the mesh lifts the mouth relative to the nose, per radian of nod, although the head only turns."""
 WIDEST_FROWN = 0.35
-"""Angle between neutral and the present pose, radians, from which a frown is not believed."""
+"""Angle between the neutral and the present pose, in radians, beyond which a frown is not trusted."""
 NARROW_SMILE = 0.25
-"""What lifted corners count for as a smile in a mouth that has not become wider."""
+"""How much lifted corners count as a smile if the mouth has not become wider."""
 SMILE_SQUINT = 0.025
-"""Share of an eye's width by which a smile of 1 narrows the eye."""
+"""How much a smile of 1 narrows the eye, as a share of its width."""
 CLOSED_APERTURE = 0.06
-"""Opening of shut lids by the eye's width, as the mesh draws them."""
+"""Opening of shut lids in the mesh, relative to the eye's width."""
 PRESS_DEAD_BAND, FURROW_DEAD_BAND = 0.2, 0.25
-"""What the mesh's own jitter on the heights of lips and brows can feign."""
+"""Changes in the heights of lips and brows up to this size may be jitter of the mesh."""
 
 LOW = np.array([channel.low for channel in CHANNELS])
 HIGH = np.array([channel.high for channel in CHANNELS])
@@ -91,11 +92,11 @@ def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> 
     """Channels of a face.
 
     Args:
-        measures: (17,) of `measures.measure`.
+        measures: (17,) from `measures.measure`.
         neutral: (17,) the same measures of this person's neutral face.
 
     Returns:
-        (18,) in the order and within the limits of `channels.CHANNELS`.
+        (18,) channels in the order and within the limits of `channels.CHANNELS`.
     """
     change = measures - neutral
     channels = np.zeros(len(CHANNELS))
@@ -106,7 +107,7 @@ def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> 
     channels[CHANNEL["smile"]] = _trusted_smile(channels[CHANNEL["smile"]], turned=float(np.hypot(*change[:2])))
     blinks = _blinks(measures, neutral, channels[CHANNEL["smile"]])
     channels[CHANNEL["blink_right"] : CHANNEL["blink_left"] + 1] = blinks
-    seen = np.clip(2.0 - 2.5 * blinks.mean(), 0.0, 1.0)  # behind closing lids the mesh only guesses the iris
+    seen = np.clip(2.0 - 2.5 * blinks.mean(), 0.0, 1.0)  # behind closing lids the mesh guesses the iris
     channels[CHANNEL["gaze_x"]] = seen * change[INDEX["iris_x"]] / (GAZE_X_SHOWN * GAINS.gaze_side)
     channels[CHANNEL["gaze_y"]] = seen * change[INDEX["iris_y"]] / (GAZE_Y_SHOWN * GAINS.gaze_down)
     return np.clip(channels, LOW, HIGH)
@@ -115,7 +116,7 @@ def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> 
 def _mouth(change: NDArray[np.float64], nod: float) -> NDArray[np.float64]:
     """Changes of the five lip measures -> jaw_open, smile, stretch, pucker, press, upper_lip.
 
-    One after the other, from what moves most to what is left over.
+    They are found one after the other; the channel that moves most comes first, and the next explains what is left.
     """
     at = LIPS_AT_ONE
     gap, width, lift, lip_lift, lip_height = change - np.array([0, 0, PITCH_LIFT, PITCH_LIFT, 0]) * nod
@@ -133,26 +134,26 @@ def _mouth(change: NDArray[np.float64], nod: float) -> NDArray[np.float64]:
 
 
 def _lifted(lift: float, jaw: float) -> float:
-    """The smile, or frown, of mouth corners that lie higher or lower than the jaw explains."""
+    """The smile or frown in mouth corners that are higher or lower than the jaw explains."""
     at = LIPS_AT_ONE
     least, most = (share * jaw for share in at.jaw_fall)
     return (max(0.0, lift - most) - max(0.0, least - lift)) / at.smile_lift
 
 
 def _broad_smile(smile: float, width: float, jaw: float) -> float:
-    """A smile that lifts the corners also draws them apart; what it lifts without is mostly talk."""
+    """A smile that lifts the corners also draws them apart; lifting without that is mostly talk."""
     at = LIPS_AT_ONE
     widening = max(0.0, width - at.jaw_width[0] * jaw)
     return min(smile, widening / at.smile_width[0] + NARROW_SMILE)
 
 
 def _trusted_smile(smile: float, turned: float) -> float:
-    """In a head that turns or nods the mesh lets the corners of the mouth sink, so a frown counts less there."""
+    """When a head turns or nods, the corners of the mesh's mouth sink, so a frown counts less."""
     return smile if smile > 0 else smile * max(0.0, 1 - turned / WIDEST_FROWN)
 
 
 def _lip_width(width: float, jaw: float, smile: float) -> tuple[float, float]:
-    """(stretch, pucker): what is wider or narrower than jaw and smile explain."""
+    """(stretch, pucker): how much wider or narrower the mouth is than jaw and smile explain."""
     at = LIPS_AT_ONE
     least, most = (share * smile for share in at.smile_width) if smile > 0 else (-at.frown_width * smile, 0.0)
     least, most = least + at.jaw_width[0] * jaw, most + at.jaw_width[1] * jaw
@@ -162,7 +163,7 @@ def _lip_width(width: float, jaw: float, smile: float) -> tuple[float, float]:
 def _brows(change: NDArray[np.float64]) -> NDArray[np.float64]:
     """Changes of height and distance -> brow_raise, brow_furrow.
 
-    The mesh hardly shows brows drawn together, so mostly brows that fall below neutral tell a frown.
+    The mesh hardly shows brows drawn together, so a frown mostly shows in brows that fall below neutral.
     """
     height, distance = change
     fallen = 0.7 * height / FURROW_HEIGHT + 0.3 * distance / FURROW_DISTANCE
@@ -172,7 +173,7 @@ def _brows(change: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _blinks(measures: NDArray[np.float64], neutral: NDArray[np.float64], smile: float) -> NDArray[np.float64]:
-    """(2,) closure of the right and the left eye, without what a smile narrows them."""
+    """(2,) closure of the right and left eye, without the part that comes from a smile."""
     eyes = slice(INDEX["aperture_right"], INDEX["aperture_left"] + 1)
     squint = SMILE_SQUINT * np.clip(smile, 0.0, 1.0)
     closing = (neutral[eyes] - measures[eyes] - squint) / (neutral[eyes] - CLOSED_APERTURE)

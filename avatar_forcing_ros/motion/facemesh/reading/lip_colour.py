@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Are lips where lips were found? They are redder than cheeks in whatever skin; hands, masks and foreheads are not."""
+"""Checks for lips by colour: on any skin they are redder than the cheeks, unlike hands, masks and foreheads."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def lip_red(image: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> float |
         landmarks: (478, 3) of its face, in pixels.
 
     Returns:
-        Difference of a* in CIE Lab as 8 bits hold it; None in a picture without colours. In portraits that were tried
-        it is 6 to 15; with a hand before the mouth -5 to -3; where a face on its head was taken for upright -6 to 1.
+        Difference of a* in 8-bit CIE Lab; None in a picture without colours. Tested portraits gave 6 to 15, with a hand
+        in front of the mouth -5 to -3, and with an upside-down face taken for upright -6 to 1.
     """
     soft = cv2.GaussianBlur(image, (0, 0), max(0.5, 0.01 * fit_head(landmarks).scale))
     lab = cv2.cvtColor(soft, cv2.COLOR_RGB2LAB)

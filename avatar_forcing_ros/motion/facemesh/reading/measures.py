@@ -1,8 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Landmarks -> 17 raw measures of one face: pose, and distances on the face with its pose taken out.
+"""Landmarks -> 17 raw measures of one face: its pose, and distances on the face with the pose removed.
 
-Nothing here knows what is neutral for a person: `calibration.py` learns it, `features.py` turns both into channels.
+Nothing here depends on what is neutral for a person: `calibration.py` learns that, and `features.py` turns both into
+channels.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MEASURES: tuple[str, ...] = (
     "yaw",  # radians
     "pitch",
     "roll",
-    "x",  # pixels, of the neck, about which a head turns: turning alone does not move it
+    "x",  # pixels; position of the neck, the pivot of the head, so that turning alone does not move it
     "y",
     "log_scale",  # of pixels per interocular distance
     "lip_gap",  # between the inner lips; this and all that follow are in interocular distances unless said
@@ -47,7 +48,7 @@ LIPS = slice(INDEX["lip_gap"], INDEX["lip_height"] + 1)
 BROWS = slice(INDEX["brow_height"], INDEX["brow_distance"] + 1)
 
 NECK = np.array([0.0, 1.34, 0.5])
-"""Where heads turn, head space; the renderer's pivot for a face of canonical length."""
+"""Pivot of heads in head space; the renderer's pivot for a face of canonical length."""
 NOSE_TIP = 1
 INNER_PAIRS = (UPPER_LIP[3, 4:7], LOWER_LIP[3, 4:7])
 INNER_BROWS = np.array([107, 55, 336, 285])
@@ -88,7 +89,7 @@ def brow_measures(points: NDArray) -> NDArray[np.float64]:
 
 
 def eye_measures(points: NDArray, yaw: float) -> NDArray[np.float64]:
-    """Apertures of both eyes and the place of the irises; the eye that is turned away counts less."""
+    """Apertures of both eyes, and the position of the irises; the eye turned away counts less."""
     apertures = [_aperture(points, eye) for eye in EYES]
     irises = _iris_places(points) - _resting_irises()  # (2 eyes, xy)
     toward_right = 1 / (1 + np.exp(-yaw / 0.2))  # the nose points to the viewer's right: the right eye faces us
@@ -96,7 +97,7 @@ def eye_measures(points: NDArray, yaw: float) -> NDArray[np.float64]:
 
 
 def _iris_places(points: NDArray) -> NDArray[np.float64]:
-    """(2, 2) right and left eye's iris against the middle of the eye's corners."""
+    """(2, 2) iris of the right and left eye, relative to the middle of the eye's corners."""
     return np.array([points[eye.iris[0], :2] - points[eye.corners, :2].mean(0) for eye in EYES])
 
 

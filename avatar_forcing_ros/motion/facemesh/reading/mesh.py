@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The face mesh of one face: a turned square of the picture -> 478 landmarks.
+"""The face mesh of one face: a rotated square of the picture -> 478 landmarks.
 
-Source: Grishchenko et al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time" (2020), with the squares
-that MediaPipe's face landmark graph cuts out.
+Source: Grishchenko et al., "Attention Mesh: High-fidelity Face Mesh Prediction in Real-time" (2020), with the same
+squares as MediaPipe's face landmark graph.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from avatar_forcing_ros.motion.facemesh.landmarks import LEFT_EYE, RIGHT_EYE
 from avatar_forcing_ros.motion.facemesh.reading.detector import Detection
 
 SIDE = 192
-"""Of the network's picture, in pixels."""
+"""Side of the network's picture, in pixels."""
 ROOM = 1.5
-"""Side of the square in units of the face's longer side."""
+"""Side of the square, relative to the face's longer side."""
 OUTER_CORNERS = (RIGHT_EYE.corners[0], LEFT_EYE.corners[1])
 
 
@@ -44,12 +44,12 @@ class Region:
 
     @staticmethod
     def of_detection(face: Detection) -> Region:
-        """Where the mesh of a face that was just found is sought."""
+        """Where to look for the mesh of a face that was just detected."""
         return Region.around(face.low, face.high, face.keys[1] - face.keys[0])
 
     @staticmethod
     def of_landmarks(points: NDArray) -> Region:
-        """Where the mesh (478, 3) is sought in the next picture of a video."""
+        """Where to look for this mesh (478, 3) in the next picture of a video."""
         flat = points[:, :2]
         start, end = flat[list(OUTER_CORNERS)]
         return Region.around(flat.min(0), flat.max(0), end - start)
@@ -61,7 +61,7 @@ class Mesh:
 
     Attributes:
         points: (478, 3) in picture space.
-        presence: how surely a face is in the square at all, 0..1.
+        presence: confidence that the square contains a face, 0..1.
     """
 
     points: NDArray[np.float64]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the jitter out of a face at rest and lets a moving one through: a filter whose gain grows with the surprise."""
+"""Removes the jitter of a face at rest and lets real motion through: a filter whose gain grows with the deviation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class SmoothingConfig:
     """Strength of the filter.
 
     Attributes:
-        rest_gain: share of a new value that is taken when it lies within the noise, at the frame rate `frame_s`.
+        rest_gain: share taken of a new value that lies within the noise, if frames are `frame_s` apart.
         surprise: deviation, in units of a channel's noise, at which the filter is half open.
-        frame_s: time between frames for which `rest_gain` is meant.
+        frame_s: time between frames for which `rest_gain` holds.
     """
 
     rest_gain: float = 0.2
@@ -32,15 +32,15 @@ class SmoothingConfig:
 class Smoother:
     """The filter's state: one value per channel.
 
-    A kin of the One-Euro filter. That one opens with a low-passed speed, so the first frames of a blink come late; this
-    one opens with the deviation itself, in the same frame: whatever clearly leaves the noise is less than half a frame
-    late.
+    It resembles the One-Euro filter. That one opens with a low-passed speed, so the first frames of a blink come late.
+    This one opens with the deviation itself, in the same frame, so whatever clearly exceeds the noise is less than half
+    a frame late.
 
     Source: Casiez, Roussel, Vogel, "1 Euro filter", CHI 2012, for the idea of a gain that follows the motion.
     """
 
     def __init__(self, noise: NDArray[np.float64], config: SmoothingConfig | None = None) -> None:
-        """`noise` (C,) is the standard deviation of each channel on a face at rest."""
+        """Args: noise: (C,) standard deviation of each channel for a face at rest."""
         if noise.ndim != 1 or not (noise > 0).all():
             raise ValueError(f"noise must be (C,) and positive, got {noise}")
         self.config = config or SmoothingConfig()
@@ -48,11 +48,11 @@ class Smoother:
         self._value: NDArray[np.float64] | None = None
 
     def reset(self) -> None:
-        """The next value is taken as it is."""
+        """Take the next value as it is."""
         self._value = None
 
     def update(self, value: NDArray[np.float64], elapsed_s: float) -> NDArray[np.float64]:
-        """(C,) measured, `elapsed_s` after the last one -> (C,) smoothed."""
+        """A value (C,), measured `elapsed_s` after the last one -> the smoothed value (C,)."""
         if self._value is None:
             self._value = value.astype(np.float64)
         else:

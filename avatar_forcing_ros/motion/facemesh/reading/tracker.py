@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Follows one face through a video, the largest or the one that it is shown: frame -> 478 landmarks.
+"""Follows one face through a video, the largest or the one that it is told to: frame -> 478 landmarks.
 
-The mesh of a frame is sought where the last frame's mesh was, which needs no detector. A detector finds the first face,
-the next one after a loss, and looks around twice a second for somebody who stands closer. Somebody else may know better
-who the user is, and where: then that face is followed.
+The mesh of a frame is looked for where the last frame's mesh was, which needs no detector. A detector finds the first
+face, and the next one after a loss, and looks around twice a second for somebody who stands closer. If another program
+knows who the user is, and where, it can name the face to follow.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class TrackerConfig:
 
     Attributes:
         work_px: longer side to which larger pictures are reduced.
-        least_px: shortest side of a picture that is accepted.
+        least_px: shortest side that a picture may have.
         look_around_frames: frames between looks at who else is there (0.5 s).
         larger: how many times wider another face must be to take over.
-        patience: looks in a row at which it must be so.
-        least_detection: score from which the detector's finds count.
-        least_presence: score below which the mesh gives a face up.
+        patience: for how many looks in a row it must be wider.
+        least_detection: least score at which detections count.
+        least_presence: score of the mesh below which a face counts as lost.
     """
 
     work_px: int = 640
@@ -45,11 +45,11 @@ class TrackerConfig:
 
 
 class FaceTracker:
-    """Landmarks of the largest face of a video; not for several threads at once.
+    """Landmarks of the largest face in a video. Not safe for several threads at once.
 
     Attributes:
         person: grows by one when another person's face takes over, or the picture's size changes.
-        in_view: faces at the last look around.
+        in_view: number of faces at the last look around.
     """
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
@@ -61,14 +61,14 @@ class FaceTracker:
 
     def reset(self) -> None:
         """Forget the face that was followed."""
-        self._face: NDArray[np.float64] | None = None  # its mesh in the last frame, as reduced
+        self._face: NDArray[np.float64] | None = None  # its mesh in the last frame, in the reduced picture
         self._frames = 0
         self._rival_looks = 0
 
     def attend(self, place: FacePlace | None) -> None:
-        """Follow the face in a place from the next frame on; None: the largest one, as long as nothing else is said."""
+        """From the next frame on, follow the face in this place; None returns to the largest face."""
         if self._face is None and place is not None and self._place is not None and place.name != self._place.name:
-            self.person += 1  # a face that is in sight says itself whether it is the one that is meant
+            self.person += 1  # if a face is in sight, its position tells whether it is the right one
         self._place = place
 
     def track(self, image: NDArray[np.uint8]) -> NDArray[np.float64] | None:
@@ -78,12 +78,12 @@ class FaceTracker:
             image: (H, W, 3) uint8 RGB, at least `least_px` on either side.
 
         Returns:
-            (478, 3) picture space of `image`; None when nobody is there.
+            (478, 3) in the picture space of `image`; None if nobody is there.
         """
         if min(image.shape[:2]) < self.config.least_px:
             raise ValueError(f"image must be at least {self.config.least_px} pixels each way, got {image.shape[:2]}")
         if self._shape not in (None, image.shape):
-            self.reset()  # where the face was says nothing any more, and nobody knows whether it is the same one
+            self.reset()  # the face's last position no longer applies, and it may be another face
             self.person += 1
         self._shape = image.shape
         small = self._reduce(image)
@@ -110,7 +110,7 @@ class FaceTracker:
         return mesh.points if mesh.presence >= self.config.least_presence else None
 
     def _find(self, image: NDArray[np.uint8]) -> Region | None:
-        """Where the mesh of a new face is sought."""
+        """Where to look for the mesh of a new face."""
         if self._place is not None and self._place.is_nowhere:
             return None
         seen = detect(image, self.config.least_detection)
@@ -118,23 +118,23 @@ class FaceTracker:
         if self._place is not None:
             low, high = _corners(self._place, image)
             seen = [face for face in seen if _is_near(face.middle, low, high)]
-            if not seen:  # too far for the detector; the mesh says itself whether it is a face
+            if not seen:  # too far for the detector; the mesh tells whether it is a face
                 return Region.around(low, high, np.array([1.0, 0.0]))
         largest = max(seen, key=_width, default=None)
         return None if largest is None else Region.of_detection(largest)
 
     def _let_go_elsewhere(self, face: NDArray[np.float64], place: FacePlace, image: NDArray[np.uint8]) -> None:
-        """Let the face go when it is not the one in the place."""
+        """Let the face go if it is not the one in this place."""
         low, high = face[OVAL, :2].min(0), face[OVAL, :2].max(0)
         if place.is_nowhere or not _is_near((low + high) / 2, *_corners(place, image)):
             self.reset()
             self.person += 1
 
     def _look_around(self, image: NDArray[np.uint8], face: NDArray[np.float64]) -> None:
-        """Let the face go when another one has been clearly larger for a while."""
+        """Let the face go if another one has been clearly larger for a while."""
         low, high = face[OVAL, :2].min(0), face[OVAL, :2].max(0)
         middle, width = (low + high) / 2, float(high[0] - low[0])
-        # Widths of the detector are compared with each other: the mesh draws faces wider.
+        # Compare widths from the detector only: the mesh makes faces wider.
         seen = detect(image, self.config.least_detection)
         self.in_view = len(seen)
         is_own = [bool(np.abs(found.middle - middle).max() < 0.6 * width) for found in seen]
@@ -152,7 +152,7 @@ def _corners(place: FacePlace, image: NDArray[np.uint8]) -> tuple[NDArray[np.flo
 
 
 def _is_near(middle: NDArray, low: NDArray, high: NDArray) -> bool:
-    """Whether a face with this middle is the one of a box, which may be some pictures old."""
+    """Whether a face with this centre is the one in a box, which may be some pictures old."""
     return bool(np.abs(middle - (low + high) / 2).max() < 0.6 * (high - low).max())
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The face of a still picture, turned upright where it lies on its side or stands on its head."""
+"""The face in a still picture, turned upright if it is sideways or upside down."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from avatar_forcing_ros.motion.facemesh.reading.lip_colour import lip_red
 from avatar_forcing_ros.motion.space import PortraitError
 
 LEAST_LIP_RED = 3.0
-"""Between what lips are and what a face on its head has in their place; see `lip_colour.lip_red`."""
+"""Between the redness of lips and of what an upside-down face has in their place; see `lip_colour.lip_red`."""
 MOST_WORSE_FIT = 1.2
-"""How much further from the canonical face a face may be that has red lips than one that has none."""
+"""How much further from the canonical face a face with red lips may be than one without."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class UprightFace:
     Attributes:
         image: (H, W, 3) uint8 RGB.
         landmarks: (478, 3) in its pixels.
-        quarter_turns: times the picture was turned left by 90 degrees.
+        quarter_turns: how often the picture was turned left by 90 degrees.
     """
 
     image: NDArray[np.uint8]
@@ -36,12 +36,12 @@ class UprightFace:
 
 
 def find_upright_face(image: NDArray[np.uint8]) -> UprightFace:
-    """The largest face of a picture (H, W, 3), which is turned by quarters until that face stands upright.
+    """The largest face of a picture (H, W, 3), which is turned in quarter turns until that face is upright.
 
-    The face mesh follows faces that lie, but takes one that stands on its head for upright, with its lips on the brows.
+    The face mesh follows sideways faces, but takes an upside-down one for upright, with its lips on the brows.
 
     Raises:
-        PortraitError: no face, or one too small.
+        PortraitError: there is no face, or it is too small.
     """
     found = _turned_by_its_roll(image, 0)
     if _has_lips(found):
@@ -60,7 +60,7 @@ def _has_lips(face: UprightFace) -> bool:
 
 
 def _turned_by_its_roll(image: NDArray[np.uint8], turns: int) -> UprightFace:
-    """Its face, after the quarters by which that lies; the picture was turned `turns` times before."""
+    """The face after the quarter turns that its roll asks for; the picture was turned `turns` times before."""
     image = np.ascontiguousarray(image)
     face = find_face(image)
     lies = round(head_angles(fit_head(face).rotation).roll / (np.pi / 2)) % 4
@@ -71,7 +71,7 @@ def _turned_by_its_roll(image: NDArray[np.uint8], turns: int) -> UprightFace:
 
 
 def _misfit(landmarks: NDArray[np.float64]) -> float:
-    """Root mean square distance of a face from the canonical one in its pose, interocular distances."""
+    """Root mean square distance of a face from the canonical face in the same pose, in interocular distances."""
     head, canonical = fit_head(landmarks), canonical_face().points
     away = head.apply(canonical)[:, :2] - landmarks[: len(canonical), :2]
     return float(np.sqrt((away**2).sum(1).mean()) / head.scale)
