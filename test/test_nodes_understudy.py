@@ -24,6 +24,7 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
+from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 from avatar_forcing_ros.understudy.painter import PaintedFace
 
@@ -59,6 +60,9 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
         assert infos[-1].on_stage == FrameInfo.UNDERSTUDY
         understudy._shows.readers = found
         graph.spin_until(lambda: infos[-1].on_stage == FrameInfo.LEADER)
+        replaced = PaintedFace(Path(default_portrait()), 64)
+        understudy._retired.append(replaced)
+        graph.spin_until(lambda: replaced._process.poll() is not None)  # its process does not wait for the next turn
         chunk = signals.AudioChunk(None, speech_like(20.0), 16_000, "long", 0, True)
         graph.send(AudioChunk, "speech", from_chunk(chunk))
         graph.spin_until(lambda: any(event.event == PlaybackEvent.STARTED for event in events))

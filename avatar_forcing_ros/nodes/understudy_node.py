@@ -261,6 +261,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._end_what_is_over(now_s)
             if cue.says:
                 self._say_word()
+        while self._retired and self._retired[0] is not self._face:  # also while the generator is on stage, for hours
+            self._retired.popleft().close()
         if cue.plays:
             self._show(cue, stamp)
         if not self._watch.on_stage and self._mood is not None:
@@ -290,8 +292,6 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
     def _draw(self, latent: NDArray[np.float32], number: int) -> tuple[Face, NDArray[np.uint8]]:
         """Who is drawn, and the picture; when the painter is gone its last picture breathes until there is another."""
         face = self._face
-        while self._retired and self._retired[0] is not face:
-            self._retired.popleft().close()
         try:
             return face, face.render(latent, number)
         except PainterGoneError as error:
