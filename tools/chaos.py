@@ -95,6 +95,8 @@ class Chaos:
         self._number = 0
         self.done: Counter[str] = Counter()
         self.usage: dict[int, list[tuple[float, float, int, int, str]]] = {}
+        self.families: list[int] = []
+        """How many processes there were, each time."""
         self._began = time.monotonic()
 
     def note(self, **what: Any) -> None:
@@ -194,7 +196,7 @@ class Chaos:
     def look(self) -> None:
         """Note what every process uses."""
         now = time.monotonic() - self._began
-        line = {}
+        line, count = {}, 0
         for node in self.processes.usage():
             for name, pid in _family(node, self.processes.pid(node)):
                 try:
@@ -204,9 +206,11 @@ class Chaos:
                 except OSError:
                     continue
                 self.usage.setdefault(pid, []).append((now, memory, threads, handles, name))
+                count += 1
                 line[name] = {"pid": pid, "mb": round(memory, 1), "threads": threads, "handles": handles}
+        self.families.append(count)
         seen = self.audience.seen
-        self.note(minute=round(now / 60, 1), frames=len(seen.pictures), said=self._number, **line)
+        self.note(processes=count, minute=round(now / 60, 1), frames=len(seen.pictures), said=self._number, **line)
 
     def leads(self) -> bool:
         """Whether the generator is on stage."""
@@ -252,6 +256,9 @@ def verdict(chaos: Chaos, ended_s: float) -> dict[str, Any]:
     wrong += [f"{n} utterances ended {times} times" for times, n in counts.items() if times != 1]
     wrong += [f"{name} grows by {slope} MB an hour" for name, slope in growth.items() if slope > GROWS_MB_H]
     wrong += [f"{name} has {more} more threads and handles" for name, more in odd.items() if max(more) > 3]
+    third = len(chaos.families) // 3 or 1
+    first, last = (int(np.median(part)) for part in (chaos.families[:third], chaos.families[-third:]))
+    wrong += [f"{first} processes became {last}"] if last > first + 1 else []
     return {
         "ok": not wrong,
         "wrong": wrong,
@@ -264,6 +271,7 @@ def verdict(chaos: Chaos, ended_s: float) -> dict[str, Any]:
         "endings": {str(times): n for times, n in sorted(counts.items())},
         "mb_an_hour": growth,
         "threads_and_handles": odd,
+        "processes": [first, last],
         "done": dict(chaos.done),
     }
 
