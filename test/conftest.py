@@ -43,13 +43,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests of whole nodes and of the page in one process, and run one of them that fails once more.
 
     Their processes share the cores with whatever else runs here. The summary names every test that needed a second
-    chance; `-p no:rerunfailures` gives none. Other files are handed to the processes of `-n` whole.
+    chance; `-p no:rerunfailures` gives none. Other files are handed to the processes of `-n` whole, as are nodes whose
+    time the test moves. What takes long comes first, so that no process has much left when the others are done.
     """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    live = set()
     for item in items:
         of_nodes = item.get_closest_marker("ros") or item.get_closest_marker("browser")
-        item.add_marker(pytest.mark.xdist_group("nodes" if of_nodes else item.path.stem))
         if of_nodes:
             item.add_marker(pytest.mark.flaky(reruns=1))
+            if not item.get_closest_marker("simulated_time"):
+                live.add(item)
+        item.add_marker(pytest.mark.xdist_group("nodes" if item in live else item.path.stem))
+    items.sort(key=lambda item: (item not in live, item.path not in slow))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -25,7 +25,7 @@ from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.pictures import sha256_of_pixels
 from avatar_forcing_ros.testing import BarsSpace, tiny_bundle
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.simulated_time]
 
 SIDE = 64
 PORTRAIT = np.full((SIDE, SIDE, 3), 90, np.uint8)

@@ -21,8 +21,6 @@ from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
 from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
-pytestmark = pytest.mark.ros
-
 MS = 1_000_000
 START_NS = 1_000 * NANOSECONDS
 PORTRAIT = np.full((64, 64, 3), 90, np.uint8)

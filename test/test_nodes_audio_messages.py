@@ -27,8 +27,6 @@ from avatar_forcing_ros.nodes.audio_messages import (
 )
 from avatar_forcing_ros.nodes.conversions import bytes_field
 
-pytestmark = pytest.mark.ros
-
 WAVE = np.array([0.0, 0.5, -0.5, 0.25, -1.0, 0.75], np.float32)
 HEADER = SimpleNamespace(stamp=Time(sec=2, nanosec=500))
 STAMP_NS = 2_000_000_500

@@ -23,7 +23,7 @@ from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.testing import speech_like
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.simulated_time]
 
 FRAME_NS = 40_000_000
 MS = 1_000_000

@@ -18,8 +18,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from avatar_forcing_ros.nodes import bridge
 from avatar_forcing_ros.nodes.conversions import bytes_field, compressed_from_rgb, from_rgb, read_image, to_rgb
 
-pytestmark = pytest.mark.ros
-
 RED, GREEN, BLUE, GREY = (200, 30, 20), (20, 180, 40), (30, 40, 220), (120, 120, 120)
 PICTURE = np.array([[RED, GREEN, BLUE, GREY], [GREY, BLUE, RED, GREEN]], np.uint8)
 FLAT = np.full((4, 8, 3), (140, 90, 60), np.uint8)

@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, POSE
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.simulated_time]
 _STILL = [INDEX[name] for name in (*POSE, "smile", "jaw_open")]
 
 

@@ -23,7 +23,7 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.nodes.directions import Directions, expression_type, in_frame
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.simulated_time]
 Expression = expression_type()
 
 

@@ -14,8 +14,6 @@ from rclpy.time import Time
 
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns, to_duration, to_stamp
 
-pytestmark = pytest.mark.ros
-
 
 @pytest.fixture
 def clock() -> ROSClock:

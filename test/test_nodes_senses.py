@@ -34,7 +34,7 @@ from avatar_forcing_ros.signals import FPS, NANOSECONDS
 from avatar_forcing_ros.testing import FilmedUser
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
 
-pytestmark = pytest.mark.ros
+pytestmark = [pytest.mark.ros, pytest.mark.simulated_time]
 NAMED_S = GONE_S = 2.0
 HOLDS_S = 2.4
 RECOVERS_S = 2.4

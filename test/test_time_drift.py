@@ -22,12 +22,10 @@ from avatar_forcing_ros.nodes.diagnostics import Level
 from avatar_forcing_ros.nodes.display_node import voice_health
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, MotionSample
-from avatar_forcing_ros.timeline.drift import DriftFollower, of_length
+from avatar_forcing_ros.timeline.drift import DriftFollower
 from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RATE, sample_of, stamp_of
-from avatar_forcing_ros.timeline.user_audio import DRIFT_SAMPLES, DRIFT_SMOOTHING, UserAudioTimeline
+from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
 from avatar_forcing_ros.timeline.user_motion import UserMotionTimeline
-
-pytestmark = pytest.mark.ros
 
 HOURS_8 = 8 * 3600
 START_S = 1_790_000_000
@@ -268,40 +266,6 @@ def test_pictures_and_speech_of_the_core_share_their_grid_for_ever() -> None:
         assert sample_of(stamp_of(frame)) == frame * FRAME_SAMPLES
 
 
-@pytest.mark.parametrize("ppm", [100.0, -100.0])
-def test_what_drifts_in_eight_hours_is_taken_back(ppm: float) -> None:
-    """As the microphone's timeline uses it: chunks of 40 ms, stamps that wander by 4 ms."""
-    follower = DriftFollower(DRIFT_SMOOTHING, DRIFT_SAMPLES)
-    chunks = HOURS_8 * 25
-    wander = np.random.default_rng(0).uniform(-64, 64, chunks)
-    drift, taken_back, worst = ppm * 1e-6 * FRAME_SAMPLES, 0, 0.0
-    for n in range(chunks):
-        deviation = n * drift - taken_back
-        worst = max(worst, abs(deviation))
-        taken_back += follower.follow(deviation + wander[n], FRAME_SAMPLES)
-
-    assert abs(taken_back / SAMPLE_RATE) == pytest.approx(2.88, abs=0.01)
-    assert 1000 * worst / SAMPLE_RATE < 7
-
-
-def test_jitter_without_drift_changes_nothing() -> None:
-    follower = DriftFollower(smoothing=64_000, tolerance=80)
-    random = np.random.default_rng(1)
-
-    assert not any(follower.follow(random.uniform(-160, 160), 640) for _ in range(10_000))
-
-
-def test_a_piece_of_another_length_keeps_its_ends_and_its_shape() -> None:
-    wave = np.sin(np.arange(320) * 0.1).astype(np.float32)
-
-    for length in (319, 320, 321):
-        drawn = of_length(wave, length)
-        assert len(drawn) == length
-        assert drawn[0] == wave[0] and drawn[-1] == pytest.approx(wave[-1], abs=1e-6)
-        positions = np.linspace(0, 319, length)
-        np.testing.assert_allclose(drawn, np.sin(positions * 0.1), atol=2e-3)
-
-
 @pytest.mark.parametrize(("ppm", "where", "hours"), [(100.0, "ahead of", 0.15), (-100.0, "behind", 1.35)])
 def test_a_sensor_whose_stamps_drift_away_is_told_before_it_matters(ppm: float, where: str, hours: float) -> None:
     """Stamps are believed: a camera with a clock of its own is for chrony to mend, and for us to notice."""
@@ -328,10 +292,3 @@ def test_a_sensor_on_this_clock_is_not_complained_about() -> None:
     assert watch.clock_complaint() == ""
     watch.forget()
     assert watch.least_age_ns is None
-
-
-def test_sound_that_is_drawn_out_keeps_its_ends_and_its_shape() -> None:
-    ramp = np.arange(5, dtype=np.float32)
-    np.testing.assert_allclose(of_length(ramp, 9), np.linspace(0, 4, 9), atol=1e-6)
-    np.testing.assert_allclose(of_length(ramp, 3), [0, 2, 4], atol=1e-6)
-    assert of_length(ramp, 5) is ramp

@@ -41,6 +41,12 @@ EXPLAINED: dict[str, str] = {
     "flow/noise_levels.py:None if generator is None else generator.device -> "
     "generator.device if generator is None else None": "differs only for a generator on a GPU",
     "network/packed.py:1 -> 2": "how large weights must be for packing to pay; the values are the same either way",
+    "timeline/drift.py:self.average > 0 -> self.average >= 0": "an average of zero has been left alone already",
+    "timeline/drift.py:False -> True": "`repr` of a private field; that of `_begun` itself is noticed",
+    "timeline/feature_track.py:256 -> 257": "how many frames more than needed are kept",
+    "timeline/feature_track.py:8 -> 9": "how many frames of silence settle every stream, and more do as well",
+    "timeline/feature_track.py:0 -> 1": "the next frame before `restart` has said it: all is silence until then",
+    "timeline/feature_track.py:n < frame -> n <= frame": "what was made of the next frame is not read until it is made anew",
     "network/cache.py:True -> False": "`strict` of a zip whose two sides come from one list of layers",
 }
 """`file:old -> new` of changes that are allowed to survive, and why."""

@@ -65,8 +65,8 @@ class FeatureTrack:
             raise ValueError(f"a feature stream gave {len(features)} frames for {len(samples)} samples")
         for frame in features:
             self._frames[self._next_frame] = frame
-            self._next_frame += 1
             self._frames.pop(self._next_frame - KEPT_FRAMES, None)
+            self._next_frame += 1
 
     def read(self, frames: range) -> NDArray[np.float32]:
         """(T, F) features of grid frames: silence before the sound began, the newest ones where it has not come yet."""
