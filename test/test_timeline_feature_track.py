@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Features lie on the frame grid however the sound was cut, and sound cards that drift are followed sample by sample."""
+"""Features lie on the frame grid however the sound was cut; sound cards that drift are followed sample by sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avatar_forcing_ros.timeline.user_audio import DRIFT_SAMPLES, DRIFT_SMOOTHIN
 
 
 class Slow:
-    """A feature stream with a memory: half of a frame's first sample and half of what was before; digital silence is 1."""
+    """A feature stream with a memory: half of it is the frame's first sample, 1 in silence, half what was before."""
 
     def __init__(self) -> None:
         self.before = 0.0

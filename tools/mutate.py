@@ -46,7 +46,7 @@ EXPLAINED: dict[str, str] = {
     "timeline/feature_track.py:256 -> 257": "how many frames more than needed are kept",
     "timeline/feature_track.py:8 -> 9": "how many frames of silence settle every stream, and more do as well",
     "timeline/feature_track.py:0 -> 1": "the next frame before `restart` has said it: all is silence until then",
-    "timeline/feature_track.py:n < frame -> n <= frame": "what was made of the next frame is not read until it is made anew",
+    "timeline/feature_track.py:n < frame -> n <= frame": "the next frame is not read before it is made anew",
     "network/cache.py:True -> False": "`strict` of a zip whose two sides come from one list of layers",
 }
 """`file:old -> new` of changes that are allowed to survive, and why."""
