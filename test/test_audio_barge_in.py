@@ -46,8 +46,15 @@ def test_a_voice_interrupts_within_half_a_second(barge_in: BargeIn, user: np.nda
     assert frame is not None and 3 <= frame <= 12
 
 
-def test_a_voice_elsewhere_in_the_room_does_not(barge_in: BargeIn, user: np.ndarray) -> None:
-    assert first_wanted(barge_in, user * 10 ** (-36 / 20)) is None
+def test_a_voice_interrupts_through_a_microphone_that_adds_a_constant(barge_in: BargeIn, user: np.ndarray) -> None:
+    frame = first_wanted(barge_in, user * 0.5 + 0.05)
+    assert frame is not None and 3 <= frame <= 12
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.05, -0.3])
+def test_a_voice_elsewhere_in_the_room_does_not(barge_in: BargeIn, user: np.ndarray, constant: float) -> None:
+    """Nor with the constant that cheap microphones add, which is no loudness."""
+    assert first_wanted(barge_in, user * 10 ** (-36 / 20) + constant) is None
 
 
 @pytest.mark.parametrize("kind", ["silence", "noise", "knocks"])

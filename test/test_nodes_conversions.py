@@ -69,6 +69,16 @@ def test_colour_comes_out_exactly(encoding: str, values: np.ndarray, padding: in
     np.testing.assert_array_equal(image, PICTURE)
 
 
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(("encoding", "values"), [each for each in COLOUR_ENCODINGS if each.values[0].endswith("8")])
+def test_colour_of_sixteen_bits_is_that_of_eight(encoding: str, values: np.ndarray, big: bool) -> None:
+    deep = (values.astype(np.uint16) * 257).astype(">u2" if big else "<u2")
+
+    image = to_rgb(message_of(deep, encoding.replace("8", "16"), 2, 4, padding=6, big=big))
+
+    np.testing.assert_array_equal(image, PICTURE)
+
+
 @pytest.mark.parametrize("encoding", ["mono8", "8UC1"])
 @pytest.mark.parametrize("padding", [0, 3])
 def test_grey_fills_all_three_channels(encoding: str, padding: int) -> None:
@@ -107,8 +117,10 @@ def test_bayer_patterns_give_the_colour_back(encoding: str, pattern: str) -> Non
     tile = np.array([colour[letter] for letter in pattern], np.uint8).reshape(2, 2)
 
     image = to_rgb(message_of(np.tile(tile, (4, 4)), encoding, 8, 8))
+    deep = np.tile(tile, (4, 4)).astype("<u2") * 257
 
     np.testing.assert_array_equal(image, np.broadcast_to([200, 90, 30], (8, 8, 3)))
+    np.testing.assert_array_equal(to_rgb(message_of(deep, encoding.replace("8", "16"), 8, 8)), image)
 
 
 STAND_IN = """
@@ -116,7 +128,7 @@ class CvBridge:
     def imgmsg_to_cv2(self, message, encoding):
         if message.encoding == "bgr8":
             return __import__("numpy").array([[[3, 2, 1]]])
-        assert (message.encoding, encoding) == ("bgr16", "rgb8"), "no such conversion"
+        assert (message.encoding, encoding) == ("nv24", "rgb8"), "no such conversion"
         return "what cv_bridge makes of it"
 """
 
@@ -141,7 +153,7 @@ def another_cv_bridge(tmp_path, monkeypatch: pytest.MonkeyPatch):
 def test_cv_bridge_reads_what_we_do_not(another_cv_bridge) -> None:
     another_cv_bridge(STAND_IN)
 
-    assert to_rgb(message_of(PICTURE, "bgr16", 2, 4)) == "what cv_bridge makes of it"
+    assert to_rgb(message_of(PICTURE, "nv24", 2, 4)) == "what cv_bridge makes of it"
     with pytest.raises(ValueError, match="cv_bridge cannot read an image of encoding 'jpeg': no such conversion"):
         to_rgb(message_of(PICTURE, "jpeg", 2, 4))
 
@@ -157,8 +169,8 @@ def test_a_cv_bridge_that_ends_the_process_is_left_alone(another_cv_bridge) -> N
     another_cv_bridge("import os\nos.abort()")
 
     assert bridge.cv_bridge() is None
-    with pytest.raises(ValueError, match=r"image encoding must be one of rgb8, .* got 'bgr16'"):
-        to_rgb(message_of(PICTURE, "bgr16", 2, 4))
+    with pytest.raises(ValueError, match=r"image encoding must be one of rgb8, .* got 'nv24'"):
+        to_rgb(message_of(PICTURE, "nv24", 2, 4))
 
 
 def test_nv12_and_nv21_differ_in_the_order_of_colour() -> None:
@@ -208,6 +220,18 @@ def test_a_message_that_contradicts_itself_is_refused_with_both_sides(change: di
 
     with pytest.raises(ValueError, match=expected):
         to_rgb(message)
+
+
+def test_a_jpeg_that_was_cut_is_refused_and_one_in_a_longer_buffer_read() -> None:
+    message = compressed_from_rgb(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), Time())
+    whole = np.frombuffer(message.data, np.uint8)
+    assert read_image(message).shape == (64, 64, 3)
+
+    message.data = bytes_field(np.pad(whole, (0, 500)))
+    assert read_image(message).shape == (64, 64, 3)
+    message.data = bytes_field(whole[: len(whole) * 3 // 4])
+    with pytest.raises(ValueError, match="one that was cut"):
+        read_image(message)
 
 
 @pytest.mark.parametrize("data", [b"", b"not a picture"])

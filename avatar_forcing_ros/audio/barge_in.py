@@ -57,7 +57,7 @@ class BargeIn:
     def push(self, sound: NDArray[np.float32]) -> None:
         """The next (N,) samples at 16 kHz, whole frames of 640."""
         probability = self._activity.push(sound).probability
-        level = np.sqrt(np.square(sound, dtype=np.float64).reshape(-1, FRAME_SAMPLES).mean(1))
+        level = sound.reshape(-1, FRAME_SAMPLES).std(1, dtype=np.float64)  # cheap microphones add a constant
         loud = level >= 10 ** (self.config.level_dbfs / 20)
         self._voice.extend((loud & (probability >= self.config.probability)).tolist())
 

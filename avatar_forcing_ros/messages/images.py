@@ -18,6 +18,7 @@ from avatar_forcing_ros.messages.making import Make, header
 
 OutEncoding = Literal["rgb8", "nv12"]
 JPEG_QUALITY = 90
+_JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 MOST_PIXELS = 50_000_000
 """Of a camera's picture; 8k has 33 million."""
 
@@ -50,6 +51,10 @@ ENCODINGS = {
     "mono8": _Encoding(1, cv2.COLOR_GRAY2RGB),
     "8UC1": _Encoding(1, cv2.COLOR_GRAY2RGB),
     "mono16": _Encoding(1, cv2.COLOR_GRAY2RGB, np.uint16),
+    "rgb16": _Encoding(3, None, np.uint16),
+    "bgr16": _Encoding(3, cv2.COLOR_BGR2RGB, np.uint16),
+    "rgba16": _Encoding(4, cv2.COLOR_RGBA2RGB, np.uint16),
+    "bgra16": _Encoding(4, cv2.COLOR_BGRA2RGB, np.uint16),
     "yuv422": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
     "uyvy": _Encoding(2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2RGB_YUY2),
@@ -59,6 +64,10 @@ ENCODINGS = {
     "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerRG2RGB),
     "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGR2RGB),
     "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGB2RGB),
+    "bayer_rggb16": _Encoding(1, cv2.COLOR_BayerBG2RGB, np.uint16),
+    "bayer_bggr16": _Encoding(1, cv2.COLOR_BayerRG2RGB, np.uint16),
+    "bayer_gbrg16": _Encoding(1, cv2.COLOR_BayerGR2RGB, np.uint16),
+    "bayer_grbg16": _Encoding(1, cv2.COLOR_BayerGB2RGB, np.uint16),
     "nv12": _Encoding(1, cv2.COLOR_YUV2RGB_NV12, rows_per_picture=1.5),
     "nv21": _Encoding(1, cv2.COLOR_YUV2RGB_NV21, rows_per_picture=1.5),
 }
@@ -93,6 +102,7 @@ def compressed_to_rgb(message: Any, most_pixels: int = MOST_PIXELS) -> NDArray[n
     """
     data = np.frombuffer(message.data, np.uint8)
     _check_size(data, most_pixels)
+    _check_end(data)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:  # of a size that no picture has
@@ -173,6 +183,17 @@ def _check_size(data: NDArray[np.uint8], most_pixels: int) -> None:
             return
     if pixels > most_pixels:
         raise ValueError(f"compressed image must have at most {most_pixels} pixels, got more")
+
+
+def _check_end(data: NDArray[np.uint8]) -> None:
+    """OpenCV before 5 fills with grey what a cut JPEG lacks: half of a face.
+
+    Raises:
+        ValueError: the mark of the end is nowhere in it.
+    """
+    content = data.data
+    if bytes(content[:2]) == _JPEG_BEGINS and bytes(content).rfind(_JPEG_ENDS) < 0:
+        raise ValueError(f"compressed image must be a whole jpeg, got {data.size} bytes of one that was cut")
 
 
 def _nv12(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
