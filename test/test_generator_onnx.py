@@ -29,7 +29,7 @@ from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.testing import TINY_NETWORK
 
 NETWORK = replace(TINY_NETWORK, condition_radius=1)
-SHARP = replace(NETWORK, condition_radius=0)  # as shipped: a frame hears one condition, and nothing is asked
+SHARP = replace(NETWORK, condition_radius=0, depth=1)  # as shipped: a frame hears one condition, and nothing is asked
 SIZE = NETWORK.motion_size
 SAMPLER = SamplerConfig(
     steps=2, joint=True, guidance_avatar=1.0, guidance_user=2.0, anchor=AnchorConfig(frame_pull=0.1, gain=0.2),

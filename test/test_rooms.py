@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -85,7 +86,12 @@ def is_ours(name: str) -> bool:
 
 ALLOWED = read_table((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"))
 FILES = sorted((REPOSITORY / PACKAGE).rglob("*.py"))
-IMPORTS = [found for file in FILES for found in read_imports(file)]
+
+
+@cache
+def imports() -> list[Import]:
+    """Of all files; parsing them takes a second, which every process of a run would spend if it were done on import."""
+    return [found for file in FILES for found in read_imports(file)]
 
 
 def test_the_table_reads_as_it_is_meant() -> None:
@@ -105,7 +111,7 @@ def test_every_file_is_in_a_room_of_the_table() -> None:
 def test_rooms_import_only_what_the_table_allows() -> None:
     # Others' packages; our messages, which are generated and for `nodes` only: see below.
     anybody = {"", "action", "msg", "srv"}
-    assert [str(found) for found in IMPORTS if found.asked not in anybody | ALLOWED.get(found.room, set())] == []
+    assert [str(found) for found in imports() if found.asked not in anybody | ALLOWED.get(found.room, set())] == []
 
 
 def test_every_room_of_the_table_is_there() -> None:
@@ -114,13 +120,12 @@ def test_every_room_of_the_table_is_there() -> None:
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     modules = {".".join(file.relative_to(REPOSITORY).with_suffix("").parts): file for file in FILES}
-    below = {
-        file: {modules[found.name] for found in IMPORTS if found.file == file and found.name in modules}
-        for file in FILES
-    }
+    below: dict[Path, set[Path]] = {file: set() for file in FILES}
+    for found in imports():
+        below[found.file] |= {modules[found.name]} if found.name in modules else set()
     assert list(TopologicalSorter(below).static_order())  # raises CycleError, which names the circle
 
 
 def test_only_nodes_know_ros() -> None:
     ros = re.compile(rf"({ROS_NAMES}|{PACKAGE}\.(action|msg|srv))(\..*)?")
-    assert [str(found) for found in IMPORTS if ros.fullmatch(found.name) and found.room != "nodes"] == []
+    assert [str(found) for found in imports() if ros.fullmatch(found.name) and found.room != "nodes"] == []

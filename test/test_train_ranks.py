@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -35,21 +36,29 @@ with joined("cpu") as (ranks, device):
 """
 
 
-def trained(tmp_path: Path, repository: Path, processes: int) -> dict:
-    script, folder = tmp_path / "steps.py", tmp_path / str(processes)
-    script.write_text(STEPS)
-    folder.mkdir()
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes > 1 else []
-    command = [sys.executable, *launcher, str(script), str(repository / "test" / "test_train_loop.py"), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(repository)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=170, env=environment)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+def told(lines: str) -> dict:
+    return json.loads(next(line for line in lines.splitlines() if line.startswith("{")))
 
 
 @pytest.mark.slow
-def test_two_processes_lose_what_one_loses(tmp_path: Path, repository: Path) -> None:
-    one, two = (trained(tmp_path, repository, count) for count in (1, 2))
+def test_two_processes_lose_what_one_loses(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, folders = tmp_path / "steps.py", [tmp_path / "one", tmp_path / "two"]
+    script.write_text(STEPS)
+    words = []
+    for folder in folders:
+        folder.mkdir()
+        words.append([str(script), str(repository / "test" / "test_train_loop.py"), str(folder)])
+
+    monkeypatch.setattr(sys, "argv", words[0])
+    runpy.run_path(str(script))
+    one = told(capsys.readouterr().out)
+    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words[1]]
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    done = subprocess.run(launched, capture_output=True, text=True, timeout=170, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    two = told(done.stdout)
     assert one["journal"][0] == two["journal"][0]
     assert len(one["journal"]) == len(two["journal"]) == 5
     for line, other in zip(one["journal"][1:], two["journal"][1:], strict=True):
