@@ -218,6 +218,15 @@ def test_the_largest_of_several_faces_is_taken() -> None:
     pair[150:600, 20:470] = picture[:450, :450]
     pair[0:675, 480:1000] = cv2.resize(picture[:450, 60:407], (520, 675))
     assert find_face(pair)[:, 0].min() > 480
+    assert any("2 faces are in the picture" in remark for remark in load_portrait(pair, 128).remarks)
+
+
+def test_a_head_that_is_turned_aside_is_said() -> None:
+    aside = np.zeros(SIZE, np.float32)
+    aside[INDEX["yaw"]] = 0.5
+    portrait = load_portrait(astronaut(), 512)
+    assert not any("turned aside" in remark for remark in portrait.remarks)
+    assert any("turned aside" in remark for remark in load_portrait(portrait.render(aside), 128).remarks)
 
 
 def test_a_face_near_the_edge_is_padded() -> None:

@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.drawing.model import Layers
-from avatar_forcing_ros.motion.facemesh.landmarks import LEFT_EYE, OVAL, RIGHT_EYE, canonical_face
+from avatar_forcing_ros.motion.facemesh.landmarks import (
+    LEFT_EYE,
+    OVAL,
+    RIGHT_EYE,
+    canonical_face,
+    fit_head,
+    head_angles,
+)
 from avatar_forcing_ros.motion.facemesh.preparing.crop import Crop, crop_head
 from avatar_forcing_ros.motion.facemesh.preparing.matte import split_layers
 from avatar_forcing_ros.motion.facemesh.preparing.prepare import Prepared, face_mask, fill_outline, prepare
 from avatar_forcing_ros.motion.facemesh.preparing.report import Likeness, PortraitReport
+from avatar_forcing_ros.motion.facemesh.reading.detect import count_faces
 from avatar_forcing_ros.motion.facemesh.reading.lip_colour import lip_red
 from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX as MEASURE
 from avatar_forcing_ros.motion.facemesh.reading.measures import measure
@@ -29,7 +37,7 @@ def read_likeness(image: NDArray[np.uint8], size: int) -> Likeness:
     face = find_upright_face(image)
     crop = crop_head(face.image, face.landmarks, size)
     layers = split_layers(crop.image, face_mask(crop))
-    return _likeness(prepare(crop, layers), crop, face.quarter_turns)
+    return _likeness(prepare(crop, layers), crop, face.quarter_turns, max(0, count_faces(face.image) - 1))
 
 
 def plain_likeness(size: int) -> Likeness:
@@ -48,7 +56,7 @@ def plain_likeness(size: int) -> Likeness:
     return _likeness(prepare(crop, Layers(np.dstack([image, head]), plate)), crop, 0)
 
 
-def _likeness(prepared: Prepared, crop: Crop, quarter_turns: int) -> Likeness:
+def _likeness(prepared: Prepared, crop: Crop, quarter_turns: int, others: int = 0) -> Likeness:
     report = PortraitReport(
         face_px=float(np.ptp(crop.landmarks[OVAL, 0])) / crop.enlargement,
         enlargement=crop.enlargement,
@@ -59,5 +67,7 @@ def _likeness(prepared: Prepared, crop: Crop, quarter_turns: int) -> Likeness:
         tight=crop.is_tight,
         aperture=float(measure(crop.landmarks)[[MEASURE["aperture_right"], MEASURE["aperture_left"]]].min()),
         lip_red=lip_red(crop.image, crop.landmarks),
+        turned=float(abs(head_angles(fit_head(crop.landmarks).rotation).yaw)),
+        others=others,
     )
     return Likeness(prepared.model, report)

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from avatar_forcing_ros.motion.facemesh.drawing.model import PortraitModel
 
+MOST_TURNED = np.deg2rad(15)
 MOST_ENLARGEMENT, MOST_SMILE, LEAST_APERTURE, LEAST_LIP_RED = 2.0, 0.5, 0.15, 1.0
 """Limits beyond which a remark is made. In tested portraits the lids are 0.22 to 0.38 of the eye's width apart, shut
 ones 0.03 to 0.08. Lips are 6 to 15 redder than cheeks (CIE a*); with a hand in front of them, -5 to -3."""
@@ -27,6 +30,8 @@ class PortraitReport:
         tight: whether the picture ends close to the face, so that some of the surroundings are made up.
         aperture: opening of the lids, relative to the eye's width, of the less open eye.
         lip_red: how much redder the lips are than the cheeks, in CIE a*; None in a picture without colours.
+        turned: how far the head is turned aside, in radians.
+        others: further faces that are at least half as large.
     """
 
     face_px: float
@@ -38,6 +43,8 @@ class PortraitReport:
     tight: bool
     aperture: float
     lip_red: float | None
+    turned: float
+    others: int
 
     def remarks(self) -> tuple[str, ...]:
         """What keeps this picture from being a good portrait, one line each."""
@@ -45,6 +52,11 @@ class PortraitReport:
             f"the face did not stand upright: the picture was turned left by {90 * self.quarter_turns} degrees": (
                 self.quarter_turns > 0
             ),
+            f"{self.others + 1} faces are in the picture and the largest is shown; cut out the one that is meant": (
+                self.others > 0
+            ),
+            f"the head is turned aside by {np.rad2deg(self.turned):.0f} degrees: its far side is stretched; use one "
+            "from the front": self.turned > MOST_TURNED,
             "the eyes are shut: open ones were invented; a picture with open eyes looks better": (
                 self.aperture < LEAST_APERTURE
             ),

@@ -68,6 +68,13 @@ def find_face(image: NDArray[np.uint8], config: DetectConfig | None = None) -> N
     return face
 
 
+def count_faces(image: NDArray[np.uint8], least_share: float = 0.5) -> int:
+    """How many faces of a picture (H, W, 3) are at least this share as large as the largest."""
+    near = [_face_size(face) for face in _mesh_faces(image)]
+    far = [found.width for found in detect(image, LEAST_FAR_SCORE, FAR)]
+    return max(sum(size >= least_share * max(sizes) for size in sizes) for sizes in (near, far))
+
+
 def _face_size(face: NDArray) -> float:
     return float(np.ptp(face[OVAL, :2], axis=0).max())
 
