@@ -47,21 +47,21 @@ class AvatarConfig:
             frame must fit in.
         reorder_ms: user input counts when it is stamped this long before the decision, so that what is still on its
             way cannot matter.
-        interrupt_lead_ms: after an interrupt the old motion and speech end later than this, by up to one frame; what
-            is handed to a loudspeaker by then has no other end.
+        interrupt_lead_ms: after an interrupt, the old motion and speech end this much later, plus up to one frame; what
+            a loudspeaker has by then cannot be stopped.
         input_timeout_ms: a user or microphone that has been silent for this long counts as absent.
         patience_ms: how long speech waits for a whole block of it, at the start of an utterance and after a stall.
         behind_ms: if decisions are this late, the frames in between are dropped and the avatar continues in the
             present.
-        idle_after_s: with nobody seen or heard and nothing said for so long the face idles without the network, at a
-            third of the work, until something happens; 0 never does, nor do models whose faces cannot.
+        idle_after_s: after this long with nobody seen or heard and nothing said, the face idles without the network, at
+            a third of the work; 0 never does. Models whose faces cannot idle ignore it.
         steps: solver steps per block; 0 takes the bundle's.
         guidance_avatar: guidance scale of the avatar's own voice; negative takes the bundle's.
         guidance_user: guidance scale of the user's voice and motion; negative takes the bundle's.
         speech_limits: what may wait to be said.
         expressiveness: how much of the motion is shown.
-        laughs_along: whether a hearty laugh of the user is always answered by one, of which the network by itself
-            misses half; only with named channels.
+        laughs_along: whether to answer every hearty laugh of the user with a laugh; the network alone answers half.
+            Only with named channels.
         echo_gate: keeps the avatar's own voice out of what it hears.
         barge_in: lets the user's voice interrupt the avatar.
     """

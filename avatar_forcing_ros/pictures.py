@@ -50,8 +50,8 @@ class PictureLimits:
     """What a picture file may ask for, checked before it is unpacked: a small one may hold gigabytes.
 
     Attributes:
-        bytes: largest file.
-        pixels: largest picture; the largest phone cameras take 200 million.
+        bytes: largest file, in bytes.
+        pixels: largest picture, in pixels; the largest phone cameras take 200 million.
     """
 
     bytes: int = field(default=250_000_000, metadata={"range": (1000, 2**40)})

@@ -29,8 +29,8 @@ class AnswerConfig:
     """How answers are given.
 
     Attributes:
-        bridge_s: the user is asked to wait after this long without a sentence; 0 never.
-        bridge: what is said then.
+        bridge_s: the user is asked to wait after this long without a sentence; 0 never does.
+        bridge: what is said to a user who has to wait.
         patience_s: give up the mind after this long without a sentence.
         sorry: said when the mind fails.
         longest_sentences: longest answer, in sentences; the mind is stopped there.

@@ -22,8 +22,8 @@ class RecogniserConfig:
     """Who understands speech.
 
     Attributes:
-        kind: auto is pocketsphinx where it is installed, else none: then the user types. server is OpenAI's interface,
-            whisper_ros that robot's node.
+        kind: auto is pocketsphinx if it is installed, else none, and the user types. server is OpenAI's interface,
+            whisper_ros the node of that project.
         url: URL of the server, up to and including the version.
         model: name of the model on the server.
         language: language of the user for the server, such as "en"; empty lets the model find out.
@@ -44,8 +44,8 @@ class MindConfig:
     """Who thinks.
 
     Attributes:
-        kind: small_talk needs nothing. server is a language model behind OpenAI's interface, llama_ros a
-            robot's node.
+        kind: small_talk needs nothing. server is a language model behind OpenAI's interface, llama_ros the node of that
+            project.
         url: URL of the server, up to and including the version.
         model: name of the model on the server; servers with a single model accept any.
         key_variable: environment variable with the server's key; empty sends none.
@@ -68,15 +68,15 @@ class VoiceConfig:
     """Who speaks.
 
     Attributes:
-        kind: auto is piper where it and its packaged voice are installed, else espeak. server is OpenAI's interface,
+        kind: auto is piper if it and its packaged voice are installed, else espeak. server is OpenAI's interface,
             audio_common the action of its tts_node.
-        model: piper's .onnx file, empty is its packaged voice; or the model's name on the server.
+        model: piper's .onnx file, empty for its packaged voice; or the name of the server's model.
         voice: a voice of the server's model.
         url: URL of the server, up to and including the version.
         key_variable: environment variable with the server's key; empty sends none.
         silence_s: a server that sends nothing for this long has failed.
         pcm_rate: sample rate of a server that sends bare samples; 0 asks for WAV, which states its rate.
-        language: language of espeak and audio_common, such as "en" or "de"; empty is their default.
+        language: language of espeak and audio_common, such as "en" or "de"; empty takes their default.
         words_per_minute: how fast espeak speaks.
     """
 

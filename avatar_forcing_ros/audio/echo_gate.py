@@ -25,8 +25,8 @@ class EchoGateConfig:
 
     Attributes:
         enabled: whether to remove the avatar's own voice from the microphone.
-        early_frames: frames of 40 ms that the echo may come before the speech's presentation time: from a loudspeaker
-            that plays what it gets at once, or a microphone whose stamps are late.
+        early_frames: frames of 40 ms by which the echo may come before the speech's presentation time, from a
+            loudspeaker that plays at once, or a microphone with late stamps.
         caution: factor by which possible remains of the echo are overestimated.
         path: how the way from loudspeaker to microphone is learnt.
     """

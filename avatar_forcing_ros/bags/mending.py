@@ -39,8 +39,8 @@ class BagLimits:
     """What a compressed bag may become; a small file may hold terabytes.
 
     Attributes:
-        bytes: of a file that was compressed as a whole; it is unpacked where temporary files lie.
-        message_bytes: of a message that was compressed by itself.
+        bytes: largest size of a bag file that was compressed as a whole; it is unpacked into the temporary folder.
+        message_bytes: largest size of a message that was compressed by itself.
     """
 
     bytes: int = field(default=64 * 2**30, metadata={"range": (2**20, 2**50)})

@@ -13,12 +13,12 @@ class ComputeConfig:
     """How the networks of a model are computed. No setting changes what a network is, only how it is rounded.
 
     Attributes:
-        runtime: what computes motion on a CPU: "auto" takes ONNX Runtime, a third cheaper than torch, where the model's
-            folder has graphs for it, and torch elsewhere; "torch" takes torch always.
+        runtime: what computes motion on a CPU: "auto" takes ONNX Runtime, which is faster, if the model's folder has
+            graphs for it, else torch; "torch" always takes torch.
         threads: threads for a network's arithmetic; 0 leaves torch's setting. More than one takes cores from other
             processes.
         captured: on a GPU, run each job as one recorded program of few kernels; false runs it step by step, several
-            times slower. Recording takes some seconds at the start. Elsewhere nothing is recorded.
+            times slower. Recording takes some seconds at the start. Ignored without a GPU.
         half: on a CPU, round large weights to float16: the published motion network is then twice as fast, for an
             error of 1.6e-4.
     """

@@ -46,8 +46,8 @@ class LabelConfig:
         shown: show the label on every picture.
         text: text of the label, in the language of the people who see it.
         place: where the label stands in the picture.
-        share: height of its letters by the side of the picture; they are at least 14 pixels high where that fits.
-        font: TrueType or OpenType font file; empty takes Pillow's own, or DejaVu Sans for letters that it lacks.
+        share: height of its letters, relative to the side of the picture; at least 14 pixels if that fits.
+        font: TrueType or OpenType font file; empty takes Pillow's own, or DejaVu Sans for letters that Pillow's lacks.
         recording: text of a second label, in red, while somebody records the camera or microphone.
     """
 

@@ -48,24 +48,24 @@ class MediaSourceConfig:
     """Parameters of the media source.
 
     Attributes:
-        video: video file that stands for the camera; empty is none.
+        video: video file that stands in for the camera; empty uses none.
         repeat: "no", "loop" or "ping-pong" (forwards and backwards, so that there is no cut).
-        audio: sound file that stands for the microphone; empty takes the video's own sound, if it has one and
+        audio: sound file that stands in for the microphone; empty takes the video's own sound, if it has one and
             plays once.
         speech: sound file with what the avatar says; pauses separate utterances.
-        webcam: number of a camera device; negative is none.
-        camera_device: path of a camera device instead of its number, such as /dev/avatar_camera; empty is none.
+        webcam: number of a camera device; negative opens none.
+        camera_device: path of a camera device instead of its number, such as /dev/avatar_camera; empty opens none.
         microphone: listen to the default microphone.
         width: width of the pictures sent, in pixels; 0 keeps their size.
         height: height of the pictures sent, in pixels; 0 keeps their size.
         rate_hz: highest rate at which pictures are sent; 0 sends all.
         compressed: send pictures as JPEG, for readers on another computer.
-        encoding: of the pictures sent otherwise; nv12 has half the bytes of rgb8.
+        encoding: encoding of uncompressed pictures; nv12 has half the bytes of rgb8.
         chunk_ms: length of a chunk of the microphone.
         speech_chunk_ms: length of a chunk of speech.
         speech_speed: seconds of speech sent per second.
         duration_s: end after this; 0 ends with the last of the files that play once.
-        most_sound_s: longer sound files are refused, for they are held in memory as a whole.
+        most_sound_s: longer sound files are refused, because the whole file is held in memory.
         wait_for_readers: wait until every topic has a subscriber.
     """
 

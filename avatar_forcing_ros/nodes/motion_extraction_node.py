@@ -34,7 +34,8 @@ class MotionExtractionConfig:
     Attributes:
         model: model bundle whose motion space reads the face; empty is the facemesh space, which needs no model.
         compressed: read camera/image_raw/compressed instead of camera/image_raw.
-        reliable: ask for pictures again that a network has lost; the camera must publish reliably, or it is not heard.
+        reliable: ask the camera to resend pictures that the network has lost; the camera must publish reliably, or
+            nothing is received.
         input_timeout_ms: a camera that has been silent for this long counts as stopped.
         most_pixels: larger pictures are refused before they are unpacked.
         user: which of several people is the user: the nearest, or the one named by ROS4HRI on /humans.

@@ -78,17 +78,18 @@ class UnderstudyConfig:
     """Parameters of the understudy.
 
     Attributes:
-        model: the generator's; only its motion space is read.
+        model: the generator's model; only its motion space is read.
         portrait: picture of the face until the generator shows another; empty is the project's own character.
-        require_consent: that portrait needs a sidecar that says that its face may be shown, as the generator's.
-        image_size: side of the pictures in pixels, as the generator's `avatar.image_size`.
+        require_consent: whether that portrait needs a sidecar that says that its face may be shown, like the
+            generator's.
+        image_size: side of the pictures in pixels, like the generator's `avatar.image_size`.
         seed: seed of its idle motion.
-        patience_ms: it steps in when it has heard of no frame for so long; more than 100 where a network is between.
+        patience_ms: it steps in after this long without a frame; use more than 100 if a network lies in between.
         fade_ms: time to blend into the generator's motion before handing back to it.
         expects: names of nodes, separated by spaces, to be reported as missing if they do not appear on /diagnostics;
             so is any node that appeared once.
         stop_silent_after_s: a generator of this machine that has been silent for this long is killed, as is a node of
-            `expects` whose diagnostics have been missing for 8 s; 0 never does it.
+            `expects` whose diagnostics have been missing for 8 s; 0 never does.
         output: how the avatar is published, as the generator's.
     """
 

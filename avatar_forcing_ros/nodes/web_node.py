@@ -46,8 +46,8 @@ class WebConfig:
 
     Attributes:
         server: the web server.
-        video_kbit: bits a second of H.264 and VP8, in thousands.
-        jpeg_quality: where a browser can decode neither.
+        video_kbit: bit rate of H.264 and VP8, in kbit/s.
+        jpeg_quality: JPEG quality for browsers that decode neither H.264 nor VP8.
         portraits: folder of pictures that an engineer may choose from; empty takes ours.
     """
 

@@ -30,7 +30,7 @@ class OutputConfig:
         compressed: also publish avatar/image_raw/compressed, as JPEG, while it has subscribers.
         jpeg_quality: JPEG quality of the compressed pictures.
         speech_ahead_ms: avatar/speech is published this long before its stamp, so that a speaker can play it in time.
-        frame_id: frame of pictures and motion.
+        frame_id: frame_id of pictures and motion.
         label: what the pictures say of themselves.
     """
 

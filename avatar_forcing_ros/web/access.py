@@ -28,11 +28,11 @@ class AccessConfig:
 
     Attributes:
         host: address to listen on; any but this machine's own (127.0.0.1, ::1, localhost) needs a token.
-        port: to listen on; 0 takes a free one.
-        token: what a browser on another machine has to know, at least 16 characters: ?token=... in the first address.
-        certificate: PEM file of the TLS certificate and those above it; empty serves plain http.
-        key: PEM file of its private key; empty: it is in the file of the certificate.
-        names: other names by which browsers call this machine, with commas between, such as robot.local.
+        port: port to listen on; 0 takes a free one.
+        token: what a browser on another machine must present, at least 16 characters: ?token=... in the first address.
+        certificate: PEM file of the TLS certificate and its chain; empty serves plain HTTP.
+        key: PEM file of its private key; empty if the certificate's file holds it.
+        names: other names by which browsers reach this machine, separated by commas, such as robot.local.
     """
 
     host: str = "127.0.0.1"

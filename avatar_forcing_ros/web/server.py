@@ -101,7 +101,7 @@ class ServerConfig:
 
     Attributes:
         access: where, and to whom.
-        most_pages: connected at a time.
+        most_pages: largest number of pages connected at a time.
         camera: let a page be the user's camera.
         microphone: let a page be the user's microphone.
         engineer: serve the engineer's page.
