@@ -54,7 +54,7 @@ environment := $(VENV)/stamps/environment-$(environment_key)
 build := $(VENV)/stamps/build-$(build_key)
 # Torch and what tests, training and its pictures need: half of everything, and nothing that the nodes need.
 workshop := $(VENV)/stamps/workshop-$(environment_key)
-# Who names a build of torch wants to compute with it.
+# Naming a build of torch installs it.
 torch := $(if $(filter command% environment%,$(origin TORCH_BACKEND)),$(workshop))
 # Another interpreter or a moved checkout needs a new environment; anything else extends the one that is there.
 is_ours = $(BIN)/python -c '' 2>/dev/null && [ "$$(cat $(VENV)/stamps/identity 2>/dev/null || echo '$(identity)')" = '$(identity)' ]

@@ -118,7 +118,7 @@ def _version() -> str:
 
 
 def _run(run: Any, args: argparse.Namespace) -> int:
-    """A mistake ends in one line, the user's and ours; a traceback is shown to who asks for it."""
+    """A mistake ends in one line, the user's and ours; --debug shows a traceback."""
     try:
         with _terminable():
             result = run(args)

@@ -85,7 +85,7 @@ class Consent:
         return self.expires is not None and (today or date.today()) > self.expires
 
     def days_left(self, today: date | None = None) -> int | None:
-        """Days until it ends; None for ever."""
+        """Days until it ends; None if it does not end."""
         return None if self.expires is None else (self.expires - (today or date.today())).days
 
     def write(self, path: Path) -> None:

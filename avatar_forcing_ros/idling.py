@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An avatar with nobody there and nothing to say: its motion space idles by itself, and no block is drawn.
 
-When somebody comes the network goes on from the motion that was shown, as after an interrupt.
+When somebody comes, the network continues from the motion that was shown, as after an interrupt.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class IdlesAlone(Protocol):
 
 
 class Idling:
-    """Of one conversation. Motion here is in network units.
+    """How the face of one conversation idles. Motion here is in network units.
 
     Args:
         bundle: the model.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How an avatar has moved in one conversation, and what it goes on from."""
+"""How an avatar has moved in one conversation, and what it continues from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Latents = NDArray[np.float32]
 
 
 class Movement:
-    """Of one conversation. All motion here is in network units.
+    """The movement of one conversation. All motion here is in network units.
 
     Args:
         history_frames: of the past that an engine starts from.

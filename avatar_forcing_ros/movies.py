@@ -28,7 +28,7 @@ from avatar_forcing_ros.signals import FPS
 
 _XMP_BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 _AAC_SAMPLES = 1024
-"""Of a frame of AAC: sound is handed over in pieces that need no copy of the whole."""
+"""Samples in a frame of AAC. Sound is passed on in such pieces, without a copy of the whole."""
 
 
 class PictureTrack:

@@ -77,7 +77,7 @@ class PortraitReader:
         """Read a portrait of a motion space; one that takes over no arrays prepares it here, from the pixels.
 
         Raises:
-            ValueError: it cannot be read, must not be shown or cannot be animated, in the words of who found it so;
+            ValueError: it cannot be read, must not be shown or cannot be animated, with the reason in words;
                 or reading it ended the process, or took longer than `PATIENCE_S`.
         """
         if not isinstance(space, PreparingSpace):

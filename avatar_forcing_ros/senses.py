@@ -33,7 +33,7 @@ _SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
 
 
 class Senses:
-    """Of one conversation.
+    """What the avatar of one conversation hears and sees.
 
     Attributes:
         motion: the user's face.

@@ -95,7 +95,7 @@ class SharedModels:
 
 def gpu_free_bytes() -> int | None:
     """What torch can still take of the GPU's memory; None where no network runs on one."""
-    torch = sys.modules.get("torch")  # who has not imported it has nothing there
+    torch = sys.modules.get("torch")  # without it imported, there is nothing there
     if torch is None or not torch.cuda.is_available() or not torch.cuda.memory_reserved():
         return None
     return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated())

@@ -206,7 +206,7 @@ class AvatarFrame:
         user: what the user did at the newest moment that this frame could know of; None of frames that know nothing.
         user_share: of its block's way from the portrait's own motion, how much the user caused, 0 to 1; NaN is not
             known. Of the network's motion only: rules beside it, such as laughing along, do not count.
-        speech_share: the same of what the avatar says.
+        speech_share: the same for what the avatar says.
     """
 
     stamp_ns: int

@@ -147,7 +147,7 @@ class FilmedUser:
     Attributes:
         size: of the camera's pictures, (width, height).
         people: how many are seen, 1 or 2.
-        microphone: "well", "muted" or "clips"; what else it may be is up to who sends the sound.
+        microphone: "well", "muted" or "clips"; the sender of the sound may add other faults.
     """
 
     size: tuple[int, int] = (480, 320)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Broken inputs of every kind, made of good ones: for tests, for long runs, and for who writes a reader of their own.
+"""Broken inputs of every kind, made from good ones: for tests, for long runs, and for authors of readers.
 
 Each reader either gives what it promises, or refuses with the one error of its room, in one line.
 """

@@ -40,7 +40,7 @@ class ActivityConfig:
         talk_share: share of these that have sound.
         mouth: in these the jaw moves by this much, where a face is seen.
         changes: in these the level changes by this much, where none is seen.
-        talk_linger: frames for which talk goes on after all that: pauses between words.
+        talk_linger: frames for which talk continues after all that, for pauses between words.
     """
 
     laugh_smile: float = 0.75

@@ -40,7 +40,7 @@ PROMPT = (
 _UNHEARD_S = 3.0
 """Speech that nobody has begun to say by then has no avatar."""
 _UNENDED_S = 30.0
-"""So long after its sound must have ended nobody will tell of an answer any more: the avatar's process has died."""
+"""If an answer's end is not reported this long after its sound must have ended, the avatar's process has died."""
 
 
 @dataclass

@@ -228,7 +228,7 @@ class Answer:
 
     @staticmethod
     async def _first_of(*tasks: asyncio.Task[object]) -> None:
-        """Wait for either; only the first one goes on to be waited for."""
+        """Wait until any of them is done, then keep only the first one running."""
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks[1:]:
             task.cancel()

@@ -117,7 +117,7 @@ def assemble(config: PartsConfig, local_time: Callable[[], datetime], stacks: St
 
     Args:
         config: what is asked for.
-        local_time: for who is asked what time it is.
+        local_time: the time to tell those who ask.
         stacks: makes parts that need ROS.
 
     Raises:

@@ -152,7 +152,7 @@ class SmallTalk:
     """Answers with the first rule that matches, each time with its next answer.
 
     Args:
-        local_time: for who asks what time it is.
+        local_time: the time to tell those who ask.
     """
 
     def __init__(self, local_time: Callable[[], datetime]) -> None:

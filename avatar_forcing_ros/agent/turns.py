@@ -25,7 +25,7 @@ _OPEN_ENDS = frozenset({
     "are", "was", "and", "or", "but", "because", "so", "if", "when", "while", "that", "which", "who", "to",
     "of", "in", "on", "at", "for", "from", "with", "about", "like", "as", "than", "um", "uh", "er", "well",
 })  # fmt: skip
-"""English words after which people go on. A sentence that ends with one is seldom finished."""
+"""English words after which people continue. A sentence that ends with one is seldom finished."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ _AUDIO_COMMON = {
     "AudioDataStamped": "std_msgs/Header header\naudio_common_msgs/AudioData audio",
     "AudioInfo": "uint8 channels\nuint32 sample_rate\nstring sample_format\nuint32 bitrate\nstring coding_format",
 }
-"""Of the audio_common_msgs that is released with ROS; recorders of old keep no definitions."""
+"""Definitions of the audio_common_msgs that is released with ROS; old recorders keep no definitions."""
 _OTHER_AUDIO_COMMON = {
     "AudioData": (
         "float32[] float32_data\nint32[] int32_data\nint16[] int16_data\nint8[] int8_data\nuint8[] uint8_data"
@@ -28,7 +28,7 @@ _OTHER_AUDIO_COMMON = {
     "Audio": "audio_common_msgs/AudioData audio_data\naudio_common_msgs/AudioInfo info",
     "AudioStamped": "std_msgs/Header header\naudio_common_msgs/Audio audio",
 }
-"""Of the other package of that name, version 4; a bag has messages of one of the two."""
+"""Definitions of the other package of that name, version 4; a bag has messages of one of the two."""
 _HRI = "hri_msgs/msg/Expression"
 _DTYPES = {"byte": "uint8", "octet": "uint8", "char": "uint8"}
 _ZEROS: dict[str, Any] = {"string": "", "bool": False, "float32": 0.0, "float64": 0.0}

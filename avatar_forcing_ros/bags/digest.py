@@ -33,7 +33,7 @@ class ImageDigest:
         self.frames += 1
 
     def hexdigest(self) -> str:
-        """Of all so far."""
+        """The digest of everything so far."""
         return self._hash.hexdigest()
 
 

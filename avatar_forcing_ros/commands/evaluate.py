@@ -242,7 +242,7 @@ def _sentences(found: RealClipResult) -> list[str]:
     if found.speech:
         lines.append(f"mouth against log energy of the speech, by face mesh: {_said(found.speech)}")
     if found.speech_drawn:
-        lines.append(f"the same of the jaw's latent, before rendering: {_said(found.speech_drawn)}")
+        lines.append(f"the same for the jaw's latent, before rendering: {_said(found.speech_drawn)}")
     if found.smile:
         lines.append(f"avatar's smile against the user's, by face mesh: {_said(found.smile)}")
     elif found.user:

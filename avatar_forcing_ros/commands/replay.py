@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`avatar-forcing replay`: a bag in, a bag out, without ROS, faster than real time; the nodes make the same of it."""
+"""`avatar-forcing replay`: a bag in, a bag out, without ROS, faster than real time, and equal to what nodes do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.signals import NANOSECONDS
 
 MOST_LOST = 0.1
-"""Of an input; more means that the avatar did not hear or see what the bag holds."""
+"""Largest share of an input that may be lost; with more, the avatar did not hear or see what the bag holds."""
 _LATE = {inputs.MOTION: "user_motion_late", inputs.CAMERA: "user_motion_late", inputs.COMPRESSED: "user_motion_late"}
 _LATE |= {inputs.USER_AUDIO: "user_audio_late", inputs.SPEECH: "speech_late"}
 

@@ -4,7 +4,7 @@
 
     simulate -> stage 1, diffusion forcing -> losing motion -> stage 2, preference -> evaluate -> write the bundle
 
-Everything in the working folder is found again, so a run that was stopped goes on where it was.
+Everything in the working folder is found again, so a run that was stopped continues where it was.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Why there is no GPU, or why one cannot go on: it has no memory left, or it is lost.
+"""Why there is no GPU, or why one failed: it has no memory left, or it is lost.
 
-A card that fell off the bus, was reset, or has run into an error that CUDA cannot recover from answers nothing any more
-in this process: what lies in its memory cannot even be fetched.
+A card that fell off the bus, was reset, or has run into an error that CUDA cannot recover from no longer responds in
+this process: not even its memory can be read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 
 def why_not(error: Exception) -> str:
-    """Why a GPU cannot go on, in a few words; empty where the error is of another kind."""
+    """Why a GPU failed, in a few words; empty if the error is of another kind."""
     if isinstance(error, torch.OutOfMemoryError):
         return "the GPU is out of memory"
     first = str(error).splitlines()[0] if str(error) else ""

@@ -58,7 +58,7 @@ class Webcam:
         """Pass one picture on; without a camera look for it once a second.
 
         Raises:
-            DeviceError: the camera gives none any more.
+            DeviceError: the camera has stopped giving pictures.
         """
         if self._capture is None:
             self._closed.wait(_LOOKS_AGAIN_S)

@@ -85,7 +85,7 @@ class _Eased:
     Attributes:
         face: (2, 36) both stages of what is added and held.
         head: (2, 3) both stages of (share, share * yaw, share * pitch).
-        eyes: (3,) the same of where is looked.
+        eyes: (3,) the same for the direction of gaze.
         spoken: how much of the mouth speech has, 0 to 1.
     """
 
@@ -99,7 +99,7 @@ _AT_REST = _Eased(np.zeros((2, 2 * SIZE)), np.zeros((2, 3)), np.zeros(3), 0.0)
 
 
 class Director:
-    """Of one conversation.
+    """Directions given in one conversation.
 
     Args:
         names: of the numbers of a latent.

@@ -36,7 +36,7 @@ class LaughterConfig:
         smile: the user's corners are up by this much,
         jaw: and the mouth is open by this much,
         frames: in so many frames on end.
-        linger: frames for which a laugh goes on after what it answers.
+        linger: frames for which a laugh continues after what it answers.
         rise: of the answer, in frames; two of these time constants in a row make a soft beginning.
         fall: likewise.
         calls_hz: pulses of the jaw a second.
@@ -61,7 +61,7 @@ class _Laugh:
 
 
 class SharedLaughter:
-    """Of one conversation.
+    """Laughing along in one conversation.
 
     Args:
         names: of the numbers of a latent; where they are not the named channels nothing is added.

@@ -22,7 +22,7 @@ LEAST_READABLE_PX = 11
 """Letters of a smaller font cannot be read on a picture that went through JPEG at quality 50."""
 LEAST_PX, MOST_LETTERS = 14, 200
 MOST_SHARE = 0.92
-"""Of a picture's width, that the label may take; of its height it may take half."""
+"""Share of a picture's width that the label may take; of its height it may take half."""
 _Colour = tuple[int, int, int]
 _PLATE, _RED, _INK = (16, 16, 16), (150, 0, 0), (255, 255, 255)
 _OPACITY = 0.72

@@ -124,6 +124,6 @@ def require_named_channels(bundle: ModelBundle) -> None:
 
 
 def generate(bundle: ModelBundle, heard: Heard, seed: int = 0) -> NDArray[np.float32]:
-    """(C, T, 18) motion of a model for what it hears and sees, block by block as live."""
+    """(C, T, 18) motion of a model for what it hears and sees, block by block, as in live use."""
     scale = LatentScale(bundle.latent_mean, bundle.latent_std)
     return stream_motion(bundle.network, scale, bundle.manifest.sampler, heard, seed)

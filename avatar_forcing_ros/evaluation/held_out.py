@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Held-out conversations, generated as live, and what every measure says about them."""
+"""Held-out conversations, generated as in live use, and what every measure says about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from avatar_forcing_ros.simulation.conversation import Conversation, Conversatio
 from avatar_forcing_ros.train.streaming import Heard
 
 HELD_OUT_SEED = 777_000
-"""Of the conversations by which recipe and sampler were chosen; another seed gives some that had no say in it."""
+"""Seed of the conversations by which recipe and sampler were chosen; other seeds give conversations with no say in
+it."""
 
 
 @dataclass(frozen=True)

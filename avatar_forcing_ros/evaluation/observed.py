@@ -217,7 +217,7 @@ class Observed:
 
     @cached_property
     def blinks(self) -> Blinks:
-        """Of the left eye; both move together."""
+        """Gaze of the left eye; both move together."""
         return blinks(self.channel("blink_left"))
 
     @cached_property

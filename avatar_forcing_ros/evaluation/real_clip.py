@@ -77,7 +77,7 @@ class RealClipResult:
 
     Attributes:
         speech: the avatar's mouth against log energy, None without speech.
-        speech_drawn: the same of the latent, before rendering, for models with named channels.
+        speech_drawn: the same for the latent, before rendering, for models with named channels.
         smile: the avatar's smile against the user's; None without a user, or when the user does not smile.
         user_smile_std: how much the user's smile moves; NaN without a user.
         watched: the avatar as rendered.

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Block by block from noise to the avatar's motion, for ever, with everything it remembers in one state.
+"""Block by block from noise to the avatar's motion, without end, with everything it remembers in one state.
 
 A block is denoised in a window: the last l frames already emitted, held clean (the offset frames), then B frames of
 noise. All solver steps only read the state; one pass over the finished window writes it. The offset frames are why a
@@ -61,7 +61,7 @@ class Beginning:
 def _outliving_the_gpu(
     draw: Callable[Concatenate[BlockGenerator, Given], Result],
 ) -> Callable[Concatenate[BlockGenerator, Given], Result]:
-    """Draw without gradients, and where the GPU cannot go on, once more on the CPU. `draw` changes a state last."""
+    """Draw without gradients and, if the GPU fails, once more on the CPU. `draw` changes a state last."""
 
     @wraps(draw)
     def outliving(self: BlockGenerator, *args: Given.args, **kwargs: Given.kwargs) -> Result:
@@ -193,7 +193,7 @@ class BlockGenerator:
     def _recorded(
         self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None
     ) -> BlockPrograms | None:
-        """Programs for this network; None, for ever, where they do not give on this card what its steps give."""
+        """Programs for this network; None from then on if they differ from its steps on this GPU."""
         wanted = self._advance(state.snapshot(), conditions, noise, silent)
         programs = BlockPrograms(self._advance, self._parameter)
         try:

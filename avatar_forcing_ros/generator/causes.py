@@ -44,7 +44,7 @@ def contributions(sampler: SamplerConfig) -> NDArray[np.float32]:
 
 
 def _contribution(sights: list[tuple[bool, bool]], scale: float) -> list[float]:
-    """Of guesses that see (something else, this)."""
+    """Weight of each guess; `sights` says what it sees: (something else, this)."""
     parts = [0.0 if scale == 0 else math.nan] * len(sights)
     for other in (True, False):
         if scale != 0 and {(other, True), (other, False)} <= set(sights):

@@ -55,7 +55,7 @@ class OnnxPasses:
 
     @property
     def condition_names(self) -> list[list[str]]:
-        """Of what `heard` gives, for each layer."""
+        """Names of what `heard` returns, for each layer."""
         kinds = ("condition_keys", "condition_values") if self._config.condition_radius else ("heard",)
         return [[f"{kind}_{i}" for kind in kinds] for i in range(len(self._layers))]
 

@@ -264,7 +264,7 @@ def _voice_agent(who: str) -> list[NodeProcess]:
 
 
 def _heart(setting: str, avatar: AvatarChoice, **more: Value) -> list[NodeProcess]:
-    """Who sees the user and who is the avatar; the model says in which numbers the one tells the other of a face."""
+    """Which node sees the user and which is the avatar; the model defines the numbers in which they exchange a face."""
     eye = _node("motion_extraction_node", setting, model=avatar.model)
     return [eye, _node("generator_node", setting, **vars(avatar), **more)]
 

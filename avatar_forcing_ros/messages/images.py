@@ -20,7 +20,7 @@ OutEncoding = Literal["rgb8", "nv12"]
 JPEG_QUALITY = 90
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 MOST_PIXELS = 50_000_000
-"""Of a camera's picture; 8k has 33 million."""
+"""Largest number of pixels in a camera's picture; 8k has 33 million."""
 
 
 @dataclass(frozen=True)

@@ -43,9 +43,10 @@ CONVERSATION_PATIENCE_S = 60.0
 """For what remains of it after the measurement."""
 RECORDING_PATIENCE_S = 60.0
 MEASURED_SHARE = 0.9
-"""Of the conversation, for processor time and memory; at its very end the media source is gone."""
+"""Share of the conversation after which processor time and memory are read; at its very end the media source is
+gone."""
 _LEAST_FRAMES = 2
-"""Of a measurement."""
+"""Fewest frames in a measurement."""
 _MOST_REDUCED = 0.1
 """Share of frames at less than full quality that is not worth a word."""
 _TOLD_EVERY_S = 5.0
@@ -122,7 +123,7 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
         listener.spin_until(lambda: processes.ended(source), MEASURED_SHARE * conversation_s, tell)
         after, seconds = processes.usage(), time.monotonic() - began
         if not listener.spin_until(lambda: processes.ended(source), CONVERSATION_PATIENCE_S):
-            raise NodeFailedError(f"the conversation goes on {CONVERSATION_PATIENCE_S:.0f} s after its end")
+            raise NodeFailedError(f"the conversation still runs {CONVERSATION_PATIENCE_S:.0f} s after its end")
         frames = listener.frames[first:]
         listener.spin_until(lambda: False, SHOW_ON_S)
         if len(frames) < _LEAST_FRAMES:  # a machine so slow that the conversation was over when the avatar had begun

@@ -63,7 +63,7 @@ class DisplayConfig:
 class DisplayNode(ManagedNode[DisplayConfig]):
     """Callbacks put what came into a mailbox; one thread draws, writes and plays it."""
 
-    needed = False  # others of its process go on when its window is closed
+    needed = False  # others in its process continue when its window is closed
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("display", DisplayConfig(), **node_arguments)

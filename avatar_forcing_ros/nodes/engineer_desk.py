@@ -29,7 +29,7 @@ from avatar_forcing_ros.web.packets import PacketError
 
 PERIOD_S = 0.2
 CHANNELS = ("smile", "brow_raise", "jaw_open", "pitch", "yaw")
-"""Of both motions, side by side; those that a motion space has."""
+"""Channels of both motions to show side by side, if the motion space has them."""
 DIALS: Mapping[str, tuple[float, float, float]] = {
     "avatar.expressiveness.pose": (0.0, 2.0, 0.05),
     "avatar.expressiveness.face": (0.0, 2.0, 0.05),

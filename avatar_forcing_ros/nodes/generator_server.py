@@ -79,17 +79,17 @@ class GeneratorServer:
         self.kiosks: dict[str, _Kiosk] = {}
 
     def open(self, namespace: str) -> bool:
-        """Start the nodes of a namespace; False, and the reason is logged, when it cannot be. The others go on."""
+        """Start the nodes of a namespace; False, and the reason is logged, when it cannot be. The others continue."""
         try:
             begun = self._admission.admit(lambda: self._begin(namespace))
         except NoRoomError as error:
             _log.error("%s: %s", namespace, error)
             return False
-        except Exception as error:  # whatever it is, the others go on
+        except Exception as error:  # whatever it is, the others continue
             _log.error("%s: not started: %s", namespace, one_line(error))
             return False
         if begun is None:
-            _log.error("%s: not started, see its node's log; %d others go on", namespace, len(self.kiosks))
+            _log.error("%s: not started, see its node's log; %d others continue", namespace, len(self.kiosks))
             return False
         self.kiosks[namespace] = begun
         return True
@@ -119,7 +119,7 @@ class GeneratorServer:
     def tend(self) -> None:
         """End kiosks that have nothing more to do."""
         for namespace in [name for name, kiosk in self.kiosks.items() if kiosk.finished]:
-            _log.warning("%s has ended; %d others go on", namespace, len(self.kiosks) - 1)
+            _log.warning("%s has ended; %d others continue", namespace, len(self.kiosks) - 1)
             self.kiosks.pop(namespace).close()
 
     def close(self) -> bool:

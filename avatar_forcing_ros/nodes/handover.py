@@ -25,7 +25,7 @@ class Handover:
         self._kept: dict[str, Any] = {}
 
     def listen(self, topic: str, accept: Callable[[Any], None]) -> Callable[[], None]:
-        """Be given the messages of a topic, in the thread of who publishes them; the result ends it."""
+        """Receive the messages of a topic, in the publisher's thread; calling the result ends it."""
         with self._lock:
             self._listeners[topic] = [*self._listeners.get(topic, ()), accept]
             kept = self._kept.get(topic)
@@ -39,7 +39,7 @@ class Handover:
         return leave
 
     def give(self, topic: str, message: Any, keep: bool) -> None:
-        """Hand a message to who listens; `keep` it for who comes later."""
+        """Hand a message to all listeners; `keep` it for later ones."""
         with self._lock:
             listeners = self._listeners.get(topic, [])
             if keep:

@@ -54,7 +54,7 @@ class Standard:
 
     @property
     def parameters(self) -> dict[str, bool]:
-        """Of every node; what is as the nodes have it anyway is left to the parameter files."""
+        """Parameters of every node; values that are the nodes' defaults are left to the parameter files."""
         differing = {"use_sim_time": self.use_sim_time, "autostart": self.autostart}
         return {name: value for name, value in differing.items() if value != (name == "autostart")}
 

@@ -48,7 +48,7 @@ _LOOK_S = 0.1
 _MOST_AT_ONCE = 1000
 """More than any topic keeps, see `qos`."""
 _SHOW_ON_S = 0.6
-"""When what was to be done is done the others go on for so long, that a recording does not end on a syllable."""
+"""When the work is done, the others continue for this long, so that a recording does not end on a syllable."""
 _SIGNAL_PATIENCE_S = 0.5  # Python sees a signal only when the middleware lets go of the thread
 
 

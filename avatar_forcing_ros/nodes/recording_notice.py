@@ -30,7 +30,7 @@ class RecordingNotice:
         node.listen(Bool, RECORDING, self._hear, qos.LATCHED)
 
     def look(self) -> bool:
-        """Whether somebody records; call it once a second, for who was killed says nothing."""
+        """Whether somebody records; call it once a second, because a recorder that was killed says nothing."""
         self._announced = self._announced and self._node.count_publishers(RECORDING) > 0
         recorders = any(name.startswith(_RECORDERS) for name in self._node.get_node_names())
         on_simulated_time = bool(self._node.get_parameter("use_sim_time").value)  # what is replayed was told then

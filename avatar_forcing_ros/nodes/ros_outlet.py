@@ -45,12 +45,12 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the space."""
+        """Name of the motion space."""
         ...
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of its numbers."""
+        """Names of its numbers."""
         ...
 
 
@@ -66,7 +66,7 @@ class RosOutlet(MessageOutlet):
 
 
 _FLEETING = (IMAGE, COMPRESSED, FRAME_INFO, MOTION, SPEECH, PLAYBACK)
-"""What is lost for who has not been found when it is published; the state is latched."""
+"""Topics whose messages are lost to subscribers that are discovered too late; the state is latched."""
 
 
 def publish_from(node: Publishes, space: Named, config: OutputConfig, never: Collection[str] = ()) -> RosOutlet:

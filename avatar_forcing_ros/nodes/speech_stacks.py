@@ -62,7 +62,7 @@ class _Pursuit:
             self._loop.call_soon_threadsafe(self._take, item)
 
     def end(self) -> None:
-        """Nobody follows any more: a goal that goes on is cancelled, one that is still to be accepted then."""
+        """Stop following: a running goal is cancelled, and one that is not accepted yet is cancelled once it is."""
         self._over = True
         if self._handle is not None:
             self._handle.cancel_goal_async()

@@ -65,7 +65,7 @@ _READERS_PATIENCE_S = 6.0
 """A subscription whose process was killed is counted for up to 20 s, and a new generator will never find it."""
 _SILENT_S = 3.5
 _HANGS_S = 8.0
-"""A node whose diagnostics have been missing for this long does nothing any more, on however busy a machine."""
+"""A node whose diagnostics have been missing for this long hangs, however busy the machine is."""
 _COMES_S = 15.0
 """Nodes that are expected have this long to start."""
 _OFTEN, _OFTEN_S = 3, 600.0
@@ -366,7 +366,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
                 self._stop(name, pid)
 
     def _stop(self, name: str, pid: int) -> None:
-        """Kill a process that hangs, and its keeper if that is stopped, too; who has ended already is left alone."""
+        """Kill a process that hangs, and its keeper if that is stopped, too, but none that has ended already."""
         if not _is_ours(pid):
             return
         self._stopped += 1
@@ -551,7 +551,7 @@ class Life:
 
     @classmethod
     def of(cls, pid: int) -> Life:
-        """Of the process that has this number now."""
+        """The process that has this number now."""
         return cls(pid, _beginning(pid))
 
     def goes_on(self) -> bool:

@@ -165,7 +165,7 @@ class WebNode(ManagedNode[WebConfig]):
         return [first, self._state, *(self._desk.welcome() if engineer else ())]
 
     def see(self, picture: CameraPicture) -> None:
-        """The user's camera: the JPEG goes on as it came."""
+        """The user's camera: pass on the JPEG unchanged."""
         message = make(
             "sensor_msgs/CompressedImage",
             header=header(make, picture.stamp_ns, "camera_optical_frame"),
@@ -175,7 +175,7 @@ class WebNode(ManagedNode[WebConfig]):
         self._camera.publish(message)
 
     def hear(self, chunk: AudioChunk) -> None:
-        """The user's microphone, at whatever rate the browser has, goes on at 16 kHz."""
+        """The user's microphone: pass it on at 16 kHz, whatever the browser's rate."""
         if self._heard is None or self._heard.rate != chunk.sample_rate:
             self._heard = _Heard(chunk.sample_rate)
         if (converted := self._heard.push(chunk)) is not None:

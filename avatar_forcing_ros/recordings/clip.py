@@ -160,7 +160,7 @@ class ClipReader:
         return ReadClip(shard, np.stack(features).astype(np.float16), (seen[0], seen[1]), (usable[0], usable[1]))
 
     def _footage(self, span: ClipSpan) -> list[Footage]:
-        """Of a and b."""
+        """The footage of both people."""
         whole = [Footage(person, span.start_s, span.frames) for person in span.dyad.people]
         if span.dyad.a.side == "whole":
             return whole

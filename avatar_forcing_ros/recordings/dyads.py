@@ -51,7 +51,7 @@ class Person:
         audio: file.
         channel: of its sound; None mixes all channels.
         video_offset_s: what the clock of the video is ahead of the recording's.
-        audio_offset_s: the same of the sound.
+        audio_offset_s: the same for the sound.
     """
 
     video: Path

@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 _SILENT_FRAMES = 75
 """After so much silence the features of every model have settled."""
 _LAYOUT = 1
-"""Of the shards; another number makes older ones count as of other settings."""
+"""Version of the shards; a new number makes older ones count as made with other settings."""
 
 
 SHARES = "shares"

@@ -56,7 +56,7 @@ def share_out(
     Args:
         sound: (640 T,) at 16 kHz.
         lips_a: (T,) opening between the lips in interocular distances, NaN where the face is not seen.
-        lips_b: the same of the other.
+        lips_b: the same for the other person.
         config: see `SpeakerConfig`.
     """
     config = config or SpeakerConfig()

@@ -114,7 +114,7 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _end_with_parent(parent: int) -> None:
-    """A worker whose parent was killed would wait for work for ever."""
+    """End a worker whose parent was killed; it would wait for work forever."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -170,7 +170,7 @@ class SoundWatch:
         return sum(clipped_s for _, clipped_s in self._newest) / max(self._WINDOW_S, self._heard_s())
 
     def _share_clipped(self, loudness: NDArray[np.float32]) -> float:
-        """Of samples at full scale, or on a plateau: some converters clip below it."""
+        """Share of samples at full scale, or on a plateau, because some converters clip below it."""
         full = loudness >= self._FULL_SCALE
         flat = (np.diff(loudness) == 0) & (loudness[1:] >= self._PLATEAU)
         plateau = flat[1:] & flat[:-1]  # three equal ones

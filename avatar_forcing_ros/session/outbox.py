@@ -101,7 +101,7 @@ class Outbox:
             return before - len(self._items)
 
     def forget_before(self, epoch: Epoch) -> None:
-        """Nothing older than an epoch will be put any more."""
+        """From now on, nothing older than an epoch will be put."""
         with self.lock:
             self._beginnings = [beginning for beginning in self._beginnings if beginning.epoch > epoch]
 

@@ -25,7 +25,7 @@ _LARGER = 1.2
 
 
 class People:
-    """Of one camera.
+    """The people in front of one camera.
 
     Args:
         timeout_ns: a face that was not placed for so long is not there.

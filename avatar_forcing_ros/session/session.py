@@ -4,7 +4,7 @@
 
 Whoever holds a `Session` brings the clock, the outlets and the threads. On a robot these are a node's clock, publishers
 and two threads, one that calls `Session.turn` and one that calls `Outbox.turn`; in a replay, a test or a bench they are
-`virtual.VirtualRun`. Everything between is here, once, so live and replay make the same of the same messages:
+`virtual.VirtualRun`. Everything between is here, once, so live and replay give the same results for the same messages:
 
 * A decision that is due when a message comes is made before the message is taken up.
 * An interrupt or a reset counts from its arrival: under the outbox's lock it gets its time, its place in the inbox and

@@ -37,7 +37,7 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS
 LEASE_S = 0.090
 PATIENCE_S = 0.100
 ALONE_S = 1.0
-"""A generator that hears its understudy no more goes on stage by itself after this long."""
+"""A generator that no longer hears its understudy goes on stage by itself after this long."""
 FIRST_WORD_S = 4.0
 """The same for one that has never heard it: on a machine that starts, the middleware takes its time."""
 GONE_S = 1.0
@@ -52,7 +52,7 @@ ELSEWHERE_GONE_S = 3.0
 _TAKES_IN_S = 0.3
 """What a process sent right before its end has come by then."""
 _LISTENS_S = 0.3
-"""Who has not emptied its queues for this long does not know what the others have said."""
+"""A node that has not emptied its queues for this long does not know what the others have said."""
 _ASKS_AGAIN_S, _ASKS = 0.5, 6
 
 LEADER, UNDERSTUDY = 0, 1  # the constants of msg/Stage.msg
@@ -208,7 +208,7 @@ class Lease:
 
         Args:
             utterance_id: of what should end.
-            lost: nobody is known to have it; who has it after all ends it in its own time.
+            lost: nobody is known to have it; if somebody has it after all, they end it in their own time.
         """
         with self._lock:
             if (lost and utterance_id in self._taken) or not self.claim(utterance_id):
@@ -256,7 +256,7 @@ def is_found(readers: Sequence[int], by_us: Sequence[int]) -> bool:
 
     Args:
         readers: of a report.
-        by_us: the same of our own publishers.
+        by_us: the same for our own publishers.
     """
     return all(theirs < 0 or theirs >= ours for theirs, ours in zip(readers, by_us, strict=False))
 
@@ -287,7 +287,7 @@ class Watch:
         fade_frames: how long the face takes from its own motion into the generator's before it hands over.
         on_stage: the understudy is.
         term: see `Stage.msg`.
-        from_ns: presentation time of the first frame of who is on stage.
+        from_ns: presentation time of the first frame from whoever is on stage.
         epoch: the highest seen.
         newest: the generator's newest report, None before the first.
         why: of the newest change, one line.
@@ -487,7 +487,7 @@ class Ledger:
         return spoken
 
     def stalled(self, utterance_id: str, position_ns: int) -> None:
-        """It has STALLED, and goes on with the next piece."""
+        """It has STALLED, and continues with the next piece."""
         if (spoken := self._open.get(utterance_id)) is not None:
             spoken.position_ns, spoken.said_from_ns = position_ns, None
 

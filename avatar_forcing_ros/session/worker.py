@@ -89,7 +89,7 @@ class Faults:
         self.last = ""
 
     def report(self, where: str, error: Exception) -> None:
-        """Count one error and perhaps log it, in one line, and for who debugs also where it arose."""
+        """Count one error and perhaps log it, in one line and, at debug level, with its traceback."""
         line = describe(error)
         with self._lock:
             self.count += 1

@@ -484,7 +484,7 @@ class SpeechTimeline:
         return utterance
 
     def _start(self, position: int, origin: int) -> int:
-        """Where in the block the first utterance goes on; its requested start counts only before it began."""
+        """Where in the block the first utterance continues; its requested start counts only before it began."""
         first = self._queue[0]
         if first.spans or first.requested is None:
             return position

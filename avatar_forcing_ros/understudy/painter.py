@@ -94,7 +94,7 @@ class PaintedFace:
         """The portrait in this motion, or the picture before when that takes too long.
 
         Raises:
-            PainterGoneError: it cannot draw any more; `picture` is the last one.
+            PainterGoneError: it can no longer draw; `picture` is the last one.
         """
         if self._waiting_since_s is None:
             self._ask(latent.tolist())

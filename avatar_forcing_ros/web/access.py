@@ -60,7 +60,7 @@ class AccessConfig:
 
     @property
     def scheme(self) -> str:
-        """Of the pages' addresses."""
+        """Scheme of the pages' addresses."""
         return "https" if self.certificate else "http"
 
     def url(self, port: int | None = None) -> str:
@@ -122,7 +122,7 @@ class Gate:
     def __init__(self, config: AccessConfig) -> None:
         self._config = config
         self._names = {name.strip().lower() for name in config.names.split(",") if name.strip()}
-        # what a browser keeps is not the token itself, so that who reads its cookies cannot type it in elsewhere
+        # a browser does not keep the token itself, so whoever reads its cookies cannot type it in elsewhere
         self.cookie = hashlib.sha256(f"avatar_forcing_ros:{config.token}".encode()).hexdigest()
 
     def refuses_host(self, host_header: str | None) -> str:

@@ -34,7 +34,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "Server": "kiosk",
 }
-"""Of every answer: no page asks anybody else for anything, and nobody may frame it."""
+"""Headers of every answer: pages load nothing from elsewhere, and no other page may frame them."""
 
 
 @dataclass(frozen=True)

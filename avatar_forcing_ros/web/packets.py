@@ -28,9 +28,9 @@ from avatar_forcing_ros.signals import AudioChunk
 PICTURE, SPEECH, CAMERA, MICROPHONE = 1, 2, 3, 4
 _HEAD = struct.Struct("<BBHIqQ")
 LARGEST_SIDE = 1920
-"""Of a camera's picture."""
+"""Longest side of a camera's picture, in pixels."""
 LONGEST_SOUND_S = 0.5
-"""Of one piece of a microphone."""
+"""Longest piece of a microphone's sound."""
 
 
 class PacketError(ValueError):

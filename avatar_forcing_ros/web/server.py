@@ -242,7 +242,7 @@ class Server:
         self._soon(lambda: self.audience.tell(message, engineers_only))
 
     def _soon(self, act: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody listens any more
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody listens
             self._loop.call_soon_threadsafe(act)
 
     # --- in the server's thread ------------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ class Server:
         content = unpack(data)
         ahead_ns = content.stamp_ns - self._owner.now_ns() if content.stamp_ns is not None else 0
         if -_STAMP_PAST_NS <= ahead_ns < -_STALE_NS:
-            self.stale += 1  # a browser that was held up: nobody's fault, and of no use any more
+            self.stale += 1  # a browser that was held up: nobody's fault, but the data is useless now
             return
         if not -_STAMP_PAST_NS <= ahead_ns <= _STAMP_AHEAD_NS:
             raise PacketError(f"expected a stamp of this moment, got one that is {ahead_ns / 1e9:.1f} s ahead")

@@ -209,4 +209,4 @@ CHROMIUM_ARGUMENTS = (
     "--autoplay-policy=no-user-gesture-required",
     "--disable-dev-shm-usage",
 )
-"""Of a headless browser with a made-up camera and microphone, in which sound may begin by itself, as in a kiosk."""
+"""Arguments of a headless browser with a fake camera and microphone, where sound may start by itself, as in a kiosk."""
