@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-# Wheel and sdist into out/dist, from what git tracks; then each is installed into an empty environment far from the
-# checkout and makes the video of a short conversation there. About 2 minutes and 2 GB of temporary files.
+# Wheel and sdist into out/dist, from what git tracks. Then each is installed into an empty environment far from the
+# checkout, as a stranger would, and renders one of the demo's voices there. About 2 minutes.
 #
 #   tools/dist.sh .venv/bin/python
 set -euo pipefail
@@ -21,9 +21,9 @@ for kind in whl tar.gz; do
   file=$(echo "$here"/out/dist/*."$kind")
   echo "Trying ${file##*/} ..."
   "$python" -m venv --clear "$work/user"
-  requirements/install_torch.sh "$work/user/bin/python" cpu
   "$work/user/bin/pip" install -qq --no-compile --disable-pip-version-check "$file"
   (cd "$work" && env -u PYTHONPATH user/bin/avatar-forcing render --speech "$here/examples/demo/avatar.flac" --output talk.mp4)
   test -s "$work/talk.mp4"
+  rm "$work/talk.mp4"
 done
 ls -l out/dist

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,15 @@ def _findings(model: str, quick: bool) -> Iterator[Finding]:
     sound = f"{_pip()} install sounddevice && sudo apt-get install -y libportaudio2"
     yield _try("torch", _torch, needed=False, mend=torch)
     yield _try("GPU", _gpu, needed=False)
-    yield _try("ROS 2", lambda: _imported("rclpy"), mend=sourced)
-    yield _try("messages", _messages, mend=built)
-    audio = "on a machine with ROS: sudo apt-get install -y ros-$ROS_DISTRO-audio-common-msgs"
-    yield _try("audio_common_msgs", _audio_common, needed=False, mend=audio)
+    nodes = find_spec("avatar_forcing_ros.nodes") is not None
+    if nodes:
+        yield _try("ROS 2", lambda: _imported("rclpy"), mend=sourced)
+        yield _try("messages", _messages, mend=built)
+        audio = "on a machine with ROS: sudo apt-get install -y ros-$ROS_DISTRO-audio-common-msgs"
+        yield _try("audio_common_msgs", _audio_common, needed=False, mend=audio)
+    else:
+        build = "a checkout of the source, there: make setup, or colcon build"
+        yield Finding("nodes", False, "not in the pip package, which works without ROS", needed=False, mend=build)
     yield _try("microphone and speaker", _sound_devices, needed=False, mend=sound)
     yield _try("camera", _cameras, needed=False, mend="sudo usermod -aG video $USER, then log in again")
     yield _try("shared memory", _shared_memory, needed=False, mend="docker run --shm-size=1g ... (podman the same)")
@@ -97,7 +103,7 @@ def _findings(model: str, quick: bool) -> Iterator[Finding]:
     yield _try("user's face", lambda: _encoding(model), mend=here)
     slow = "end other programs and try again"
     yield _try("speed", lambda: _speed(model), needed=False, mend=slow)
-    if not quick:
+    if nodes and not quick:
         yield _try("playout delay", lambda: _playout_delay(model), needed=False, mend=slow)
 
 
