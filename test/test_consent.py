@@ -157,7 +157,7 @@ def test_the_command_keeps_its_hands_off_what_is_there_and_asks_for_what_is_miss
     assert cli.main(["consent", str(picture), "--who", "Ada", "--force"]) == 1
     assert "expected --source, --licence, --consent, --expires, too" in capsys.readouterr().err
     assert cli.main(["consent", str(picture), *SAID, "--expires", "2020-02-02", "--force"]) == 1
-    assert "must not be over" in capsys.readouterr().err
+    assert "must not be in the past" in capsys.readouterr().err
     assert read_consent(sidecar).expires == TOMORROW
     assert cli.main(["consent", str(picture), *SAID, "--expires", "never", "--force"]) == 0
     assert read_consent(sidecar).expires is None

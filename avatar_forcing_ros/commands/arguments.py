@@ -40,7 +40,7 @@ def input_file(text: str) -> Path:
         while left > 0 and (piece := pipe.read(min(left, 1 << 20))):
             left -= file.write(piece)
         if not left:
-            raise argparse.ArgumentTypeError(f"{path}: expected at most {MOST_PIPED} bytes, got more; has it an end?")
+            raise argparse.ArgumentTypeError(f"{path}: expected at most {MOST_PIPED} bytes, got more; does it end?")
     return kept
 
 
@@ -99,7 +99,7 @@ def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None
     if not place.is_dir():
         raise ValueError(f"{path}: expected the name of a file in a folder, but {place} is a file")
     if not os.access(place, os.W_OK):
-        raise ValueError(f"{path}: nothing may be written in {place}")
+        raise ValueError(f"{path}: no permission to write in {place}")
 
 
 def check_bundle_output(folder: Path, inputs: Iterable[Path | None]) -> None:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         sha256_file=sha256_of_file(path),
     )
     if consent.has_ended():
-        raise ValueError(f"--expires must not be over, got {consent.last_day}")
+        raise ValueError(f"--expires must not be in the past, got {consent.last_day}")
     written = path.with_name(f"{path.name}.yaml")
     consent.write(written)
     if sidecar not in (None, written):

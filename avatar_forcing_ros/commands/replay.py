@@ -132,7 +132,7 @@ def _say(args: argparse.Namespace, found: Survey, result: Replayed, remark: str,
     for name, count in found.foreign.items():
         print(
             f"{name}: {count} of {found.counts[name]} messages are stamped more than a second from when the bag "
-            "received them: they are of another clock, or were late"
+            "received them: they come from another clock, or were late"
         )
     for name, count in result.refused.items():
         print(f"refused {name}: {count} messages, the first because: {result.reasons[name]}")

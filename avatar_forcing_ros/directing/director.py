@@ -187,7 +187,7 @@ class Director:
         else:
             raise ValueError(
                 f"a direction may be stamped {_AHEAD_NS // NANOSECONDS} s ahead, "
-                f"got {(stamp_ns - received_ns) / NANOSECONDS:.0f} s: it is of another clock"
+                f"got {(stamp_ns - received_ns) / NANOSECONDS:.0f} s: it comes from another clock"
             )
         wishes.append(wish)
         wishes.sort(key=lambda wish: wish.moment_ns)  # stable: of one moment, what came last counts

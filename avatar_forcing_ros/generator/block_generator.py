@@ -203,7 +203,7 @@ class BlockGenerator:
         except torch.OutOfMemoryError:
             raise
         except Exception as reason:  # no compiler for our kernels, a card that it does not know
-            logger.warning("motion cannot be recorded on this card: %s", reason)
+            logger.warning("motion cannot be recorded on this GPU: %s", reason)
             error = float("inf")
         if error <= _MOST_ERROR:
             logger.info("motion is drawn by recorded programs")

@@ -90,8 +90,8 @@ class GeneratorNodeConfig:
     def __post_init__(self) -> None:
         if self.output.speech_ahead_ms > self.avatar.interrupt_lead_ms:
             raise ValueError(
-                "output.speech_ahead_ms must be at most avatar.interrupt_lead_ms, for speech that was handed out "
-                f"cannot be interrupted, got {self.output.speech_ahead_ms} and {self.avatar.interrupt_lead_ms}"
+                "output.speech_ahead_ms must be at most avatar.interrupt_lead_ms, because published speech cannot be "
+                f"interrupted, got {self.output.speech_ahead_ms} and {self.avatar.interrupt_lead_ms}"
             )
 
 

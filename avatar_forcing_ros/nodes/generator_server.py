@@ -153,7 +153,7 @@ def parse(said: list[str]) -> tuple[list[str], list[str]]:
     at = rest.index(NAMESPACES)
     namespaces = [name.strip().strip("/") for name in rest[at + 1].split(",")]
     if not all(namespaces) or len(set(namespaces)) < len(namespaces):
-        raise ValueError(f"{NAMESPACES} must be names with commas between, each once, got {rest[at + 1]!r}")
+        raise ValueError(f"{NAMESPACES} must be different names, separated by commas, got {rest[at + 1]!r}")
     del rest[at : at + 2]
     return namespaces, rest
 

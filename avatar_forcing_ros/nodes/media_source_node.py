@@ -90,7 +90,7 @@ class MediaSourceConfig:
 
     def __post_init__(self) -> None:
         if self.video and _has_camera(self):
-            raise ValueError("either video or webcam can stand for the camera, got both")
+            raise ValueError("either video or webcam can stand in for the camera, got both")
         if self.audio and self.microphone:
             raise ValueError("either audio or microphone can be the user's voice, got both")
 

@@ -88,7 +88,9 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         self._encoder = self._space.make_encoder()
         undo.callback(self._encoder.close)
         if self.config.user == "humans" and not isinstance(self._encoder, AttendingEncoder):
-            raise ValueError(f"user is 'humans', and the reader of {self._space.name} cannot be shown a face")
+            raise ValueError(
+                f"user is 'humans', and the reader of {self._space.name} cannot be told which face to read"
+            )
 
     def begin(self, undo: ExitStack) -> None:
         """Listen to the camera."""

@@ -224,7 +224,7 @@ def _read_arrays(path: Path) -> dict[str, Tensor]:
 def _seed_of(path: Path) -> int:
     found = re.search(r"seed(\d+)", path.stem)
     if not found:
-        raise ValueError(f"a seed must be given or stand in the name as in small_seed7.npz, got {path.name}")
+        raise ValueError(f"a seed must be given or be part of the name, as in small_seed7.npz, got {path.name}")
     return int(found[1])
 
 
