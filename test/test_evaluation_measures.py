@@ -71,7 +71,6 @@ def conversation(seed: int) -> Conversation:
         avatar_talk=own,
         user_talk=other,
         user_smiles=smiles,
-        avatar_smiles=answers,
         user_laughs=(),
         avatar_laughs=(),
         avatar_sound=own.sound(),
@@ -149,6 +148,12 @@ def test_a_still_face_has_figures_where_there_is_something_to_tell(data: HeldOut
     found = evaluate(data, np.zeros_like(data.truth), 4)
     assert found["smile_rate"] == found["nod_rate"] == found["closure_share"] - 1 == found["vowel_share"] == 0
     assert np.isnan(found["smile_delay_s"])
+
+
+def test_a_channel_that_the_truth_leaves_still_has_no_spread(data: HeldOut) -> None:
+    still = replace(data.conversations[0], motion=data.conversations[0].motion * 0)
+    one, other = observe(HeldOut((still, data.conversations[1])), data.truth[None], 4)
+    assert np.isnan(one[0].spread("jaw_open")) and other[0].spread("jaw_open") == pytest.approx(1)
 
 
 def test_smiles_that_the_camera_missed_need_no_answer(data: HeldOut) -> None:

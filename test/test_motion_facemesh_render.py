@@ -38,7 +38,7 @@ from avatar_forcing_ros.motion.facemesh.preparing.matte import Layers, fill_smoo
 from avatar_forcing_ros.motion.facemesh.preparing.prepare import prepare
 from avatar_forcing_ros.motion.space import PortraitError
 
-SKIN, BACKGROUND = (200, 160, 140), (90, 110, 130)
+SKIN = (200, 160, 140)
 
 
 def latent(**channels: float) -> NDArray[np.float32]:

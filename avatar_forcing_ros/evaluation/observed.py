@@ -175,8 +175,9 @@ class Observed:
         return held_share(self.user[:, INDEX["smile"]], self.channel("smile"), seen)
 
     def spread(self, name: str) -> float:
-        """Standard deviation of a channel in units of the truth's."""
-        return float(self.channel(name).std() / max(self.truth[:, INDEX[name]].std(), 1e-9))
+        """Standard deviation of a channel in units of the truth's; NaN where that one does not move."""
+        moves = float(self.truth[:, INDEX[name]].std())
+        return float(self.channel(name).std() / moves) if moves > 1e-6 else float("nan")
 
     @cached_property
     def smile_correlation(self) -> NDArray[np.float64]:

@@ -120,7 +120,6 @@ class Conversation:
         avatar_talk: what the avatar says.
         user_talk: what the user says.
         user_smiles: the user's smiles.
-        avatar_smiles: the avatar's smiles, answers included.
         user_laughs: the user's laughs.
         avatar_laughs: the avatar's silent laughs in answer.
         avatar_sound: (N,) float32 at 16 kHz, the avatar's voice.
@@ -137,7 +136,6 @@ class Conversation:
     avatar_talk: Talk
     user_talk: Talk
     user_smiles: tuple[Pulse, ...]
-    avatar_smiles: tuple[Pulse, ...]
     user_laughs: tuple[Laugh, ...]
     avatar_laughs: tuple[Laugh, ...]
     avatar_sound: NDArray[np.float32]
@@ -292,7 +290,6 @@ class ConversationSimulator:
             avatar_talk=own,
             user_talk=other,
             user_smiles=user.smiles,
-            avatar_smiles=avatar.smiles,
             user_laughs=user.laughs,
             avatar_laughs=avatar.laughs,
             avatar_sound=avatar_sound,

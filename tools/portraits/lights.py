@@ -24,7 +24,6 @@ class Lamp:
 
     direction: tuple[float, float, float]
     colour: tuple[float, float, float]
-    casts_shadow: bool = False
 
     @property
     def unit(self) -> NDArray[np.float32]:
@@ -33,7 +32,7 @@ class Lamp:
         return vector / np.linalg.norm(vector)
 
 
-KEY = Lamp((-0.50, 0.60, 0.80), (2.05, 1.92, 1.76), casts_shadow=True)
+KEY = Lamp((-0.50, 0.60, 0.80), (2.05, 1.92, 1.76))
 FILL = Lamp((0.70, 0.05, 0.75), (0.34, 0.37, 0.42))
 RIMS = (Lamp((0.85, 0.42, -0.42), (1.25, 1.20, 1.15)), Lamp((-0.9, 0.35, -0.45), (0.75, 0.82, 0.90)))
 ROOM_RAYS = 14
