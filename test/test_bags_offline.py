@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import sqlite3
@@ -281,6 +282,34 @@ def test_audio_stamped_of_the_other_audio_common_needs_no_definition_either() ->
     chunk = audio.AudioReader("AudioStamped").read(types.read(b"\0\1\0\0" + body, connection.msgtype))
     assert (chunk.stamp_ns, chunk.sample_rate) == (5_000_000_007, 16_000)
     np.testing.assert_allclose(chunk.samples * 32768, samples, atol=1e-3)
+
+
+def moved(sent: Sent, by_ns: int) -> Sent:
+    """A message sent and received at another time."""
+    message = copy.deepcopy(sent.message)
+    if hasattr(message, "header"):
+        stamp = message.header.stamp
+        stamp.sec, stamp.nanosec = divmod(stamp.sec * 10**9 + stamp.nanosec + by_ns, 10**9)
+    return replace(sent, sent_ns=sent.sent_ns + by_ns, received_ns=sent.received_ns + by_ns, message=message)
+
+
+def test_a_simulation_that_begins_at_zero_is_replayed(tmp_path: Path) -> None:
+    """The first moment of simulated time means that there is none yet, for which a replay waited for ever."""
+    write_bag(tmp_path / "in", [moved(sent, -BEGIN_NS) for sent in user_motion(0.4)])
+    with BagReader(tmp_path / "in") as bag:
+        assert survey(bag).opens_ns == FRAME_NS
+    assert played(tmp_path / "in", tmp_path / "out").frames > 10
+
+
+def test_a_clock_that_was_set_while_the_bag_was_recorded_is_told(tmp_path: Path) -> None:
+    """Not replayed as fifty years in which nothing happens."""
+    early = [moved(sent, -BEGIN_NS + 100 * 10**9) for sent in user_motion(0.4)]
+    write_bag(tmp_path / "in", [*early, *user_motion(0.4)])
+    with (
+        BagReader(tmp_path / "in") as bag,
+        pytest.raises(BagError, match=r"none for 4722\d\d hours .* clock was probably"),
+    ):
+        survey(bag)
 
 
 def test_stamps_of_another_clock_are_noticed(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ DIRECTIONS = {EXPRESSION: "avatar_forcing_ros/Expression", LOOK_AT: "geometry_ms
 _OPENING_NS = NANOSECONDS  # what is stamped in the first second says when the conversation opens
 _TRUST_NS = NANOSECONDS  # a stamp further than this from the bag's own time says nothing about when the bag begins
 _AHEAD_NS = 600 * NANOSECONDS  # speech may be planned this long ahead
+_LONGEST_SILENCE_NS = 3600 * NANOSECONDS
+"""Robots without a battery for their clock begin in 1970, and are set when they reach the network."""
 _TAIL_NS = NANOSECONDS  # for speech to begin late, and for the mouth to come to rest
 _STAMP = struct.Struct("<4xiI")
 
@@ -140,13 +142,18 @@ def survey(bag: BagReader, remap: Mapping[str, str] | None = None, camera: bool 
         camera: read the user's motion from pictures even when it is in the bag.
 
     Raises:
-        BagError: nothing for the avatar is in the bag; the message says what was expected and what is there.
+        BagError: nothing for the avatar is in the bag, or its clock was set while it was recorded; the message says
+            what was expected and what is there.
     """
     inputs = _choose(bag, remap or {}, camera)
     counts = dict.fromkeys(inputs.values(), 0)
     times = _Times()
     lengths = lengths_of(bag, {name: bag.topics[topic] for topic, name in inputs.items()})
+    last_ns: int | None = None
     for message in read_inputs(bag, inputs):
+        if last_ns is not None and message.time_ns - last_ns > _LONGEST_SILENCE_NS:
+            raise BagError(_leap(bag, last_ns, message.time_ns))
+        last_ns = message.time_ns
         counts[message.name] += 1
         times.note(message, lengths(message))
     if times.begin_ns is None:
@@ -157,12 +164,21 @@ def survey(bag: BagReader, remap: Mapping[str, str] | None = None, camera: bool 
     return Survey(
         inputs,
         types,
-        min(times.opens_ns) // FRAME_NS * FRAME_NS,
+        max(min(times.opens_ns) // FRAME_NS * FRAME_NS, FRAME_NS),  # a simulation's 0 is no time yet
         -(-closes_ns // FRAME_NS) * FRAME_NS,
         counts,
         skipped,
         bag.damage,
         times.foreign,
+    )
+
+
+def _leap(bag: BagReader, before_ns: int, after_ns: int) -> str:
+    hours = (after_ns - before_ns) / NANOSECONDS / 3600
+    return (
+        f"{bag.path}: expected messages that follow each other, got none for {hours:.0f} hours after the time "
+        f"{before_ns / NANOSECONDS:.0f} s: the clock was probably set meanwhile. Cut the bag there into two "
+        "(ros2 bag convert with start_time_ns and end_time_ns)"
     )
 
 
