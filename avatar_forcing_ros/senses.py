@@ -19,15 +19,14 @@ from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.generator.motion_engine import Sensed
-from avatar_forcing_ros.metrics.laughs import LAUGH_ANSWERED_S, laughed_lately
-from avatar_forcing_ros.signals import FPS, MILLISECOND, UserActivity
+from avatar_forcing_ros.signals import MILLISECOND, UserActivity
 from avatar_forcing_ros.timeline.ear import Ear
 from avatar_forcing_ros.timeline.feature_track import FeatureTrack
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, first_frame_from, stamp_of
 from avatar_forcing_ros.timeline.speech import SpeechFrame
 from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
 from avatar_forcing_ros.timeline.user_motion import MotionWindow, UserMotionTimeline
-from avatar_forcing_ros.user_activity import LOOK_BACK, activities
+from avatar_forcing_ros.user_activity import LAUGH_ANSWERED_FRAMES, LOOK_BACK, activities, laughed_lately
 
 _SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
 
@@ -126,9 +125,10 @@ class Senses:
         """(T,) whether the user has laughed shortly before; never where motion has no names for it."""
         if self._smile_and_jaw is None:
             return np.zeros(len(frames), np.bool_)
-        before = round(LAUGH_ANSWERED_S * FPS)
-        smile, jaw = self.face(frames, before)[:, self._smile_and_jaw].T
-        return laughed_lately(smile, jaw, LAUGH_ANSWERED_S)[before:]
+        before = LAUGH_ANSWERED_FRAMES
+        window = self.seen(range(frames.start - before, frames.stop))
+        smile, jaw = self._bundle.space.expand_user(window.latents)[:, self._smile_and_jaw].T
+        return laughed_lately(smile, jaw, window.valid)[before:]
 
     def nobody(self, frames: range) -> bool:
         """Whether no face is seen and no voice heard at the condition positions of frames."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.signals import UserActivity
+from avatar_forcing_ros.signals import FPS, UserActivity
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class ActivityConfig:
 
 LOOK_BACK = 50
 """Frames before a block that `activities` wants to see: in two seconds of speech there is a quiet moment."""
+LAUGH_ANSWERED_FRAMES = round(1.5 * FPS)
+"""How long after a laugh a silent avatar may still laugh along: laughs are answered within .8 s, and last."""
 
 
 def activities(
@@ -91,10 +93,28 @@ def activities(
     return [UserActivity(*map(bool, row)) for row in rows]
 
 
+def laughed_lately(
+    smile: NDArray[np.floating],
+    jaw: NDArray[np.floating],
+    seen: NDArray[np.bool_],
+    config: ActivityConfig | None = None,
+) -> NDArray[np.bool_]:
+    """(T,) whether the user's face was as in a laugh within `LAUGH_ANSWERED_FRAMES`; arguments as of `activities`.
+
+    A laugh is told once it has lasted, so that few are false. Who only has to be ready for one asks this: it holds in
+    every laugh that is told, and from its first frame on.
+    """
+    return _lately(_held(smile, jaw, seen, config or ActivityConfig()), LAUGH_ANSWERED_FRAMES) >= 1
+
+
 def _laughing(smile: NDArray, jaw: NDArray, seen: NDArray[np.bool_], config: ActivityConfig) -> NDArray[np.bool_]:
     broad = (smile > config.laugh_smile) & (jaw > config.laugh_jaw) & seen
-    held = (smile > config.held_smile) & (jaw > config.held_jaw) & seen
-    return _lasting(broad, _lately(held, config.held_frames) >= 1, config.laugh_frames)
+    held = _lately(_held(smile, jaw, seen, config), config.held_frames) >= 1
+    return _lasting(broad, held, config.laugh_frames)
+
+
+def _held(smile: NDArray, jaw: NDArray, seen: NDArray[np.bool_], config: ActivityConfig) -> NDArray[np.bool_]:
+    return np.asarray((smile > config.held_smile) & (jaw > config.held_jaw) & seen, np.bool_)
 
 
 def _talking(jaw: NDArray, seen: NDArray[np.bool_], level: NDArray | None, config: ActivityConfig) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.session.outlet import Provenance, Shown
 from avatar_forcing_ros.signals import NANOSECONDS, AvatarFrame, UserActivity, VideoFrame
-from avatar_forcing_ros.user_activity import activities
+from avatar_forcing_ros.user_activity import LAUGH_ANSWERED_FRAMES, activities, laughed_lately
 
 FRAMES = 100
 NOW = np.arange(FRAMES)
@@ -72,6 +72,22 @@ def test_a_laugh_begins_after_a_third_of_a_second_and_ends_with_the_face() -> No
     on = (NOW >= 40) & (NOW < 70)
     laughs = np.array([does(smile=0.9 * on, jaw=0.45 * on, place=n) == "laughing" for n in range(FRAMES)])
     assert 46 <= np.argmax(laughs) <= 48 and 70 <= FRAMES - np.argmax(laughs[::-1]) <= 76
+
+
+def test_who_is_ready_for_a_laugh_is_so_in_every_laugh_that_is_told_and_for_no_open_mouth_or_smile_alone() -> None:
+    rng = np.random.default_rng(0)
+    smile, jaw = (np.repeat(rng.uniform(0, 1, 400), 12) for _ in range(2))
+    seen = np.repeat(rng.random(400) < 0.9, 12)
+    told = np.array([one.laughing for one in activities(smile, jaw, seen, None)])
+    ready = laughed_lately(smile, jaw, seen)
+    assert told.any() and not ready.all() and ready[told].all()
+
+    one = (NOW >= 40) & (NOW < 50)
+    both = laughed_lately(0.6 * one, 0.3 * one, NOW >= 0)
+    assert np.flatnonzero(both).tolist() == list(range(40, 50 + LAUGH_ANSWERED_FRAMES - 1))
+    for curves in ((0.9, 0.2), (0.4, 0.9)):
+        assert not laughed_lately(*(np.full(FRAMES, curve) for curve in curves), NOW >= 0).any()
+    assert not laughed_lately(np.full(FRAMES, 0.9), np.full(FRAMES, 0.9), NOW < 0).any()
 
 
 @pytest.mark.shared

@@ -12,9 +12,6 @@ from scipy.ndimage import uniform_filter1d
 
 from avatar_forcing_ros.signals import FPS
 
-LAUGH_ANSWERED_S = 1.5
-"""For how long after a laugh a silent face may still laugh along: laughs are answered within .8 s, and last."""
-
 
 @dataclass(frozen=True)
 class LaughConfig:
@@ -41,21 +38,6 @@ def laughs(smile: NDArray, jaw: NDArray, speaking: NDArray[np.bool_], config: La
     edges = np.diff(np.concatenate([[0], laughing.astype(int), [0]]))
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     return begins[ends - begins >= config.least_s * FPS] / FPS
-
-
-def laughed_lately(smile: NDArray, jaw: NDArray, within_s: float, config: LaughConfig | None = None) -> NDArray:
-    """(T,) whether a face has laughed within the last seconds, as far as can be told by then, from (T,) curves."""
-    config = config or LaughConfig()
-    calls, kept = max(1, round(config.even_s * FPS)), max(1, round(within_s * FPS))
-    even = _mean_of_last(np.asarray(jaw, np.float64), calls)
-    laughing = (np.asarray(smile) > config.smile) & (even > config.jaw)
-    return _mean_of_last(laughing.astype(np.float64), kept) > 0.5 / kept
-
-
-def _mean_of_last(values: NDArray, count: int) -> NDArray:
-    """(T,) mean of each value and the `count` - 1 before it, of nothing before the first."""
-    sums = np.cumsum(np.concatenate([np.zeros(count), values]))
-    return (sums[count:] - sums[:-count]) / count
 
 
 def held_share(

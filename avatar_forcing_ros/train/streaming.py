@@ -16,7 +16,6 @@ from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.generator.block_generator import BlockGenerator
 from avatar_forcing_ros.generator.noise import block_noise
 from avatar_forcing_ros.generator.sampler import SamplerConfig
-from avatar_forcing_ros.metrics.laughs import LAUGH_ANSWERED_S, laughed_lately
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -24,6 +23,7 @@ from avatar_forcing_ros.train.clips import ClipConfig
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import Trainer
+from avatar_forcing_ros.user_activity import laughed_lately
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,11 @@ def stream_motion(
 
 def _user_laughed(heard: Heard, clips: ClipConfig) -> NDArray[np.bool_]:
     """(C, T) whether the user laughed lately, as `Senses.silent` asks; always false if the channels have no names."""
-    motion = heard.user_motion * heard.user_valid[..., None]
-    if motion.shape[-1] != len(NAMES):
-        return np.zeros(motion.shape[:2], np.bool_)
-    seen = _delayed(motion, clips.motion_delay, 0.0)[:, : -clips.motion_delay]
-    smile, jaw = seen[..., INDEX["smile"]], seen[..., INDEX["jaw_open"]]
-    return np.stack([laughed_lately(*curves, LAUGH_ANSWERED_S) for curves in zip(smile, jaw, strict=True)])
+    if heard.user_motion.shape[-1] != len(NAMES):
+        return np.zeros(heard.user_valid.shape, np.bool_)
+    shown = [heard.user_motion[..., INDEX["smile"]], heard.user_motion[..., INDEX["jaw_open"]], heard.user_valid]
+    late = [np.pad(curves, ((0, 0), (clips.motion_delay, 0)))[:, : -clips.motion_delay] for curves in shown]
+    return np.stack([laughed_lately(*curves) for curves in zip(*late, strict=True)])
 
 
 def generated(
