@@ -112,6 +112,46 @@ def test_a_level_that_does_not_hold_is_tried_less_and_less_often() -> None:
     assert waits[:5] == pytest.approx([10.5, 20.5, 40.5, 40.5, 40.5], abs=0.4)
 
 
+class Slow:
+    """Blocks of two steps and four pictures, 5 ms each at `slowness` 1, begun 120 ms before they are due."""
+
+    def __init__(self) -> None:
+        self.quality, self._due_s, self._free_s = ladder(), 0.0, 0.0
+
+    def live(self, seconds: float, slowness: float) -> np.ndarray:
+        """The level after each block."""
+        levels = []
+        for _ in range(round(seconds / BLOCK_S)):
+            effort = self.quality.effort
+            steps, pictures = effort.steps(2), 4 // effort.picture_every if effort.picture_every else 0
+            began_s = max(self._free_s, self._due_s - 0.12)
+            self._free_s = began_s + 5e-3 * slowness * (steps + pictures)
+            ready_s = began_s + 5e-3 * slowness * (steps + np.arange(1, max(pictures, 1) + 1) * bool(pictures))
+            late_s = (ready_s - self._due_s - 0.16 * np.arange(len(ready_s)) / len(ready_s)).max()
+            self.quality.note(1e3 * late_s, 1e3 * (self._free_s - began_s))
+            levels.append(self.quality.level)
+            self._due_s = max(self._due_s + BLOCK_S, self._free_s - 1.0)  # further behind it leaps
+        return np.array(levels)
+
+
+@pytest.mark.parametrize("slowness", [6.0, 10.0])
+def test_after_a_slow_minute_full_quality_is_back_within_ten_seconds(slowness: float) -> None:
+    backs = []
+    for moment in range(20):
+        machine = Slow()
+        machine.live(5, 1.0)
+        assert machine.live(60 + 0.37 * moment, slowness)[-1] > 0
+        backs.append(BLOCK_S * (1 + np.flatnonzero(machine.live(40, 1.0)).max(initial=-1)))
+    assert max(backs) < 10
+
+
+@pytest.mark.parametrize("slowness", [5.4, 6.0, 10.0])
+def test_a_machine_that_stays_slow_does_not_flutter(slowness: float) -> None:
+    machine = Slow()
+    machine.live(5, 1.0)
+    assert np.count_nonzero(np.diff(machine.live(600, slowness))) / 10 < 6  # a minute
+
+
 def test_a_fixed_level_never_moves() -> None:
     quality = ladder(fixed=1)
 
@@ -180,7 +220,7 @@ def test_a_slow_machine_keeps_the_rate_and_says_what_it_leaves_out(slowness: flo
 
 
 def test_it_comes_back_to_full_quality_when_the_machine_is_free_again() -> None:
-    stage = machine(slowness=6.0, calm_s=1.0)
+    stage = machine(slowness=6.0)
     stage.run(4)
     assert max(info.quality_level for info in infos_since(stage, 0)) > 0
     stage.speed.slowness = 1.0

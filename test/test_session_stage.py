@@ -276,3 +276,36 @@ def test_late_pieces_of_what_is_over_are_not_listed_and_a_new_utterance_of_the_s
     lease.began("a")
     assert lease.utterances == ["a"]
     assert lease.claim("a")
+
+
+def test_what_the_understudy_has_ended_nobody_else_ends() -> None:
+    lease = Lease(shared=True)
+    lease.take("a")
+    lease.hear(Word(1, UNDERSTUDY, 0, ended=("a",)))
+    assert not lease.claim("a")
+    assert not lease.sign("a", lost=False)
+    assert lease.forget_ended() == {"a"}
+    assert lease.utterances == []
+
+
+def test_what_has_begun_is_not_taken_for_over_by_a_report_of_before() -> None:
+    ledger = Ledger()
+    ledger.listed([], LEADS, 0.0)
+    ledger.began("a", 0, 0.0)
+    ledger.listed([], LEADS, 0.0)  # made before it began, and taken in later
+    assert ledger.of(LEADS) == ["a"]
+    ledger.listed(["a"], LEADS, 0.1)
+    ledger.listed([], LEADS, 0.2)
+    assert ledger.of(LEADS) == []
+
+
+def test_the_understudy_has_the_stage_when_the_generator_has_confirmed_it() -> None:
+    watch = Watch()
+    assert watch.has_stage()
+    watch.hear(Report(0, 3, True, 0), 0.0)
+    assert not watch.has_stage()  # it was on stage already
+    watch.term = 4
+    watch.hear(Report(0, 3, False, 0), 0.1)
+    assert not watch.has_stage()  # it has yet to hear of that
+    watch.hear(Report(0, 4, False, 0), 0.2)
+    assert watch.has_stage()

@@ -7,6 +7,7 @@ Replays keep one level, since what a level draws must not depend on how fast the
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -56,6 +57,7 @@ class QualityConfig:
         watched_blocks: number of newest blocks to look at.
         calm_s: quality rises by one level after this long without a late block.
         longest_calm_s: each failed attempt to raise the level doubles the wait, up to this.
+        spare_calm_s: if blocks leave so much time to spare that the next level will fit, quality rises after this long.
     """
 
     fixed: int = field(default=-1, metadata={"range": (-1, len(LEVELS) - 1)})
@@ -64,6 +66,7 @@ class QualityConfig:
     watched_blocks: int = field(default=5, metadata={"range": (1, 100)})
     calm_s: float = field(default=5.0, metadata={"range": (0.0, 3600.0)})
     longest_calm_s: float = field(default=80.0, metadata={"range": (0.0, 86_400.0)})
+    spare_calm_s: float = field(default=1.5, metadata={"range": (0.0, 3600.0)})
 
     def __post_init__(self) -> None:
         if self.late_blocks > self.watched_blocks:
@@ -72,6 +75,14 @@ class QualityConfig:
             )
         if not 0 < self.calm_s <= self.longest_calm_s:
             raise ValueError(f"calm_s must be within 0 and longest_calm_s, got {self.calm_s}")
+
+
+_LEVEL_COSTS = 2.0
+"""A level takes at most this many times as long as the next cheaper one, whatever share drawing has."""
+_FITS = 0.8
+"""Share of a block's length that a block may be expected to take."""
+_HOLDS_S = 20.0
+"""A level that was raised holds after this long; one that barely does not fit takes that long to be late."""
 
 
 class QualityLadder:
@@ -94,19 +105,25 @@ class QualityLadder:
         self._newest: deque[bool] = deque(maxlen=config.watched_blocks)
         self._lateness_ms = 0.0
         self._calm_blocks = 0
-        self._patience_s = config.calm_s
+        # before each level is tried; a face that is held says nothing of the machine and is relieved sooner
+        self._first_s = [config.calm_s] * (len(LEVELS) - 2) + [0.8 * config.calm_s] * 2
+        held_s = min(config.longest_calm_s, 4 * config.calm_s)
+        self._longest_s = [config.longest_calm_s] * (len(LEVELS) - 2) + [held_s] * 2
+        self._patience_s = list(self._first_s)
         self._on_trial = False
+        self._busy_ms: deque[float] = deque(maxlen=max(1, round(config.spare_calm_s / block_s)))
 
     @property
     def effort(self) -> Effort:
         """The work of the next block."""
         return LEVELS[self.level]
 
-    def note(self, lateness_ms: float) -> None:
+    def note(self, lateness_ms: float, busy_ms: float = math.inf) -> None:
         """A block is done.
 
         Args:
             lateness_ms: how long after its presentation time the latest of its pictures was ready; negative is early.
+            busy_ms: how long it took; infinite if that is not known.
         """
         # a block that begins late because of the ones before it, and catches up, is no reason to go further down
         catches_up = lateness_ms < self._lateness_ms - self._config.tolerance_ms
@@ -114,24 +131,35 @@ class QualityLadder:
         self._lateness_ms = lateness_ms
         self.late += late
         self._newest.append(late and not catches_up)
+        self._busy_ms.append(busy_ms)
         self._calm_blocks = 0 if late else self._calm_blocks + 1
         if self._adapts:
             self._adapt(hopeless=lateness_ms > 2000 * self._block_s and not catches_up)
 
     def _adapt(self, hopeless: bool) -> None:
-        calm = self._calm_blocks * self._block_s >= self._patience_s
+        calm_s = self._calm_blocks * self._block_s
         slow = hopeless or sum(self._newest) >= self._config.late_blocks
         if slow and self.level < len(LEVELS) - 1:
             if self._on_trial:
-                self._patience_s = min(2 * self._patience_s, self._config.longest_calm_s)
+                self._patience_s[self.level] = min(2 * self._patience_s[self.level], self._longest_s[self.level])
             self._move(1)
-        elif calm and self._on_trial:
-            self._patience_s, self._on_trial = self._config.calm_s, False  # the better level holds
-        elif calm and self.level:
+        elif self._on_trial and calm_s >= _HOLDS_S:
+            self._patience_s[self.level], self._on_trial = self._first_s[self.level], False  # it holds
+        elif self.level and calm_s >= self._waits_s():
             self._move(-1)
+
+    def _waits_s(self) -> float:
+        """How long it must be calm before the next better level is tried."""
+        return self._config.spare_calm_s if self._has_room() else self._patience_s[self.level - 1]
+
+    def _has_room(self) -> bool:
+        """Whether the next better level will fit; of a face that is held still nothing is known."""
+        is_known = self.effort.steps_share > 0 and len(self._busy_ms) == self._busy_ms.maxlen
+        return is_known and _LEVEL_COSTS * max(self._busy_ms) <= _FITS * 1e3 * self._block_s
 
     def _move(self, by: int) -> None:
         self.level += by
         self._on_trial = by < 0
         self._newest.clear()
+        self._busy_ms.clear()
         self._calm_blocks = 0

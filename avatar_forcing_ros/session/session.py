@@ -417,7 +417,7 @@ class Session:
             self._put_picture(frame, draw, frames[-1].stamp_ns, began_ns)
             late_ns.append(self._clock.now_ns() - frame.stamp_ns)
         if frames:
-            self._quality.note(max(late_ns) / MILLISECOND)
+            self._quality.note(max(late_ns) / MILLISECOND, (self._clock.now_ns() - began_ns) / MILLISECOND)
             self._failing, self._failure = "", self._failing
             self.block_ms.append((time.perf_counter() - began) * 1e3)
 
