@@ -44,6 +44,21 @@ def test_the_published_size_has_the_published_number_of_parameters() -> None:
     assert parameter_count(network.audio_projection) == 4_720_128
 
 
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"depth": 0}, "depth must be positive, got 0"),
+        ({"condition_radius": -1}, "condition_radius must not be negative, got -1"),
+        ({"visibility": "all"}, "visibility must be one of .*, got 'all'"),
+        ({"hidden_size": 18, "heads": 4}, r"hidden_size must be a multiple of 2\*heads, got 18 and 4 heads"),
+        ({"condition_size": 9}, "condition_size must be a multiple of condition_heads, got 9 and 2 heads"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(sizes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(TINY, **sizes)
+
+
 @pytest.mark.shared
 def test_the_published_keys_and_shapes_are_the_published_ones(shared: Path) -> None:
     listed = {}

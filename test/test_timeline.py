@@ -252,6 +252,30 @@ def test_speech_counts_lost_repeated_and_orphaned_chunks():
     assert kinds(events) == [("a", Playback.REFUSED), ("a", Playback.STARTED), ("a", Playback.FINISHED)]
 
 
+def test_chunks_that_come_again_are_left_out_with_and_without_sound_and_after_the_last():
+    timeline, sound = make_speech(), tone(1920)
+    again = [said(sound[:640]), said(sound[:0])]
+    for chunk in (said(sound[:640]), said(sound[640:1280], seq=1), *again):
+        timeline.push(chunk, received_ns=0)
+    last = said(sound[1280:], seq=2, end=True)
+    timeline.push(last, received_ns=1)
+    timeline.push(last, received_ns=2)
+    played, events = play(timeline, 2)
+    assert (timeline.lost, timeline.repeated, timeline.orphans) == (0, 2, 1)
+    assert np.array_equal(played[:1920], sound) and not played[1920:].any()
+    assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
+
+
+def test_an_utterance_that_pauses_is_being_said_until_the_end_of_its_last_part():
+    timeline = make_speech()
+    timeline.push(said(tone(2560)), received_ns=0)
+    play(timeline, 2)
+    timeline.push(said(tone(640), seq=1, end=True), received_ns=stamp_of(107))
+    last = 100 + np.flatnonzero(play(timeline, 4, 108)[0])[-1] // 640 + 8
+    assert timeline.says("a", 100) and timeline.says("a", last)
+    assert not timeline.says("a", last + 1) and not timeline.says("b", 100)
+
+
 @pytest.mark.parametrize("cut_frame", [100, 101, 103, 104])
 def test_clearing_reports_what_was_presented_and_closes_every_utterance_once(cut_frame):
     timeline = make_speech()

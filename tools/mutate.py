@@ -42,12 +42,11 @@ EXPLAINED: dict[str, str] = {
     "generator.device if generator is None else None": "differs only for a generator on a GPU",
     "network/packed.py:1 -> 2": "how large weights must be for packing to pay; the values are the same either way",
     "timeline/drift.py:self.average > 0 -> self.average >= 0": "an average of zero has been left alone already",
-    "timeline/drift.py:False -> True": "`repr` of a private field; that of `_begun` itself is noticed",
     "timeline/feature_track.py:256 -> 257": "how many frames more than needed are kept",
     "timeline/feature_track.py:8 -> 9": "how many frames of silence settle every stream, and more do as well",
     "timeline/feature_track.py:0 -> 1": "the next frame before `restart` has said it: all is silence until then",
     "timeline/feature_track.py:n < frame -> n <= frame": "the next frame is not read before it is made anew",
-    "network/cache.py:True -> False": "`strict` of a zip whose two sides come from one list of layers",
+    "timeline/speech.py:1024 -> 1025": "how many marks of an utterance are kept",
 }
 """`file:old -> new` of changes that are allowed to survive, and why."""
 _SWAPS: dict[type, type] = {
@@ -115,6 +114,8 @@ def _untouched(node: ast.AST) -> list[ast.AST]:
         parts = [*node.decorator_list]  # a dataclass that nobody changes need not be frozen
     elif isinstance(node, ast.Raise):
         parts = [node]
+    elif isinstance(node, ast.keyword) and node.arg in ("strict", "repr"):
+        parts = [node.value]  # of a zip whose sides have one length, of a private field
     return [part for part in parts if part is not None]
 
 
