@@ -321,6 +321,14 @@ def test_stamps_of_another_clock_are_noticed(tmp_path: Path) -> None:
         assert not survey(source).foreign
 
 
+def test_a_bag_is_found_by_its_table_of_contents_and_one_of_ros_1_named(reference: Path, tmp_path: Path) -> None:
+    with BagReader(reference / "in") as bag, BagReader(reference / "in" / "metadata.yaml") as same:
+        assert same.counts() == bag.counts()
+    (tmp_path / "old.bag").write_bytes(b"#ROSBAG V2.0\n" + bytes(100))
+    with pytest.raises(BagError, match="ROS 1: convert it with rosbags-convert"):
+        BagReader(tmp_path / "old.bag")
+
+
 def test_a_file_that_is_no_bag_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "in.db3").write_bytes(b"no database")

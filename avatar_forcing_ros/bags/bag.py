@@ -26,6 +26,7 @@ from avatar_forcing_ros.outputs import making_folder
 
 Storage = Literal["sqlite3", "mcap"]
 _PIECES = {".db3", ".mcap"}
+_CONVERT = "rosbags-convert --src BAG --dst FOLDER"
 _LARGE_PAGES = ("PRAGMA page_size = 65536", "VACUUM")
 """A picture is 13 writes of SQLite then, not 200, and takes half the time."""
 
@@ -62,6 +63,7 @@ class BagReader:
             BagError: there is no bag, or nothing of it can be read, or it is larger than the limits when unpacked.
         """
         self._limits = limits or BagLimits()
+        path = path.parent if path.name == "metadata.yaml" else path
         self.path, self.types, self.damage, self.remark = path, BagTypes(), "", ""
         self._stack = ExitStack()
         self._readers = self._open()
@@ -130,7 +132,7 @@ class BagReader:
         files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
         readers = {file: reader for file in files if (reader := self._open_file(file))}
         if not readers:
-            got = self.damage or self.remark
+            got = f"a bag of ROS 1: convert it with {_CONVERT}" if _is_ros_1(self.path) else self.damage or self.remark
             raise BagError(f"{self.path}: expected a bag of rosbag2 (sqlite3 or mcap), got: {got}")
         lost = [file.name for file in files if file not in readers and _PIECES & set(file.suffixes)]
         if lost:
@@ -239,6 +241,13 @@ class BagWriter:
         """Write the bytes of a message."""
         with self._worded():
             self._writer.write(self._connections[topic], time_ns, data)
+
+
+def _is_ros_1(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8) == b"#ROSBAG "
 
 
 def _in_order(bag: Reader) -> Reader:
