@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
 from avatar_forcing_ros import cli, testing_bags
 from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter
 from avatar_forcing_ros.commands.arguments import check_output
+from avatar_forcing_ros.commands.render import _heard
 from avatar_forcing_ros.messages.audio import AudioReader, coding_of
 from avatar_forcing_ros.movies import MovieWriter
 from avatar_forcing_ros.outputs import replacing, typed_path
@@ -147,6 +149,17 @@ def test_names_in_any_alphabet_on_a_terminal_that_only_knows_ascii(tmp_path: Pat
     done = subprocess.run(command, capture_output=True, env=os.environ | ascii_only, cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert b"no such file" in done.stderr and b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("level", "is_silent"), [(0.0, True), (0.3, True), (0.01, False)])
+def test_a_recording_with_nothing_in_it_is_remarked_on(
+    level: float, is_silent: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A constant is no sound."""
+    samples = np.full(16_000, level, np.float32) if is_silent else level * speech_like(1.0)
+    wavfile.write(tmp_path / "said.wav", 16_000, samples)
+    assert len(_heard(tmp_path / "said.wav").samples) == 16_000
+    assert ("said.wav: silent" in capsys.readouterr().out) is is_silent
 
 
 # --- the net under every command -------------------------------------------------------------------------------------

@@ -42,6 +42,8 @@ START_NS = 10 * NANOSECONDS
 """Virtual time of the first picture; what is before it lets the avatar come to life first."""
 RUN_UP_NS = 2 * NANOSECONDS
 """How long before the first picture the conversation begins."""
+SILENT = 0.001
+"""Between the highest and the lowest sample: -66 dBFS, far below any voice."""
 MICROPHONE_CHUNK_NS = 20_000_000
 MOUTH_COMES_TO_REST_NS = 480_000_000
 """Shown after the end of speech, so that the video does not end on an open mouth."""
@@ -122,16 +124,24 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _read_inputs(args: argparse.Namespace, bundle: ModelBundle) -> Inputs:
-    speech = read_audio(args.speech)
+    speech = _heard(args.speech)
     user_audio = args.user_audio or (args.user_video if args.user_video and has_audio(args.user_video) else None)
     spoken_ns = len(speech.samples) * NANOSECONDS // speech.sample_rate
     frames = -(-(spoken_ns + MOUTH_COMES_TO_REST_NS) // FRAME_NS)
     return Inputs(
         speech=speech,
-        user_audio=read_audio(user_audio) if user_audio else None,
+        user_audio=_heard(user_audio) if user_audio else None,
         user_motion=list(_user_motion(args.user_video, bundle, frames * FRAME_NS)) if args.user_video else [],
         duration_ns=frames * FRAME_NS,
     )
+
+
+def _heard(path: Path) -> AudioClip:
+    """The sound of a file; one that has none in it was recorded from a muted microphone, or from the wrong one."""
+    clip = read_audio(path)
+    if len(clip.samples) and np.ptp(clip.samples) < SILENT:
+        print(f"{path}: silent from beginning to end; was the right microphone recorded, and was it on?")
+    return clip
 
 
 def _user_motion(path: Path, bundle: ModelBundle, duration_ns: int) -> Iterator[MotionSample]:
