@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from avatar_forcing_ros.audio.log_mel import LogMelStream
+from avatar_forcing_ros.audio.spoken import SpokenStream
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.documents import read_mapping
 from avatar_forcing_ros.generator import onnx_engine
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 MANIFEST = "model.yaml"
 WEIGHTS = "model.safetensors"
 AUTOENCODER = "autoencoder.safetensors"
+NOISE_AS_SILENCE = "noise_as_silence"
+"""Setting of log_mel features: in the avatar's own speech what is no voice reads as silence; see `audio/spoken`."""
 DEFAULT_BUNDLE = "facemesh"
 
 
@@ -81,6 +84,7 @@ class ModelBundle:
         load_network: gives the network for torch, in evaluation mode; called once, when it is first needed.
         space: motion space of its latents.
         make_audio_stream: makes a fresh stream of the audio features that the network was trained on.
+        make_speech_stream: the same of the avatar's own speech.
         latent_mean: (M,) float32; the network sees (latent - mean) / std.
         latent_std: (M,) float32.
         compute: how its networks are computed.
@@ -91,6 +95,7 @@ class ModelBundle:
     load_network: Callable[[], AvatarForcingNetwork]
     space: MotionSpace
     make_audio_stream: Callable[[], FeatureStream]
+    make_speech_stream: Callable[[], FeatureStream]
     latent_mean: NDArray[np.float32]
     latent_std: NDArray[np.float32]
     compute: ComputeConfig = field(default_factory=ComputeConfig)
@@ -244,7 +249,7 @@ def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> Model
     load = cache(partial(_load_network, manifest, weights, compute))
     if graphs is None:
         load()  # what does not fit is told now
-    return ModelBundle(manifest, load, space, _audio_streams(manifest, folder), mean, std, compute, graphs)
+    return ModelBundle(manifest, load, space, *_audio_streams(manifest, folder), mean, std, compute, graphs)
 
 
 def _load_network(manifest: Manifest, weights: Path, compute: ComputeConfig) -> AvatarForcingNetwork:
@@ -284,7 +289,7 @@ def assemble(
     _check_sizes(manifest, mean, std, space)
     compute = compute or ComputeConfig()
     settled = settle(network, half=compute.half)
-    return ModelBundle(manifest, lambda: settled, space, _audio_streams(manifest, folder), mean, std, compute)
+    return ModelBundle(manifest, lambda: settled, space, *_audio_streams(manifest, folder), mean, std, compute)
 
 
 def _check_sizes(manifest: Manifest, mean: NDArray[np.float32], std: NDArray[np.float32], space: MotionSpace) -> None:
@@ -307,14 +312,18 @@ def _make_space(manifest: Manifest, folder: Path, compute: ComputeConfig) -> Mot
     raise BundleError(f"{manifest.name}: motion_space must be facemesh or autoencoder, got {manifest.motion_space}")
 
 
-def _audio_streams(manifest: Manifest, folder: Path) -> Callable[[], FeatureStream]:
-    """Maker of the audio features that the manifest names; the other keys of `audio` are its settings."""
+def _audio_streams(manifest: Manifest, folder: Path) -> tuple[Callable[[], FeatureStream], Callable[[], FeatureStream]]:
+    """Makers of the audio features that the manifest names, of any voice and of the avatar's own.
+
+    The other keys of `audio` are settings.
+    """
     settings = {key: value for key, value in manifest.audio.items() if key != "features"}
     kind = manifest.audio.get("features")
     if kind == "log_mel":
-        return LogMelStream
+        return LogMelStream, SpokenStream if settings.get(NOISE_AS_SILENCE) else LogMelStream
     if kind == "wav2vec2":
         from avatar_forcing_ros.audio.wav2vec2_stream import wav2vec2_streams
 
-        return wav2vec2_streams(folder / "wav2vec2.safetensors", **settings)
+        streams = wav2vec2_streams(folder / "wav2vec2.safetensors", **settings)
+        return streams, streams
     raise BundleError(f"{manifest.name}: audio.features must be log_mel or wav2vec2, got {kind}")

@@ -53,7 +53,7 @@ class Senses:
         timeout_ns, features = config.input_timeout_ms * MILLISECOND, bundle.manifest.network.audio_feature_size
         self.motion = UserMotionTimeline(bundle.space.user_size, timeout_ns)
         self.audio = UserAudioTimeline(bundle.make_audio_stream, features, timeout_ns, clean=ear.hear)
-        self._voice = FeatureTrack(bundle.make_audio_stream, features)
+        self._voice = FeatureTrack(bundle.make_speech_stream, features)
         self._voice.restart(first_frame, np.zeros(0, np.float32))
         self.next_listening_ns: int | None = None
         if self._barge_in is not None:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -11,6 +13,7 @@ from avatar_forcing_ros.alignment import Alignment
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
 from avatar_forcing_ros.audio.log_mel import LogMel, log_mel_frames
+from avatar_forcing_ros.audio.spoken import SpokenStream, spoken_frames
 from avatar_forcing_ros.avatar_config import AvatarConfig
 from avatar_forcing_ros.generator.torch_engine import conditions_of
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
@@ -29,7 +32,7 @@ from avatar_forcing_ros.train.streaming import conditions_of as conditions_in_tr
 
 FRAMES, BEFORE = 160, 40
 CONFIG = AvatarConfig(echo_gate=EchoGateConfig(enabled=False), barge_in=BargeInConfig(enabled=False))
-BUNDLE = tiny_bundle()
+BUNDLE = replace(tiny_bundle(), make_speech_stream=SpokenStream)
 NETWORK = BUNDLE.manifest.network
 SCALE = LatentScale(BUNDLE.latent_mean, BUNDLE.latent_std)
 CLIPS = clips_for(NETWORK)
@@ -39,6 +42,7 @@ def signals() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What the user says and does, and what the avatar says."""
     rng = np.random.default_rng(7)
     voice, own = (rng.normal(0, 0.1, FRAMES * FRAME_SAMPLES).astype(np.float32) for _ in range(2))
+    own[: 102 * FRAME_SAMPLES] = 0  # then noise, which is heard in frames 102 and 103, and no longer
     face = np.cumsum(rng.normal(0, 0.02, (FRAMES, SIZE)), axis=0).astype(np.float32)
     return voice, own, np.clip(face, -0.2, 0.2)
 
@@ -51,16 +55,19 @@ def live(frames: range) -> Conditions:
         piece = slice(n * FRAME_SAMPLES, (n + 1) * FRAME_SAMPLES)
         senses.motion.push(MotionSample(stamp_of(n), face[n]))
         senses.audio.push(AudioChunk(stamp_of(n), voice[piece], SAMPLE_RATE))
-    senses.say(range(FRAMES), [SpeechFrame(said, "a") for said in own.reshape(FRAMES, FRAME_SAMPLES)])
+    said = [SpeechFrame(samples, "a") for samples in own.reshape(FRAMES, FRAME_SAMPLES)]
+    for start in range(0, FRAMES, 4):
+        senses.say(range(start, start + 4), said[start : start + 4])
     senses.attend(frames)
     return conditions_of(BUNDLE.network, senses.sensed(frames))
 
 
 def test_live_and_training_agree_to_the_frame() -> None:
     voice, own, face = signals()
-    features, own_features = log_mel_frames(voice)[None], log_mel_frames(own)[None]
+    features, own_features = log_mel_frames(voice)[None], spoken_frames(own)[None]
     valid = np.ones((1, FRAMES), bool)
     corpus = Corpus(face[None], np.zeros((1, SIZE), np.float32), own_features, features, face[None], valid)
+    assert len(np.unique((own_features[0, 100:108] == LogMel().silence).all(axis=1))) == 2
     age = Alignment.of(AvatarConfig(), NETWORK.block_frames)
     assert (CLIPS.motion_delay, CLIPS.audio_delay) == (age.motion_frames, age.audio_frames)
     frames = range(100, 108)

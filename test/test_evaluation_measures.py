@@ -31,7 +31,7 @@ from avatar_forcing_ros.simulation.listening import (
 from avatar_forcing_ros.simulation.phrases import Phoneme, Phrase
 from avatar_forcing_ros.simulation.pulses import draw
 from avatar_forcing_ros.simulation.talk import Spoken, Talk
-from avatar_forcing_ros.testing import BarsSpace
+from avatar_forcing_ros.testing import BarsSpace, tiny_bundle
 from avatar_forcing_ros.train.pictures import draw_curves, take_of
 
 DURATION_S = 300.0
@@ -189,7 +189,7 @@ def test_noises_have_their_level_and_the_hum_its_pitch() -> None:
     assert np.argmax(spectrum) / 2.0 == 50
     pink = np.abs(np.fft.rfft(made["pink noise -30 dBFS"])) ** 2
     assert pink[200:400].sum() / pink[400:800].sum() == pytest.approx(1, rel=0.25)  # equal power in each octave
-    heard = as_speech(list(made.values()))
+    heard = as_speech(tiny_bundle(), list(made.values()))
     assert heard.avatar_features.shape == heard.user_features.shape == (9, 50, 320) and not heard.user_valid.any()
 
 

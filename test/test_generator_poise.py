@@ -13,9 +13,11 @@ from avatar_forcing_ros.generator.poise import Poise, poise_from
 BLOCK = 4
 
 
-def composed(course: np.ndarray, settling_s: float, easing: float, block: int = BLOCK) -> np.ndarray:
+def composed(
+    course: np.ndarray, settling_s: float, easing: float, block: int = BLOCK, slack: float = 0.0
+) -> np.ndarray:
     """A (T,) course, block by block, of a portrait whose own is 0.2."""
-    poise = Poise([settling_s], [easing], block)
+    poise = Poise([settling_s], [easing], [slack], block)
     reference = torch.full((1, 1), 0.2)
     memory, shown = poise_from(torch.full((1, 1), float(course[0])), reference), []
     for start in range(0, len(course), block):
@@ -32,7 +34,7 @@ def test_nothing_asked_for_changes_nothing() -> None:
 
 def test_blocks_of_any_size_make_the_same_course() -> None:
     course = np.cumsum(np.random.default_rng(0).normal(0, 0.1, 80))
-    np.testing.assert_allclose(composed(course, 4.0, 1.5, 4), composed(course, 4.0, 1.5, 8), atol=1e-5)
+    np.testing.assert_allclose(composed(course, 4.0, 1.5, 4, 0.1), composed(course, 4.0, 1.5, 8, 0.1), atol=1e-5)
 
 
 def test_a_step_at_a_border_becomes_a_slope_without_a_kink_and_arrives() -> None:
@@ -47,3 +49,12 @@ def test_what_stays_away_comes_back_to_the_portraits_own() -> None:
     settled = composed(away, 4.0, 0)
     assert settled[8:20].max() > 1.0, "a shift of posture is shown"
     assert settled[-1] == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_smile_that_wavers_is_shown_as_one_and_ends() -> None:
+    wavering = 0.2 + np.r_[np.zeros(8), np.full(40, 0.6) - 0.15 * (np.arange(40) // 4 % 2), np.zeros(120)]
+    shown = composed(wavering, 0, 0, slack=0.2)
+    np.testing.assert_allclose(shown[:12], wavering[:12], atol=1e-6)  # its rise comes at once
+    assert np.diff(shown[8:48]).max() < 0.03 < np.diff(wavering[8:48]).max(), "no second smile"
+    assert shown[52] == pytest.approx(0.2 + 0.2, abs=0.03), "a fall beyond the slack is shown, but for the slack"
+    assert shown[-1] == pytest.approx(0.2, abs=0.01)

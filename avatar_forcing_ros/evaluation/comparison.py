@@ -104,7 +104,7 @@ class _Comparison:
     def _worst_noise(self, bundle: ModelBundle, motion: NDArray[np.float32]) -> float:
         """Standard deviation of the jaw in the noise that moves it most, in units of its range while speaking."""
         jaw = INDEX["jaw_open"]
-        in_noise = generate(bundle, as_speech(list(noises(self.config.noise_s).values())))[..., jaw]
+        in_noise = generate(bundle, as_speech(bundle, list(noises(self.config.noise_s).values())))[..., jaw]
         talks = (c.avatar_talk.speaking(FPS)[: motion.shape[1]] for c in self.data.conversations)
         said = np.concatenate([clip[talk, jaw] for clip, talk in zip(motion, talks, strict=True)])
         return float(in_noise.std(axis=1).max() / max(opening_range(said), 1e-9)) if len(said) else float("nan")

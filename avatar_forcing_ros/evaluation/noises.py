@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.audio.log_mel import LogMel, log_mel_frames
+from avatar_forcing_ros.audio.log_mel import LogMel
+from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.simulation.phrases import SAMPLE_RATE
 from avatar_forcing_ros.train.streaming import Heard
@@ -52,9 +53,9 @@ def noises(duration_s: float, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     return out
 
 
-def as_speech(sounds: list[NDArray[np.float32]]) -> Heard:
-    """Conversations in which nobody is there and the avatar is given each of these sounds to say."""
-    own = np.stack([log_mel_frames(sound) for sound in sounds])
+def as_speech(bundle: ModelBundle, sounds: list[NDArray[np.float32]]) -> Heard:
+    """Conversations in which nobody is there and the avatar is given each of these sounds to say, as it hears them."""
+    own = np.stack([bundle.make_speech_stream().push(sound) for sound in sounds])
     count, frames = own.shape[:2]
     return Heard(
         avatar_features=own,

@@ -112,8 +112,8 @@ class BlockGenerator:
             )
 
         sizes, still = network.config, (0.0,) * network.config.motion_size
-        settling, easing = (self._for_each_number(name) or still for name in ("settling_s", "easing_frames"))
-        self._poise = Poise(settling, easing, sizes.block_frames) if any((*settling, *easing)) else None
+        composed = [self._for_each_number(name) or still for name in ("settling_s", "easing_frames", "slack")]
+        self._poise = Poise(*composed, sizes.block_frames) if any(sum(composed, ())) else None
 
         at_rest = self._for_each_number("at_rest_in_silence")
         self._at_rest: Tensor | None = torch.tensor(at_rest) if any(at_rest) else None

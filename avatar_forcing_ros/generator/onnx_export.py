@@ -214,7 +214,7 @@ class _Finish(_Graph):
             **self._cached(),
             "encoded": torch.zeros(_BRANCHES, frames, self.sizes.hidden_size),
             "running_mean": torch.zeros(1, size),
-            "poise": torch.zeros(1, size, 3),
+            "poise": torch.zeros(1, size, 4),
             "silent_frames": torch.zeros(1),
             "silent": torch.zeros(1, self.sizes.block_frames, dtype=torch.bool),
         }

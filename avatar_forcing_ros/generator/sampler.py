@@ -67,6 +67,8 @@ class SamplerConfig:
         settling_s: over how many seconds each number of the latent comes back to the portrait's own; 0 and empty are
             never, as published. See `poise`.
         easing_frames: how far each number is eased across the borders of blocks; empty is not at all. See `poise`.
+        slack: how far each number may fall, in network units, before what is shown of it falls too; empty is not at
+            all. See `poise`.
         at_rest_in_silence: 1 for numbers that are at the portrait's own while the avatar says nothing, else 0; empty is
             none, as published. Lips that nothing moves stay shut.
     """
@@ -80,12 +82,13 @@ class SamplerConfig:
     smoothing: tuple[float, ...] = ()
     settling_s: tuple[float, ...] = ()
     easing_frames: tuple[float, ...] = ()
+    slack: tuple[float, ...] = ()
     at_rest_in_silence: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
-        for name in ("noise_scale", "smoothing", "settling_s", "easing_frames", "at_rest_in_silence"):
+        for name in ("noise_scale", "smoothing", "settling_s", "easing_frames", "slack", "at_rest_in_silence"):
             numbers = tuple(getattr(self, name))
             object.__setattr__(self, name, numbers)  # YAML has lists
             if min(numbers, default=0.0) < 0:

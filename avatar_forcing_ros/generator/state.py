@@ -20,7 +20,7 @@ class GeneratorState:
         tail: the last l frames emitted, (B, l, M): the next window's offset frames.
         cache: keys, values and conditions of the past, for all guidance branches.
         mean: running mean of the motion, (B, M), which the anchor watches.
-        poise: what composing the motion remembers, (B, M, 3).
+        poise: what composing the motion remembers, (B, M, 4).
         silent_frames: for how long nothing has been said, (B,).
         moved: how far the user and the avatar's speech moved the newest block, (B, 2, block, M); see `causes`.
     """

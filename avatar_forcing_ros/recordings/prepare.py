@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.bundle import ModelBundle, load_bundle
+from avatar_forcing_ros.bundle import NOISE_AS_SILENCE, ModelBundle, load_bundle
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 from avatar_forcing_ros.motion.facemesh.reading.encoder import EncoderConfig
 from avatar_forcing_ros.network.config import NetworkConfig
@@ -140,10 +140,12 @@ def describe(bundle: ModelBundle, model: str, rules: ClipRules) -> DatasetInfo:
         for name, value in manifest.weights.items()
         if name != "model.safetensors" and not name.startswith("onnx/")
     }
+    # A recorded voice is at once somebody's own and the other's, so its features are those of any voice.
+    audio = {key: value for key, value in manifest.audio.items() if key != NOISE_AS_SILENCE}
     settings = {
         "layout": _LAYOUT,
         "motion_space": manifest.motion_space,
-        "audio": dict(manifest.audio),
+        "audio": audio,
         "block_frames": manifest.network.block_frames,
         "weights": weights,
         "rules": asdict(rules),
@@ -156,7 +158,7 @@ def describe(bundle: ModelBundle, model: str, rules: ClipRules) -> DatasetInfo:
         motion_space=manifest.motion_space,
         user_size=bundle.space.user_size,
         feature_size=manifest.network.audio_feature_size,
-        audio=dict(manifest.audio),
+        audio=audio,
         settings=settings,
     )
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
 from avatar_forcing_ros.audio.log_mel import log_mel_frames
+from avatar_forcing_ros.audio.spoken import spoken_frames
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
 from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.acoustics import AcousticsConfig, clean_speech_acoustics, record
@@ -112,7 +113,7 @@ class Conversation:
     Attributes:
         motion: (T, 18) float32, the avatar's true motion.
         reference: (18,) float32, the avatar's rest pose.
-        avatar_features: (T, 320) float32, log-mel of the avatar's speech.
+        avatar_features: (T, 320) float32, log-mel of the avatar's speech, with noise as silence; see `audio/spoken`.
         user_features: (T, 320) float32, log-mel of the user's microphone.
         user_motion: (T, 18) float32, the user's motion as tracked; zeros where not valid.
         user_valid: (T,) bool, whether a face was found.
@@ -282,7 +283,7 @@ class ConversationSimulator:
         return Conversation(
             motion=np.clip(avatar.motion + rest, _LOW, _HIGH).astype(np.float32),
             reference=rest.astype(np.float32),
-            avatar_features=log_mel_frames(avatar_sound),
+            avatar_features=spoken_frames(avatar_sound),
             user_features=log_mel_frames(user_sound),
             user_motion=tracked.latent,
             user_valid=tracked.valid,

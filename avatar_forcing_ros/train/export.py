@@ -17,7 +17,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from avatar_forcing_ros.bundle import MANIFEST, WEIGHTS, sha256_of
+from avatar_forcing_ros.bundle import MANIFEST, NOISE_AS_SILENCE, WEIGHTS, sha256_of
 from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.outputs import making_folder
@@ -38,7 +38,7 @@ class Companions:
     """
 
     motion_space: str = "facemesh"
-    audio: Mapping[str, Any] = field(default_factory=lambda: {"features": "log_mel"})
+    audio: Mapping[str, Any] = field(default_factory=lambda: {"features": "log_mel", NOISE_AS_SILENCE: True})
     licence: str = LICENCE
     files: tuple[Path, ...] = ()
 

@@ -70,7 +70,7 @@ _NOISE = {
     "smile": 0.15,
 }
 _SMOOTHING = {"smile": 3.0, "pitch": 1.0, **dict.fromkeys(_POSTURE, 3.0)}
-_EASING = {"smile": 0.8, "pitch": 1.6, "brow_raise": 0.6, **dict.fromkeys(("yaw", "roll", "x", "y", "scale"), 1.5)}
+_EASING = {"smile": 0.7, "pitch": 1.6, "brow_raise": 0.6, **dict.fromkeys(("yaw", "roll", "x", "y", "scale"), 1.5)}
 BUNDLED_SAMPLER = SamplerConfig(
     steps=3,
     guidance_avatar=1.0,
@@ -81,6 +81,8 @@ BUNDLED_SAMPLER = SamplerConfig(
     # Left alone, the head turns aside within half a minute and stays there, so lasting offsets are taken back.
     settling_s=tuple(3.0 if channel.name in ("yaw", "roll", "x", "y", "scale") else 0.0 for channel in CHANNELS),
     easing_frames=tuple(_EASING.get(channel.name, 0.0) for channel in CHANNELS),
+    # Half a unit is .15 of a smile: what the mouth of a user who smiles and talks makes of the smile that is read.
+    slack=tuple(0.5 * (channel.name == "smile") for channel in CHANNELS),
     at_rest_in_silence=tuple(float(channel.name in LIP_CHANNELS) for channel in CHANNELS),
 )
 """Chosen from the table in models/facemesh/README.md."""
