@@ -112,8 +112,10 @@ class BlockGenerator:
             )
 
         sizes, still = network.config, (0.0,) * network.config.motion_size
-        composed = [self._for_each_number(name) or still for name in ("settling_s", "easing_frames", "slack")]
-        self._poise = Poise(*composed, sizes.block_frames) if any(sum(composed, ())) else None
+        names = ("settling_s", "easing_frames", "slack")
+        settling, easing, slack = (self._for_each_number(name) or still for name in names)
+        composes = any((*settling, *easing, *slack))
+        self._poise = Poise(settling, easing, slack, sizes.block_frames) if composes else None
 
         at_rest = self._for_each_number("at_rest_in_silence")
         self._at_rest: Tensor | None = torch.tensor(at_rest) if any(at_rest) else None
