@@ -99,7 +99,7 @@ class UserAudioTimeline:
         """Hear that far; the features come with the next `advance`: a pass of a large encoder is dear."""
         while self._pending and _end(self._pending[0]) <= until_ns:
             self._append(self._pending.pop(0))
-        self._read_until_ns = max(until_ns, self._read_until_ns or 0)
+        self._read_until_ns = max(until_ns, self._read_until_ns or until_ns)
         if len(self._tail) >= FRAME_SAMPLES:
             self._whole.append(self._take_whole_frames())
 
