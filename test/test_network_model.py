@@ -14,6 +14,7 @@ from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.layers import normalize
 from avatar_forcing_ros.network.model import AvatarForcingNetwork, parameter_count
 from avatar_forcing_ros.network.published import key_map, load_published, published_shapes
+from avatar_forcing_ros.network.rotary import Rotary
 from avatar_forcing_ros.published.parity import weight_by_name
 
 TINY = NetworkConfig(
@@ -235,3 +236,15 @@ def test_a_mask_in_the_weights_must_say_what_our_rule_says() -> None:
     load_published(network, tensors | {"flow_transformer.block_bidir_causal_lookahead_mask": mask})
     with pytest.raises(ValueError, match="block_bidir_causal_lookahead_mask must agree"):
         load_published(network, tensors | {"flow_transformer.block_bidir_causal_lookahead_mask": mask.tril(1)})
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_positions_turn_alike_in_complex_numbers_and_written_out_as_compilers_need_it(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotary, x = Rotary.at(torch.arange(3, 9), 8, dtype), random(2, 6, 8).to(dtype)
+    turned = rotary.turn(x)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    torch.testing.assert_close(rotary.turn(x), turned)
+    assert not torch.allclose(turned, x)
+    torch.testing.assert_close(turned.float().norm(dim=-1), x.float().norm(dim=-1), rtol=0.01, atol=0)

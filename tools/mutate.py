@@ -41,6 +41,7 @@ EXPLAINED: dict[str, str] = {
     "flow/noise_levels.py:None if generator is None else generator.device -> "
     "generator.device if generator is None else None": "differs only for a generator on a GPU",
     "network/packed.py:1 -> 2": "how large weights must be for packing to pay; the values are the same either way",
+    "network/conditions.py:0 -> 1": "which of three signals the others are compared with",
     "timeline/drift.py:self.average > 0 -> self.average >= 0": "an average of zero has been left alone already",
     "timeline/feature_track.py:256 -> 257": "how many frames more than needed are kept",
     "timeline/feature_track.py:8 -> 9": "how many frames of silence settle every stream, and more do as well",
