@@ -41,6 +41,13 @@ def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "got none called python9:" in refused(tmp_path, "robot.sh", "python9")
 
 
+def test_a_python_into_which_pip_may_not_install_is_named(tmp_path: Path) -> None:
+    program(tmp_path, "uname", "x86_64")
+    program(tmp_path, "python3", "")
+    said = refused(tmp_path, "robot.sh", PIP_BREAK_SYSTEM_PACKAGES="")
+    assert said.startswith("Expected a virtual environment, got the system's Python") and "venv" in said
+
+
 def test_a_processor_without_packages_is_named(tmp_path: Path) -> None:
     program(tmp_path, "uname", "riscv64")
     assert refused(tmp_path, "robot.sh").startswith("Expected x86_64 or aarch64, got riscv64: ")
