@@ -20,7 +20,7 @@ is_managed() {
   "$python" -c 'import os, sys, sysconfig
 sys.exit(sys.prefix != sys.base_prefix or not os.path.exists(sysconfig.get_path("stdlib") + "/EXTERNALLY-MANAGED"))'
 }
-if [ -z "${PIP_BREAK_SYSTEM_PACKAGES:-}" ] && is_managed; then
+if [ -z "${PIP_BREAK_SYSTEM_PACKAGES:-}" ] && is_managed >/dev/null; then
   echo "Expected a virtual environment, got the system's Python, where pip may not install: first run python3 -m venv --system-site-packages ~/ws/venv && . ~/ws/venv/bin/activate" >&2
   exit 1
 fi
