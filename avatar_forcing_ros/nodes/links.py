@@ -3,6 +3,9 @@
 """What keeps a node apart from others: qualities of service that do not fit, and a clock that nobody publishes.
 
 Both are silent by nature: no message comes, and that is all. Here each is one line in the log and on /diagnostics.
+
+The middleware would tell of misfits by events, but rclpy's executor looks at every event of every topic again for each
+message that comes: with the 34 of the generator a wait took two and a half times as long. So they are looked for.
 """
 
 from __future__ import annotations
@@ -10,15 +13,15 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSPolicyKind, QoSProfile, qos_check_compatible
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSCompatibility, QoSPolicyKind, qos_check_compatible
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.subscription import Subscription
 
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS
 
@@ -28,15 +31,6 @@ _CLOCK_PATIENCE_S = 2.0
 _SILENT_CLOCK_PATIENCE_S = 20.0
 """Whoever publishes /clock may wait for nodes that load their models."""
 _OVERRIDDEN = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
-
-
-@dataclass(frozen=True)
-class _End:
-    """Our end of a topic."""
-
-    topic: str
-    publishes: bool
-    qos: QoSProfile
 
 
 class Links:
@@ -54,8 +48,8 @@ class Links:
     def __init__(self, node: Node, guard: Callable[[str, Callable[..., None]], Callable[..., None]]) -> None:
         self._node, self._guard = node, guard
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # the node's own may stand still, or be set
-        self._suspects: dict[str, _End] = {}
-        self._misfits: dict[str, str] = {}
+        self._watched: list[Publisher | Subscription] = []
+        self._misfits: list[str] = []
         self._said: set[str] = set()
         self._opened_s = time.monotonic()
         self._timer: Any = None
@@ -72,25 +66,28 @@ class Links:
     def close(self) -> None:
         """End it."""
         self._node.destroy_timer(self._timer)
-        self._suspects.clear()
+        self._watched.clear()
         self._misfits.clear()
 
-    def options(self, topic: str, qos: QoSProfile, publishes: bool) -> tuple[QoSProfile, dict[str, Any]]:
-        """A quality of service that parameters (`qos_overrides`) may change, and what to create a topic's end with.
-
-        rclpy changes the profile that it is given, and ours serve many topics, so each end has a copy.
-        """
-        end = _End(self._node.resolve_topic_name(topic), publishes, copy(qos))
+    def options(self, publishes: bool) -> dict[str, Any]:
+        """What to create a topic's end with, whose quality of service parameters (`qos_overrides`) may change."""
         callbacks = PublisherEventCallbacks if publishes else SubscriptionEventCallbacks
-        suspect = self._guard(topic, lambda _event: self._suspect(end))
-        return end.qos, {
-            "event_callbacks": callbacks(incompatible_qos=suspect),
+        return {
+            "event_callbacks": callbacks(use_default_callbacks=False),
             "qos_overriding_options": QoSOverridingOptions(_OVERRIDDEN),
         }
 
+    def watch(self, end: Publisher | Subscription) -> None:
+        """Look out for who does not fit an end of a topic, until `close`."""
+        self._watched.append(end)
+
+    def unwatch(self, end: Publisher | Subscription) -> None:
+        """No longer."""
+        self._watched.remove(end)
+
     def complaints(self) -> dict[str, str]:
         """What is wrong, by kind; empty where all is well."""
-        return {"qos": "; ".join(self._misfits.values()), "clock": self.clock_complaint}
+        return {"qos": "; ".join(self._misfits), "clock": self.clock_complaint}
 
     @property
     def timer_clock(self) -> Any:
@@ -98,23 +95,11 @@ class Links:
         return self._node.get_clock() if self._node.get_parameter("use_sim_time").value else self._steady
 
     def look(self) -> None:
-        """Look again at what did not fit, and at the clock."""
-        for topic, end in list(self._suspects.items()):
-            self._note(topic, _misfit(self._node, end))
-        self._look_at_clock()
-
-    def _suspect(self, end: _End) -> None:
-        """The middleware says that somebody does not fit; who and how is known by the next look at the latest."""
-        topic = f"{end.topic} {'out' if end.publishes else 'in'}"
-        self._suspects[topic] = end
-        self._note(topic, _misfit(self._node, end))
-
-    def _note(self, topic: str, line: str) -> None:
-        if line:
-            self._misfits[topic] = line
+        """Look at who does not fit, and at the clock."""
+        self._misfits = [line for end in self._watched if (line := _misfit(self._node, end))]
+        for line in self._misfits:
             self._say(line)
-        else:
-            self._misfits.pop(topic, None)
+        self._look_at_clock()
 
     def _look_at_clock(self) -> None:
         clock, waited_s = self._node.get_clock(), time.monotonic() - self._opened_s
@@ -150,16 +135,25 @@ class Links:
             self._node.get_logger().warning(line)
 
 
-def _misfit(node: Node, end: _End) -> str:
+def _misfit(node: Node, end: Publisher | Subscription) -> str:
     """Who on the other side of a topic offers less than is asked for, in one line, or empty."""
-    others = node.get_subscriptions_info_by_topic if end.publishes else node.get_publishers_info_by_topic
-    for other in others(end.topic):
-        sides = (end.qos, other.qos_profile) if end.publishes else (other.qos_profile, end.qos)
+    publishes, topic = isinstance(end, Publisher), end.topic_name
+    if publishes:
+        there, connected = node.count_subscribers(topic), end.get_subscription_count()
+    else:
+        there, connected = node.count_publishers(topic), end.get_publisher_count()
+    if there <= connected:
+        return ""
+    others = node.get_subscriptions_info_by_topic if publishes else node.get_publishers_info_by_topic
+    for other in others(topic):
+        sides = (end.qos_profile, other.qos_profile) if publishes else (other.qos_profile, end.qos_profile)
         fits, reason = qos_check_compatible(*sides)
         if fits == QoSCompatibility.ERROR:
             name = f"{other.node_namespace.rstrip('/')}/{other.node_name}"
-            what = f"{name} does not get {end.topic}" if end.publishes else f"{end.topic} does not come from {name}"
-            return f"{what}: {_in_words(reason)}; {_advice(end)}"
+            what = f"{name} does not get {topic}" if publishes else f"{topic} does not come from {name}"
+            side = "publisher" if publishes else "subscription"
+            advice = f"change theirs, or ours with the parameters qos_overrides.{topic}.{side}"
+            return f"{what}: {_in_words(reason)}; {advice}"
     return ""
 
 
@@ -168,8 +162,3 @@ def _in_words(reason: str) -> str:
     parts = re.split(r"(ERROR|WARNING): ", reason)
     errors = [text.strip(" ;") for kind, text in zip(parts[1::2], parts[2::2], strict=True) if kind == "ERROR"]
     return "; ".join(text[:1].lower() + text[1:] for text in errors) or reason
-
-
-def _advice(end: _End) -> str:
-    side = "publisher" if end.publishes else "subscription"
-    return f"change theirs, or ours with the parameters qos_overrides.{end.topic}.{side}"

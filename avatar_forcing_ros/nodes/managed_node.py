@@ -15,13 +15,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from copy import copy
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import LoggingSeverity
 from rclpy.publisher import Publisher
@@ -32,6 +32,7 @@ from rclpy.task import Future
 
 from avatar_forcing_ros.graph.keeping import KEEP, keep, wait_for_turn
 from avatar_forcing_ros.nodes import params
+from avatar_forcing_ros.nodes.executors import QuietExecutor
 from avatar_forcing_ros.nodes.handover import HandingPublisher, Handover
 from avatar_forcing_ros.nodes.links import Links
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
@@ -111,9 +112,10 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher | HandingPublisher:
         """A publisher that lives until the node is deactivated."""
-        profile, options = self.links.options(topic, qos, publishes=True)
-        publisher = self.create_publisher(message_type, topic, profile, **options)
-        self._active.callback(self.destroy_publisher, publisher)
+        # rclpy changes the profile that it is given, and ours serve many topics
+        publisher = self.create_publisher(message_type, topic, copy(qos), **self.links.options(publishes=True))
+        self._active.callback(self._silence, publisher)
+        self.links.watch(publisher)
         return (
             publisher
             if self.handover is None
@@ -127,9 +129,9 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
         A raw subscription gets the message's bytes.
         """
-        profile, options = self.links.options(topic, qos, publishes=False)
-        guarded = self.guard(topic, accept)
-        subscription = self.create_subscription(message_type, topic, guarded, profile, raw=raw, **options)
+        guarded, options = self.guard(topic, accept), self.links.options(publishes=False)
+        subscription = self.create_subscription(message_type, topic, guarded, copy(qos), raw=raw, **options)
+        self.links.watch(subscription)
         self._subscriptions_active.append(subscription)
         self._active.callback(self._unlisten, subscription)
         if self.handover is not None and not raw:
@@ -205,7 +207,12 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
         return guarded
 
+    def _silence(self, publisher: Publisher) -> None:
+        self.links.unwatch(publisher)
+        self.destroy_publisher(publisher)
+
     def _unlisten(self, subscription: Subscription) -> None:
+        self.links.unwatch(subscription)
         self._subscriptions_active.remove(subscription)
         self.destroy_subscription(subscription)
 
@@ -340,7 +347,7 @@ def _run_nodes(makers: Sequence[Callable[[], ManagedNode]], handover: Handover |
 
 def spin_apart(node: ManagedNode) -> Callable[[], None]:
     """Spin a node in a thread of its own: an executor looks at all its nodes whenever one has something to do."""
-    executor = SingleThreadedExecutor(context=node.context)
+    executor = QuietExecutor(node.context)
     executor.add_node(node)
     thread = threading.Thread(target=executor.spin, name=f"executor {node.get_name()}", daemon=True)
     thread.start()
@@ -366,7 +373,7 @@ def _run_node(node: ManagedNode) -> int:
 def _spin(node: ManagedNode) -> int:
     if not node.start():
         return 1
-    executor = SingleThreadedExecutor()
+    executor = QuietExecutor(node.context)
     executor.add_node(node)
     while not node.finished.done():
         executor.spin_once(timeout_sec=_SIGNAL_PATIENCE_S)

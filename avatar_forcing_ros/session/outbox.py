@@ -83,8 +83,11 @@ class Outbox:
             if not self.takes(stamp_ns, epoch):
                 return
             self._put += 1
-            heapq.heappush(self._items, _Item(due_ns, self._put, stamp_ns, epoch, act))
-        self._clock.wake()
+            item = _Item(due_ns, self._put, stamp_ns, epoch, act)
+            heapq.heappush(self._items, item)
+            is_next = self._items[0] is item
+        if is_next:  # otherwise whoever acts waits for something that comes before it
+            self._clock.wake()
 
     def begin(self, epoch: Epoch, from_ns: int) -> int:
         """From a presentation time on, drop what is older than an epoch: what waits here, and what is yet to be put.
