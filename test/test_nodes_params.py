@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from avatar_forcing_ros.nodes import params
+from avatar_forcing_ros.nodes.executors import QuietExecutor
 
 pytestmark = pytest.mark.ros
 
@@ -146,3 +147,26 @@ def test_a_type_that_no_parameter_has_is_named(make_node) -> None:
 
     with pytest.raises(TypeError, match=r"when must be bool, int, float, str, Path.*got .*complex"):
         params.declare(make_node(), Odd())
+
+
+@pytest.mark.parametrize("is_humble", [False, True])
+def test_what_was_set_is_acted_upon_afterwards(
+    make_node: Any, is_humble: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = make_node()
+    if is_humble:
+        monkeypatch.delattr(Node, "add_post_set_parameters_callback")
+    executor = QuietExecutor(node.context)
+    executor.add_node(node)
+    node.declare_parameter("loud", 1)
+    seen: list[int] = []
+    end = params.when_set(node, lambda changes: seen.extend(node.get_parameter(each.name).value for each in changes))
+    node.set_parameters([Parameter("loud", value=2)])
+    if is_humble:
+        executor.spin_once(timeout_sec=10.0)
+    assert seen == [2]
+    end()
+    node.set_parameters([Parameter("loud", value=3)])
+    executor.spin_once(timeout_sec=0.0)
+    assert seen == [2]
+    executor.shutdown()

@@ -151,9 +151,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         speak = SpeakAction(self, self._session)
         speak.open()
         undo.callback(speak.close)
-        turn_dials = self.guard("parameters", self._turn_dials)
-        self.add_post_set_parameters_callback(turn_dials)
-        undo.callback(self.remove_post_set_parameters_callback, turn_dials)
+        undo.callback(params.when_set(self, self.guard("parameters", self._turn_dials)))
         self._asked_ns, self._shown_before = deciding.now_ns(), 0
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 

@@ -16,12 +16,16 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSCompatibility, QoSPolicyKind, qos_check_compatible
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
+
+try:
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS
 
@@ -71,9 +75,8 @@ class Links:
 
     def options(self, publishes: bool) -> dict[str, Any]:
         """What to create a topic's end with, whose quality of service parameters (`qos_overrides`) may change."""
-        callbacks = PublisherEventCallbacks if publishes else SubscriptionEventCallbacks
         return {
-            "event_callbacks": callbacks(use_default_callbacks=False),
+            "event_callbacks": no_events(publishes),
             "qos_overriding_options": QoSOverridingOptions(_OVERRIDDEN),
         }
 
@@ -135,13 +138,19 @@ class Links:
             self._node.get_logger().warning(line)
 
 
+def no_events(publishes: bool) -> PublisherEventCallbacks | SubscriptionEventCallbacks:
+    """What a topic's end is created with so that the executor waits for none of the middleware's events."""
+    return (PublisherEventCallbacks if publishes else SubscriptionEventCallbacks)(use_default_callbacks=False)
+
+
 def _misfit(node: Node, end: Publisher | Subscription) -> str:
     """Who on the other side of a topic offers less than is asked for, in one line, or empty."""
     publishes, topic = isinstance(end, Publisher), end.topic_name
     if publishes:
         there, connected = node.count_subscribers(topic), end.get_subscription_count()
     else:
-        there, connected = node.count_publishers(topic), end.get_publisher_count()
+        known = hasattr(end, "get_publisher_count")  # not in Humble: there, all are looked at
+        there, connected = node.count_publishers(topic), end.get_publisher_count() if known else -1
     if there <= connected:
         return ""
     others = node.get_subscriptions_info_by_topic if publishes else node.get_publishers_info_by_topic

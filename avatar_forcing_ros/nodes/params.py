@@ -14,7 +14,8 @@ import dataclasses
 import inspect
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -55,6 +56,25 @@ def declare(node: Node, defaults: Any) -> None:
         value = str(entry.default) if isinstance(entry.default, Path) else entry.default
         node.declare_parameter(entry.name, value, _descriptor(entry))
     node.add_on_set_parameters_callback(lambda changes: _validate(node, type(defaults), changes))
+
+
+def when_set(node: Node, act: Callable[[list[Parameter]], None]) -> Callable[[], None]:
+    """Do something with the parameters of a node each time after some were set, in its executor's thread.
+
+    Returns:
+        What ends it.
+    """
+    if hasattr(node, "add_post_set_parameters_callback"):
+        node.add_post_set_parameters_callback(act)
+        return partial(node.remove_post_set_parameters_callback, act)
+
+    def soon(changes: list[Parameter]) -> SetParametersResult:
+        """Humble calls before it sets them."""
+        node.executor.create_task(act, changes)
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(soon)
+    return partial(node.remove_on_set_parameters_callback, soon)
 
 
 def values(config: Any) -> dict[str, Any]:

@@ -26,7 +26,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import PublisherEventCallbacks
 
 from avatar_forcing_ros.consent import open_portrait
 from avatar_forcing_ros.disclosure.label import Label
@@ -37,6 +36,7 @@ from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.diagnostics import HOST, PID, DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.links import no_events
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
@@ -500,8 +500,7 @@ class _StageOutlet:
         """Say the state."""
         if self._state is None:
             # without events: the executor waits for those, and fails when it is destroyed meanwhile by another thread
-            silent = PublisherEventCallbacks(use_default_callbacks=False)
-            self._state = self._node.create_publisher(*self._state_arguments, event_callbacks=silent)
+            self._state = self._node.create_publisher(*self._state_arguments, event_callbacks=no_events(publishes=True))
         self._state.publish(message)
 
     def forget_state(self) -> None:
