@@ -113,7 +113,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         finally:
             for child in Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split():
                 os.kill(int(child), signal.SIGINT)  # strace itself takes none
-            live.wait(60)
+            try:
+                live.wait(60)
+            except subprocess.TimeoutExpired:
+                live.kill()  # the nodes end when they have lost it; others must not share the cores with them
+                raise
     calls = [line for file in (folder / "calls").iterdir() for line in file.read_text(errors="replace").splitlines()]
     return Run(folder, calls, published)
 
