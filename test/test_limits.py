@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import struct
@@ -173,7 +174,7 @@ def test_pipes_and_devices_are_no_portraits(tmp_path: Path) -> None:
 
 def test_an_option_that_names_a_pipe_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arguments, "MOST_PIPED", 5_000_000)
-    with pytest.raises(ValueError, match="at most 5000000 bytes, got more"):
+    with pytest.raises(argparse.ArgumentTypeError, match="at most 5000000 bytes, got more"):
         arguments.input_file("/dev/zero")
 
 

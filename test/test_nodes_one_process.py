@@ -112,7 +112,7 @@ def test_from_outside_it_is_the_same_graph(tmp_path: Path) -> None:
             (MotionLatents, "user_motion", motion),
         ):
             test.node.create_subscription(kind, topic, heard.append, QoSProfile(depth=100))
-        short = graph.replace(source, parameters={**source.parameters, "duration_s": 4.0})
+        short = graph.replace(source, parameters={**source.parameters, "duration_s": 8.0})
         together = graph.replace(together, parts=(*parts, short))
         process = subprocess.Popen(
             [sys.executable, "-m", together.module, *together.ros_arguments()],

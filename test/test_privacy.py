@@ -30,12 +30,13 @@ from avatar_forcing_ros.resources import default_portrait
 CALLS = "open,openat,openat2,creat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat,truncate"
 CALLS += ",mknod,mknodat,connect,sendto,sendmsg,sendmmsg"
 LIVE = """
-import os, time
+import os, signal, time
 from avatar_forcing_ros.graph import settings
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.graph.environment import local_graph
 from avatar_forcing_ros.graph.processes import ProcessGroup
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 choice = settings.AvatarChoice()
 nodes = [node for node in settings.live(choice) if node.executable != "display_node"]
 nodes.append(settings.demo(choice, recorded_conversation("", "", ""), "")[-1])  # a camera and a microphone
