@@ -26,6 +26,11 @@ def typed_path(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"expected a path, got {text!r}: there is no such user") from None
 
 
+def typed_or_empty(text: str) -> str:
+    """`typed_path` as text; what is empty was not chosen, and stays empty (argparse converts defaults as well)."""
+    return str(typed_path(text)) if text else ""
+
+
 @contextmanager
 def making_folder(folder: Path) -> Iterator[None]:
     """Make a folder and those above it; those that were not there go again when anything failed."""

@@ -21,6 +21,7 @@ from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.nodes.bag_player_node import BagPlayerNode
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
+from avatar_forcing_ros.nodes.replay import _parser
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.pictures import sha256_of_pixels
 from avatar_forcing_ros.testing import BarsSpace, tiny_bundle
@@ -118,3 +119,9 @@ def test_a_player_without_a_bag_or_with_an_output_that_is_there_says_so(tmp_path
         node = graph.add(BagPlayerNode, bag=str(bag), output=str(bag))
         graph.spin_until(node.finished.done)
         assert node.finished.result() == 1
+
+
+def test_a_replay_without_a_portrait_shows_our_own_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert _parser().parse_args(["in", "out"]).portrait == ""
+    assert _parser().parse_args(["in", "out", "--portrait=~/ada.png"]).portrait == "/home/ada/ada.png"

