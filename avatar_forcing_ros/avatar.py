@@ -24,9 +24,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.config import AvatarConfig
+from avatar_forcing_ros.behaviour.dials import Dials
+from avatar_forcing_ros.behaviour.idling import Idling
+from avatar_forcing_ros.behaviour.movement import Movement
+from avatar_forcing_ros.behaviour.senses import Senses
 from avatar_forcing_ros.bundle import ModelBundle
-from avatar_forcing_ros.dials import Dials
 from avatar_forcing_ros.directing.director import Director
 from avatar_forcing_ros.directing.laughter import SharedLaughter
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
@@ -34,10 +37,7 @@ from avatar_forcing_ros.generator.causes import Causes, causes_of
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
 from avatar_forcing_ros.generator.noise import block_noise
 from avatar_forcing_ros.generator.sampler import SamplerConfig
-from avatar_forcing_ros.idling import Idling
 from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
-from avatar_forcing_ros.movement import Movement
-from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import (
     FPS,
     MILLISECOND,

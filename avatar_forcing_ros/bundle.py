@@ -18,14 +18,14 @@ from safetensors import safe_open
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.audio.spoken import SpokenStream
 from avatar_forcing_ros.compute.config import ComputeConfig
-from avatar_forcing_ros.documents import read_mapping
+from avatar_forcing_ros.compute.onnx_models import mending
+from avatar_forcing_ros.files.documents import read_mapping
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.generator import onnx_engine
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
 from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
-from avatar_forcing_ros.onnx_models import mending
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.timeline.feature_track import FeatureStream
 
 if TYPE_CHECKING:

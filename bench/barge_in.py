@@ -35,13 +35,13 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
-from avatar_forcing_ros.media import read_audio
+from avatar_forcing_ros.files.media import read_audio
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait, resource
 from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
-from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.testing.sessions import Speed, VirtualMachine
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 from avatar_forcing_ros.timeline.playback import Playback
 

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.directing.expressions import BASIC, EXPRESSIONS, NEUTRAL, face_of_feeling, face_of_name
 from avatar_forcing_ros.evaluation.viewer import Viewer, look_errors, nearest_of_others
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.facemesh.arkit import ARKIT_NAMES, to_arkit
 from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import resource
 
 STEPS = np.linspace(-1, 1, 9)
 

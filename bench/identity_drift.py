@@ -26,11 +26,11 @@ from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.disclosure.label import LabelConfig
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.facemesh.landmarks import CHEEKS, OVAL, RIGID, fit_head
 from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
 from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.session.outlet import Mood, Picture, Shown
 from avatar_forcing_ros.session.session import SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun

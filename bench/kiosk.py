@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import Page, sync_playwright
 
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.web.encoding import CODECS
 from avatar_forcing_ros.web.testing import CHROMIUM_ARGUMENTS, FRAME_NS, KioskStage, chromium
 

@@ -25,14 +25,14 @@ import soxr
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.log_mel import log_mel_frames
+from avatar_forcing_ros.behaviour.user_activity import activities
 from avatar_forcing_ros.evaluation.noises import noises
-from avatar_forcing_ros.media import MediaError, read_audio, read_video
+from avatar_forcing_ros.files.media import MediaError, read_audio, read_video
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, UserActivity, VideoFrame
 from avatar_forcing_ros.simulation.conversation import Conversation, ConversationConfig, ConversationSimulator
 from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
-from avatar_forcing_ros.user_activity import activities
 
 HEARTY = 0.4
 """Heartiness of a laugh from which it should be found; a chuckle hardly opens the mouth."""

@@ -34,14 +34,14 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from avatar_forcing_ros import signals
-from avatar_forcing_ros.consent import Consent, sha256_of_file
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.graph import settings
 from avatar_forcing_ros.graph.environment import claim_domain, local_graph
 from avatar_forcing_ros.graph.processes import ProcessGroup
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.portraits.consent import Consent, sha256_of_file
 from avatar_forcing_ros.testing import speech_like
 
 PATIENCE_S = 60.0

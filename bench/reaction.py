@@ -26,9 +26,9 @@ import torch
 
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import AvatarFrame, MotionSample
 
 MS = 1_000_000

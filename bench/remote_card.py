@@ -36,11 +36,11 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from avatar_forcing_ros.files.media import read_audio
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.graph.environment import local_graph, shared_memory_profile
 from avatar_forcing_ros.graph.processes import ProcessGroup
-from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.timeline.grid import FRAME_NS

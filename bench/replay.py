@@ -33,13 +33,13 @@ from avatar_forcing_ros.bags.bag_outlet import Pictures
 from avatar_forcing_ros.bags.inputs import survey
 from avatar_forcing_ros.bags.offline import replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
+from avatar_forcing_ros.files.media import read_audio, read_video
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
-from avatar_forcing_ros.media import read_audio, read_video
 from avatar_forcing_ros.messages import images
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.testing_bags import BEGIN_NS, KINDS, MS, Sent, cut, interrupt, make, sound, write_bag
+from avatar_forcing_ros.testing.bags import BEGIN_NS, KINDS, MS, Sent, cut, interrupt, make, sound, write_bag
 from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
 REACH_TIMES_REAL_TIME = 4.0

@@ -34,14 +34,14 @@ from rclpy.node import Node
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.resample import Resampler
+from avatar_forcing_ros.files.media import read_audio
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.graph import settings
 from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import ProcessGroup
-from avatar_forcing_ros.media import read_audio
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.resources import resource
 
 SENTENCES = (
     "Hello, how are you today?", "What is your name?", "Can you tell me a joke, please?", "Where is the coffee?",

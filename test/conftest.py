@@ -80,7 +80,7 @@ def shared() -> Path:
 def voices() -> dict[str, np.ndarray]:
     """The two voices of the demo at 16 kHz, without their pauses."""
     from avatar_forcing_ros.audio.resample import Resampler
-    from avatar_forcing_ros.media import read_audio
+    from avatar_forcing_ros.files.media import read_audio
     from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
     read = {}

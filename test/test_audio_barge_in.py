@@ -12,7 +12,7 @@ import pytest
 from avatar_forcing_ros.audio.barge_in import BargeIn, BargeInConfig
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.audio.voice_activity import VoiceActivity
-from avatar_forcing_ros.media import read_audio
+from avatar_forcing_ros.files.media import read_audio
 
 FRAME = 640
 

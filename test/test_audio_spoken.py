@@ -11,8 +11,8 @@ import soxr
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMel, log_mel_frames
 from avatar_forcing_ros.audio.spoken import SpokenConfig, SpokenStream, spoken_frames
 from avatar_forcing_ros.evaluation.noises import noises
-from avatar_forcing_ros.media import read_audio
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.files.media import read_audio
+from avatar_forcing_ros.files.resources import resource
 
 FRAME = 640
 

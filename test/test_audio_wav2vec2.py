@@ -24,9 +24,9 @@ from avatar_forcing_ros.audio.wav2vec2 import (
     published_shapes,
 )
 from avatar_forcing_ros.audio.wav2vec2_stream import Wav2Vec2Stream, Wav2Vec2StreamConfig, wav2vec2_streams
+from avatar_forcing_ros.compute.weights import WeightsError
 from avatar_forcing_ros.published.parity import LIMIT, Fixture
 from avatar_forcing_ros.published.parity_audio import AUDIO_STAGE
-from avatar_forcing_ros.weights import WeightsError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TINY = Wav2Vec2Sizes(

@@ -14,14 +14,14 @@ from safetensors.torch import save_file
 
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.commands.render import START_NS, Inputs, presented_frames
-from avatar_forcing_ros.media import AudioClip
+from avatar_forcing_ros.files.media import AudioClip
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.portrait import AutoencoderPortrait
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
 from avatar_forcing_ros.motion.autoencoder.runtime import AutoencoderRuntime
 from avatar_forcing_ros.signals import AvatarFrame
 from avatar_forcing_ros.testing import BarsPortrait, tiny_bundle
-from avatar_forcing_ros.testing_sessions import VirtualMachine
+from avatar_forcing_ros.testing.sessions import VirtualMachine
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 PORTRAIT = np.full((64, 64, 3), 90, np.uint8)

@@ -11,19 +11,19 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.testing_bags import conversation, shuffled, write_bag
+from avatar_forcing_ros.testing.bags import conversation, shuffled, write_bag
 
 pytest.importorskip("rclpy")
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bags.bag import BagReader, BagWriter
 from avatar_forcing_ros.bags.inputs import survey
 from avatar_forcing_ros.bags.offline import Replayed, replay
+from avatar_forcing_ros.files.pictures import sha256_of_pixels
 from avatar_forcing_ros.nodes.bag_player_node import BagPlayerNode
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.replay import _parser
 from avatar_forcing_ros.nodes.testing import TestGraph
-from avatar_forcing_ros.pictures import sha256_of_pixels
 from avatar_forcing_ros.testing import BarsSpace, tiny_bundle
 
 pytestmark = [pytest.mark.ros, pytest.mark.simulated_time]

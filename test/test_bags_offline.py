@@ -23,7 +23,7 @@ import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 
-from avatar_forcing_ros import cli, testing_bags
+from avatar_forcing_ros import cli
 from avatar_forcing_ros.audio.pcm import to_int16
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter, Storage
@@ -34,8 +34,9 @@ from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.commands import replay as command
 from avatar_forcing_ros.messages import audio, images
 from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.testing import bags as testing_bags
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
-from avatar_forcing_ros.testing_bags import BEGIN_NS, MS, Sent, conversation, make, shuffled, user_motion, write_bag
+from avatar_forcing_ros.testing.bags import BEGIN_NS, MS, Sent, conversation, make, shuffled, user_motion, write_bag
 from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES
 
 if sys.version_info >= (3, 14):

@@ -19,7 +19,7 @@ from avatar_forcing_ros.bags.watching import watch
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.signals import MotionSample, VideoFrame
 from avatar_forcing_ros.testing import BarsEncoder, BarsSpace, tiny_bundle
-from avatar_forcing_ros.testing_bags import camera, conversation, write_bag
+from avatar_forcing_ros.testing.bags import camera, conversation, write_bag
 
 SIDE = 64
 

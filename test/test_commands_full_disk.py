@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from avatar_forcing_ros import cli, testing_bags
+from avatar_forcing_ros import cli
 from avatar_forcing_ros.bags.bag import BagError
 from avatar_forcing_ros.commands import render, replay
 from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig
-from avatar_forcing_ros.media import read_video
-from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.files.media import read_video
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.testing import bags as testing_bags
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 
 FRACTIONS = (0.0, 0.01, 0.3, 0.7, 0.95, 1.0)

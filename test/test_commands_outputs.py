@@ -19,13 +19,14 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from avatar_forcing_ros import cli, testing_bags
+from avatar_forcing_ros import cli
 from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter
 from avatar_forcing_ros.commands.arguments import check_output
 from avatar_forcing_ros.commands.render import _heard
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.files.outputs import replacing, typed_path
 from avatar_forcing_ros.messages.audio import AudioReader, coding_of
-from avatar_forcing_ros.movies import MovieWriter
-from avatar_forcing_ros.outputs import replacing, typed_path
+from avatar_forcing_ros.testing import bags as testing_bags
 from avatar_forcing_ros.testing import speech_like
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig, VoiceFile, pan
-from avatar_forcing_ros.media import MediaError, read_audio, read_video
-from avatar_forcing_ros.pictures import fit_square
+from avatar_forcing_ros.files.media import MediaError, read_audio, read_video
+from avatar_forcing_ros.files.pictures import fit_square
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 
 START_NS = 1_795_358_055_000_000_000

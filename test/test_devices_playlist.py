@@ -12,8 +12,8 @@ import pytest
 
 from avatar_forcing_ros.devices.clips import pictures, spoken_stretches
 from avatar_forcing_ros.devices.playlist import camera, conversation, dialogue_manager, microphone
-from avatar_forcing_ros.media import AudioClip, MediaError, length_s
-from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.files.media import AudioClip, MediaError, length_s
+from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.testing import speech_like
 
 RATE = 16_000

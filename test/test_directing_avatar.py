@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from avatar_forcing_ros.avatar import Avatar
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle, load_bundle
 from avatar_forcing_ros.directing.expressions import MOUTH
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.metrics.speech_motion import opening_against_energy
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, Expression, LookAt
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar
-from avatar_forcing_ros.avatar_config import AvatarConfig, Expressiveness
+from avatar_forcing_ros.behaviour.config import AvatarConfig, Expressiveness
 from avatar_forcing_ros.directing.laughter import LaughterConfig, SharedLaughter
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
 from avatar_forcing_ros.signals import MotionSample

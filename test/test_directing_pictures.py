@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.directing.expressions import BASIC, face_of_feeling, face_of_name
 from avatar_forcing_ros.evaluation.viewer import Viewer, look_errors, nearest_of_others
+from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
-from avatar_forcing_ros.pictures import read_image
 
 PORTRAITS = Path(__file__).resolve().parents[1] / "models/portraits"
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.testing import tiny_bundle
 
 LEAST_CONTRAST = 4.5

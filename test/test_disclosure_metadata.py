@@ -16,7 +16,7 @@ import pytest
 from avatar_forcing_ros import cli
 from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig
 from avatar_forcing_ros.disclosure.metadata import AVATAR, CONVERSATION, VideoDisclosure
-from avatar_forcing_ros.media import read_video
+from avatar_forcing_ros.files.media import read_video
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.testing import speech_like
 
@@ -61,7 +61,7 @@ def test_a_recording_of_a_conversation_says_which_half_is_artificial(tmp_path: P
 
 @pytest.mark.slow
 def test_render_labels_and_tags_its_video(tmp_path: Path) -> None:
-    from avatar_forcing_ros.movies import MovieWriter
+    from avatar_forcing_ros.files.movies import MovieWriter
 
     with MovieWriter(tmp_path / "speech.mp4", 16, 16) as speech:
         speech.write_image(np.zeros((16, 16, 3), np.uint8))

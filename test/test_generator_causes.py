@@ -12,12 +12,12 @@ import torch
 
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.bundle import load_bundle
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.generator.causes import causes_of, contributions
 from avatar_forcing_ros.generator.guidance import Guidance
 from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import AvatarFrame, MotionSample
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 

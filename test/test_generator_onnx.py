@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import WEIGHTS, BundleError, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.generator.motion_engine import MotionEngine, Sensed
 from avatar_forcing_ros.generator.noise import block_noise
 from avatar_forcing_ros.generator.onnx_engine import MotionGraphs, OnnxEngine, fits
@@ -25,7 +26,6 @@ from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.generator.torch_engine import TorchEngine
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.testing import TINY_NETWORK
 
 NETWORK = replace(TINY_NETWORK, condition_radius=1)
@@ -153,8 +153,8 @@ def test_an_avatar_runs_without_torch() -> None:
 import sys
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.bundle import load_bundle
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 avatar = Avatar(load_bundle(), read_image(default_portrait()))
 avatar.start(0)
 print(len(avatar.step(avatar.next_decision_ns)), "torch" in sys.modules)

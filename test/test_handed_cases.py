@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros import cli, signals
 from avatar_forcing_ros.commands import render, replay
-from avatar_forcing_ros.media import read_audio, read_video
+from avatar_forcing_ros.files.media import read_audio, read_video
+from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
-from avatar_forcing_ros.movies import MovieWriter
 from avatar_forcing_ros.signals import VideoFrame
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 

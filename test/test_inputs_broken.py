@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from avatar_forcing_ros.testing_inputs import MESSAGES, Reader, readers, try_message, try_one
+from avatar_forcing_ros.testing.inputs import MESSAGES, Reader, readers, try_message, try_one
 
 SEEDS = st.integers(0, 2**32)
 EXAMPLES = {"picture": 200, "sound": 120, "video": 60, "bag": 60, "sidecar": 150, "model": 100}

@@ -24,12 +24,12 @@ from avatar_forcing_ros.bags.bag import BagError, BagReader
 from avatar_forcing_ros.bags.mending import BagLimits, unpacked_message
 from avatar_forcing_ros.bundle import BundleError, read_manifest
 from avatar_forcing_ros.commands import arguments
-from avatar_forcing_ros.consent import Consent, ConsentError, open_portrait
-from avatar_forcing_ros.media import MediaError, read_audio
+from avatar_forcing_ros.files.media import MediaError, read_audio
+from avatar_forcing_ros.files.pictures import PictureLimits, read_image, sha256_of_pixels
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.messages.images import compressed_to_rgb
 from avatar_forcing_ros.messages.images import read_image as read_message
-from avatar_forcing_ros.pictures import PictureLimits, read_image, sha256_of_pixels
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.portraits.consent import Consent, ConsentError, open_portrait
 from avatar_forcing_ros.session.errors import MOST_LETTERS, one_line
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.testing import tiny_bundle

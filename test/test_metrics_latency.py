@@ -18,7 +18,7 @@ from avatar_forcing_ros.metrics.latency import Ledger, ledger, report
 from avatar_forcing_ros.nodes.demo import frame_times
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame
 from avatar_forcing_ros.testing import smiling, speech_like, tiny_bundle
-from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.testing.sessions import Speed, VirtualMachine
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 MS = 1_000_000

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.compute.weights import WeightsError
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.encoder import Encoding
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
@@ -23,7 +24,6 @@ from avatar_forcing_ros.motion.autoencoder.published import (
 from avatar_forcing_ros.motion.autoencoder.warping import feature_tables
 from avatar_forcing_ros.published.parity import LIMIT, Fixture
 from avatar_forcing_ros.published.parity_autoencoder import AUTOENCODER_STAGE
-from avatar_forcing_ros.weights import WeightsError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TINY = AutoencoderConfig(image_size=64, latent_size=24, coefficients=5, widest=32)

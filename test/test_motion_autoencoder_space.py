@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from avatar_forcing_ros.media import read_video
+from avatar_forcing_ros.files.media import read_video
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.crop import CropConfig, Square, SteadySquare, cut, face_square
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
@@ -22,8 +24,6 @@ from avatar_forcing_ros.motion.autoencoder.runtime import CPU, AutoencoderRuntim
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
 from avatar_forcing_ros.motion.space import PortraitError
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import VideoFrame
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

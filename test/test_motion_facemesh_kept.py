@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
+from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.motion.facemesh.drawing.mouth import _spline
 from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
-from avatar_forcing_ros.pictures import read_image
 
 PORTRAITS = sorted((Path(__file__).resolve().parents[1] / "models" / "portraits").glob("*.png"))
 MOVED = np.full(SIZE, 0.2, np.float32)
@@ -40,7 +40,7 @@ def test_a_kept_character_is_drawn_as_before_and_says_the_same(path: Path, folde
 def test_a_second_start_loads_nothing_that_reads_faces(folder: Path) -> None:
     start = (
         "import sys; from avatar_forcing_ros.motion.facemesh.portrait import load_portrait as load;"
-        "from avatar_forcing_ros.pictures import read_image;"
+        "from avatar_forcing_ros.files.pictures import read_image;"
         f"load(read_image({str(PORTRAITS[0])!r}), 128);"
         "print(*(name for name in ('onnxruntime', 'scipy') if name in sys.modules))"
     )

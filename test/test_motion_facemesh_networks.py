@@ -10,15 +10,15 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_forcing_ros import onnx_models
+from avatar_forcing_ros.compute import onnx_models
+from avatar_forcing_ros.compute.onnx_models import ModelFileError
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait, resource
 from avatar_forcing_ros.motion.facemesh import networks
 from avatar_forcing_ros.motion.facemesh.networks import SHA256
 from avatar_forcing_ros.motion.facemesh.reading.detector import FAR, NEAR, Range, detect
 from avatar_forcing_ros.motion.facemesh.reading.mesh import Region, read_mesh
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
-from avatar_forcing_ros.onnx_models import ModelFileError
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait, resource
 
 DATA = Path(__file__).parent / "data"
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.landmarks import EYES, MOUTH_CORNERS, OVAL, RIGHT_EYE, fit_head, head_angles
 from avatar_forcing_ros.motion.facemesh.portrait import FaceMeshPortrait, load_portrait
 from avatar_forcing_ros.motion.facemesh.reading.detect import _mesh_faces, find_face
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 from avatar_forcing_ros.motion.space import PortraitError
-from avatar_forcing_ros.pictures import read_image
 
 DRAWN = Path(__file__).resolve().parents[1] / "models/portraits/aria.png"
 POSE = ("yaw", "pitch", "roll")

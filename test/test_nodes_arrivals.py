@@ -22,7 +22,7 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.session.quality import QualityConfig
 from avatar_forcing_ros.testing import tiny_bundle
-from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.testing.sessions import Speed, VirtualMachine
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 pytestmark = pytest.mark.ros

@@ -15,7 +15,7 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.testing import BarsSpace, tiny_bundle
-from avatar_forcing_ros.testing_bags import camera, write_bag
+from avatar_forcing_ros.testing.bags import camera, write_bag
 
 pytestmark = pytest.mark.ros
 

@@ -16,12 +16,13 @@ from avatar_forcing_ros.srv import SetPortrait
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import Image
 
-from avatar_forcing_ros import cli, consent
+from avatar_forcing_ros import cli
+from avatar_forcing_ros.files.pictures import read_image, sha256_of_pixels
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.nodes.conversions import to_rgb
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
 from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
-from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.portraits import consent
 from avatar_forcing_ros.testing import speech_like
 from avatar_forcing_ros.understudy.face import keep
 

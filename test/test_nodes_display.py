@@ -13,7 +13,7 @@ pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from sensor_msgs.msg import CompressedImage, Image
 
-from avatar_forcing_ros.media import read_audio, read_video
+from avatar_forcing_ros.files.media import read_audio, read_video
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import compressed_from_rgb, from_rgb
 from avatar_forcing_ros.nodes.display_node import DisplayNode

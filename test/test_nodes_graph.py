@@ -17,9 +17,9 @@ import yaml
 pytest.importorskip("rclpy")
 import av
 
+from avatar_forcing_ros.files.media import read_audio, read_video
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
-from avatar_forcing_ros.media import read_audio, read_video
 from avatar_forcing_ros.metrics.latency import FrameTimes, Spread, report
 from avatar_forcing_ros.nodes import demo, params
 from avatar_forcing_ros.nodes.bag_player_node import BagPlayerConfig

@@ -20,7 +20,7 @@ from launch.utilities import perform_substitutions
 from launch_ros.actions import Node
 
 from avatar_forcing_ros.bags.bag import BagReader
-from avatar_forcing_ros.testing_bags import conversation, write_bag
+from avatar_forcing_ros.testing.bags import conversation, write_bag
 
 pytestmark = pytest.mark.ros
 FILES = ("avatar", "demo", "hall", "kiosk", "replay")

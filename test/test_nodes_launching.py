@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from avatar_forcing_ros.testing_bags import conversation, write_bag
+from avatar_forcing_ros.testing.bags import conversation, write_bag
 
 
 class Recording:

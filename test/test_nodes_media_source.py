@@ -13,7 +13,7 @@ pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import AudioChunk
 from sensor_msgs.msg import CompressedImage, Image
 
-from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.nodes.audio_messages import AudioReader
 from avatar_forcing_ros.nodes.conversions import compressed_to_rgb, to_rgb
 from avatar_forcing_ros.nodes.media_source_node import MediaSourceNode

@@ -18,11 +18,11 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
+from avatar_forcing_ros.files.media import read_video
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.graph.environment import apart_from_itself
 from avatar_forcing_ros.graph.keeping import KEEP
-from avatar_forcing_ros.media import read_video
 from avatar_forcing_ros.nodes import one_process
 from avatar_forcing_ros.nodes.handover import HandingPublisher, Handover
 from avatar_forcing_ros.nodes.ros_time import stamp_ns

@@ -21,6 +21,8 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from sensor_msgs.msg import Image
 
 from avatar_forcing_ros import signals
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.facemesh.channels import NAMES
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import from_rgb
@@ -28,8 +30,6 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import FPS, NANOSECONDS
 from avatar_forcing_ros.testing import FilmedUser
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE

@@ -19,12 +19,12 @@ pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, FrameInfo, PlaybackEvent
 
 from avatar_forcing_ros import signals
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.nodes.testing import TestGraph
 from avatar_forcing_ros.nodes.understudy_node import UnderstudyNode
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
 from avatar_forcing_ros.understudy.painter import PaintedFace
 

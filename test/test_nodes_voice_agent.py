@@ -20,7 +20,7 @@ from std_msgs.msg import Empty, String
 
 from avatar_forcing_ros.agent.conversation import Message
 from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.media import read_audio
+from avatar_forcing_ros.files.media import read_audio
 from avatar_forcing_ros.nodes.directions import expression_type
 from avatar_forcing_ros.nodes.testing import PATIENCE_S, AvatarStage, TestGraph
 from avatar_forcing_ros.nodes.voice_agent_node import VoiceAgentNode

@@ -23,9 +23,9 @@ import pytest
 pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import FrameInfo
 
+from avatar_forcing_ros.files.pictures import read_image, sha256_of_pixels
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.nodes.testing import TestGraph
-from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
-from avatar_forcing_ros.resources import default_portrait
 
 CALLS = "open,openat,openat2,creat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdir,mkdirat,truncate"
 CALLS += ",mknod,mknodat,connect,sendto,sendmsg,sendmmsg"

@@ -21,13 +21,13 @@ from avatar_forcing_ros.audio.wav2vec2 import PREFIX, Wav2Vec2Sizes
 from avatar_forcing_ros.audio.wav2vec2 import published_shapes as wav2vec2_shapes
 from avatar_forcing_ros.bundle import BundleError, load_bundle, read_manifest, sha256_of
 from avatar_forcing_ros.commands.import_weights import add_arguments
+from avatar_forcing_ros.compute.weights import WeightsError
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes as autoencoder_shapes
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import published_shapes as network_shapes
 from avatar_forcing_ros.published.importing import PublishedSizes, Sources, import_weights
-from avatar_forcing_ros.weights import WeightsError
 
 SIZES = PublishedSizes(
     NetworkConfig(motion_size=24, audio_feature_size=48, condition_size=16, hidden_size=32, heads=2, depth=1),

@@ -16,6 +16,8 @@ from sensor_msgs.msg import Image
 
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.audio.wav2vec2 import Wav2Vec2Sizes
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.nodes.conversions import from_rgb, to_rgb
@@ -23,9 +25,7 @@ from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
-from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.published.importing import PublishedSizes, import_weights
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.testing import write_published_files
 
 pytestmark = pytest.mark.ros

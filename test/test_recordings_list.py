@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import yaml
 
-from avatar_forcing_ros.media import ClipFrame, read_channels, read_video
-from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.files.media import ClipFrame, read_channels, read_video
+from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.recordings.clip import pieces
 from avatar_forcing_ros.recordings.dyads import Dyad, DyadListError, Person, read_dyads
 from avatar_forcing_ros.recordings.faces import FollowedFace, filled, stretches

@@ -30,22 +30,22 @@ from avatar_forcing_ros.bundle import load_bundle, sha256_of
 from avatar_forcing_ros.commands import prepare as prepare_command
 from avatar_forcing_ros.commands.prepare import least_piece_frames
 from avatar_forcing_ros.commands.train import add_arguments, run
-from avatar_forcing_ros.media import read_channels
+from avatar_forcing_ros.files.media import read_channels
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
-from avatar_forcing_ros.movies import MovieWriter
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.recordings import workers
 from avatar_forcing_ros.recordings.clip import ClipRules, divide, stream_features
 from avatar_forcing_ros.recordings.dyads import read_dyads
 from avatar_forcing_ros.recordings.prepare import Share
 from avatar_forcing_ros.recordings.prepare import prepare as prepare_for
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset, DatasetError
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.testing import speech_like
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 from avatar_forcing_ros.train.clips import ClipConfig, ClipSampler

@@ -13,8 +13,8 @@ import pytest
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle, load_bundle
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import PACKAGE, default_portrait
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import PACKAGE, default_portrait
 from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.session import Session
 from avatar_forcing_ros.session.virtual import VirtualRun

@@ -17,7 +17,7 @@ from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
 from avatar_forcing_ros.session.session import Session
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.testing import speech_like, tiny_bundle
-from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.testing.sessions import Speed, VirtualMachine
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 START_NS = 1_000 * NANOSECONDS

@@ -14,7 +14,7 @@ from avatar_forcing_ros.messages.making import stamp_ns
 from avatar_forcing_ros.session.outlet import DEGRADED, IDLE
 from avatar_forcing_ros.session.quality import LEVELS, QualityConfig, QualityLadder
 from avatar_forcing_ros.testing import tiny_bundle
-from avatar_forcing_ros.testing_sessions import Speed, VirtualMachine
+from avatar_forcing_ros.testing.sessions import Speed, VirtualMachine
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 BLOCK_S = 0.16

@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from avatar_forcing_ros.testing_inputs import MESSAGES, readers, try_message, try_one
+from avatar_forcing_ros.testing.inputs import MESSAGES, readers, try_message, try_one
 
 SHARES = {"picture": 0.1, "sound": 0.05, "video": 0.02, "bag": 0.02, "sidecar": 0.05, "model": 0.02}
 """Of all inputs; the rest are messages, of every kind as many."""

@@ -38,6 +38,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Empty  # noqa: E402
 
 from avatar_forcing_ros import signals  # noqa: E402
+from avatar_forcing_ros.files.pictures import read_image  # noqa: E402
 from avatar_forcing_ros.graph import settings  # noqa: E402
 from avatar_forcing_ros.graph.environment import claim_domain, local_graph  # noqa: E402
 from avatar_forcing_ros.graph.processes import ProcessGroup  # noqa: E402
@@ -45,7 +46,6 @@ from avatar_forcing_ros.nodes import qos  # noqa: E402
 from avatar_forcing_ros.nodes.audio_messages import from_chunk  # noqa: E402
 from avatar_forcing_ros.nodes.conversions import from_rgb  # noqa: E402
 from avatar_forcing_ros.nodes.ros_time import to_stamp  # noqa: E402
-from avatar_forcing_ros.pictures import read_image  # noqa: E402
 from avatar_forcing_ros.testing import FilmedUser, speech_like  # noqa: E402
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE  # noqa: E402
 

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import wavfile
 
-from avatar_forcing_ros.media import read_video
+from avatar_forcing_ros.files.media import read_video
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
-from avatar_forcing_ros.movies import MovieWriter
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import FPS
 
 SECONDS, SIDE = 8, 240

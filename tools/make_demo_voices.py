@@ -18,7 +18,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.media import read_audio
+from avatar_forcing_ros.files.media import read_audio
 
 FOLDER = Path(__file__).resolve().parents[1] / "examples" / "demo"
 SAMPLE_RATE = 16_000

@@ -30,7 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "avatar_forcing_ros"
 ALSO = {
-    "timeline": ["test_avatar.py", "test_avatar_barge_in.py", "test_senses.py", "test_time_drift.py"],
+    "timeline": ["test_avatar.py", "test_avatar_barge_in.py", "test_behaviour_senses.py", "test_time_drift.py"],
     "generator": ["test_avatar.py"],
     "network": ["test_generator_blocks.py"],
     "flow": ["test_generator_blocks.py", "test_train_loop.py"],

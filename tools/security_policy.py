@@ -34,8 +34,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from avatar_forcing_ros.movies import MovieWriter
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.testing import tiny_bundle
 
 POLICY = Path(__file__).resolve().parents[1] / "config" / "sros2_policy.xml"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.onnx_models import open_model
+from avatar_forcing_ros.compute.onnx_models import open_model
 
 WINDOW_SAMPLES = 512  # heard per step: 32 ms at 16 kHz
 CONTEXT_SAMPLES = 64  # of the window before, seen again

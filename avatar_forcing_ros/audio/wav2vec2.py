@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatar_forcing_ros.weights import check_published
+from avatar_forcing_ros.compute.weights import check_published
 
 if TYPE_CHECKING:  # an optional requirement: only the published network wants it
     from transformers import Wav2Vec2Config, Wav2Vec2Model

@@ -22,7 +22,7 @@ from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from avatar_forcing_ros.bags.bag_types import BagTypes
 from avatar_forcing_ros.bags.mending import BagLimits, UnpacksTooMuchError, mend, unpack, unpacked_message, weigh
-from avatar_forcing_ros.outputs import making_folder
+from avatar_forcing_ros.files.outputs import making_folder
 
 Storage = Literal["sqlite3", "mcap"]
 _PIECES = {".db3", ".mcap"}

@@ -12,7 +12,7 @@ from rosbags.interfaces import Connection, MessageDefinitionFormat, Nodetype
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
 
-from avatar_forcing_ros.resources import PACKAGE, resource
+from avatar_forcing_ros.files.resources import PACKAGE, resource
 
 _AUDIO_COMMON = {
     "AudioData": "uint8[] data",

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import get_args
 
 from avatar_forcing_ros.bundle import MANIFEST
-from avatar_forcing_ros.consent import PortraitFile, open_portrait
 from avatar_forcing_ros.disclosure.label import LabelConfig, Place
-from avatar_forcing_ros.outputs import typed_path
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.files.outputs import typed_path
+from avatar_forcing_ros.files.resources import default_portrait
+from avatar_forcing_ros.portraits.consent import PortraitFile, open_portrait
 
 MOST_PIPED = 8 << 30
 """Bytes: hours of video; /dev/zero has more."""

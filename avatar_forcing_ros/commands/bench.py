@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.files.resources import resource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

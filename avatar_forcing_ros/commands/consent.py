@@ -8,7 +8,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from avatar_forcing_ros.consent import (
+from avatar_forcing_ros.files.outputs import typed_path
+from avatar_forcing_ros.files.pictures import read_image, sha256_of_pixels
+from avatar_forcing_ros.portraits.consent import (
     NEVER,
     Consent,
     command,
@@ -18,8 +20,6 @@ from avatar_forcing_ros.consent import (
     sha256_of_file,
     sidecar_of,
 )
-from avatar_forcing_ros.outputs import typed_path
-from avatar_forcing_ros.pictures import read_image, sha256_of_pixels
 
 _SAID = ("who", "source", "licence", "consent", "expires")
 

@@ -26,8 +26,8 @@ import numpy as np
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.signals import FPS, VideoFrame
 
 MEASURED_BLOCKS = 25

@@ -31,10 +31,10 @@ from avatar_forcing_ros.evaluation.real_clip import (
     watch,
 )
 from avatar_forcing_ros.evaluation.table import as_json, format_table
+from avatar_forcing_ros.files.outputs import replacing, typed_path
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
-from avatar_forcing_ros.outputs import replacing, typed_path
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
 from avatar_forcing_ros.train.pictures import require_drawing
 

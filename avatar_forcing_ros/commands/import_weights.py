@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from avatar_forcing_ros.outputs import typed_path
+from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.published.importing import LICENCE, Sources, import_weights
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from avatar_forcing_ros.outputs import typed_path
+from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.published.parity import LIMIT, SIZES, STAGES
 from avatar_forcing_ros.published.parity import run as compare
 from avatar_forcing_ros.published.parity_audio import AUDIO_STAGE

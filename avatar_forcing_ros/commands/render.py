@@ -28,10 +28,10 @@ from avatar_forcing_ros.commands.arguments import (
 )
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.disclosure.metadata import AVATAR
-from avatar_forcing_ros.media import AudioClip, has_audio, read_audio, read_video
+from avatar_forcing_ros.files.media import AudioClip, has_audio, read_audio, read_video
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.files.outputs import replacing, typed_path
 from avatar_forcing_ros.motion.space import naming_portrait
-from avatar_forcing_ros.movies import MovieWriter
-from avatar_forcing_ros.outputs import replacing, typed_path
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.timeline.speech import SpeechLimits

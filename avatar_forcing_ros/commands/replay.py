@@ -20,8 +20,8 @@ from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
 from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config, portrait_file
 from avatar_forcing_ros.compute.config import ComputeConfig
+from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.motion.space import naming_portrait
-from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.signals import NANOSECONDS
 
 MOST_LOST = 0.1

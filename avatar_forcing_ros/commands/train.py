@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.commands.arguments import check_bundle_output, is_same
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
+from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
-from avatar_forcing_ros.outputs import typed_path
 from avatar_forcing_ros.train.clips import ClipSampler
 from avatar_forcing_ros.train.corpus import build_corpus
 from avatar_forcing_ros.train.export import require_graph_export, write_bundle

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.media import ClipFrame, MediaError, read_video
+from avatar_forcing_ros.files.media import ClipFrame, MediaError, read_video
 
 Repeat = Literal["no", "loop", "ping-pong"]
 LARGEST_KEPT_BYTES = 512 << 20

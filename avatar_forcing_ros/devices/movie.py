@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.pcm import to_int16, to_mono
 from avatar_forcing_ros.disclosure.metadata import CONVERSATION
-from avatar_forcing_ros.movies import PictureTrack, SoundTrack, append_xmp
-from avatar_forcing_ros.outputs import replacing
-from avatar_forcing_ros.pictures import fit_square
+from avatar_forcing_ros.files.movies import PictureTrack, SoundTrack, append_xmp
+from avatar_forcing_ros.files.outputs import replacing
+from avatar_forcing_ros.files.pictures import fit_square
 from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
 
 TICKS = 1000

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.devices.clips import Repeat, pictures, spoken_stretches
-from avatar_forcing_ros.media import AudioClip
+from avatar_forcing_ros.files.media import AudioClip
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, VideoFrame
 
 

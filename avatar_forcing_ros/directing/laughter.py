@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.behaviour.user_activity import ActivityConfig
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES
 from avatar_forcing_ros.signals import FPS
-from avatar_forcing_ros.user_activity import ActivityConfig
 
 _LOW = np.array([channel.low for channel in CHANNELS])
 _HIGH = np.array([channel.high for channel in CHANNELS])

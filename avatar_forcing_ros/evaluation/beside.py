@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.evaluation.real_clip import Watched
-from avatar_forcing_ros.media import read_audio, read_video
-from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.files.media import read_audio, read_video
+from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.signals import FPS
 
 Picture = NDArray[np.uint8]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait, resource
 from avatar_forcing_ros.metrics.nods import nods
 from avatar_forcing_ros.metrics.reaction import OnsetConfig, onsets
 from avatar_forcing_ros.metrics.speech_motion import log_energy
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.space import MotionSpace
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.conversation import Conversation
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scipy.io import wavfile
 
 from avatar_forcing_ros.evaluation.observed import LEAST_SMILE, SMILE_LAGS
-from avatar_forcing_ros.media import AudioClip, read_audio, read_video
+from avatar_forcing_ros.files.media import AudioClip, read_audio, read_video
+from avatar_forcing_ros.files.outputs import replacing
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, best_lag
 from avatar_forcing_ros.metrics.smoothness import tremble
 from avatar_forcing_ros.metrics.speech_motion import log_energy, opening_against_energy
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX as MEASURE
 from avatar_forcing_ros.motion.facemesh.reading.measures import measure
-from avatar_forcing_ros.outputs import replacing
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, VideoFrame
 from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 

@@ -8,8 +8,8 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
-from avatar_forcing_ros.media import has_audio, length_s, read_audio
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.files.media import has_audio, length_s, read_audio
+from avatar_forcing_ros.files.resources import resource
 
 
 @dataclass(frozen=True)

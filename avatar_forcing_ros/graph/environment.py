@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.files.resources import resource
 
 _FIRST_PORT, _PORTS, _OF_A_PROCESS, _SPARE = 7400, 250, 10, 249
 """DDS of domain n uses the ports from 7400 + 250 n; its first process has the 10th, and none has the last.

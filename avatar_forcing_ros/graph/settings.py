@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from avatar_forcing_ros.files.resources import PACKAGE, resource
 from avatar_forcing_ros.graph.demo_files import Recorded
 from avatar_forcing_ros.graph.keeping import AFTER, KEEP
-from avatar_forcing_ros.resources import PACKAGE, resource
 
 Value = bool | int | float | str
 Side = Literal["both", "robot", "card"]

@@ -24,6 +24,7 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from avatar_forcing_ros.files.outputs import typed_or_empty, typed_path
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.graph.environment import local_graph, own_domain
@@ -32,7 +33,6 @@ from avatar_forcing_ros.metrics.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.msg import FrameInfo
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.outputs import typed_or_empty, typed_path
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 SOURCE, DISPLAY = "media_source_node", "display_node"

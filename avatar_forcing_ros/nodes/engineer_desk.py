@@ -17,11 +17,11 @@ from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters, SetParameters
 
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.msg import FrameInfo, MotionLatents
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.web.facts import Facts, Processor, level_db, thumbnails

@@ -17,7 +17,8 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.compute.config import ComputeConfig
-from avatar_forcing_ros.consent import Consent, Permitted, PortraitFile, open_portrait
+from avatar_forcing_ros.files.pictures import PictureLimits
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import params, qos
@@ -33,9 +34,8 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_ending, to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
-from avatar_forcing_ros.pictures import PictureLimits
-from avatar_forcing_ros.portrait_process import PortraitReader, Request
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.portraits.consent import Consent, Permitted, PortraitFile, open_portrait
+from avatar_forcing_ros.portraits.process import PortraitReader, Request
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.session.outbox import Outbox
 from avatar_forcing_ros.session.outlet import Outlet, OutputConfig

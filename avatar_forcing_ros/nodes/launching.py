@@ -22,10 +22,10 @@ from launch.event_handlers import OnProcessExit
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from avatar_forcing_ros.files.resources import PACKAGE
 from avatar_forcing_ros.graph.environment import shared_memory_profile
 from avatar_forcing_ros.graph.keeping import Restarts
 from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess, one_process
-from avatar_forcing_ros.resources import PACKAGE
 
 Number = TypeVar("Number", int, float)
 Word = TypeVar("Word", bound=str)

@@ -23,7 +23,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from avatar_forcing_ros.devices.capture import Microphone, Webcam
 from avatar_forcing_ros.devices.clips import Repeat
 from avatar_forcing_ros.devices.playlist import Event, camera, conversation, dialogue_manager, microphone
-from avatar_forcing_ros.media import MOST_SOUND_S, AudioClip, MediaError, has_audio, read_audio
+from avatar_forcing_ros.files.media import MOST_SOUND_S, AudioClip, MediaError, has_audio, read_audio
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk

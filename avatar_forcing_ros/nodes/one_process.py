@@ -20,11 +20,11 @@ from functools import partial
 from rclpy.parameter import Parameter
 from rclpy.utilities import get_rmw_implementation_identifier
 
+from avatar_forcing_ros.files.resources import PACKAGE
 from avatar_forcing_ros.graph.environment import apart_from_itself
 from avatar_forcing_ros.graph.settings import NODE, Value
 from avatar_forcing_ros.nodes.handover import Handover
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run_together
-from avatar_forcing_ros.resources import PACKAGE
 
 
 def main(args: list[str] | None = None) -> int:

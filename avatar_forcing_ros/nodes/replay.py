@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from avatar_forcing_ros.bags.bag import BagReader
 from avatar_forcing_ros.bags.digest import digest_of
 from avatar_forcing_ros.bags.inputs import Survey, survey
+from avatar_forcing_ros.files.outputs import typed_or_empty, typed_path
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
-from avatar_forcing_ros.outputs import typed_or_empty, typed_path
 
 PLAYER = "bag_player_node"
 

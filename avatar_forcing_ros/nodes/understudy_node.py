@@ -27,8 +27,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 
-from avatar_forcing_ros.consent import open_portrait
 from avatar_forcing_ros.disclosure.label import Label
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.messages.outlet import USER
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
@@ -43,8 +43,8 @@ from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns
 from avatar_forcing_ros.nodes.stage_messages import from_ending, from_word, to_report
-from avatar_forcing_ros.portrait_process import PortraitReader, Request
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.portraits.consent import open_portrait
+from avatar_forcing_ros.portraits.process import PortraitReader, Request
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import UNDERSTUDY, Cue, Endings, Owner, Watch, is_found
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AvatarFrame

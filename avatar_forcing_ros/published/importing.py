@@ -22,15 +22,15 @@ from torch import Tensor
 from avatar_forcing_ros.audio.wav2vec2 import PREFIX as WAV2VEC2_PREFIX
 from avatar_forcing_ros.audio.wav2vec2 import Wav2Vec2Sizes, check_wav2vec2
 from avatar_forcing_ros.bundle import MANIFEST, Manifest, sha256_of
+from avatar_forcing_ros.compute.weights import WeightsError
+from avatar_forcing_ros.files.outputs import making_folder
 from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import check_autoencoder
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.network.published import load_published
-from avatar_forcing_ros.outputs import making_folder
 from avatar_forcing_ros.published.weight_files import read_tensors, read_wav2vec2_folder
-from avatar_forcing_ros.weights import WeightsError
 
 NETWORK_FILE = "model.safetensors"
 AUTOENCODER_FILE = "autoencoder.safetensors"

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from avatar_forcing_ros.weights import WeightsError
+from avatar_forcing_ros.compute.weights import WeightsError
 
 _CTC_HEAD = "lm_head."
 _UNUSED = "masked_spec_embed"

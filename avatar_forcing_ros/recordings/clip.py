@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.bundle import ModelBundle
-from avatar_forcing_ros.media import length_s
+from avatar_forcing_ros.files.media import length_s
 from avatar_forcing_ros.motion.autoencoder.space import AutoencoderSpace
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.recordings.dyads import Dyad

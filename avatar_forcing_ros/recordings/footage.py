@@ -11,7 +11,7 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.media import ClipFrame, read_channels, read_video
+from avatar_forcing_ros.files.media import ClipFrame, read_channels, read_video
 from avatar_forcing_ros.recordings.dyads import Person
 from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE

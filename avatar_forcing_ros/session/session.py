@@ -23,7 +23,7 @@ from functools import partial
 import numpy as np
 
 from avatar_forcing_ros.avatar import Avatar, GenerationError
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.session.clock import Clock
 from avatar_forcing_ros.session.errors import one_line

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.facemesh.reading.calibration import CalibrationConfig
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
-from avatar_forcing_ros.resources import resource
 from avatar_forcing_ros.signals import FPS, VideoFrame
 from avatar_forcing_ros.simulation.camera import Observed
 from avatar_forcing_ros.timeline.grid import FRAME_NS
@@ -138,8 +138,8 @@ class FilmStudio:
 
     def _load_portrait(self, name: str, mirrored: bool) -> FaceMeshPortrait:
         # Imported here, because training on existing shards needs neither the compiled renderer nor PyAV.
+        from avatar_forcing_ros.files.pictures import read_image
         from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
-        from avatar_forcing_ros.pictures import read_image
 
         image = read_image(resource("models", "portraits", name))
         return load_portrait(np.ascontiguousarray(image[:, ::-1]) if mirrored else image, self.config.drawn_px)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from torch import Tensor
 
-from avatar_forcing_ros.alignment import Alignment
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.alignment import Alignment
+from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale

@@ -18,9 +18,9 @@ import yaml
 from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import MANIFEST, NOISE_AS_SILENCE, WEIGHTS, sha256_of
+from avatar_forcing_ros.files.outputs import making_folder
 from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
-from avatar_forcing_ros.outputs import making_folder
 from avatar_forcing_ros.train.scaling import LatentScale
 
 LICENCE = "Apache-2.0"

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from avatar_forcing_ros.alignment import Alignment
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.alignment import Alignment
+from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.network.config import NetworkConfig

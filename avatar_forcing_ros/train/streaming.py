@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN, LogMel
+from avatar_forcing_ros.behaviour.user_activity import laughed_lately
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.generator.block_generator import BlockGenerator
 from avatar_forcing_ros.generator.noise import block_noise
@@ -23,7 +24,6 @@ from avatar_forcing_ros.train.clips import ClipConfig
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.trainer import Trainer
-from avatar_forcing_ros.user_activity import laughed_lately
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.documents import read_mapping
-from avatar_forcing_ros.pictures import fit_square, sha256_of_pixels
-from avatar_forcing_ros.resources import PACKAGE, resource
+from avatar_forcing_ros.files.documents import read_mapping
+from avatar_forcing_ros.files.pictures import fit_square, sha256_of_pixels
+from avatar_forcing_ros.files.resources import PACKAGE, resource
 
 FACEMESH = "facemesh"
 _KEPT_PICTURES = 16

@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
-from avatar_forcing_ros.pictures import read_image
 from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.understudy.face import FACEMESH, MeshFace, keep
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from avatar_forcing_ros.pictures import fit_square
+from avatar_forcing_ros.files.pictures import fit_square
 
 Row = Sequence[float | str | None]
 _MOST_ROWS = 250  # ten seconds of pictures; whoever asks late has missed the older ones

@@ -19,10 +19,10 @@ import numpy as np
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import load_bundle
 from avatar_forcing_ros.commands.render import START_NS, Inputs, presented_frames
-from avatar_forcing_ros.media import AudioClip, read_audio
+from avatar_forcing_ros.files.media import AudioClip, read_audio
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait, resource
 from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait, resource
 from avatar_forcing_ros.signals import MotionSample
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 

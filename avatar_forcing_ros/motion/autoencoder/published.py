@@ -15,11 +15,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.compute.weights import WeightsError, check_published
 from avatar_forcing_ros.motion.autoencoder.config import COARSEST, AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.model import MotionAutoencoder
 from avatar_forcing_ros.motion.autoencoder.modulated import ACTIVATION_GAIN
 from avatar_forcing_ros.motion.autoencoder.resampling import smoothing_kernel
-from avatar_forcing_ros.weights import WeightsError, check_published
 
 PREFIX = "motion_autoencoder."
 HEAD_LAYERS = 5

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.onnx_models import open_model
+from avatar_forcing_ros.compute.onnx_models import open_model
 
 SHA256 = {
     "landmarks": "317fd6b2b4c228f660570b029d4c5d5ee93d8d6149f968283eba0d05feaa2fe3",

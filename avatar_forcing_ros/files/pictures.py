@@ -16,7 +16,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from avatar_forcing_ros.media import MediaError
+from avatar_forcing_ros.files.media import MediaError
 
 LARGEST_SIDE = 4096
 """Larger pictures are made smaller while they are read: no portrait is drawn larger than 2048 pixels."""

@@ -8,7 +8,7 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.files.resources import resource
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

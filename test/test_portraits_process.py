@@ -17,12 +17,12 @@ import cv2
 import numpy as np
 import pytest
 
-from avatar_forcing_ros import portrait_process
-from avatar_forcing_ros.consent import Consent, open_portrait, sha256_of_file
+from avatar_forcing_ros.files.pictures import PictureLimits, read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
-from avatar_forcing_ros.pictures import PictureLimits, read_image
-from avatar_forcing_ros.portrait_process import PortraitReader, Request
-from avatar_forcing_ros.resources import default_portrait
+from avatar_forcing_ros.portraits import process as portrait_process
+from avatar_forcing_ros.portraits.consent import Consent, open_portrait, sha256_of_file
+from avatar_forcing_ros.portraits.process import PortraitReader, Request
 from avatar_forcing_ros.testing import BarsSpace
 
 SIZE = 64

@@ -7,11 +7,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.config import AvatarConfig
+from avatar_forcing_ros.behaviour.senses import Senses
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.generator.torch_engine import conditions_of
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
-from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import MotionSample
 from avatar_forcing_ros.testing import tiny_bundle
 from avatar_forcing_ros.timeline.grid import stamp_of

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from avatar_forcing_ros.avatar import Avatar
-from avatar_forcing_ros.avatar_config import AvatarConfig, Expressiveness
-from avatar_forcing_ros.dials import Dials
+from avatar_forcing_ros.behaviour.config import AvatarConfig, Expressiveness
+from avatar_forcing_ros.behaviour.dials import Dials
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, POSE
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.testing import tiny_bundle
 
 

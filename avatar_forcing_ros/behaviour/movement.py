@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.behaviour.senses import Senses
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
-from avatar_forcing_ros.senses import Senses
 
 Latents = NDArray[np.float32]
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from avatar_forcing_ros.alignment import Alignment
 from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
 from avatar_forcing_ros.audio.log_mel import LogMel, log_mel_frames
 from avatar_forcing_ros.audio.spoken import SpokenStream, spoken_frames
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.alignment import Alignment
+from avatar_forcing_ros.behaviour.config import AvatarConfig
+from avatar_forcing_ros.behaviour.senses import Senses
 from avatar_forcing_ros.generator.torch_engine import conditions_of
 from avatar_forcing_ros.motion.facemesh.channels import SIZE
 from avatar_forcing_ros.network.conditions import Conditions
-from avatar_forcing_ros.senses import Senses
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
 from avatar_forcing_ros.testing import tiny_bundle
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, stamp_of

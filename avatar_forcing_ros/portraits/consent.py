@@ -28,9 +28,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.documents import read_mapping
-from avatar_forcing_ros.outputs import replacing
-from avatar_forcing_ros.pictures import PictureLimits, read_image, sha256_of_pixels
+from avatar_forcing_ros.files.documents import read_mapping
+from avatar_forcing_ros.files.outputs import replacing
+from avatar_forcing_ros.files.pictures import PictureLimits, read_image, sha256_of_pixels
 
 ENDINGS = (".yaml", ".yml", ".json")
 NEVER = "never"

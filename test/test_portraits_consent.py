@@ -15,8 +15,8 @@ import yaml
 from PIL import Image
 
 from avatar_forcing_ros import cli
-from avatar_forcing_ros.consent import ConsentError, command, open_portrait, read_consent
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.files.resources import resource
+from avatar_forcing_ros.portraits.consent import ConsentError, command, open_portrait, read_consent
 
 TOMORROW = date.today() + timedelta(days=1)
 SAID = ["--who", "Ada Example", "--source", "my camera", "--licence", "internal", "--consent", "signed, for the lobby"]

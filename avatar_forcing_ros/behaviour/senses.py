@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.alignment import Alignment
 from avatar_forcing_ros.audio.barge_in import BargeIn
 from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.alignment import Alignment
+from avatar_forcing_ros.behaviour.config import AvatarConfig
+from avatar_forcing_ros.behaviour.user_activity import LAUGH_ANSWERED_FRAMES, LOOK_BACK, activities, laughed_lately
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.generator.motion_engine import Sensed
 from avatar_forcing_ros.signals import MILLISECOND, UserActivity
@@ -26,7 +27,6 @@ from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, first_frame_from, st
 from avatar_forcing_ros.timeline.speech import SpeechFrame
 from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
 from avatar_forcing_ros.timeline.user_motion import MotionWindow, UserMotionTimeline
-from avatar_forcing_ros.user_activity import LAUGH_ANSWERED_FRAMES, LOOK_BACK, activities, laughed_lately
 
 _SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
 

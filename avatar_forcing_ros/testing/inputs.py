@@ -25,18 +25,18 @@ from PIL import Image
 
 from avatar_forcing_ros.bags.bag import BagError, BagReader
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, MANIFEST, BundleError, read_manifest
-from avatar_forcing_ros.consent import Consent, ConsentError, read_consent
-from avatar_forcing_ros.media import MediaError, has_audio, length_s, read_audio, read_channels, read_video
+from avatar_forcing_ros.files.media import MediaError, has_audio, length_s, read_audio, read_channels, read_video
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.messages import directions, images
 from avatar_forcing_ros.messages.audio import LOUDEST, AudioKind, AudioReader
 from avatar_forcing_ros.messages.images import ENCODINGS
 from avatar_forcing_ros.messages.motion import to_sample
-from avatar_forcing_ros.movies import MovieWriter
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import resource
+from avatar_forcing_ros.portraits.consent import Consent, ConsentError, read_consent
 from avatar_forcing_ros.session.errors import MOST_LETTERS, one_line
 from avatar_forcing_ros.signals import AudioChunk
-from avatar_forcing_ros.testing_bags import conversation, write_bag
+from avatar_forcing_ros.testing.bags import conversation, write_bag
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 from avatar_forcing_ros.timeline.speech import SpeechTimeline

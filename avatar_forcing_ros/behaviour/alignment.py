@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from avatar_forcing_ros.avatar_config import AvatarConfig
+from avatar_forcing_ros.behaviour.config import AvatarConfig
 
 AUDIO_AGE_FRAMES = 2
 """The user's voice stands two frames behind the user's face: features of frame j need it whole, up to j + 1, and a

@@ -28,9 +28,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.consent import Consent, Permitted, PortraitFile, open_portrait
+from avatar_forcing_ros.files.pictures import PictureLimits
 from avatar_forcing_ros.motion.space import MotionSpace, Portrait, PortraitError, PreparingSpace, naming_portrait
-from avatar_forcing_ros.pictures import PictureLimits
+from avatar_forcing_ros.portraits.consent import Consent, Permitted, PortraitFile, open_portrait
 
 KEEPS_S = 30.0
 """Somebody who tries portraits asks again soon; what reads a face then is loaded already."""

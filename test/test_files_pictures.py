@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from avatar_forcing_ros import pictures
-from avatar_forcing_ros.media import MediaError
-from avatar_forcing_ros.pictures import read_image
+from avatar_forcing_ros.files import pictures
+from avatar_forcing_ros.files.media import MediaError
+from avatar_forcing_ros.files.pictures import read_image
 
 ORIENTATION = 0x0112
 CORNERS = np.array([[[250, 10, 10], [10, 250, 10]], [[10, 10, 250], [240, 240, 240]]], np.uint8)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.avatar_config import Expressiveness
+from avatar_forcing_ros.behaviour.config import Expressiveness
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, NAMES, POSE
 
 _FACE = ("smile", "brow_raise", "brow_furrow")

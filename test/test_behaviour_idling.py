@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.behaviour.movement import Movement
 from avatar_forcing_ros.bundle import ModelBundle, load_bundle
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, POSE
-from avatar_forcing_ros.movement import Movement
-from avatar_forcing_ros.pictures import read_image
-from avatar_forcing_ros.resources import default_portrait
 from avatar_forcing_ros.signals import FPS, AudioChunk, AvatarFrame, MotionSample
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
 

@@ -23,7 +23,7 @@ import numpy as np
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.outputs import replacing
+from avatar_forcing_ros.files.outputs import replacing
 from avatar_forcing_ros.signals import FPS
 
 _XMP_BOX = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")

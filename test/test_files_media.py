@@ -20,8 +20,8 @@ from PIL import Image
 from scipy.io import wavfile
 
 from avatar_forcing_ros.commands.arguments import input_file
-from avatar_forcing_ros.media import MediaError, has_audio, read_audio, read_channels, read_video
-from avatar_forcing_ros.movies import MovieWriter
+from avatar_forcing_ros.files.media import MediaError, has_audio, read_audio, read_channels, read_video
+from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.recordings.footage import on_grid
 from avatar_forcing_ros.testing import speech_like
 

@@ -14,13 +14,13 @@ import soxr
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.log_mel import log_mel_frames
-from avatar_forcing_ros.media import read_audio, read_video
+from avatar_forcing_ros.behaviour.user_activity import LAUGH_ANSWERED_FRAMES, activities, laughed_lately
+from avatar_forcing_ros.files.media import read_audio, read_video
 from avatar_forcing_ros.messages.outlet import USER, MessageOutlet
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
 from avatar_forcing_ros.session.outlet import Provenance, Shown
 from avatar_forcing_ros.signals import NANOSECONDS, AvatarFrame, UserActivity, VideoFrame
-from avatar_forcing_ros.user_activity import LAUGH_ANSWERED_FRAMES, activities, laughed_lately
 
 FRAMES = 100
 NOW = np.arange(FRAMES)

@@ -29,6 +29,6 @@ def default_portrait() -> Path:
 
 
 def _roots() -> list[Path]:
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     prefixes = [parent for parent in here.parents if (parent / "share" / PACKAGE).is_dir()]
     return [here.parent, *(prefix / "share" / PACKAGE for prefix in prefixes), Path(sys.prefix) / "share" / PACKAGE]
