@@ -73,11 +73,14 @@ def test_a_bad_encoding_is_counted_and_the_next_picture_comes_through(graph: Tes
 
     graph.send(Image, "camera/image_raw", bad)
     graph.spin_until(lambda: node.faults.count)
+    assert node.faults.last.startswith("image encoding must be one of rgb8")
+    graph.send(Image, "camera/image_raw", from_rgb(GREY, to_stamp(0)))
+    graph.spin_until(lambda: node.faults.count == 2)
+    assert "empty header.stamp: set it" in node.faults.last
     graph.send(Image, "camera/image_raw", from_rgb(GREY, to_stamp(2)))
     graph.spin_until(lambda: heard)
 
     assert [stamp_ns(message.header.stamp) for message in heard] == [2]
-    assert node.faults.last.startswith("image encoding must be one of rgb8")
 
 
 def test_a_recording_that_begins_anew_is_read_anew(graph: TestGraph) -> None:

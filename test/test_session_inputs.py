@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.session.inputs import InputWatch, PictureWatch, SoundWatch
+from avatar_forcing_ros.session.inputs import InputWatch, PictureWatch, Punctuality, SoundWatch
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 
 RATE = 16_000
@@ -77,6 +77,8 @@ def test_a_camera_that_slows_down_changes_or_stops_is_named_and_then_not_any_mor
     assert "changed from 640x480 to 320x480" in lines[0] and not any(lines[76:])
     lines = play(2, 0)
     assert not any(lines[:20]) and all("has stopped" in line for line in lines[30:])
+    watch.refused(now_ns, "no colours")
+    assert watch.complaint(now_ns) == "pictures come that cannot be read: no colours"
     assert not any(play(3, 25, 320)[1:])
 
 
@@ -91,3 +93,30 @@ def test_a_sensor_whose_clock_was_set_is_named_for_as_long_as_it_is_so(seconds: 
     assert not any(lines[:75])
     assert all("the stamps of the camera are" in line for line in lines[101:150])
     assert not any(lines[177:])
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "wanted"), [(30, ""), (46, ""), (60, "60 ms late by its stamps, and 12%"), (210, "100%")]
+)
+def test_sound_that_comes_too_late_for_its_decision_is_named_with_what_to_set(age_ms: int, wanted: str) -> None:
+    watch = InputWatch("microphone", 500 * MILLISECOND, Punctuality(40 * MILLISECOND, 160 * MILLISECOND, 0.05))
+    for n in range(50):
+        made_ns = START_NS + n * 20 * MILLISECOND
+        watch.seen(made_ns + age_ms * MILLISECOND, made_ns, 20 * MILLISECOND)
+    complaint = watch.clock_complaint()
+    assert bool(complaint) == bool(wanted) and wanted in complaint
+    if wanted:
+        assert f"raise avatar.reorder_ms to {-(-age_ms // 40) * 40}," in complaint
+
+
+def test_long_chunks_and_chunks_stamped_when_they_were_sent_are_named() -> None:
+    watch = InputWatch("microphone", 500 * MILLISECOND)
+    for n in range(5):
+        end_ns = START_NS + n * NANOSECONDS
+        watch.seen(end_ns, end_ns, NANOSECONDS)
+        assert not watch.stopped(end_ns + 1400 * MILLISECOND) and watch.stopped(end_ns + 1600 * MILLISECOND)
+    assert "are 1000 ms long" in watch.length_complaint()
+    for n in range(20):
+        sent_ns = START_NS + 10 * NANOSECONDS + n * 100 * MILLISECOND
+        watch.seen(sent_ns + MILLISECOND, sent_ns + 100 * MILLISECOND, 100 * MILLISECOND)
+    assert "time of its first sample" in watch.clock_complaint() and not watch.length_complaint()

@@ -22,6 +22,7 @@ from avatar_forcing_ros.nodes.humans import Humans, hri_messages
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.inputs import PictureWatch
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import MILLISECOND, VideoFrame
@@ -112,8 +113,12 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         message = self._mailbox.take()
         if message is None:
             return
-        time_ns = stamp_ns(message.header.stamp)
-        image = read_image(message, self.config.most_pixels)
+        try:
+            time_ns = exposed_ns(message)
+            image = read_image(message, self.config.most_pixels)
+        except ValueError as error:
+            self._camera.refused(self.get_clock().now().nanoseconds, one_line(error))
+            raise
         self._camera.seen(self.get_clock().now().nanoseconds, image.shape[1], image.shape[0])
         if self._newest_ns is not None and time_ns < self._newest_ns:
             self._encoder.reset()  # time went back: another recording, or a clock that was set
@@ -145,6 +150,18 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
             return Health(Level.DEGRADED, camera, values, {"camera": camera})
         message = many if self._face_found or people > 1 or self._humans else "no face in the picture"
         return Health(Level.OK, message, values, {"camera": ""})
+
+
+def exposed_ns(message: Image | CompressedImage) -> int:
+    """When a picture was exposed, by its stamp.
+
+    Raises:
+        ValueError: it has none.
+    """
+    time_ns = stamp_ns(message.header.stamp)
+    if not time_ns:
+        raise ValueError("a picture needs the time of its exposure, got an empty header.stamp: set it, at least to now")
+    return time_ns
 
 
 def main(args: list[str] | None = None) -> int:

@@ -5,34 +5,62 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
+from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 _AHEAD_NS = 20 * MILLISECOND
 _JUDGED_NS = NANOSECONDS  # by what came in the newest second: what is wrong is said soon, and is over soon
 _LEAST_JUDGED = 3
+_LONGEST_CHUNK_NS = 250 * MILLISECOND  # from here on blocks are decided with nothing of their newest sound
+
+
+@dataclass(frozen=True)
+class Punctuality:
+    """When what an input gives comes too late to count.
+
+    Attributes:
+        window_ns: what is older than this when it comes counts only if no decision has fallen meanwhile.
+        period_ns: between two decisions.
+        tolerated: share that may be lost: of pictures half, because the one before is held; sound has holes then.
+    """
+
+    window_ns: int
+    period_ns: int
+    tolerated: float
+
+    def lost(self, age_ns: int) -> float:
+        """Share of items of this age that come too late, 0 to 1."""
+        return min(1.0, max(0.0, (age_ns - self.window_ns) / self.period_ns))
 
 
 class InputWatch:
     """Remembers when an input last gave something, and how old that was by its stamp.
+
+    Args:
+        name: what it is called in messages.
+        timeout_ns: one that was silent for this long has stopped.
+        punctuality: when its items come too late; None: never.
 
     Attributes:
         name: what it is called in messages.
         count: how many items came.
     """
 
-    def __init__(self, name: str, timeout_ns: int) -> None:
-        self.name, self._timeout_ns = name, timeout_ns
+    def __init__(self, name: str, timeout_ns: int, punctuality: Punctuality | None = None) -> None:
+        self.name, self._timeout_ns, self._punctuality = name, timeout_ns, punctuality
         self._last_ns: int | None = None
+        self._length_ns = 0
         self._ages_ns: deque[tuple[int, int]] = deque()
         self.count = 0
 
-    def seen(self, now_ns: int, made_ns: int | None = None) -> None:
-        """Something came now; by its stamp it was made at `made_ns`."""
-        self._last_ns = now_ns
+    def seen(self, now_ns: int, made_ns: int | None = None, length_ns: int = 0) -> None:
+        """Something of this length came now; by its stamp it was complete at `made_ns`."""
+        self._last_ns, self._length_ns = now_ns, length_ns
         self.count += 1
         if made_ns is not None:
             self._ages_ns.append((now_ns, now_ns - made_ns))
@@ -56,14 +84,41 @@ class InputWatch:
         sensor is not this one. Stamps are believed all the same, for whoever corrects them by arrival cannot replay.
         """
         age_ns = self.least_age_ns
-        if age_ns is None or len(self._ages_ns) < _LEAST_JUDGED or -_AHEAD_NS <= age_ns <= self._timeout_ns:
+        if age_ns is None or len(self._ages_ns) < _LEAST_JUDGED:
             return ""
+        if -_AHEAD_NS <= age_ns <= self._timeout_ns:
+            return self._late_complaint(age_ns)
         where = "ahead of" if age_ns < 0 else "behind"
-        return f"the stamps of the {self.name} are {abs(age_ns) // MILLISECOND} ms {where} this clock"
+        complaint = f"the stamps of the {self.name} are {abs(age_ns) // MILLISECOND} ms {where} this clock"
+        if abs(age_ns + self._length_ns) <= _AHEAD_NS:
+            complaint += (
+                ", as long as its chunks: stamp each with the time of its first sample, not with that of sending"
+            )
+        return complaint
+
+    def _late_complaint(self, age_ns: int) -> str:
+        """That more of it comes too late to count than is tolerated, even of what comes soonest, or empty."""
+        lost = self._punctuality.lost(age_ns) if self._punctuality else 0.0
+        if self._punctuality is None or lost <= self._punctuality.tolerated:
+            return ""
+        enough_ms = -(-age_ns // FRAME_NS) * FRAME_NS // MILLISECOND
+        return (
+            f"the {self.name} is {age_ns // MILLISECOND} ms late by its stamps, and {lost:.0%} of what it gives is too "
+            f"late to count: raise avatar.reorder_ms to {enough_ms}, or have it come sooner"
+        )
+
+    def length_complaint(self) -> str:
+        """That its pieces are so long that their sound is old when it comes, in one line, or empty."""
+        if self._length_ns <= _LONGEST_CHUNK_NS:
+            return ""
+        return (
+            f"the chunks of the {self.name} are {self._length_ns // MILLISECOND} ms long, so what they begin with is "
+            "old: set 10 to 100 ms where it is captured"
+        )
 
     def stopped(self, now_ns: int) -> bool:
-        """It was there once and has been silent for longer than the timeout."""
-        return self._last_ns is not None and now_ns - self._last_ns > self._timeout_ns
+        """It was there once and has been silent for longer than the timeout, besides the time that an item takes."""
+        return self._last_ns is not None and now_ns - self._last_ns > self._timeout_ns + self._length_ns
 
 
 class PictureWatch:
@@ -85,6 +140,7 @@ class PictureWatch:
         self._last_ns: int | None = None
         self._slow = False
         self._change, self._changed_ns = "", 0
+        self._refusal, self._refused_ns = "", 0
         self.size: tuple[int, int] | None = None
 
     def seen(self, now_ns: int, width: int, height: int) -> None:
@@ -101,6 +157,10 @@ class PictureWatch:
         while self._came_ns and not 0 <= now_ns - self._came_ns[0] < NANOSECONDS:
             self._came_ns.popleft()
 
+    def refused(self, now_ns: int, reason: str) -> None:
+        """A picture came now that cannot be read."""
+        self._refusal, self._refused_ns = reason, now_ns
+
     def rate_hz(self, now_ns: int) -> float | None:
         """Pictures in the newest second, None while it has not been watched for that long."""
         if self._first_ns is None or now_ns - self._first_ns < NANOSECONDS:
@@ -109,6 +169,9 @@ class PictureWatch:
 
     def complaint(self, now_ns: int) -> str:
         """What is wrong with it, in one line, or empty."""
+        is_newest = self._last_ns is None or self._refused_ns > self._last_ns
+        if self._refusal and is_newest and now_ns - self._refused_ns <= self._timeout_ns:
+            return f"pictures come that cannot be read: {self._refusal}"
         if self._last_ns is None:
             return "no picture from the camera yet"
         if now_ns - self._last_ns > self._timeout_ns:

@@ -27,7 +27,7 @@ from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.session.clock import Clock
 from avatar_forcing_ros.session.errors import one_line
-from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch, SoundWatch
+from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch, Punctuality, SoundWatch
 from avatar_forcing_ros.session.outbox import Epoch, Outbox
 from avatar_forcing_ros.session.outlet import Mood, Outlet, OutputConfig, Picture, Provenance, Shown, mood_of
 from avatar_forcing_ros.session.quality import QualityLadder
@@ -128,8 +128,12 @@ class Session:
         self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
         self._arrivals = ArrivalTimes()
         timeout_ns = avatar.config.input_timeout_ms * MILLISECOND
-        self.camera = InputWatch("camera", timeout_ns)
-        self.microphone = InputWatch("microphone", timeout_ns)
+        window_ns, period_ns = (
+            avatar.config.reorder_ms * MILLISECOND,
+            avatar.bundle.manifest.network.block_frames * FRAME_NS,
+        )
+        self.camera = InputWatch("camera", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.5))
+        self.microphone = InputWatch("microphone", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.05))
         self.sound = SoundWatch()
         self.speech = InputWatch("speech", timeout_ns)  # nobody has to speak: its silence is no complaint
         self.outlets: list[Outlet] = []
@@ -151,7 +155,8 @@ class Session:
         """The user's voice."""
         received_ns = self._take("user_audio", lambda _: self._avatar.push_user_audio(chunk))
         self.sound.hear(chunk)
-        self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + chunk.duration_ns)
+        length_ns = chunk.duration_ns
+        self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + length_ns, length_ns)
 
     def see(self, sample: MotionSample) -> None:
         """The user's face."""
@@ -274,7 +279,10 @@ class Session:
         stopped = {i.name: i.stopped(now_ns) * f"the {i.name} has stopped" for i in (self.camera, self.microphone)}
         return {
             "camera": stopped["camera"] or self.camera.clock_complaint(),
-            "microphone": stopped["microphone"] or self.microphone.clock_complaint() or self.sound.complaint(),
+            "microphone": stopped["microphone"]
+            or self.microphone.clock_complaint()
+            or self.microphone.length_complaint()
+            or self.sound.complaint(),
             "quality": self._quality_complaint(),
             "generation": self._failure,
             "speech": "" if self._now_ns is None else self._avatar.speech_complaint(),
