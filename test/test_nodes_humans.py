@@ -63,7 +63,7 @@ def test_the_engaged_person_is_read_and_said_on_diagnostics() -> None:
             graph.spin_until(lambda: health and words in health[-1].status[0].message)
 
         assert shown() is None
-        says("/humans tells of no face: the nearest is read")
+        says("no face on /humans: the nearest is read")
         names = graph.node.create_publisher(String, face_of("p1"), qos.LATCHED)
         names.publish(String(data="near"))
         graph.send(IdsList, FACES_TRACKED, IdsList(ids=["far", "near"]))

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes listen to sound, in whatever kind of message; `messages.audio` reads it.
+"""Subscribes nodes to sound in any supported kind of message; `messages.audio` reads them.
 
-Whichever audio_common_msgs is installed is imported here, when it is needed and nowhere else; none is necessary.
+audio_common_msgs is optional: it is imported here only, whichever version is installed, and only when it is needed.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ def listen_audio(
     accept: Callable[[signals.AudioChunk], None],
     refused: Callable[[str, str], None] = lambda _utterance_id, _reason: None,
 ) -> None:
-    """Have a node listen to sound until it is deactivated.
+    """Subscribe a node to sound until it is deactivated.
 
     Args:
-        node: its clock stamps messages that have no stamp, by when they end.
-        topic: with AudioData and AudioDataStamped, the layout is also read from `<topic>_info`.
-        source: the kind of messages.
-        qos: of the subscription.
-        accept: gets each chunk.
-        refused: gets the utterance and the reason, where a message cannot be read; the node reports it in any case.
+        node: the subscriber; a message without a stamp is taken to end at the time that its clock shows.
+        topic: for AudioData and AudioDataStamped, the layout is also read from `<topic>_info`.
+        source: kind and layout of the messages.
+        qos: quality of service of the subscription.
+        accept: called with each chunk.
+        refused: called with the utterance and the reason when a message cannot be read; the node reports it as well.
 
     Raises:
-        ValueError: the message type is not installed.
+        ValueError: if the message type is not installed.
     """
     kind = installed_kind() if source.kind == "auto" else source.kind
     reader = AudioReader(kind, source.layout, lambda: node.get_clock().now().nanoseconds)
@@ -64,7 +64,7 @@ def listen_audio(
 
 
 def installed_kind() -> AudioKind:
-    """The stamped message of the installed audio_common_msgs, or our own where there is none."""
+    """The stamped message type of the installed audio_common_msgs, or our own if it is not installed."""
     if importlib.util.find_spec("audio_common_msgs") is None:
         return "AudioChunk"
     messages = importlib.import_module("audio_common_msgs.msg")
@@ -72,10 +72,10 @@ def installed_kind() -> AudioKind:
 
 
 def message_type(kind: AudioKind) -> type:
-    """The class of a kind of message.
+    """The class of a kind of audio message.
 
     Raises:
-        ValueError: it is not installed.
+        ValueError: if it is not installed.
     """
     if kind == "AudioChunk":
         return AudioChunkMessage
@@ -86,5 +86,5 @@ def message_type(kind: AudioKind) -> type:
 
 
 def from_chunk(chunk: signals.AudioChunk) -> AudioChunkMessage:
-    """Our message, as 16-bit samples, from a chunk."""
+    """An AudioChunk message with 16-bit samples, from a chunk."""
     return audio.from_chunk(make, chunk)

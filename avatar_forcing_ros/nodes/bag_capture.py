@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Records what the avatar presents into a bag, byte for byte as it was published."""
+"""Records the avatar's output into a bag, byte for byte as it was published."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _DEPTH = 200
 
 
 class BagRecorder:
-    """Subscribes to the avatar's topics; what comes is written when the owner's thread says so.
+    """Subscribes to the avatar's topics and queues the messages until the owner's thread calls `write`.
 
     Args:
-        node: subscribes.
-        opens_ns: the state from before the conversation is not recorded.
-        user_motion: record the user's motion too, since it was read from pictures.
+        node: the subscriber.
+        opens_ns: messages with an earlier stamp, such as the latched state, are not recorded.
+        user_motion: record the user's motion too, because it was read from pictures.
 
     Attributes:
-        digest: over the pictures written so far.
+        digest: digest of the pictures written so far.
     """
 
     def __init__(self, node: ManagedNode, opens_ns: int, user_motion: bool) -> None:
@@ -46,25 +46,25 @@ class BagRecorder:
             node.listen(message_type(kind), topic, self._accept(topic), _qos(topic), raw=True)
 
     def begin(self, writer: BagWriter) -> None:
-        """Have the topics in the bag."""
+        """Add the topics to the bag."""
         for topic, kind in self.topics.items():
             writer.add_topic(f"/{topic}", kind)
 
     def wait_for(self, topic: str, stamp_ns: int, patience_s: float) -> bool:
-        """Wait until a message of this stamp or a later one has come; False when patience ran out before."""
+        """Wait for a message with this stamp or a later one; False if none arrives within `patience_s` seconds."""
         with self._news:
             return self._news.wait_for(lambda: self._newest_ns.get(topic, 0) >= stamp_ns, patience_s)
 
     def has_seen(self, topic: str) -> bool:
-        """Whether anything came on a topic."""
+        """Whether a message has arrived on a topic."""
         return topic in self._newest_ns
 
     def write(self, writer: BagWriter | None, now_ns: int) -> None:
-        """Write what has come, in the writer's own thread; without a writer only the digest is made.
+        """Write the queued messages; call it from the writer's own thread.
 
         Args:
-            writer: of the bag.
-            now_ns: the bag's time, for the user's motion.
+            writer: writer of the bag; None only updates the digest.
+            now_ns: the bag's time, at which the user's motion is recorded.
         """
         while True:
             try:

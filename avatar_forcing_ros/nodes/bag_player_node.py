@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A bag -> /clock and the avatar's inputs; what the avatar makes of it is recorded into another bag.
+"""Plays a bag as /clock and the avatar's inputs, and records the avatar's output into another bag.
 
-Step by step the clock stands still until the nodes have done what is due: then not even a busy machine changes a bit,
-and `rate` is the most that it runs at. Otherwise it runs as `ros2 bag play --clock` does.
+With `step_by_step`, the clock waits until the nodes have finished the work that is due, so that the result is the same
+bit for bit on a busy machine, and `rate` is only an upper limit. Otherwise it runs as `ros2 bag play --clock` does.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 READERS_PATIENCE_S = 300.0
-"""The nodes load their models first; a first start compiles the renderer."""
+"""The nodes load their models first, and the first start on a machine compiles the renderer."""
 STEP_PATIENCE_S = 60.0
-_SETTLED_S = 1.0  # two sides of a connection learn of each other at different moments
+_SETTLED_S = 1.0  # the two sides of a connection discover each other at different moments
 _FIRST_FRAME_S = 0.05
-_LOOK_AROUND_S = 0.2  # whoever waits sees this soon that the player is to end
+_LOOK_AROUND_S = 0.2  # how often a wait checks whether the player has been asked to stop
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class BagPlayerConfig:
 
     Attributes:
         bag: the bag to play.
-        output: folder of the bag to record into; empty records nothing.
+        output: folder of the bag to record to; empty records nothing.
         storage: format of the recorded bag.
         force: replace the output if it exists.
-        rate: highest speed, in seconds of the bag per second.
+        rate: maximum speed, in seconds of the bag per second.
         step_by_step: the clock waits for the nodes, so that the result does not depend on the speed of the machine.
         camera: play pictures even when the bag has user_motion.
-        limits: what a compressed bag may become.
+        limits: how large a compressed bag may become when it is unpacked.
     """
 
     bag: str = ""
@@ -68,13 +68,13 @@ class BagPlayerConfig:
 
 
 class BagPlayerNode(ManagedNode[BagPlayerConfig]):
-    """Plays one bag in a thread of its own, then ends."""
+    """Plays one bag in a thread of its own, then finishes."""
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("bag_player", BagPlayerConfig(), **node_arguments)
 
     def setup(self, undo: ExitStack) -> None:
-        """Open the bag and see what is in it."""
+        """Open the bag and survey its contents."""
         if not self.config.bag:
             raise ValueError("bag must be the folder of a bag, got nothing")
         self._bag = undo.enter_context(BagReader(Path(self.config.bag).expanduser(), self.config.limits))
@@ -85,7 +85,7 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
             self.get_logger().warning(f"the bag is damaged; playing what can be read: {self._found.damage}")
 
     def begin(self, undo: ExitStack) -> None:
-        """Offer the inputs and begin to play."""
+        """Advertise the inputs and start to play."""
         self._stopped = threading.Event()
         self._clock_out = self.advertise(Clock, "/clock", qos.STREAM)
         self._senders: dict[str, Publisher] = {
@@ -123,27 +123,27 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
     # --- for `Playing` ---------------------------------------------------------------------------------------------
 
     def tick(self, time_ns: int) -> None:
-        """Set the clock of everybody."""
+        """Publish a time on /clock."""
         self._clock_out.publish(Clock(clock=to_stamp(time_ns)))
 
     def send(self, message: Input) -> None:
-        """Publish a message as the bag has it."""
+        """Publish a message exactly as it is in the bag."""
         self._senders[message.name].publish(message.data)
 
     def rest(self, seconds: float) -> None:
-        """Wait, but not when the node is to end.
+        """Wait for a while, unless the node is asked to stop.
 
         Raises:
-            TimeoutError: it is to end.
+            TimeoutError: if it is asked to stop.
         """
         if self._stopped.wait(max(seconds, 0.0)):
             raise TimeoutError("ended before the bag was")
 
     def settle(self) -> None:
-        """Wait until the generator has done what is due.
+        """In step-by-step mode, wait until the generator has finished the work that is due.
 
         Raises:
-            TimeoutError: it has not.
+            TimeoutError: if it has not finished after a minute.
         """
         if not self.config.step_by_step:
             return
@@ -153,17 +153,17 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
         while not answered.wait(0.1) and time.monotonic() < end:
             self.rest(0)
         if not (future.done() and future.result().success):
-            raise TimeoutError("the generator does not come to rest")
+            raise TimeoutError(f"the generator has not finished its work after {STEP_PATIENCE_S:.0f} s")
 
     def _wait_for_readers(self) -> None:
         end = time.monotonic() + READERS_PATIENCE_S
         while missing := self._missing():
             if time.monotonic() > end:
-                raise TimeoutError(f"nobody is there for {', '.join(missing)}")
+                raise TimeoutError(f"no node is connected to {', '.join(missing)}")
             self.rest(0.1)
 
     def _missing(self) -> list[str]:
-        """Topics and services whose other side is not there yet."""
+        """Topics and services whose other side has not been discovered yet."""
         unread = [name for name, sender in self._senders.items() if not sender.get_subscription_count()]
         unsent = [topic for topic in self.recorder.topics if not self.count_publishers(topic)]
         unheard = [] if self._clock_out.get_subscription_count() else ["/clock"]
@@ -171,12 +171,12 @@ class BagPlayerNode(ManagedNode[BagPlayerConfig]):
 
 
 class Playing:
-    """One pass through a bag, on its grid of 40 ms and at every message.
+    """One pass through a bag; the clock moves at every frame of the 40 ms grid and at every message.
 
     Args:
-        node: speaks to the graph.
-        found: what is in the bag.
-        writer: gets what the avatar presents; None records nothing.
+        node: publishes, and waits for the generator.
+        found: survey of the bag.
+        writer: bag for the avatar's output; None records nothing.
     """
 
     def __init__(self, node: BagPlayerNode, found: Survey, writer: BagWriter | None) -> None:
@@ -185,10 +185,10 @@ class Playing:
         self._unsettled = False
 
     def run(self, bag: BagReader) -> None:
-        """Play it.
+        """Play the bag from its first moment to its last.
 
         Raises:
-            TimeoutError: the nodes do not follow, or the player is to end.
+            TimeoutError: if the nodes do not keep up, or the player is asked to stop.
         """
         self._open()
         for message in inputs.read_inputs(bag, self._found.inputs):
@@ -197,11 +197,11 @@ class Playing:
             self._go_to(message.time_ns)
             self._send(message)
         self._go_to(self._found.closes_ns)
-        self._node.rest(_SETTLED_S)  # for the last messages to come
+        self._node.rest(_SETTLED_S)  # the last messages may still be on their way
         self._node.recorder.write(self._writer, self._found.closes_ns)
 
     def _open(self) -> None:
-        """Have the clock stand at the beginning until everybody has heard of it."""
+        """Publish the starting time until every node has received it."""
         for _ in range(10):
             self._node.tick(self._found.opens_ns)
             self._node.rest(_SETTLED_S / 10)
@@ -209,7 +209,7 @@ class Playing:
         self._began_s = time.monotonic()
 
     def _go_to(self, time_ns: int) -> None:
-        """Let time pass, with a step at every frame of the grid."""
+        """Advance the clock to a time, stopping at every frame of the grid."""
         while self._grid_ns + FRAME_NS <= time_ns:
             self._grid_ns += FRAME_NS
             self._settle_inputs()
@@ -220,7 +220,7 @@ class Playing:
             self._pass_to(time_ns)
 
     def _send(self, message: Input) -> None:
-        """Publish one. What has no stamp counts from the clock, which therefore waits for it."""
+        """Publish a message. One without a stamp is dated by the clock, so the clock waits until it has been taken."""
         unstamped = message.header_ns is None
         if unstamped:
             self._node.settle()
@@ -232,7 +232,7 @@ class Playing:
             self._settle_inputs()
         if self._node.config.step_by_step and message.name in (inputs.CAMERA, inputs.COMPRESSED):
             if not self._await(inputs.MOTION, message.header_ns or 0, STEP_PATIENCE_S):
-                self._node.get_logger().warning(f"nobody read the picture of {message.header_ns} ns")
+                self._node.get_logger().warning(f"no user motion came for the picture of {message.header_ns} ns")
             self._node.recorder.write(self._writer, message.time_ns)
 
     def _settle_inputs(self) -> None:
@@ -241,14 +241,14 @@ class Playing:
             self._unsettled = False
 
     def _pass_to(self, time_ns: int) -> None:
-        """Wait for a moment of the bag, at the rate, and set the clock to it."""
+        """Wait until a moment of the bag is due at the chosen rate, then set the clock to it."""
         passed_s = (time_ns - self._found.opens_ns) / NANOSECONDS / self._node.config.rate
         self._node.rest(self._began_s + passed_s - time.monotonic())
         self._node.tick(time_ns)
         self._node.recorder.write(self._writer, time_ns)
 
     def _wait_for_picture(self) -> None:
-        """Wait for the picture of this frame; before the first one it is not known whether there is one."""
+        """Wait for the picture of this frame; before the first picture, there may be none."""
         recorder = self._node.recorder
         if not self._node.config.step_by_step:
             return
@@ -258,10 +258,10 @@ class Playing:
             raise TimeoutError(f"no picture for {self._grid_ns} ns")
 
     def _await(self, topic: str, stamp_ns: int, patience_s: float) -> bool:
-        """Wait for a message of this stamp or a later one; False when patience ran out before.
+        """Wait for a message with this stamp or a later one; False if none arrives within `patience_s` seconds.
 
         Raises:
-            TimeoutError: the player is to end.
+            TimeoutError: if the player is asked to stop.
         """
         end = time.monotonic() + patience_s
         while not self._node.recorder.wait_for(topic, stamp_ns, min(_LOOK_AROUND_S, patience_s)):
@@ -272,7 +272,7 @@ class Playing:
 
 
 def _type_of(name: str, kind: str) -> type:
-    """As which type a message is sent; that of an expression has two names, of which the nodes know one."""
+    """The type to publish; an expression has two possible types, and the nodes use one of them."""
     return expression_type() if name == EXPRESSION else message_type(kind.replace("/msg/", "/"))
 
 

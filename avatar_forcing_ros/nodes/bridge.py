@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""cv_bridge for the encodings that our own `messages.images` does not read; most machines never come here.
+"""cv_bridge, for encodings that `messages.images` does not read; most machines never need it.
 
-A cv_bridge that was built against another NumPy does not fail with an error: it ends the process. So it is tried once
-in a process of its own, and only when a picture of such an encoding comes.
+A cv_bridge built against another NumPy does not raise an error: it kills the process. So it is tried once in a process
+of its own, and only when a picture in such an encoding arrives.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PATIENCE_S = 30.0
 
 @cache
 def cv_bridge() -> Any | None:
-    """A CvBridge that works, or None."""
+    """A working CvBridge, or None if there is none."""
     if importlib.util.find_spec("cv_bridge") is None:
         return None
     try:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages of rclpy <-> arrays; `messages.images` says how."""
+"""Converts between rclpy's image messages and arrays, with `messages.images`."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["OutEncoding", "bytes_field", "compressed_from_rgb", "compressed_to_r
 
 
 def to_rgb(message: Image) -> NDArray[np.uint8]:
-    """The picture of an Image message, (H, W, 3) uint8 RGB; may share memory with the message.
+    """The picture in an Image message, (H, W, 3) uint8 RGB; it may share memory with the message.
 
     Raises:
-        ValueError: the encoding is unknown, or size, step and data do not fit together.
+        ValueError: if the encoding is unknown, or size, step and data contradict each other.
     """
     if message.encoding not in images.ENCODINGS and (other := bridge.cv_bridge()) is not None:
         try:
             return other.imgmsg_to_cv2(message, "rgb8")
-        except Exception as error:  # cv_bridge has errors of its own kind
+        except Exception as error:  # cv_bridge raises errors of its own
             raise ValueError(f"cv_bridge cannot read an image of encoding {message.encoding!r}: {error}") from None
     return images.to_rgb(message)
 
 
 def read_image(message: Image | CompressedImage, most_pixels: int = images.MOST_PIXELS) -> NDArray[np.uint8]:
-    """The picture of either kind of message, (H, W, 3) uint8 RGB.
+    """The picture in either kind of message, (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: it cannot be read, or has more pixels, which are not unpacked.
+        ValueError: if it cannot be read, or has more than `most_pixels`; such a picture is not unpacked.
     """
     if isinstance(message, CompressedImage):
         return compressed_to_rgb(message, most_pixels)
@@ -48,7 +48,7 @@ def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding
     """An Image message from a picture, (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: the picture has another shape or type, or odd sides for nv12.
+        ValueError: if the picture has another shape or type, or odd sides for nv12.
     """
     return images.from_rgb(make, image, stamp_ns(stamp), frame_id, encoding)
 
@@ -56,5 +56,5 @@ def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding
 def compressed_from_rgb(
     image: NDArray[np.uint8], stamp: Time, frame_id: str = "", quality: int = images.JPEG_QUALITY
 ) -> CompressedImage:
-    """A jpeg CompressedImage message from a picture, (H, W, 3) uint8 RGB."""
+    """A CompressedImage message (JPEG) from a picture, (H, W, 3) uint8 RGB."""
     return images.compressed_from_rgb(make, image, stamp_ns(stamp), frame_id, quality)

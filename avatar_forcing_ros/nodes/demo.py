@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`make demo`: the nodes on a recorded conversation -> a video with sound and a latency table.
+"""`make demo`: runs the nodes on a recorded conversation and makes a video with sound and a latency table.
 
     python -m avatar_forcing_ros.nodes.demo --output out/demo.mp4
 
-It starts the executables of `graph.demo` as `launch/demo.launch.py` does, listens to avatar/frame_info beside them, and
-ends them when the conversation is over.
+It starts the executables of `graph.demo`, as `launch/demo.launch.py` does, listens to avatar/frame_info and stops the
+executables when the conversation is over.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 SOURCE, DISPLAY = "media_source_node", "display_node"
-"""With everything in one process, that is both."""
+"""With all nodes in one process, both names stand for that process."""
 START_PATIENCE_S = 180.0
-"""A first start compiles the renderer, and a busy machine takes its time."""
+"""The first start on a machine compiles the renderer, which takes long if the machine is busy."""
 CONVERSATION_PATIENCE_S = 60.0
-"""For what remains of it after the measurement."""
+"""How long the rest of the conversation may take after the measurement."""
 RECORDING_PATIENCE_S = 60.0
 MEASURED_SHARE = 0.9
-"""Share of the conversation after which processor time and memory are read; at its very end the media source is
-gone."""
+"""Share of the conversation after which processor time and memory are read; at its very end, the media source has
+already finished."""
 _LEAST_FRAMES = 2
-"""Fewest frames in a measurement."""
+"""A measurement needs at least this many frames."""
 _MOST_REDUCED = 0.1
-"""Share of frames at less than full quality that is not worth a word."""
+"""Up to this share of frames at reduced quality is not mentioned."""
 _TOLD_EVERY_S = 5.0
 """How often progress is reported."""
 SHOW_ON_S = 0.6
-"""The avatar is shown this long after the conversation, so that the video does not end on a syllable."""
+"""The video continues this long after the conversation, so that it does not end on a syllable."""
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run of the graph was like.
+    """Measurements of one run of the graph.
 
     Attributes:
-        latency: figures of the presented frames.
-        cpu_percent: of one core, on average over the conversation, by process.
-        memory_mb: at the end of the conversation, by process; what processes share is shared out among them.
+        latency: latency of the presented frames.
+        cpu_percent: mean processor time over the conversation, in percent of one core, by process.
+        memory_mb: memory at the end of the conversation, by process; shared memory is divided among its users.
     """
 
     latency: LatencyReport
@@ -71,7 +71,7 @@ class RunReport:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo; the exit status is 0 only when there is a video."""
+    """Run the demo; the exit status is 0 only if the video was written."""
     args = _parser().parse_args(argv)
     try:
         recorded = recorded_conversation(args.user_video, args.user_audio, args.speech)
@@ -94,15 +94,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Callable[[str], None]) -> RunReport:
-    """Run the processes of a graph until its media source has sent everything.
+    """Run the processes of a graph until the media source has sent everything.
 
     Args:
-        nodes: one of them is the media source, one the display.
-        conversation_s: how long that takes.
-        say: told what happens, a line each.
+        nodes: the processes, with a media source and a display among them.
+        conversation_s: length of the conversation in seconds.
+        say: called with each line of progress.
 
     Raises:
-        NodeFailedError: a node could not start, ended early or could not finish the recording.
+        NodeFailedError: if a node cannot start, ends early or cannot finish the recording.
     """
     domain = own_domain()
     environment = local_graph(domain) | graph.PROCESS_ENVIRONMENT
@@ -123,10 +123,12 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
         listener.spin_until(lambda: processes.ended(source), MEASURED_SHARE * conversation_s, tell)
         after, seconds = processes.usage(), time.monotonic() - began
         if not listener.spin_until(lambda: processes.ended(source), CONVERSATION_PATIENCE_S):
-            raise NodeFailedError(f"the conversation still runs {CONVERSATION_PATIENCE_S:.0f} s after its end")
+            raise NodeFailedError(
+                f"the media source was still running {CONVERSATION_PATIENCE_S:.0f} s after the measurement"
+            )
         frames = listener.frames[first:]
         listener.spin_until(lambda: False, SHOW_ON_S)
-        if len(frames) < _LEAST_FRAMES:  # a machine so slow that the conversation was over when the avatar had begun
+        if len(frames) < _LEAST_FRAMES:  # the machine is so slow that the conversation ended before the avatar began
             frames = listener.frames
         say("writing the video ...")
         if processes.end(display, RECORDING_PATIENCE_S) != 0:
@@ -135,10 +137,10 @@ def run_graph(nodes: Sequence[graph.NodeProcess], conversation_s: float, say: Ca
 
 
 class Listener:
-    """Listens to avatar/frame_info beside the processes of a graph.
+    """Listens to avatar/frame_info while the processes of a graph run.
 
     Attributes:
-        frames: heard so far.
+        frames: times of the frames received so far.
     """
 
     def __init__(self, processes: ProcessGroup) -> None:
@@ -162,21 +164,21 @@ class Listener:
         self.frames.append(frame_times(info))
 
     def user_was_seen(self) -> bool:
-        """Whether a frame was made from user motion."""
+        """Whether a frame has been made from the user's motion."""
         return any(frame.motion_ns is not None for frame in self.frames)
 
     def spin_until(
         self, done: Callable[[], bool], patience_s: float, tell: Callable[[float], None] | None = None
     ) -> bool:
-        """Listen until something is so; False when patience ran out before.
+        """Listen until a condition holds; False if it does not within `patience_s`.
 
         Args:
-            done: whether it is so.
-            patience_s: how long to wait for it.
-            tell: called every few seconds with how long it has taken so far.
+            done: the condition.
+            patience_s: the longest wait, in seconds.
+            tell: called every five seconds with the seconds waited so far.
 
         Raises:
-            NodeFailedError: a process failed.
+            NodeFailedError: if a process fails.
         """
         began, told_s = time.monotonic(), 0.0
         while not done():
@@ -192,7 +194,7 @@ class Listener:
 
 
 def frame_times(info: FrameInfo) -> FrameTimes:
-    """What a FrameInfo message says of times."""
+    """The times in a FrameInfo message."""
     return FrameTimes(
         stamp_ns(info.header.stamp),
         stamp_ns(info.published),
@@ -206,7 +208,7 @@ def frame_times(info: FrameInfo) -> FrameTimes:
 
 
 def table(result: RunReport) -> str:
-    """The report for people."""
+    """The report as a table to read."""
     latency = result.latency
     rows = [
         ("frames per second held", f"{latency.fps:.2f}   ({latency.frames} frames, {latency.missing} missing)"),

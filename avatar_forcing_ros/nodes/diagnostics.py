@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a node says about its health on /diagnostics, once a second.
+"""A node's report on its health, published on /diagnostics once a second.
 
-Its first status, `<node>: health`, is the whole; then comes one of its own for each thing that can go wrong by itself,
-such as `<node>: camera`. A node in a namespace is `<namespace>/<node>` there, and its full name is the hardware_id.
+The first status, `<node>: health`, sums everything up. One more follows for each part that can fail on its own, such as
+`<node>: camera`. A node in a namespace appears as `<namespace>/<node>`; the hardware_id is its full name.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from avatar_forcing_ros.nodes.managed_node import ManagedNode
 
 PERIOD_S = 1.0
 HOST, PID = "host", "pid"
-"""Figures of every node: which process it is, so that one that hangs can be ended."""
+"""Values that every node reports: its computer and process, so that a node that hangs can be killed."""
 
 
 class Level(Enum):
-    """How bad it is; the values are DiagnosticStatus's."""
+    """Severity; the values are those of DiagnosticStatus."""
 
     OK = DiagnosticStatus.OK
     DEGRADED = DiagnosticStatus.WARN
@@ -39,10 +39,10 @@ class Health:
     """One report.
 
     Attributes:
-        level: how bad it is.
-        message: a line for a person.
+        level: severity.
+        message: the state in one line, for people.
         values: figures by name.
-        parts: name of a thing that can go wrong by itself -> what is wrong with it, in one line, or empty.
+        parts: for each part that can fail on its own, what is wrong with it in one line, or an empty string.
     """
 
     level: Level = Level.OK
@@ -52,9 +52,9 @@ class Health:
 
 
 class DiagnosticsPublisher:
-    """Asks a node for its health once a second of the node's clock and publishes the answer.
+    """Asks a node for its health once a second of the node's clock, and publishes the answer.
 
-    While that clock has not begun (`use_sim_time` without /clock) it says so, once a second of the machine's.
+    Until that clock starts (`use_sim_time` without /clock), it reports this once a second of the machine's clock.
     """
 
     def __init__(self, node: ManagedNode, report: Callable[[], Health]) -> None:
@@ -62,7 +62,7 @@ class DiagnosticsPublisher:
         self._restarted = Restarted.of_this_process()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = node.create_timer(PERIOD_S, node.guard("diagnostics", self.publish), clock=node.links.timer_clock)
-        node.links.while_time_stands_still = self.publish  # which the timer does not
+        node.links.while_time_stands_still = self.publish  # the timer does not fire then
 
     def publish(self) -> None:
         """Publish now."""
@@ -84,7 +84,7 @@ class DiagnosticsPublisher:
         self._publisher.publish(DiagnosticArray(header=self._header(), status=statuses))
 
     def close(self) -> None:
-        """Stop reporting, and say so: who falls silent otherwise is missed."""
+        """Report the node as inactive, then stop; a node that just falls silent would be reported as missing."""
         last = self._status("health", Level.INACTIVE, "not active")
         self._publisher.publish(DiagnosticArray(header=self._header(), status=[last]))
         self._node.links.while_time_stands_still = None
@@ -99,7 +99,7 @@ class DiagnosticsPublisher:
 
     def _status(self, what: str, level: Level, message: str) -> DiagnosticStatus:
         name = self._node.get_fully_qualified_name()
-        # without the first slash, since aggregators and their viewers make levels of a tree of slashes
+        # without the leading slash, because aggregators and their viewers turn slashes into levels of a tree
         return DiagnosticStatus(
             level=level.value, name=f"{name.lstrip('/')}: {what}", message=message, hardware_id=name
         )

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""robot_face/expression and robot_face/look_at: a node hands them to its session, places in the face's own frame.
+"""Passes robot_face/expression and robot_face/look_at to a session, with points transformed to the face's own frame.
 
-hri_msgs and tf2_ros are imported here, where they are installed, and nowhere else; neither is necessary.
+hri_msgs and tf2_ros are optional; they are imported here only, if they are installed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from avatar_forcing_ros.session.session import Session
 
 
 def expression_type() -> type:
-    """The message of robot_face/expression: hri_msgs/Expression where it is installed, else our own of equal fields."""
+    """The type of robot_face/expression: hri_msgs/Expression if it is installed, else our own with the same fields."""
     if importlib.util.find_spec("hri_msgs") is not None:
         found = getattr(importlib.import_module("hri_msgs.msg"), "Expression", None)
         if found is not None and set(Expression.get_fields_and_field_types()) <= set(
@@ -39,17 +39,17 @@ def expression_type() -> type:
 
 
 class Directions:
-    """Listens until the node is deactivated.
+    """Listens for directions until the node is deactivated.
 
     Args:
-        node: listens.
-        session: gets what was asked for.
-        space: of the avatar's motion; one whose numbers have no names takes no directions, which is said once.
-        face_frame: name of the face's frame in the tree of frames.
-        undo: ends the listening to transforms.
+        node: the subscriber.
+        session: receives the directions.
+        space: the avatar's motion space; without named channels it takes no directions, and the log says so once.
+        face_frame: name of the face's frame in the tf tree.
+        undo: ends the subscription to transforms.
 
     Attributes:
-        complaint: what cannot be done of what was asked for last, in one line, or empty.
+        complaint: why the latest direction could not be followed, in one line, or empty.
     """
 
     def __init__(
@@ -75,18 +75,20 @@ class Directions:
             try:
                 message = in_frame(message, self._frames.lookup(self._face_frame, message))
             except LookupError as error:
-                self._complain(f"{LOOK_AT}: the frame {frame!r} is not known: {error}; the look stays", key=frame)
+                self._complain(f"{LOOK_AT}: unknown frame {frame!r}: {error}; the gaze stays", key=frame)
                 return
         self.complaint = ""
         self._session.look_at(to_look_at(message, self._face_frame))
 
     def _can(self, topic: str) -> bool:
         if not self._knows:
-            self._complain(f"{topic}: this model's motion has no named channels (facemesh), so it takes no directions")
+            self._complain(
+                f"{topic}: this model's motion has no named channels (facemesh), so it follows no directions"
+            )
         return self._knows
 
     def _complain(self, line: str, key: str = "") -> None:
-        """Keep it for diagnostics; the log has it once for each frame."""
+        """Keep a complaint for diagnostics, and log it once for each key."""
         self.complaint = line
         if key not in self._said:
             self._said.add(key)
@@ -94,11 +96,11 @@ class Directions:
 
 
 class Frames:
-    """The robot's tree of frames, where tf2_ros is installed.
+    """The robot's tf tree, if tf2_ros is installed.
 
     Args:
-        node: listens to /tf and /tf_static.
-        undo: ends that.
+        node: subscribes to /tf and /tf_static.
+        undo: ends the subscriptions.
     """
 
     def __init__(self, node: ManagedNode, undo: ExitStack) -> None:
@@ -111,24 +113,24 @@ class Frames:
         undo.callback(listener.unregister)
 
     def lookup(self, target: str, message: PointStamped) -> TransformStamped:
-        """The transform of a point's frame into another one, at the point's time, or else the newest.
+        """The transform from a point's frame to another frame at the point's time, or else the latest one.
 
         Raises:
-            LookupError: there is none; why, in one line.
+            LookupError: if there is none; its message says why in one line.
         """
         if self._tf2 is None:
             raise LookupError(f"tf2_ros is not installed, and only {target!r} is known without it")
         try:
             try:
                 return self._buffer.lookup_transform(target, frame_of(message), Time.from_msg(message.header.stamp))
-            except self._tf2.ExtrapolationException:  # the tree is a little behind what is just being said
+            except self._tf2.ExtrapolationException:  # the tree is slightly older than the point
                 return self._buffer.lookup_transform(target, frame_of(message), Time())
         except self._tf2.TransformException as error:
             raise LookupError(one_line(error)) from None
 
 
 def in_frame(message: PointStamped, transform: TransformStamped) -> PointStamped:
-    """The point in the frame that the transform leads to."""
+    """The point, transformed to the transform's target frame."""
     moved, turned, point = transform.transform.translation, transform.transform.rotation, message.point
     place = rotate(np.array([turned.x, turned.y, turned.z, turned.w]), np.array([point.x, point.y, point.z]))
     there = PointStamped()
@@ -138,7 +140,7 @@ def in_frame(message: PointStamped, transform: TransformStamped) -> PointStamped
 
 
 def rotate(quaternion: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3,) turned by a unit quaternion (x, y, z, w)."""
+    """A vector, (3,), rotated by a unit quaternion (x, y, z, w)."""
     axis, w = quaternion[:3], quaternion[3]
     across = 2 * np.cross(axis, vector)
     return vector + w * across + np.cross(axis, across)

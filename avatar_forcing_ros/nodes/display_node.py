@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Shows the avatar: in a window where there is a screen, or as a video of the whole conversation with both voices."""
+"""Shows the avatar in a window, or records a video of the whole conversation with both voices."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import FPS, MILLISECOND
 from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
-_LATE_PICTURES = 5 * FPS  # of which lateness is told
-_WAITING = 64  # pictures and chunks: two seconds' worth while the disk is busy
+_LATE_PICTURES = 5 * FPS  # lateness is reported over the last five seconds
+_WAITING = 64  # pictures and chunks that may wait while the disk is busy: two seconds
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class DisplayConfig:
 
     Attributes:
         output: mp4 file to record to; empty records nothing.
-        announce: publish on `recording` that it records, so that the avatar's pictures say so.
+        announce: announce a recording on the topic `recording`, so that the avatar's pictures show it.
         window: show a window; "auto" opens one if there is a screen and nothing is recorded.
         compressed: read compressed pictures, from an avatar on another computer.
         speaker: play the avatar's voice on this machine's loudspeaker.
-        playback: how the loudspeaker keeps the voice with the pictures.
+        playback: how the loudspeaker keeps the voice in step with the pictures.
         user_audio: what comes on user_audio.
-        recording: how a recording looks and sounds.
+        recording: picture and sound of a recording.
     """
 
     output: str = ""
@@ -61,15 +61,15 @@ class DisplayConfig:
 
 
 class DisplayNode(ManagedNode[DisplayConfig]):
-    """Callbacks put what came into a mailbox; one thread draws, writes and plays it."""
+    """Callbacks put messages into a mailbox; one thread draws, writes and plays them."""
 
-    needed = False  # others in its process continue when its window is closed
+    needed = False  # other nodes in its process continue when the window is closed
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("display", DisplayConfig(), **node_arguments)
 
     def begin(self, undo: ExitStack) -> None:
-        """Open what shows and what records, then listen."""
+        """Open the window or the recording, then subscribe."""
         cv2.setNumThreads(1)
         self._window: Window | None = None
         self._recorder: Recorder | None = None
@@ -152,7 +152,7 @@ class DisplayNode(ManagedNode[DisplayConfig]):
             task()
         path = self._recorder.finish()
         if path is None:
-            raise ValueError(f"{self.config.output}: nothing recorded: no picture of the avatar arrived")
+            raise ValueError(f"{self.config.output}: not written: no picture of the avatar arrived")
         self.get_logger().info(f"recorded {self._recorder.pictures} pictures to {path}")
 
     def _health(self) -> Health:
@@ -170,7 +170,7 @@ class DisplayNode(ManagedNode[DisplayConfig]):
 
 
 def voice_health(voice: VoicePlayback, values: Mapping[str, object]) -> Health:
-    """The display's health with its loudspeaker's: a voice that has left its lips is said so."""
+    """The display's health including its loudspeaker: degraded if voice and lips are out of step."""
     behind_ms = voice.behind_ms
     values = {**values, "voice_behind_ms": behind_ms, "voice_late": voice.late, "voice_lost": voice.lost}
     if -VOICE_EARLY_MS <= behind_ms <= VOICE_LATE_MS:

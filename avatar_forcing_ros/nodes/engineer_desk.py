@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the engineer's page of the kiosk sees and turns: figures, events, portraits and dials of the generator."""
+"""Behind the kiosk's engineer page: figures and events to see, the generator's portrait and dials to change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from avatar_forcing_ros.web.packets import PacketError
 
 PERIOD_S = 0.2
 CHANNELS = ("smile", "brow_raise", "jaw_open", "pitch", "yaw")
-"""Channels of both motions to show side by side, if the motion space has them."""
+"""Channels of the user's and the avatar's motion to plot side by side, if the motion space has them."""
 DIALS: Mapping[str, tuple[float, float, float]] = {
     "avatar.expressiveness.pose": (0.0, 2.0, 0.05),
     "avatar.expressiveness.face": (0.0, 2.0, 0.05),
@@ -37,20 +37,23 @@ DIALS: Mapping[str, tuple[float, float, float]] = {
     "avatar.guidance_user": (-1.0, 4.0, 0.1),
     "avatar.guidance_avatar": (-1.0, 4.0, 0.1),
 }
-"""Parameters of the generator that take effect while it runs: least, most, step."""
+"""Parameters of the generator that may change while it runs: minimum, maximum, step."""
 _EVENTS_KEPT = 200
 _GENERATOR = "generator"
 
 
 class EngineerDesk:
-    """Collects while somebody looks, and does what is asked.
+    """Collects figures while an engineer's page is open, and carries out its requests.
 
     Args:
-        node: whose topics and services are used.
-        portraits: folder of pictures to choose from; empty takes ours.
-        tell: sends words to engineers' pages; from any thread.
-        is_looked_at: whether there is one.
-        undo: where its end is registered.
+        node: provides topics and services.
+        portraits: folder of pictures to choose from; empty uses the shipped ones.
+        tell: sends a message to all engineers' pages, from any thread.
+        is_looked_at: whether an engineer's page is open.
+        undo: registers what must be closed.
+
+    Raises:
+        ValueError: if `portraits` is not a folder.
     """
 
     def __init__(
@@ -89,25 +92,25 @@ class EngineerDesk:
     # --- what is seen ----------------------------------------------------------------------------------------------
 
     def welcome(self) -> list[Mapping[str, Any]]:
-        """What a new page has to know."""
+        """The first messages for a new page."""
         pictures = {name: base64.b64encode(jpeg).decode() for name, jpeg in self._portraits.items()}
         dials = [{"name": name, "range": limits} for name, limits in DIALS.items()]
         self._dials_due = True
         return [{"type": "desk", "portraits": pictures, "dials": dials, "channels": CHANNELS}, *self._events]
 
     def note(self, kind: str, text: str) -> None:
-        """Something happened."""
+        """Add an event to the list and tell the pages."""
         event = {"type": "event", "at_ms": self._now_ms(), "kind": kind, "text": text}
         self._events.append(event)
         self._tell(event)
 
     def sound(self, whose: str, chunk: AudioChunk) -> None:
-        """A piece of the user's voice or the avatar's."""
+        """Note the level of a chunk of the user's or the avatar's voice."""
         if chunk.stamp_ns is not None and self._is_looked_at():
             self._facts.add(f"{whose}_level", chunk.stamp_ns / MILLISECOND, level_db(chunk.samples))
 
     def shown(self, page: str, stamp: int, shown: int, voice_behind_ms: float, uncertainty_ms: float) -> None:
-        """A page has shown a picture; times in nanoseconds."""
+        """Note when a page showed a picture; times in nanoseconds."""
         if self._is_looked_at():
             after_ms = (shown - stamp) / MILLISECOND
             self._facts.add("shown", stamp / MILLISECOND, after_ms, voice_behind_ms, page, uncertainty_ms)
@@ -141,12 +144,12 @@ class EngineerDesk:
         self._facts.add(whose, stamp_ns(message.header.stamp) / MILLISECOND, *values)
 
     def _diagnose(self, message: DiagnosticArray) -> None:
-        """A thing that begins or ceases to be wrong is an event."""
+        """Record an event when a part fails or recovers."""
         for status in message.status:
             complaint = "" if status.level == DiagnosticStatus.OK else status.message
             if complaint != self._complaints.get(status.name, ""):
                 self._complaints[status.name] = complaint
-                self.note("health", f"{status.name}: {complaint or 'fine again'}")
+                self.note("health", f"{status.name}: {complaint or 'well again'}")
 
     def _report(self) -> None:
         if self._is_looked_at():
@@ -158,10 +161,10 @@ class EngineerDesk:
     # --- what is asked ---------------------------------------------------------------------------------------------
 
     def ask(self, what: str, words: Mapping[str, Any]) -> None:
-        """A page chooses a portrait or turns a dial.
+        """Choose a portrait or turn a dial, as a page asks.
 
         Raises:
-            PacketError: there is no such portrait or dial, or the value is out of its range.
+            PacketError: if there is no such portrait or dial, or the value is out of range.
         """
         if what == "portrait":
             self._choose(words.get("name"))
@@ -197,7 +200,7 @@ class EngineerDesk:
         self._dials_due = True
 
     def _ask_dials(self) -> None:
-        """Have the page told where the dials are, as soon as there is a generator that knows; it may start anew."""
+        """Ask the generator for its dials as soon as it is there, and again after it has restarted."""
         ready = self._clients["get_parameters"].service_is_ready()
         if ready and self._dials_due:
             self._call("get_parameters", GetParameters.Request(names=list(DIALS)), self._told)
@@ -210,7 +213,7 @@ class EngineerDesk:
     def _call(self, name: str, request: Any, then: Callable[[Any], None]) -> None:
         client = self._clients[name]
         if not client.service_is_ready():
-            self._answer(name, "", False, "the generator is not there at the moment")
+            self._answer(name, "", False, "the generator is not running at the moment")
             return
         done = self._node.guard("engineer", lambda future: then(future.result()))
         client.call_async(request).add_done_callback(done)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""User motion, user audio and speech -> the avatar's pictures and voice, on one presentation clock."""
+"""Turns user motion, user audio and speech into the avatar's pictures and voice, on one presentation clock."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS
 from avatar_forcing_ros.understudy.face import forget
 
 _DIALS = ("avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user")
-"""Parameters that take effect within a block."""
+"""Parameters that take effect with the next block."""
 _DAYS_AHEAD = 14
-"""A consent that ends is said so much earlier."""
+"""A warning is given this many days before a consent ends."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +63,15 @@ class GeneratorNodeConfig:
         portrait: picture of the face to animate; empty is the project's own character.
         require_consent: whether a portrait needs a sidecar that says that its face may be shown (docs/disclosure.md).
         portrait_folder: folder in which portraits set at run time must lie, after following links; empty allows any.
-        portrait_limits: what a portrait's file may ask for.
-        understudy: whether an understudy stands in on avatar/image_raw while this node is silent, and decides who is on
-            stage.
-        compute: how large networks are computed.
-        user_audio: what comes on user_audio.
-        speech: what comes on speech.
-        avatar: behaviour in time.
+        portrait_limits: largest portrait file to read.
+        understudy: whether an understudy stands in on avatar/image_raw while this node is silent, and decides which
+            of the two is on stage.
+        compute: how the networks are computed.
+        user_audio: kind and layout of the messages on user_audio.
+        speech: kind and layout of the messages on speech.
+        avatar: the avatar's behaviour in time.
         output: how the avatar is published.
-        quality: what is left out when the machine cannot keep up.
+        quality: what to leave out when the machine cannot keep up.
     """
 
     model: str = DEFAULT_BUNDLE
@@ -96,10 +96,10 @@ class GeneratorNodeConfig:
 
 
 class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
-    """Converts messages and hands them to a `Session`, which decides and draws in a thread of its own.
+    """Converts messages and passes them to a `Session`, which decides and draws in threads of its own.
 
     Args:
-        open_model: opens the model that the parameter names, as `load_bundle` does.
+        open_model: opens the model that the parameter `model` names, as `load_bundle` does.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             self._avatar = Avatar(self._bundle, chosen.image, self.config.avatar, self.config.output.label)
 
     def begin(self, undo: ExitStack) -> None:
-        """Start the session, then listen."""
+        """Start the session, then subscribe."""
         presenting, deciding = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
         outbox = Outbox(presenting)
         lease = self._lease = Lease(self.config.understudy)
@@ -146,7 +146,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._recording = RecordingNotice(self, self._avatar.label)
         self._reader = PortraitReader(self.config.avatar.image_size)
         self._listen()
-        undo.callback(self._reader.close)  # before the thread that waits for it
+        undo.callback(self._reader.close)  # before the thread that waits for it is joined is joined
         self._directions = Directions(self, self._session, self._bundle.space, output.frame_id, undo)
         speak = SpeakAction(self, self._session)
         speak.open()
@@ -157,7 +157,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     def _shared_stage(self, publishing: RosOutlet, lease: Lease, undo: ExitStack) -> StageOutlet:
         reports = self.advertise(LeadingRole, "stage/leader", qos.STREAM)
-        farewell = undo.enter_context(ExitStack())  # once the messenger has ended, so that nothing follows
+        farewell = undo.enter_context(ExitStack())  # unwound after the messenger, so that nothing follows the farewell
         messenger = Messenger(self, "reports")
         now_ns = lambda: self.get_clock().now().nanoseconds  # noqa: E731
         stage = StageOutlet(publishing, lease, reports, messenger, now_ns, str(self._chosen.path))
@@ -168,14 +168,14 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     @property
     def inputs(self) -> dict[str, InputWatch]:
-        """What has come from camera, microphone and dialogue manager, by name, while the node is active."""
+        """Watches on camera, microphone and dialogue manager, by name; only while the node is active."""
         session = self._session
         return {watch.name: watch for watch in (session.camera, session.microphone, session.speech)}
 
     def _quality_ladder(self, on_simulated_time: bool) -> QualityLadder:
         config = self.config.quality
         if config.fixed < 0 and on_simulated_time:
-            config = replace(config, fixed=0)  # a replay must not depend on how fast the machine is
+            config = replace(config, fixed=0)  # a replay must not depend on the speed of the machine
         return QualityLadder(config, self._bundle.manifest.network.block_frames * FRAME_NS / NANOSECONDS)
 
     def _listen(self) -> None:
@@ -192,7 +192,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self.serve_apart(SetPortrait, "~/set_portrait", self._set_portrait)
 
     def _turn_dials(self, changes: list[Parameter]) -> None:
-        """Parameters that may change while the avatar runs do so with the next block."""
+        """Apply changed dials with the next block."""
         if any(change.name.startswith(_DIALS) for change in changes):
             self._session.use_dials(params.read(self, GeneratorNodeConfig).avatar)
 
@@ -206,7 +206,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         return "; ".join(remarks)
 
     def _open_portrait(self) -> PortraitFile:
-        """That of the parameters."""
+        """Open the portrait that the parameters name."""
         path = self.config.portrait or default_portrait()
         chosen = open_portrait(path, self.config.require_consent, self.config.portrait_limits)
         self._warn_of(chosen)
@@ -214,10 +214,10 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     def _warn_of(self, chosen: Permitted) -> None:
         if chosen.consent is None:
-            self.get_logger().warning(f"{chosen.path}: nothing says that this face may be shown")
+            self.get_logger().warning(f"{chosen.path}: no sidecar says that this face may be shown")
 
     def _show(self, path: str, folder: str = "") -> tuple[str, ...]:
-        """Animate another portrait, which another process reads; what keeps it from being a good one."""
+        """Have another process read a portrait, and animate it; returns remarks on its quality."""
         asked = Request(path, self.config.require_consent, self.config.portrait_limits, folder)
         read = self._reader.read(asked, self._bundle.space)
         chosen = read.file
@@ -229,7 +229,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         return read.portrait.remarks
 
     def _leave_portrait(self) -> None:
-        """Show our own character instead of a face whose consent has ended meanwhile."""
+        """Show our own character in place of a face whose consent has ended."""
         chosen = self._ending.take()
         if chosen is not None and chosen is self._chosen and chosen.consent is not None:
             self._show(str(default_portrait()))
@@ -238,7 +238,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             self.get_logger().error(f"{chosen.path}: {_consent_complaint(chosen.consent)}; it is no longer shown")
 
     def _portrait_complaint(self) -> str:
-        """What is wrong with the right to show this face, in one line, or empty; one that has ended is left."""
+        """What is wrong with the consent to show this face, in one line, or empty; if it has ended, leave the face."""
         if self._ended is not None:
             return f"{_consent_complaint(self._ended)}: our own character is shown instead"
         if self._chosen.consent is None:
@@ -249,7 +249,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     def _health(self) -> Health:
         now_ns, shown = self.get_clock().now().nanoseconds, self._session.frames_shown
-        elapsed_s = (now_ns - self._asked_ns) / NANOSECONDS  # a second, if nobody keeps the timer waiting
+        elapsed_s = (now_ns - self._asked_ns) / NANOSECONDS  # one second, unless the timer was delayed
         fps = (shown - self._shown_before) / elapsed_s if elapsed_s > 0 else 0.0
         self._asked_ns, self._shown_before = now_ns, shown
         values = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
@@ -277,7 +277,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _prepare() -> None:
-    """What drawing most models imports serves every successor of a process that is killed."""
+    """Import the drawing code before forking, so that a restarted child need not import it again."""
     from avatar_forcing_ros.motion.facemesh import portrait  # noqa: F401
 
 

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Several avatars in one process that share a model: one card serves a hall of kiosks.
+"""Runs several avatars in one process with one shared model: one GPU serves a hall of kiosks.
 
     generator_server --namespaces kiosk_1,kiosk_2 --ros-args -p model:=~/models/published
 
-Each namespace has a generator of its own with all its topics, services and parameters (`/kiosk_1/generator`), and who
-reads its user's face beside it (`/kiosk_1/motion_extraction`). One that cannot start, fails or is interrupted leaves
-the others as they are. ROS arguments are for all of them; a parameter file may tell them apart by their names.
+Each namespace has a generator of its own with all topics, services and parameters (`/kiosk_1/generator`), and a node
+that reads its user's face (`/kiosk_1/motion_extraction`). If one cannot start, fails or is interrupted, the others are
+not affected. ROS arguments apply to all of them; a parameter file can tell them apart by name.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class _Kiosk:
     spinning: ExitStack
 
     def close(self) -> bool:
-        """End it; False when something could not be finished."""
+        """Close the nodes; False if one of them could not finish its work."""
         self.spinning.close()
-        closed = [node.close() for node in reversed(self.nodes)]  # all of them, whatever becomes of one
+        closed = [node.close() for node in reversed(self.nodes)]  # a list, so that every node is closed
         return all(closed)
 
     @property
     def finished(self) -> bool:
-        """One of its nodes has nothing more to do."""
+        """Whether one of its nodes has finished."""
         return any(node.finished.done() for node in self.nodes)
 
 
@@ -58,13 +58,13 @@ class GeneratorServer:
     """Runs kiosks on one set of models.
 
     Args:
-        models: opens them.
-        admission: how many fit.
-        reads_faces: each namespace has a motion extraction.
-        node_arguments: of every node, for tests.
+        models: opens the models.
+        admission: decides how many kiosks fit.
+        reads_faces: whether each namespace has a motion extraction node.
+        node_arguments: arguments for every node, for tests.
 
     Attributes:
-        kiosks: that run, by namespace.
+        kiosks: the running kiosks, by namespace.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class GeneratorServer:
         self.kiosks: dict[str, _Kiosk] = {}
 
     def open(self, namespace: str) -> bool:
-        """Start the nodes of a namespace; False, and the reason is logged, when it cannot be. The others continue."""
+        """Start the nodes of a namespace; if that fails, log the reason and return False. The others continue."""
         try:
             begun = self._admission.admit(lambda: self._begin(namespace))
         except NoRoomError as error:
@@ -113,17 +113,17 @@ class GeneratorServer:
         return kiosk
 
     def _space(self, model: str) -> MotionSpace:
-        """Shared with the generators where it is theirs."""
+        """The motion space, shared with the generators if they use the same one."""
         return self._models.space_of(model) or open_space(model)
 
     def tend(self) -> None:
-        """End kiosks that have nothing more to do."""
+        """Close kiosks that have finished."""
         for namespace in [name for name, kiosk in self.kiosks.items() if kiosk.finished]:
             _log.warning("%s has ended; %d others continue", namespace, len(self.kiosks) - 1)
             self.kiosks.pop(namespace).close()
 
     def close(self) -> bool:
-        """End all."""
+        """Close all kiosks; False if one of them could not finish its work."""
         kiosks = list(self.kiosks.values())
         self.kiosks.clear()
         closed = [kiosk.close() for kiosk in kiosks]
@@ -131,7 +131,7 @@ class GeneratorServer:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM comes, or none is left."""
+    """Run until SIGINT or SIGTERM, or until no kiosk is left."""
     said = sys.argv[1:] if args is None else args
     try:
         namespaces, rest = parse(said)
@@ -142,10 +142,10 @@ def main(args: list[str] | None = None) -> int:
 
 
 def parse(said: list[str]) -> tuple[list[str], list[str]]:
-    """Namespaces, and the rest of the command line.
+    """The namespaces, and the rest of the command line.
 
     Raises:
-        ValueError: there are none, or one stands twice.
+        ValueError: if there are none, or one is given twice.
     """
     rest = list(said)
     if NAMESPACES not in rest[:-1]:

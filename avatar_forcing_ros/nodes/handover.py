@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages from node to node of one process, as the objects they are: not serialised, not copied, without an executor.
+"""Passes messages between nodes of one process as Python objects: no serialisation, no copies, no executor.
 
-The middleware is told to leave those out (`graph.environment.apart_from_itself`); who listens elsewhere gets them from
-it as ever.
+The middleware is told not to deliver within the process (`graph.environment.apart_from_itself`); subscribers in other
+processes receive messages from it as usual.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rclpy.qos import DurabilityPolicy
 
 
 class Handover:
-    """Who listens to what in this process, by the resolved name of the topic."""
+    """The subscribers in this process, by resolved topic name."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Handover:
         self._kept: dict[str, Any] = {}
 
     def listen(self, topic: str, accept: Callable[[Any], None]) -> Callable[[], None]:
-        """Receive the messages of a topic, in the publisher's thread; calling the result ends it."""
+        """Subscribe to a topic; `accept` runs in the publisher's thread. Call the result to unsubscribe."""
         with self._lock:
             self._listeners[topic] = [*self._listeners.get(topic, ()), accept]
             kept = self._kept.get(topic)
@@ -39,7 +39,7 @@ class Handover:
         return leave
 
     def give(self, topic: str, message: Any, keep: bool) -> None:
-        """Hand a message to all listeners; `keep` it for later ones."""
+        """Pass a message to all listeners; with `keep`, also to those that subscribe later."""
         with self._lock:
             listeners = self._listeners.get(topic, [])
             if keep:
@@ -48,23 +48,23 @@ class Handover:
             accept(message)
 
     def listeners(self, topic: str) -> int:
-        """How many there are."""
+        """Number of listeners of a topic in this process."""
         return len(self._listeners.get(topic, ()))
 
 
 class HandingPublisher:
-    """What our nodes need of a publisher: one of the middleware's, and the listeners of this process."""
+    """A publisher for both sides: listeners in this process, and the middleware for all others."""
 
     def __init__(self, publisher: Publisher, topic: str, handover: Handover) -> None:
         self.publisher, self._topic, self._handover = publisher, topic, handover
         self._keep = publisher.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
 
     def publish(self, message: Any) -> None:
-        """Give a message to everybody; it must not be changed from now on."""
+        """Publish a message; the caller must not change it afterwards."""
         self._handover.give(self._topic, message, self._keep)
         if self._keep or self.publisher.get_subscription_count():
             self.publisher.publish(message)
 
     def get_subscription_count(self) -> int:
-        """Listeners here and elsewhere."""
+        """Number of listeners in this process and elsewhere."""
         return self._handover.listeners(self._topic) + self.publisher.get_subscription_count()

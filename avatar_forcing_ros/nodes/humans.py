@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""/humans: a node learns from ROS4HRI who of several people is the user. hri_msgs is imported here, if it is there."""
+"""Learns from ROS4HRI (/humans) which of several people is the user. hri_msgs is optional and imported here only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def hri_messages() -> Any:
     """The module of ROS4HRI's messages.
 
     Raises:
-        ValueError: it is not installed, or too old.
+        ValueError: if it is not installed, or too old.
     """
     if importlib.util.find_spec("hri_msgs") is None:
         raise ValueError(
@@ -56,8 +56,8 @@ class Humans:
     """Listens to /humans until the node is deactivated.
 
     Args:
-        node: listens.
-        undo: ends that.
+        node: the subscriber.
+        undo: ends the subscriptions.
     """
 
     def __init__(self, node: ManagedNode, undo: ExitStack) -> None:
@@ -70,19 +70,19 @@ class Humans:
             undo.callback(self._listen_to, kind, ())
 
     def user(self) -> FacePlace | None:
-        """See `People.user`; from any thread."""
+        """See `People.user`; may be called from any thread."""
         with self._lock:
             return self._people.user(self._node.get_clock().now().nanoseconds)
 
     def describe(self) -> tuple[int, str]:
-        """How many faces there are, and who is the user, in words."""
+        """The number of faces, and which of them is the user, in words."""
         chosen = self.user()
         with self._lock:
             count = len(self._people.faces)
             if chosen is None:
-                return count, "/humans tells of no face: the nearest is read"
+                return count, "no face on /humans: the nearest is read"
             if chosen.is_nowhere:
-                return count, f"nobody of {count} is engaged"
+                return count, f"none of {count} is engaged"
             return count, f"face {chosen.name} of {count} is read, {_LEVELS[self._people.engagement(chosen.name)]}"
 
     def _faces(self, message: Any) -> None:
@@ -114,7 +114,7 @@ class Humans:
             self._people.engage(person, message.level)
 
     def _listen_to(self, kind: str, wanted: Iterable[_Wanted]) -> None:
-        """Have these subscriptions of a kind, and no others; people come and go."""
+        """Replace the subscriptions of a kind with these, because people come and go."""
         heard, topics = self._heard[kind], {topic: (of, accept, profile) for of, topic, accept, profile in wanted}
         for topic in heard.keys() - topics:
             self._node.destroy_subscription(heard.pop(topic))

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""`make kiosk`: the nodes of `launch/kiosk.launch.py` where there is no `ros2 launch`, until Ctrl-C.
+"""`make kiosk`: runs the nodes of `launch/kiosk.launch.py` without `ros2 launch`, until Ctrl-C.
 
     python -m avatar_forcing_ros.nodes.kiosk
 
-The address is printed as soon as the page is there; the face is on it a few seconds later.
+It prints the address as soon as the page can be opened; the face appears there a few seconds later.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOOK_S = 0.2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the kiosk; the exit status is 0 when it was ended by Ctrl-C or SIGTERM."""
+    """Run the kiosk; the exit status is 0 if Ctrl-C or SIGTERM ended it."""
     args = vars(_parser().parse_args(argv))
     choice = graph.AvatarChoice(args.pop("model"), args.pop("portrait"))
     stopped = threading.Event()
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         voice_agent = args.pop("voice_agent")
         access = AccessConfig(**args)
         tls_context(access)
-        with listen(access) as free:  # what cannot be served is said before anything long starts
+        with listen(access) as free:  # an address or port that cannot be used is reported before anything slow starts
             args["port"] = free.getsockname()[1]
         access = replace(access, port=args["port"])
         _run(graph.kiosk(choice, voice_agent, **args), access, stopped)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What our launch files share: graphs as launch actions. Needs launch and launch_ros of a ROS installation."""
+"""Graphs as launch actions, for our launch files. Needs launch and launch_ros from a ROS installation."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _SEVERITIES = ("debug", "info", "warn", "error", "fatal")
 
 @dataclass(frozen=True)
 class Standard:
-    """What the launch arguments that every ROS launch file has say.
+    """Values of the launch arguments that all our launch files have.
 
     Attributes:
-        namespace: of every node and its topics; empty is the root.
-        params_file: parameters of the integrator, above our own; empty is none.
-        use_sim_time: the nodes live on /clock.
-        log_level: from which severity on the nodes say what they have to say.
-        autostart: nodes configure and activate themselves; otherwise a lifecycle manager does it.
-        enclaves: folder of SROS2 enclaves, one for each node by its name; empty is none.
+        namespace: namespace of all nodes and topics; empty is the root.
+        params_file: the integrator's parameters, which override ours; empty is none.
+        use_sim_time: whether the nodes use /clock.
+        log_level: lowest severity to log.
+        autostart: whether nodes configure and activate themselves; otherwise a lifecycle manager does it.
+        enclaves: folder of SROS2 enclaves, one for each node by name; empty is none.
     """
 
     namespace: str = ""
@@ -54,15 +54,15 @@ class Standard:
 
     @property
     def parameters(self) -> dict[str, bool]:
-        """Parameters of every node; values that are the nodes' defaults are left to the parameter files."""
+        """Parameters of every node; values that equal the nodes' defaults are left to the parameter files."""
         differing = {"use_sim_time": self.use_sim_time, "autostart": self.autostart}
         return {name: value for name, value in differing.items() if value != (name == "autostart")}
 
 
 def node_actions(node: NodeProcess, standard: Standard) -> list[LaunchDescriptionEntity]:
-    """A node of a graph, and what happens when it fails: another takes its place, or everything ends.
+    """A node of a graph, and what happens when it fails: it is restarted, or everything ends.
 
-    Launch's own `respawn` always waits equally long, and restarts processes that ended because they were done.
+    Launch's own `respawn` always waits for the same time, and also restarts processes that have finished.
     """
     if not node.respawns:
         action = node_action(node, standard)
@@ -84,10 +84,10 @@ def _kept_alive(node: NodeProcess, standard: Standard, restarts: Restarts) -> li
 
 
 def _end_all(node: NodeProcess, event: Any, context: LaunchContext) -> None:
-    """A job such as a recording is not done when a node has failed on the way.
+    """End everything when a node fails: a job such as a recording is not done then.
 
     Raises:
-        RuntimeError: so that launch ends everything, with an exit status that is not 0.
+        RuntimeError: if the node failed, so that launch ends everything with a non-zero exit status.
     """
     if event.returncode and not context.is_shutdown:
         raise RuntimeError(f"{node.executable} ended with status {event.returncode}: the job is not done")
@@ -98,7 +98,7 @@ def _on_exit(action: Node, act: Callable[[Any, LaunchContext], Any]) -> Register
 
 
 def node_action(node: NodeProcess, standard: Standard, restarts: Restarts | None = None) -> Node:
-    """A node of a graph as a launch action; it is told of the processes before it."""
+    """A node of a graph as a launch action; its environment tells it of earlier processes that failed."""
     files = [
         str(node.settings),
         *map(str, node.more_settings),
@@ -112,14 +112,14 @@ def node_action(node: NodeProcess, standard: Standard, restarts: Restarts | None
         arguments=node.own_arguments,
         ros_arguments=["--log-level", standard.log_level, *(["--enclave", enclave] if standard.enclaves else [])],
         additional_env=(restarts or Restarts()).begin(),
-        parameters=[*files, {**standard.parameters, **node.parameters}],  # the last one counts
+        parameters=[*files, {**standard.parameters, **node.parameters}],  # the last one wins
         output="screen",
-        sigterm_timeout="15",  # after Ctrl-C a recording is finished first; the default is 5 s
+        sigterm_timeout="15",  # after Ctrl-C, a recording must be finished; the default is 5 s
     )
 
 
 def standard_arguments(use_sim_time: str = "false") -> list[DeclareLaunchArgument]:
-    """The arguments that every ROS launch file has."""
+    """The arguments that all our launch files have."""
     return [
         argument("namespace", "", "namespace of all nodes and topics, for a second avatar on the same robot"),
         argument("params_file", "", "YAML file of parameters that override those of this package (docs/parameters.md)"),
@@ -131,10 +131,10 @@ def standard_arguments(use_sim_time: str = "false") -> list[DeclareLaunchArgumen
 
 
 def standard(context: LaunchContext) -> Standard:
-    """What those arguments say.
+    """The values of `standard_arguments`.
 
     Raises:
-        ValueError: one of them says what it must not.
+        ValueError: if one of them is invalid.
     """
     log_level, params_file = value(context, "log_level"), value(context, "params_file")
     if log_level.lower() not in _SEVERITIES:
@@ -152,7 +152,7 @@ def standard(context: LaunchContext) -> Standard:
 
 
 def environment(far: bool = False) -> list[SetEnvironmentVariable]:
-    """The variables that every process of a graph needs, also where its nodes are on several computers."""
+    """The environment variables that every process of a graph needs; `far` if nodes run on other computers, too."""
     variables = shared_memory_profile(far) | PROCESS_ENVIRONMENT
     return [SetEnvironmentVariable(name, text) for name, text in variables.items()]
 
@@ -163,17 +163,17 @@ def argument(name: str, default: str | None, description: str) -> DeclareLaunchA
 
 
 def together_argument() -> DeclareLaunchArgument:
-    """The argument that says whether all nodes are one process."""
+    """The argument that puts all nodes into one process."""
     return argument("one_process", "false", "all nodes in one process, without understudy: less memory and work")
 
 
 def together(context: LaunchContext, nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
-    """The nodes as that argument says."""
+    """The nodes, in one process if `together_argument` says so."""
     return one_process(nodes) if flag(context, "one_process") else list(nodes)
 
 
 def avatar_arguments() -> list[DeclareLaunchArgument]:
-    """The arguments that say whose face and which model."""
+    """The arguments that choose face and model."""
     return [
         argument("model", "", "name of a shipped model or folder of a model bundle; empty takes the default"),
         argument("portrait", "", "picture of the face to animate; empty is the project's own character"),
@@ -182,21 +182,21 @@ def avatar_arguments() -> list[DeclareLaunchArgument]:
 
 
 def avatar_choice(context: LaunchContext) -> AvatarChoice:
-    """What those arguments say."""
+    """The values of `avatar_arguments`."""
     required: bool | Literal[""] = flag(context, "require_consent") if value(context, "require_consent") else ""
     return AvatarChoice(value(context, "model"), value(context, "portrait"), required)
 
 
 def value(context: LaunchContext, name: str) -> str:
-    """What a launch argument says."""
+    """The value of a launch argument."""
     return LaunchConfiguration(name).perform(context)
 
 
 def one_of(context: LaunchContext, name: str, choices: Sequence[Word]) -> Word:
-    """What a launch argument says that is one of several words.
+    """The value of a launch argument that must be one of several words.
 
     Raises:
-        ValueError: it is another.
+        ValueError: if it is none of them.
     """
     for choice in choices:
         if value(context, name) == choice:
@@ -205,10 +205,10 @@ def one_of(context: LaunchContext, name: str, choices: Sequence[Word]) -> Word:
 
 
 def flag(context: LaunchContext, name: str) -> bool:
-    """What a launch argument says that is true or false.
+    """The value of a launch argument that must be true or false.
 
     Raises:
-        ValueError: it says something else.
+        ValueError: if it is neither.
     """
     text = value(context, name).lower()
     if text not in ("true", "false"):
@@ -217,10 +217,10 @@ def flag(context: LaunchContext, name: str) -> bool:
 
 
 def number(context: LaunchContext, name: str, kind: Callable[[str], Number]) -> Number:
-    """What a launch argument says that is a number.
+    """The value of a launch argument that must be a number.
 
     Raises:
-        ValueError: it says something else.
+        ValueError: if it is not.
     """
     text = value(context, name)
     try:

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What our nodes have in common: a lifecycle that starts itself, parameters from a dataclass, errors in one line.
+"""The base of our nodes: a lifecycle that starts itself, parameters from a dataclass, errors in one line.
 
-A subclass says what to do in `setup` and `begin` and registers there how it is undone. An exception from either refuses
-the transition, undoes what was done by then and is logged, in one line when it is a user's mistake.
+A subclass does its work in `setup` and `begin`, and registers there how to undo it. An exception from either refuses
+the transition, undoes what has been done so far and is logged, in one line if it is the user's mistake.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ from avatar_forcing_ros.session.worker import Faults, Worker
 
 Config = TypeVar("Config")
 _EXPECTED = (ValueError, OSError, TypeError, InvalidParameterTypeException, InvalidParameterValueException)
-"""What a wrong parameter or file raises."""
+"""What wrong parameters and files raise."""
 _AUTOSTART = "autostart"
 _debugged = threading.Event()
-"""The command line of this process says `--debug`."""
+"""Set if the command line of this process contains `--debug`."""
 _LOOK_S = 0.1
 _MOST_AT_ONCE = 1000
-"""More than any topic keeps, see `qos`."""
+"""More messages than any topic queues, see `qos`."""
 _SHOW_ON_S = 0.6
-"""When the work is done, the others continue for this long, so that a recording does not end on a syllable."""
-_SIGNAL_PATIENCE_S = 0.5  # Python sees a signal only when the middleware lets go of the thread
+"""When a needed node has finished, the others continue this long, so that a recording does not end on a syllable."""
+_SIGNAL_PATIENCE_S = 0.5  # Python handles a signal only when the middleware returns control to the thread
 
 
 class ManagedNode(LifecycleNode, Generic[Config]):
-    """A lifecycle node with a config; configures and activates itself unless `autostart` is false.
+    """A lifecycle node with a config, which configures and activates itself unless `autostart` is false.
 
     Attributes:
-        config: the parameters as they were when the node was configured.
-        faults: errors so far, of callbacks and workers.
-        links: what keeps it apart from other nodes.
-        finished: done, with the exit status, when the node has nothing more to do.
+        config: the parameters at the time when the node was configured.
+        faults: errors of callbacks and workers so far.
+        links: watches for what keeps messages from the node.
+        finished: future of the exit status, done when the node has finished its work.
     """
 
     config: Config
     handover: Handover | None = None
-    """Through which it speaks to the other nodes of its process."""
+    """Passes messages to other nodes of the same process; None leaves that to the middleware."""
     needed: bool = True
-    """Whether the other nodes of its process end when it has finished."""
+    """Whether the other nodes of its process end when this one has finished."""
 
     def __init__(self, name: str, defaults: Config, **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
@@ -83,14 +83,14 @@ class ManagedNode(LifecycleNode, Generic[Config]):
             self.get_logger().warning(f"no such parameter: {', '.join(unknown)}")
 
     def setup(self, undo: ExitStack) -> None:
-        """Load what is heavy. Whatever must be released is registered on `undo`."""
+        """Load what takes time, and register on `undo` what must be released."""
 
     def begin(self, undo: ExitStack) -> None:
-        """Create publishers, subscriptions and threads. Whatever must be ended is registered on `undo`."""
+        """Create publishers, subscriptions and threads, and register on `undo` what must be ended."""
 
     def start(self) -> bool:
-        """Configure and activate when `autostart` says so; False when a transition was refused."""
-        if _debugged.is_set():  # where errors of callbacks and workers arose is logged at this level
+        """Configure and activate if `autostart` is true; False if a transition was refused."""
+        if _debugged.is_set():  # tracebacks of callbacks and workers are logged at this level
             self.get_logger().set_level(LoggingSeverity.DEBUG)
         if not self.get_parameter(_AUTOSTART).value:
             return True
@@ -98,12 +98,12 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         return self.trigger_configure() == success and self.trigger_activate() == success
 
     def finish(self, status: int = 0) -> None:
-        """End the process when it is run as one; may be called from any thread, and more than once."""
+        """End the node's process, if it has one of its own; may be called from any thread, and more than once."""
         if not self.finished.done():
             self.finished.set_result(status)
 
     def close(self) -> bool:
-        """End and release whatever the state is, and destroy the node; False when something could not be finished."""
+        """Deactivate, clean up and destroy the node, whatever its state; False if something could not be finished."""
         results = [self._attempt(stack.close) for stack in (self._active, self._configured)]
         self.destroy_node()
         return all(result == TransitionCallbackReturn.SUCCESS for result in results)
@@ -111,8 +111,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     # --- for subclasses --------------------------------------------------------------------------------------------
 
     def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Publisher | HandingPublisher:
-        """A publisher that lives until the node is deactivated."""
-        # rclpy changes the profile that it is given, and ours serve many topics
+        """A publisher that lasts until the node is deactivated."""
+        # rclpy modifies the profile that it is given, and ours are shared by many topics
         publisher = self.create_publisher(message_type, topic, copy(qos), **self.links.options(publishes=True))
         self._active.callback(self._silence, publisher)
         self.links.watch(publisher)
@@ -125,9 +125,9 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     def listen(
         self, message_type: type, topic: str, accept: Callable[[Any], None], qos: QoSProfile, raw: bool = False
     ) -> None:
-        """Subscribe until the node is deactivated; a message that `accept` refuses is reported, and the next comes.
+        """Subscribe until the node is deactivated. An error from `accept` is reported, and the next message is taken.
 
-        A raw subscription gets the message's bytes.
+        With `raw`, `accept` gets the message's bytes.
         """
         guarded, options = self.guard(topic, accept), self.links.options(publishes=False)
         subscription = self.create_subscription(message_type, topic, guarded, copy(qos), raw=raw, **options)
@@ -138,14 +138,14 @@ class ManagedNode(LifecycleNode, Generic[Config]):
             self._active.callback(self.handover.listen(self.resolve_topic_name(topic), guarded))
 
     def take_all(self) -> None:
-        """Take every message that has come by now; in the executor's thread.
+        """Take all messages that have arrived so far; call it in the executor's thread.
 
-        An executor hands out one message of each topic and then looks at services, too: a request would overtake the
-        rest of a burst that came before it.
+        An executor takes one message of each topic and then turns to services, so a request would overtake the rest of
+        a burst that arrived before it.
         """
         for subscription in self._subscriptions_active:
             with subscription.handle:
-                for _ in range(_MOST_AT_ONCE):  # a topic that is flooded must not take the place of the others
+                for _ in range(_MOST_AT_ONCE):  # a flooded topic must not starve the others
                     taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
                     if taken is None:
                         break
@@ -158,15 +158,15 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         worker.start()
 
     def serve(self, service_type: type, name: str, act: Callable[[Any], str | None]) -> None:
-        """Offer a service until the node is deactivated; it answers why `act` refuses a request, or what it returns."""
+        """Offer a service until the node is deactivated; the answer is what `act` returns, or its error in one line."""
         service = self.create_service(service_type, name, partial(self._answer, name, act))
         self._active.callback(self.destroy_service, service)
 
     def serve_apart(self, service_type: type, name: str, act: Callable[[Any], str | None]) -> None:
-        """Like `serve`, for what takes long: done in a thread of its own, one request after the other.
+        """Like `serve`, for slow requests: `act` runs in a thread of its own, one request after the other.
 
-        An executor sends what a callback returns, and a coroutine that waits has it spin at full speed. So the callback
-        returns at once, and the answer is sent when there is one.
+        An executor sends what a callback returns, and spins at full speed while a coroutine waits. So the callback
+        returns at once, and the thread sends the answer.
         """
         thread = ThreadPoolExecutor(1, name)
         pending: dict[int, Any] = {}
@@ -191,18 +191,18 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         try:
             response.message = act(request) or ""
             response.success = True
-        except Exception as error:  # the caller is told, whatever it is
+        except Exception as error:  # whatever it is, the caller is told
             self.faults.report(name, error)
             response.message = describe(error)
         return response
 
     def guard(self, where: str, act: Callable[..., object]) -> Callable[..., None]:
-        """`act` with its errors reported; rclpy would end the process."""
+        """Wrap `act` so that its errors are reported; rclpy would end the process."""
 
         def guarded(*arguments: Any) -> None:
             try:
                 act(*arguments)
-            except Exception as error:  # whatever it is, it is reported and the next call comes
+            except Exception as error:  # whatever it is, the node goes on
                 self.faults.report(where, error)
 
         return guarded
@@ -263,20 +263,20 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 def run(
     node_type: Callable[[], ManagedNode], args: list[str] | None = None, prepare: Callable[[], None] | None = None
 ) -> int:
-    """Run a node as a process until it has finished, or SIGINT or SIGTERM comes.
+    """Run a node as a process until it has finished, or SIGINT or SIGTERM arrives.
 
     Args:
         node_type: makes the node.
-        args: command line; None takes the process's own. With `--keep` in it the node runs in a child process and is
-            started anew when that is killed or fails.
-        prepare: what is slow and the same for every such child.
+        args: command line; None uses the process's own. With `--keep`, the node runs in a child process, which is
+            restarted if it is killed or fails.
+        prepare: slow preparation that all such children share.
 
     Returns:
-        Exit status: 0 when it did its work, 1 when it could not start.
+        Exit status: 0 if the node did its work, 1 if it could not start.
     """
     said = sys.argv if args is None else args
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: sys.exit(0))  # nothing is there yet that would have to be ended
+        signal.signal(number, lambda _number, _frame: sys.exit(0))  # there is nothing to clean up yet
     wait_for_turn(said)
     if KEEP in said:
         if prepare is not None:
@@ -290,16 +290,16 @@ def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
 
 
 def said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
-    """Whatever goes wrong is said in one line; with `--debug` on the command line also where it arose."""
+    """Initialise rclpy and call `play`; report an error in one line, with its traceback if `--debug` is given."""
     debug = "--debug" in (sys.argv if args is None else args)
     if debug:
         _debugged.set()
     try:
-        # Our own handlers: rclpy's would invalidate the context at once, under the hands of threads that still publish.
+        # rclpy's signal handlers would invalidate the context at once, while threads are still publishing.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         forward_logging()
         return play()
-    except Exception as error:  # the net under everything
+    except Exception as error:  # last resort
         if debug:
             traceback.print_exc()
         print(f"error: {describe(error, _EXPECTED, debug)}", file=sys.stderr)
@@ -309,15 +309,15 @@ def said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
 
 
 def run_together(makers: Sequence[Callable[[], ManagedNode]], args: list[str], handover: Handover | None = None) -> int:
-    """Run several nodes in this process until one that is needed has finished, or SIGINT or SIGTERM comes.
+    """Run several nodes in this process until one that is needed has finished, or SIGINT or SIGTERM arrives.
 
     Args:
-        makers: make the nodes; they start in this order and end in the opposite one.
+        makers: make the nodes; they start in this order and end in reverse.
         args: command line.
-        handover: how they give messages to each other; None leaves it to the middleware.
+        handover: passes messages between the nodes; None leaves that to the middleware.
 
     Returns:
-        Exit status: 0 when they did their work, 1 when one of them could not start.
+        Exit status: 0 if they did their work, 1 if one of them could not start.
     """
     return said_in_one_line(args, lambda: _run_nodes(makers, handover))
 
@@ -346,7 +346,7 @@ def _run_nodes(makers: Sequence[Callable[[], ManagedNode]], handover: Handover |
 
 
 def spin_apart(node: ManagedNode) -> Callable[[], None]:
-    """Spin a node in a thread of its own: an executor looks at all its nodes whenever one has something to do."""
+    """Spin a node in a thread of its own, because an executor checks all its nodes whenever one has work."""
     executor = QuietExecutor(node.context)
     executor.add_node(node)
     thread = threading.Thread(target=executor.spin, name=f"executor {node.get_name()}", daemon=True)
@@ -361,7 +361,7 @@ def spin_apart(node: ManagedNode) -> Callable[[], None]:
 
 def _run_node(node: ManagedNode) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: node.finish())  # a second one changes nothing
+        signal.signal(number, lambda _number, _frame: node.finish())  # a second signal changes nothing
     status = 1
     try:
         status = _spin(node)

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Video and sound, from files or devices -> the standard topics, with honest stamps.
+"""Publishes video and sound from files or devices on the standard topics.
 
-A file's pictures and sound are stamped as if they were heard and seen now: a picture with its moment of exposure, a
-chunk of sound with its first sample, and sent when a device would have sent it. The avatar's speech is sent as a
-dialogue manager does, in chunks without a stamp, faster than real time.
+Pictures and sound from a file are stamped and sent as a device would do it now: a picture with the time of its
+exposure, a chunk of sound with the time of its first sample. The avatar's speech is sent as a dialogue manager sends
+it, in chunks without a stamp, faster than real time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TOPICS = {
 }
 _COMPRESSED = CompressedImage, "camera/image_raw/compressed", qos.PICTURE
 _FRAME = "camera_optical_frame"
-_SETTLED_S = 1.0  # two sides of a connection learn of each other at different moments
+_SETTLED_S = 1.0  # the two sides of a connection discover each other at different moments
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class MediaSourceConfig:
     Attributes:
         video: video file that stands in for the camera; empty uses none.
         repeat: "no", "loop" or "ping-pong" (forwards and backwards, so that there is no cut).
-        audio: sound file that stands in for the microphone; empty takes the video's own sound, if it has one and
+        audio: sound file that stands in for the microphone; empty uses the video's own sound, if it has any and
             plays once.
         speech: sound file with what the avatar says; pauses separate utterances.
         webcam: number of a camera device; negative opens none.
@@ -58,14 +58,14 @@ class MediaSourceConfig:
         microphone: listen to the default microphone.
         width: width of the pictures sent, in pixels; 0 keeps their size.
         height: height of the pictures sent, in pixels; 0 keeps their size.
-        rate_hz: highest rate at which pictures are sent; 0 sends all.
+        rate_hz: maximum rate at which pictures are sent; 0 sends all.
         compressed: send pictures as JPEG, for readers on another computer.
         encoding: encoding of uncompressed pictures; nv12 has half the bytes of rgb8.
         chunk_ms: length of a chunk of the microphone.
         speech_chunk_ms: length of a chunk of speech.
         speech_speed: seconds of speech sent per second.
-        duration_s: end after this; 0 ends with the last of the files that play once.
-        most_sound_s: longer sound files are refused, because the whole file is held in memory.
+        duration_s: stop after this long; 0 stops after the last of the files that play once.
+        most_sound_s: longer sound files are refused, because a file is held in memory as a whole.
         wait_for_readers: wait until every topic has a subscriber.
     """
 
@@ -96,17 +96,17 @@ class MediaSourceConfig:
 
 
 class MediaSourceNode(ManagedNode[MediaSourceConfig]):
-    """Sends the events of a recorded conversation when their time comes, and passes devices on."""
+    """Sends the events of a recorded conversation when they are due, and what devices record."""
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("media_source", MediaSourceConfig(), **node_arguments)
 
     def begin(self, undo: ExitStack) -> None:
-        """Open files and devices and begin to send."""
+        """Open files and devices, and start to send."""
         cv2.setNumThreads(1)
         streams, self._end_ns = _open_files(self.config)
         self._events = conversation(*streams.values())
-        self._next = next(self._events, None)  # opens the files: what is wrong with them is said now
+        self._next = next(self._events, None)  # opens the files, so that errors in them are reported now
         self._senders: dict[str, Publisher] = {
             name: self.advertise(*(_COMPRESSED if name == "camera" and self.config.compressed else _TOPICS[name]))
             for name in sorted(streams.keys() | _devices(self.config))
@@ -178,7 +178,7 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
 
 
 def _open_files(config: MediaSourceConfig) -> tuple[dict[str, Iterator[Event]], int | None]:
-    """Streams of events by topic, and when they end; None when that is known only by playing them."""
+    """Streams of events by topic, and when they end; None if only playing them will tell."""
     streams: dict[str, Iterator[Event]] = {}
     lengths: list[int] = []
     if config.video:
@@ -204,7 +204,7 @@ def _own_sound(config: MediaSourceConfig) -> str:
 
 
 def _devices(config: MediaSourceConfig) -> set[str]:
-    """Topics that a device feeds."""
+    """Topics that are fed by a device."""
     return ({"camera"} if _has_camera(config) else set()) | ({"user_audio"} if config.microphone else set())
 
 
@@ -221,7 +221,7 @@ def _length_ns(clip: AudioClip) -> int:
 
 
 def _moved(content: VideoFrame | AudioChunk, start_ns: int) -> VideoFrame | AudioChunk:
-    """With its stamp, if it has one, counted from the clock's zero instead of the conversation's beginning."""
+    """The content with its stamp, if any, moved from the conversation's time to the clock's."""
     return content if content.stamp_ns is None else replace(content, stamp_ns=content.stamp_ns + start_ns)
 
 

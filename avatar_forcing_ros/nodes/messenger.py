@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Publishes in a thread of its own what pictures must not wait for."""
+"""Publishes messages in a thread of their own, so that pictures need not wait for them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _CAPACITY = 256
 
 
 class Messenger:
-    """Does what it is given, one after the other, until the node is deactivated.
+    """Runs the actions that it is given, one after the other, until the node is deactivated.
 
-    The middleware locks a publisher while it makes the way to a new subscription, a third of a second at worst, and
-    whoever publishes meanwhile waits. Pictures whose thread waits are a face that stands still.
+    The middleware locks a publisher while it connects a new subscription, for up to a third of a second, and publishing
+    waits meanwhile. If the thread that shows pictures waited, the face would freeze.
 
     Args:
-        node: make this after the publishers that it uses; then it ends before them.
-        name: of the thread.
+        node: runs the thread. Make the messenger after the publishers that it uses, so that it ends before them.
+        name: name of the thread.
     """
 
     def __init__(self, node: ManagedNode, name: str) -> None:
@@ -28,7 +28,7 @@ class Messenger:
         node.work(name, self._deliver, self._letters.close)
 
     def send(self, act: Callable[[], None]) -> None:
-        """Have something done soon."""
+        """Queue an action."""
         self._letters.put(act)
 
     def _deliver(self) -> None:

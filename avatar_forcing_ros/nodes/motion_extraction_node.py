@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""camera/image_raw -> user_motion: reads the user's face into a motion latent. The newest picture wins."""
+"""Reads the user's face on camera/image_raw into a motion latent on user_motion. The newest picture wins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MotionExtractionConfig:
     """Parameters of the motion extraction node.
 
     Attributes:
-        model: model bundle whose motion space reads the face; empty is the facemesh space, which needs no model.
+        model: model bundle whose motion space reads the face; empty uses the facemesh space, which needs no model.
         compressed: read camera/image_raw/compressed instead of camera/image_raw.
         reliable: ask the camera to resend pictures that the network has lost; the camera must publish reliably, or
             nothing is received.
@@ -51,25 +51,25 @@ class MotionExtractionConfig:
 
 
 def open_space(model: str) -> MotionSpace:
-    """The motion space of a model; the facemesh space when no model is named.
+    """The motion space of a model; the facemesh space if no model is named.
 
     Raises:
-        BundleError: there is no such model.
+        BundleError: if there is no such model.
     """
     if not model:
         from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 
         return FaceMeshSpace()
-    from avatar_forcing_ros.bundle import load_space  # brings torch, which the facemesh space does without
+    from avatar_forcing_ros.bundle import load_space  # imports torch, which the facemesh space does not need
 
     return load_space(model)
 
 
 class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
-    """Converts pictures, encodes them in a thread of its own, publishes what the face does.
+    """Converts pictures, encodes them in a thread of its own and publishes the face's motion.
 
     Args:
-        open_motion_space: opens the motion space of the model that the parameter names.
+        open_motion_space: opens the motion space of the model that the parameter `model` names.
     """
 
     def __init__(self, open_motion_space: Callable[[str], MotionSpace] = open_space, **node_arguments: Any) -> None:
@@ -80,7 +80,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         """Load the encoder.
 
         Raises:
-            ValueError: /humans shall say who the user is, and that cannot be had.
+            ValueError: if /humans is to say who the user is, and either hri_msgs or the encoder cannot do that.
         """
         cv2.setNumThreads(1)
         if self.config.user == "humans":
@@ -121,7 +121,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
             raise
         self._camera.seen(self.get_clock().now().nanoseconds, image.shape[1], image.shape[0])
         if self._newest_ns is not None and time_ns < self._newest_ns:
-            self._encoder.reset()  # time went back: another recording, or a clock that was set
+            self._encoder.reset()  # time went back: a new recording, or a clock that was set
         self._newest_ns = time_ns
         if self._humans is not None and isinstance(self._encoder, AttendingEncoder):
             self._encoder.attend(self._humans.user())
@@ -170,7 +170,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _prepare() -> None:
-    """What the reader of most models imports serves every successor of a process that is killed."""
+    """Import the face reader before forking, so that a restarted child need not import it again."""
     from avatar_forcing_ros.motion.facemesh import space  # noqa: F401
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""MotionLatents messages of rclpy <-> the core's values; `messages.motion` says how."""
+"""Converts between rclpy's MotionLatents messages and the core's values, with `messages.motion`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["from_frame", "from_sample", "to_sample"]
 
 
 def from_sample(sample: MotionSample, space: str, names: Sequence[str]) -> MotionLatents:
-    """What the user's face does, as a message."""
+    """The user's motion as a message."""
     return motion.from_sample(make, sample, space, names)
 
 
 def from_frame(frame: AvatarFrame, space: str, names: Sequence[str]) -> MotionLatents:
-    """What the avatar's face does, as a message."""
+    """The avatar's motion as a message."""
     return motion.from_frame(make, frame, space, names)

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Several of our nodes in one process, which hand their messages over as objects: less memory, fewer copies.
+"""Runs several of our nodes in one process that passes messages as objects: less memory, fewer copies.
 
     one_process --node generator_node '{"portrait": "me.png"}' --node display_node '{}' --ros-args ...
 
-ROS arguments are for all nodes; parameters of one stand behind its name, as JSON. What is lost: a fault that ends one
-node's process ends all, and there is no understudy to step in.
+ROS arguments apply to all nodes; the parameters of one node follow its name, as JSON. The price: a fault that kills the
+process ends all nodes, and there is no understudy to step in.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen dataclass <-> ROS parameters: each default stands in one place, the dataclass.
+"""Frozen dataclasses as ROS parameters, so that each default is set in one place.
 
-A field becomes a parameter of the same name, a nested dataclass gives dotted names (`avatar.seed`). Its description
-is the field's sentence in the class docstring (`Attributes:`), or `metadata={"description": ...}`; a range is
-`metadata={"range": (low, high)}`. Fields may be bool, int, float, str, Path, a Literal of strings, or one of these or
-None; None is a parameter that is not set.
+A field becomes a parameter of the same name; a nested dataclass gives dotted names (`avatar.seed`). The description is
+the field's sentence under `Attributes:` in the class docstring, or `metadata={"description": ...}`; the range is
+`metadata={"range": (low, high)}`. A field may be bool, int, float, str, Path or a Literal of strings, each of them
+optional; None is a parameter that is not set.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ def declare(node: Node, defaults: Any) -> None:
     """Declare every field of a config as a parameter of a node.
 
     Args:
-        node: its parameter file and command line may give other values than the defaults.
+        node: declares them; its parameter file and command line may override the defaults.
         defaults: instance of a frozen dataclass; its values are the defaults.
 
     Raises:
-        TypeError: a field has a type that no ROS parameter has.
-        rclpy.exceptions.InvalidParameterException: a value given from outside has the wrong type or is out of range.
+        TypeError: if a field has a type that no ROS parameter has.
+        rclpy.exceptions.InvalidParameterException: if a value given from outside has the wrong type or is out of range.
     """
     entries = list(_entries(defaults))
     for entry in entries:
@@ -59,17 +59,17 @@ def declare(node: Node, defaults: Any) -> None:
 
 
 def when_set(node: Node, act: Callable[[list[Parameter]], None]) -> Callable[[], None]:
-    """Do something with the parameters of a node each time after some were set, in its executor's thread.
+    """Call `act` with the changed parameters, in the executor's thread, each time after some of a node's were set.
 
     Returns:
-        What ends it.
+        A function that ends this.
     """
     if hasattr(node, "add_post_set_parameters_callback"):
         node.add_post_set_parameters_callback(act)
         return partial(node.remove_post_set_parameters_callback, act)
 
     def soon(changes: list[Parameter]) -> SetParametersResult:
-        """Humble calls before it sets them."""
+        """Call `act` later, since Humble calls this before it sets the parameters."""
         node.executor.create_task(act, changes)
         return SetParametersResult(successful=True)
 
@@ -78,7 +78,7 @@ def when_set(node: Node, act: Callable[[list[Parameter]], None]) -> Callable[[],
 
 
 def values(config: Any) -> dict[str, Any]:
-    """The parameters that `declare` would declare, with their values."""
+    """The parameters that `declare` declares for a config, with their values."""
     return {entry.name: entry.default for entry in _entries(config)}
 
 
@@ -86,17 +86,17 @@ def read(node: Node, config_type: type[Config]) -> Config:
     """The node's parameters as a config.
 
     Raises:
-        ValueError: a value is refused, with the parameter's name or the config's own reason.
+        ValueError: if a value is invalid; the message names the parameter or is the config's own.
     """
     values = {name: parameter.value for name, parameter in node.get_parameters_by_prefix("").items()}
     return _build(config_type, values)
 
 
 def undeclared(node: Node) -> list[str]:
-    """Parameters that a file or the command line gives to a node and that it does not have: most often misspelt.
+    """Parameters that a file or the command line sets but the node does not have, most often misspelt.
 
-    rclpy drops them without a word; it keeps what was given in one private attribute and nowhere else. They are no
-    error, for a robot's file may give a parameter to all its nodes.
+    rclpy drops them silently, and keeps what was given in a private attribute only. They are not an error, because a
+    robot's file may set a parameter for all its nodes.
     """
     given = getattr(node, "_parameter_overrides", {})
     return sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
@@ -124,7 +124,7 @@ def _entries(config: Any, prefix: str = "") -> Iterator[_Entry]:
 
 
 def _leaf(name: str, hint: Any) -> tuple[type, bool, tuple[str, ...]]:
-    """(plain type, may be None, allowed strings) of a field's annotation."""
+    """Plain type, whether it may be None, and allowed strings of a field's annotation."""
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     kinds = [option for option in options if option is not type(None)]
     optional = len(kinds) < len(options)
@@ -176,7 +176,7 @@ def _convert(name: str, value: Any, kind: type, optional: bool, choices: tuple[s
 
 
 def _sentences(config_type: type) -> dict[str, str]:
-    """What the `Attributes:` section of a class docstring says about each field."""
+    """The description of each field under `Attributes:` in a class docstring."""
     section = (inspect.getdoc(config_type) or "").partition("\nAttributes:\n")[2]
     parts = re.split(r"^    (\w+): ", section, flags=re.MULTILINE)
     return {name: " ".join(text.split()) for name, text in zip(parts[1::2], parts[2::2], strict=True)}

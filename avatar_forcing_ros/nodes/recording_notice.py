@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who stands before the avatar sees that they are recorded: in its pictures, on whatever screen they are.
+"""Shows people in front of the avatar that they are being recorded: in its pictures, on whatever screen.
 
-Our display says so on the topic `recording` while it records; `ros2 bag record` is known by the name of its node.
+Our display announces a recording on the topic `recording`; `ros2 bag record` is recognised by the name of its node.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _RECORDERS = ("rosbag2_recorder",)
 
 
 class RecordingNotice:
-    """Marks the pictures of a node while somebody records.
+    """Marks a node's pictures while a recording is made.
 
     Args:
-        node: listens until it is deactivated.
-        label: of its pictures.
+        node: subscribes until it is deactivated.
+        label: the label on its pictures.
     """
 
     def __init__(self, node: ManagedNode, label: Label) -> None:
@@ -30,10 +30,10 @@ class RecordingNotice:
         node.listen(Bool, RECORDING, self._hear, qos.LATCHED)
 
     def look(self) -> bool:
-        """Whether somebody records; call it once a second, because a recorder that was killed says nothing."""
+        """Whether a recording is being made. Call it once a second: a recorder that was killed does not sign off."""
         self._announced = self._announced and self._node.count_publishers(RECORDING) > 0
         recorders = any(name.startswith(_RECORDERS) for name in self._node.get_node_names())
-        on_simulated_time = bool(self._node.get_parameter("use_sim_time").value)  # what is replayed was told then
+        on_simulated_time = bool(self._node.get_parameter("use_sim_time").value)  # nobody is recorded in a replay
         self._label.recording = self._announced or (recorders and not on_simulated_time)
         return self._label.recording
 

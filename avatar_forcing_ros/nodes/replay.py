@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The live nodes on a bag, without ROS launch: what they present is recorded into another bag.
+"""Plays a bag to the live nodes, without ROS launch, and records their output into another bag.
 
     python -m avatar_forcing_ros.nodes.replay BAG_IN BAG_OUT --rate 2
 
-The result is that of `avatar-forcing replay`, which is quicker; this is for holding one against the other.
+The result equals that of `avatar-forcing replay`, which is faster; this command exists to compare the two.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PLAYER = "bag_player_node"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the replay; the exit status is 0 only when the whole bag was played and recorded."""
+    """Run the replay; the exit status is 0 only if the whole bag was played and recorded."""
     args = _parser().parse_args(argv)
     try:
         result = run(args)
@@ -43,11 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> dict[str, object]:
-    """Play a bag to the nodes and record; what came out.
+    """Play a bag to the nodes and record their output.
+
+    Returns:
+        The output's path, digest and number of frames, and the seconds that it took.
 
     Raises:
-        BagError: the bag cannot be read or written.
-        NodeFailedError: a node could not start or did not follow.
+        BagError: if a bag cannot be read or written.
+        NodeFailedError: if a node cannot start or does not keep up.
     """
     with BagReader(args.bag_in) as bag:
         found = survey(bag, camera=args.camera)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sends the core's `logging` records to ROS, so that they reach the console in one form."""
+"""Sends the core's `logging` records to ROS, so that the console shows all messages in one format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGE_LOGGER = "avatar_forcing_ros"
 
 
 class RosLogHandler(logging.Handler):
-    """Forwards each record, with its arguments filled in, at the same severity."""
+    """Forwards each record at the same severity, with its arguments filled in."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Forward one record."""
@@ -20,7 +20,7 @@ class RosLogHandler(logging.Handler):
 
 
 def severity_of(level: int) -> LoggingSeverity:
-    """The ROS severity of a Python logging level; in between, the lower one."""
+    """The ROS severity of a Python logging level; for a level in between, the lower one."""
     for severity in (LoggingSeverity.FATAL, LoggingSeverity.ERROR, LoggingSeverity.WARN, LoggingSeverity.INFO):
         if level >= int(severity):  # both systems count 10, 20, 30, 40, 50
             return severity
@@ -28,12 +28,12 @@ def severity_of(level: int) -> LoggingSeverity:
 
 
 def forward_logging() -> None:
-    """Forward what this package logs, from the severity on that ROS shows (`--log-level`).
+    """Forward this package's log records from the severity that ROS shows (`--log-level`) upwards.
 
     Calling it twice changes nothing.
     """
     logger = logging.getLogger(PACKAGE_LOGGER)
-    logger.setLevel(int(get_logger(PACKAGE_LOGGER).get_effective_level()))  # both systems count alike
+    logger.setLevel(int(get_logger(PACKAGE_LOGGER).get_effective_level()))  # both systems use the same numbers
     if not any(isinstance(handler, RosLogHandler) for handler in logger.handlers):
         logger.addHandler(RosLogHandler())
-        logger.propagate = False  # else a configured root logger says everything twice
+        logger.propagate = False  # else a configured root logger would repeat everything

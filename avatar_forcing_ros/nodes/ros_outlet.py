@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an avatar presents, published."""
+"""Publishes an avatar's output."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE, PLAYBACK: qos.EVENTS} | dic
 
 
 class Publishes(Protocol):
-    """What is asked of a node."""
+    """As much of a node as publishing needs."""
 
     def advertise(self, message_type: type, topic: str, qos: QoSProfile) -> Any:
         """A publisher."""
@@ -41,7 +41,7 @@ class Publishes(Protocol):
 
 
 class Named(Protocol):
-    """What is asked of a motion space."""
+    """As much of a motion space as publishing needs."""
 
     @property
     def name(self) -> str:
@@ -50,27 +50,27 @@ class Named(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of its numbers."""
+        """Names of its channels."""
         ...
 
 
 class RosOutlet(MessageOutlet):
-    """Publishes; `publish_from` makes it."""
+    """Publishes an avatar's output; made by `publish_from`."""
 
     publishers: Mapping[str, Any]
 
     def readers(self) -> tuple[int, ...]:
-        """Subscriptions found so far by each publisher of pictures and what goes with them; -1 where there is none."""
+        """Subscriptions that the publisher of each of the topics `_FLEETING` has found; -1 if there is no publisher."""
         found = (self.publishers.get(topic) for topic in _FLEETING)
         return tuple(-1 if publisher is None else publisher.get_subscription_count() for publisher in found)
 
 
 _FLEETING = (IMAGE, COMPRESSED, FRAME_INFO, MOTION, SPEECH, PLAYBACK)
-"""Topics whose messages are lost to subscribers that are discovered too late; the state is latched."""
+"""Topics whose messages a subscriber misses if it is discovered too late; the state is latched instead."""
 
 
 def publish_from(node: Publishes, space: Named, config: OutputConfig, never: Collection[str] = ()) -> RosOutlet:
-    """Advertise what an avatar presents, but for what this one never has; published until the node is deactivated."""
+    """Advertise an avatar's output topics, except those in `never`, until the node is deactivated."""
     pictures = [topic for topic, wanted in ((IMAGE, config.raw), (COMPRESSED, config.compressed)) if wanted]
     kinds = {topic: kind for topic, kind in OUTPUTS.items() if topic not in never}
     kinds |= {topic: KINDS_OF_PICTURES[topic] for topic in pictures}
@@ -80,7 +80,7 @@ def publish_from(node: Publishes, space: Named, config: OutputConfig, never: Col
 
     def emit(topic: str, _stamp_ns: int, build: Callable[[], Any]) -> None:
         publisher = publishers[topic]
-        if topic in LATCHED or publisher.get_subscription_count():  # what nobody hears is not made
+        if topic in LATCHED or publisher.get_subscription_count():  # no work for a topic without subscribers
             publisher.publish(build())
 
     outlet = RosOutlet(make, emit, lambda: node.get_clock().now().nanoseconds, space.name, tuple(space.names), config)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS time in nanoseconds, and waiting for it: wall clock and simulated clock look the same from here."""
+"""ROS time in nanoseconds, and waiting for it, on the wall clock and the simulated clock alike."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from avatar_forcing_ros.signals import NANOSECONDS
 
 __all__ = ["ClockWaiter", "stamp_ns", "to_duration", "to_stamp"]
 
-_LONGEST_WAIT_S = 0.5  # the system clock may be set back or forth while we wait for it
+_LONGEST_WAIT_S = 0.5  # the system clock may be set back or forward during the wait
 
 
 def to_stamp(time_ns: int | None) -> TimeMessage:
-    """Nanoseconds as a stamp; None is the unset stamp."""
+    """Nanoseconds as a stamp; None gives the unset stamp, zero."""
     sec, nanosec = divmod(time_ns or 0, NANOSECONDS)
     return TimeMessage(sec=sec, nanosec=nanosec)
 
@@ -34,7 +34,7 @@ def to_duration(duration_ns: int) -> DurationMessage:
 class ClockWaiter:
     """Lets one thread wait until a node's clock reaches a time.
 
-    With `use_sim_time` the wait ends by messages on /clock alone: while the clock stands still, so does the caller.
+    With `use_sim_time`, only messages on /clock end the wait: while the clock stands still, the caller waits.
     """
 
     def __init__(self, clock: ROSClock) -> None:
@@ -53,7 +53,7 @@ class ClockWaiter:
         """Wait until the clock has reached `time_ns`; None waits for `wake`.
 
         Returns:
-            True when that time has come, False when `wake` or `close`, or a clock set back, ended the wait before.
+            True if that time has come; False if `wake`, `close` or a clock set back ended the wait first.
         """
         with self._condition:
             while not (self._woken or self._closed):
@@ -71,7 +71,7 @@ class ClockWaiter:
             self._condition.notify_all()
 
     def close(self) -> None:
-        """Release all waiting threads, and forget the clock."""
+        """Release all waiting threads and unregister from the clock."""
         with self._condition:
             self._closed = True
             self._condition.notify_all()

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The action `speak`: an utterance with an end that its sender is told of, and that it can cancel."""
+"""The action `speak`: says an utterance, tells the client how it ended, and can be cancelled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REMEMBERED = 256
 
 @dataclass
 class _Goal:
-    """A goal that has not ended: `position_ns` was presented by `since_ns`; None while it is not being said."""
+    """A goal that has not ended: `position_ns` had been presented at `since_ns`; None while it is not being said."""
 
     handle: ServerGoalHandle
     position_ns: int = 0
@@ -36,16 +36,16 @@ class _Goal:
 
 @dataclass
 class SpeakAction:
-    """Hands goals to a session as utterances and ends them when their utterances end.
+    """Passes goals to a session as utterances, and ends each goal when its utterance ends.
 
-    A goal is executed only when it ends: rclpy's executor would spin at full speed for as long as a coroutine waits.
+    A goal is executed only at its end, because rclpy's executor spins at full speed while a coroutine waits.
     """
 
     node: ManagedNode
     session: Session
     _goals: dict[str, _Goal] = field(default_factory=dict)
     _ended: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    _lock: threading.Lock = field(default_factory=threading.Lock)  # the outbox's thread tells, the executor's is asked
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # between the outbox's thread and the executor's
 
     def open(self) -> None:
         """Offer the action."""
@@ -61,14 +61,14 @@ class SpeakAction:
         self.session.outlets.append(self)
 
     def close(self) -> None:
-        """Offer it no more."""
+        """Withdraw the action."""
         self.session.outlets.remove(self)
         self._server.destroy()
 
     # --- what the session tells ----------------------------------------------------------------------------------
 
     def happened(self, event: PlaybackEvent) -> None:
-        """Something happened to an utterance, now."""
+        """Note an event of an utterance, and end its goal if the utterance has ended."""
         with self._lock:
             goal = self._goals.get(event.utterance_id)
             if event.kind in (Playback.FINISHED, Playback.INTERRUPTED):
@@ -83,7 +83,7 @@ class SpeakAction:
             self._end(goal, event.utterance_id, Speak.Result.INTERRUPTED, event.position_ns)
 
     def shown(self, shown: Shown) -> None:
-        """A frame is being presented."""
+        """Publish feedback for a frame that is being presented."""
         frame = shown.frame
         with self._lock:
             goal = self._goals.get(frame.utterance_id)
@@ -94,10 +94,10 @@ class SpeakAction:
             goal.handle.publish_feedback(Speak.Feedback(utterance_id=frame.utterance_id, position=position))
 
     def said(self, chunk: AudioChunk) -> None:
-        """Speech has left; where it is, the frames say."""
+        """Do nothing: frames give the position in an utterance."""
 
     def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """The mood is nothing to a goal."""
+        """Do nothing: a goal does not depend on the mood."""
 
     # --- what clients ask ------------------------------------------------------------------------------------------
 
@@ -153,5 +153,5 @@ class SpeakAction:
                 handle.abort()
             return result
 
-        # in the executor's thread, where the goal's other changes of state happen
+        # in the executor's thread, like all other changes of the goal's state
         self.node.executor.create_task(goal.handle.execute, conclude)

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The voice agent's parts on the speech stacks that robots have: whisper_ros, llama_ros, audio_common.
+"""Parts of the voice agent that use a robot's speech stack: whisper_ros, llama_ros, audio_common.
 
-Their messages are imported here, when they are asked for and nowhere else. The names are those of their own launch
-files, without the first slash, so that they follow the agent's namespace and can be remapped.
+Their messages are optional and imported here only, when a part needs them. Topic and action names are those of their
+own launch files without the leading slash, so that they follow the agent's namespace and can be remapped.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ SAY = "say"
 CHAT = "llama/generate_chat_completions"
 WHISPER_IN, WHISPER_OUT = "whisper/vad", "whisper/transcription"
 _LATE_S = 0.1
-"""Feedback is another topic than the result and may come after it."""
+"""Feedback and result use separate topics, so feedback may arrive after the result."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What an action server tells: feedback, or at the end its result."""
+    """A message from an action server: feedback, or the result at the end."""
 
     content: Any
     is_result: bool = False
 
 
 class _Pursuit:
-    """One goal's news on their way from the executor's thread to an event loop.
+    """Passes messages about one goal from the executor's thread to an event loop.
 
     Attributes:
-        news: feedback (`Told`), the goal's handle, its result, in the order in which they came.
+        news: feedback (`Told`), the goal's handle and its result, in the order of their arrival.
     """
 
     def __init__(self) -> None:
@@ -57,23 +57,23 @@ class _Pursuit:
         self._loop, self._handle, self._over = asyncio.get_running_loop(), None, False
 
     def tell(self, item: Any) -> None:
-        """Something new, in any thread."""
+        """Add a message, from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._take, item)
 
     def end(self) -> None:
-        """Stop following: a running goal is cancelled, and one that is not accepted yet is cancelled once it is."""
+        """Cancel the goal, or cancel it once it is accepted."""
         self._over = True
         if self._handle is not None:
             self._handle.cancel_goal_async()
 
     def accept(self, handle: Any) -> None:
-        """The goal is being worked on."""
+        """Note that the goal was accepted, and wait for its result."""
         self._handle = handle
         handle.get_result_async().add_done_callback(lambda future: self.tell(future.result()))
 
     def conclude(self) -> None:
-        """The goal is over by itself."""
+        """Note that the goal has ended and need not be cancelled."""
         self._handle = None
 
     def _take(self, item: Any) -> None:
@@ -83,17 +83,17 @@ class _Pursuit:
 
 
 class Goals:
-    """Goals of one action, followed in an event loop while the node's executor spins elsewhere.
+    """Sends goals of one action and follows them in an event loop, while the node's executor spins in another thread.
 
     Args:
-        node: has the client.
-        package: of the action, such as audio_common_msgs.
-        kind: its name in that package.
-        name: the server's.
-        silence_s: a server that tells nothing for so long has failed.
+        node: owns the client.
+        package: package of the action, such as audio_common_msgs.
+        kind: name of the action in that package.
+        name: name of the server.
+        silence_s: a server that sends nothing for so many seconds has failed.
 
     Raises:
-        ValueError: the package is not installed, or has no such action.
+        ValueError: if the package is not installed, or has no such action.
     """
 
     def __init__(self, node: Node, package: str, kind: str, name: str, silence_s: float) -> None:
@@ -102,13 +102,13 @@ class Goals:
         self._client = ActionClient(node, self.kind, name)
 
     async def follow(self, goal: Any) -> AsyncGenerator[Told, None]:
-        """What the server tells of a goal; closing the iterator cancels it.
+        """Feedback and result of a goal; closing the iterator cancels the goal.
 
         Raises:
-            PartFailedError: there is no server, it refuses, fails, or is silent.
+            PartFailedError: if there is no server, or it refuses, fails or falls silent.
         """
         if not self._client.server_is_ready():
-            raise PartFailedError(f"nobody offers the action {self._name}")
+            raise PartFailedError(f"no server offers the action {self._name}")
         pursuit = _Pursuit()
         sending = self._client.send_goal_async(goal, feedback_callback=lambda m: pursuit.tell(Told(m.feedback)))
         sending.add_done_callback(lambda future: pursuit.tell(future.result()))
@@ -119,7 +119,7 @@ class Goals:
                 elif item.accepted:
                     pursuit.accept(item)
                 else:
-                    raise PartFailedError(f"the action {self._name} refuses the goal")
+                    raise PartFailedError(f"the action {self._name} refused the goal")
             pursuit.conclude()
             await asyncio.sleep(_LATE_S)
             while not pursuit.news.empty():
@@ -134,15 +134,15 @@ class Goals:
         try:
             return await asyncio.wait_for(pursuit.news.get(), self._silence_s)
         except asyncio.TimeoutError:
-            raise PartFailedError(f"the action {self._name} is silent for {self._silence_s:g} s") from None
+            raise PartFailedError(f"the action {self._name} was silent for {self._silence_s:g} s") from None
 
     def close(self) -> None:
-        """Send no more goals."""
+        """Destroy the client."""
         self._client.destroy()
 
 
 class AudioCommonVoice:
-    """A voice: audio_common's action TTS, whose feedback is the sound, as fast as it is said."""
+    """A voice: audio_common's action TTS, whose feedback is the sound, at the speed at which it is spoken."""
 
     def __init__(self, node: ManagedNode, language: str, silence_s: float) -> None:
         self._goals = Goals(node, "audio_common_msgs", "TTS", SAY, silence_s)
@@ -166,16 +166,17 @@ class AudioCommonVoice:
 
 
 class SayServer:
-    """Offers audio_common's action TTS as `say`, so that what speaks through its tts_node speaks through the avatar.
+    """Offers audio_common's action TTS as `say`, so that clients of its tts_node speak through the avatar.
 
-    A goal is executed only when it ends: rclpy's executor would spin at full speed for as long as a coroutine waits.
+    A goal is executed only at its end, because rclpy's executor spins at full speed while a coroutine waits.
 
     Args:
-        node: has the server.
-        say: says a text, and later tells, in any thread, whether all of it was heard; gives what takes it back.
+        node: owns the server.
+        say: says a text and returns a function that takes it back; calls its second argument at the end, from any
+            thread, with whether all of it was heard.
 
     Raises:
-        ValueError: audio_common's messages are not installed.
+        ValueError: if audio_common's messages are not installed.
     """
 
     def __init__(self, node: ManagedNode, say: Callable[[str, Callable[[bool], None]], Callable[[], None]]) -> None:
@@ -191,7 +192,7 @@ class SayServer:
         )
 
     def close(self) -> None:
-        """Offer it no more."""
+        """Withdraw the action."""
         self._server.destroy()
 
     def _accept(self, handle: ServerGoalHandle) -> None:
@@ -215,7 +216,7 @@ class SayServer:
                 ending.abort()
             return self._kind.Result(text=ending.request.text if finished else "")
 
-        # in the executor's thread, where the goal's other changes of state happen
+        # in the executor's thread, like all other changes of the goal's state
         self._node.executor.create_task(handle.execute, conclude)
 
 
@@ -224,7 +225,7 @@ def _id(handle: ServerGoalHandle) -> bytes:
 
 
 class LlamaRosMind:
-    """A mind: llama_ros's action GenerateChatCompletions, streamed."""
+    """A mind: llama_ros's action GenerateChatCompletions, with a streamed answer."""
 
     def __init__(self, node: ManagedNode, temperature: float, silence_s: float) -> None:
         self._goals = Goals(node, "llama_msgs", "GenerateChatCompletions", CHAT, silence_s)
@@ -249,7 +250,7 @@ class LlamaRosMind:
 
 
 class WhisperRosRecogniser:
-    """A recogniser: whisper_ros's node gets a whole turn where its own voice activity would send one."""
+    """A recogniser: sends each turn to whisper_ros's node, on the topic of its own voice activity detection."""
 
     def __init__(self, node: ManagedNode, silence_s: float) -> None:
         transcription = _interface("whisper_msgs", "msg", "Transcription")
@@ -267,9 +268,9 @@ class WhisperRosRecogniser:
         self._sound.append(sound)
 
     async def text(self) -> str:
-        """See `Recogniser`. It answers one turn after the other, in their order."""
+        """See `Recogniser`. Turns are answered in order."""
         if not self._sounds.get_subscription_count():
-            raise PartFailedError(f"nobody listens to {WHISPER_IN}: is whisper_ros active?")
+            raise PartFailedError(f"no node listens to {WHISPER_IN}: is whisper_ros active?")
         loop = asyncio.get_running_loop()
         words = loop.create_future()
         self._waiting.append((loop, words))
@@ -278,8 +279,8 @@ class WhisperRosRecogniser:
         try:
             return await asyncio.wait_for(asyncio.shield(words), self._silence_s)
         except asyncio.TimeoutError:
-            self._waiting = []  # what comes now would answer another question
-            raise PartFailedError(f"{WHISPER_OUT} is silent for {self._silence_s:g} s") from None
+            self._waiting = []  # a late answer must not be taken for the next turn's
+            raise PartFailedError(f"{WHISPER_OUT} was silent for {self._silence_s:g} s") from None
 
     def _hear(self, message: Any) -> None:
         if self._waiting:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The words of generator and understudy as messages; `stage` says what they mean."""
+"""Messages between generator and understudy; `session.stage` says what they mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SILENT = "the generator was silent"
 
 
 def to_word(message: Stage) -> Word:
-    """What the understudy says."""
+    """What the understudy says, from a message."""
     return Word(
         message.term,
         message.on_stage,
@@ -35,7 +35,7 @@ def from_word(word: Word) -> Stage:
 
 
 def to_report(message: LeadingRole) -> Report:
-    """What the generator says of a frame."""
+    """What the generator says about a frame, from a message."""
     return Report(
         stamp_ns=stamp_ns(message.header.stamp),
         term=message.term,
@@ -49,14 +49,14 @@ def to_report(message: LeadingRole) -> Report:
 
 
 def to_ending(message: PlaybackEvent) -> tuple[playback.PlaybackEvent, bool]:
-    """The ending that the understudy asks for, and whether no generator is known to have the utterance."""
+    """The ending that the understudy asks for, and whether the utterance belongs to no known generator."""
     position_ns, kind = stamp_ns(message.position), playback.Playback.INTERRUPTED
     event = playback.PlaybackEvent(stamp_ns(message.header.stamp), message.utterance_id, kind, position_ns)
     return event, message.reason == _LOST
 
 
 def from_ending(ending: Ending, now_ns: int, asks: bool) -> PlaybackEvent:
-    """An ending that the understudy tells, or asks the generator for."""
+    """An ending as a message: one that the understudy tells, or one that it `asks` the generator for."""
     message = PlaybackEvent(
         utterance_id=ending.utterance_id, event=PlaybackEvent.INTERRUPTED, position=to_duration(ending.position_ns)
     )

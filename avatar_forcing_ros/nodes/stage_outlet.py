@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Between a generator and its outlet, where an understudy shares the stage."""
+"""Stands between a generator and its outlet if there is an understudy."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _FINAL = (Playback.FINISHED, Playback.INTERRUPTED)
 
 
 class StageOutlet:
-    """An `Outlet` that lets through what the lease allows, and reports each frame to the understudy.
+    """An `Outlet` that passes on what the lease allows, and reports each frame to the understudy.
 
     Args:
-        inner: publishes.
+        inner: the outlet that publishes.
         lease: says whether the generator is on stage.
         reports: publisher of LeadingRole messages.
-        messenger: publishes them.
+        messenger: sends the reports in its own thread.
         now_ns: the node's clock.
         portrait: file of the portrait.
 
     Attributes:
-        portrait: as given; another one when the portrait is changed.
+        portrait: file of the current portrait; set it when the portrait changes.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class StageOutlet:
         self._newest: LeadingRole | None = None
 
     def shown(self, shown: Shown) -> None:
-        """Show a frame if the generator is on stage, and report it in any case."""
+        """Publish a frame if the generator is on stage; report it in any case."""
         stamp_ns = shown.frame.stamp_ns
         on_stage = self._lease.may_show(stamp_ns, self._now_ns())
         if on_stage:
@@ -72,22 +72,22 @@ class StageOutlet:
             self._tell(*self._held.popleft())
 
     def said(self, chunk: AudioChunk) -> None:
-        """Hand on speech unless it is over: a process that was stopped wakes up with some of it in hand."""
+        """Pass on speech unless it is over; a process that was stopped and resumed may still hold old speech."""
         late = chunk.stamp_ns is not None and self._now_ns() - chunk.stamp_ns > _LATEST_SPEECH_NS
         if not late and self._lease.may_speak and not self._lease.has_ended(chunk.utterance_id):
             self._inner.said(chunk)
 
     def happened(self, event: PlaybackEvent) -> None:
-        """Tell an event, or keep it until the generator is on stage again, for it may be over by then."""
+        """Publish an event, or keep it until the generator is on stage again; its utterance may have ended by then."""
         self._tell(event, signed=False)
 
     def sign(self, event: PlaybackEvent, lost: bool) -> None:
-        """The understudy asks for an ending; it is told unless there is or will be another one. See `Lease.sign`."""
+        """Publish an ending that the understudy asks for, unless there is or will be another one; see `Lease.sign`."""
         if self._lease.sign(event.utterance_id, lost):
             self._tell(event, signed=True)
 
     def _tell(self, event: PlaybackEvent, signed: bool) -> None:
-        """Publish an event if it is the first ending of its utterance, or none; `signed` ones have been claimed."""
+        """Publish an event unless its utterance has ended already; a `signed` ending has been claimed before."""
         lease, name = self._lease, event.utterance_id
         if lease.is_told(name) if signed else lease.has_ended(name):
             return
@@ -99,10 +99,10 @@ class StageOutlet:
             self._inner.happened(event)
         elif signed or lease.claim(name):
             self._inner.happened(event)
-            lease.told(name)  # only now: what is no longer listed has been told
+            lease.told(name)  # only now, because an utterance that is no longer listed counts as told
 
     def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """Tell the mood while on stage, and the newest one again after the understudy has told its own."""
+        """Publish the mood while on stage; after the understudy's turn, publish the latest one again."""
         self._mood = mood
         if self._lease.on_stage:
             self._say_mood(stamp_ns)
@@ -110,7 +110,7 @@ class StageOutlet:
             self._said = None
 
     def leave(self) -> None:
-        """Tell the understudy that no frame will follow, and that this is as it should be."""
+        """Tell the understudy that the generator is leaving on purpose and will send no more frames."""
         if self._newest is not None:
             self._newest.leaving, self._newest.on_stage = True, False
             self._newest.utterances = self._lease.utterances

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A ROS graph inside a test: own context, one executor, a clock that the test moves. For our tests and for others'.
+"""A ROS graph inside a test, ours or yours: a context of its own, one executor, and a clock that the test moves.
 
-A test says what is there, what is sent and what must come:
+A test says which nodes run, what is sent and what must arrive:
 
     with TestGraph() as graph:
         graph.add(MotionExtractionNode, compressed=True)
@@ -10,7 +10,7 @@ A test says what is there, what is sent and what must come:
         graph.send(CompressedImage, "camera/image_raw/compressed", message)
         graph.spin_until(lambda: heard)
 
-A node that speaks to the avatar is tested on an `AvatarStage`, which moves time only when the avatar has kept up.
+To test a node that talks to the avatar, use `AvatarStage`, which moves time only when the avatar has kept up.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES, SAMPLE_RAT
 
 AnyNode = TypeVar("AnyNode", bound=ManagedNode)
 PATIENCE_S = 60.0
-"""Far more than anything takes; a loaded machine must not fail a test."""
+"""Far longer than anything takes, so that no test fails on a loaded machine."""
 _RELIABLE = QoSProfile(depth=1000)
 
 
 class TestGraph:
-    """Nodes of a test and a node that speaks to them, spun in the test's own thread.
+    """The nodes of a test and a node that talks to them, spun in the test's own thread.
 
     Attributes:
         node: the test's own node.
-        context: of all nodes.
+        context: the context of all nodes.
     """
 
-    __test__ = False  # pytest takes names that begin with Test for tests
+    __test__ = False  # pytest would collect it as a test, because of its name
 
     def __enter__(self) -> TestGraph:
         self.context = Context()
@@ -87,7 +87,7 @@ class TestGraph:
         """Create a node with these parameters ("." in a name is written "__") and start it.
 
         Raises:
-            AssertionError: it refuses to start.
+            AssertionError: if it refuses to start.
         """
         overrides = [Parameter(name.replace("__", "."), value=value) for name, value in parameters.items()]
         node = node_type(context=self.context, parameter_overrides=overrides, **(node_arguments or {}))
@@ -97,7 +97,7 @@ class TestGraph:
         return node
 
     def spin_node(self, node: Node) -> None:
-        """Spin another node with the others; it is destroyed at the end."""
+        """Spin another node along with the rest; it is destroyed at the end."""
         self._others.append(node)
         self._executor.add_node(node)
 
@@ -109,7 +109,7 @@ class TestGraph:
         return heard
 
     def listen_to_come(self, message_type: type, topic: str, latched: bool = False) -> list[Any]:
-        """The same, of a topic whose publisher is yet to come."""
+        """Like `listen`, for a topic that has no publisher yet."""
         heard: list[Any] = []
         durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
         qos = QoSProfile(depth=1000, durability=durability)
@@ -117,7 +117,7 @@ class TestGraph:
         return heard
 
     def send(self, message_type: type, topic: str, *messages: Any) -> None:
-        """Publish messages, once somebody listens to the topic."""
+        """Publish messages once the topic has a subscriber."""
         if topic not in self._senders:
             self._senders[topic] = self.node.create_publisher(message_type, topic, _RELIABLE)
             self.spin_until(lambda: self._senders[topic].get_subscription_count() > 0)
@@ -130,7 +130,7 @@ class TestGraph:
         self.send(Clock, "/clock", Clock(clock=to_stamp(time_ns)))
 
     def call(self, service_type: type, name: str, request: Any) -> Any:
-        """The answer of a service."""
+        """Call a service; returns its answer."""
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
             self.spin_until(self._clients[name].service_is_ready)
@@ -139,9 +139,9 @@ class TestGraph:
         return future.result()
 
     def _meet(self, topic: str) -> None:
-        """Wait until all ends of a topic know each other; what a reader gets from a stranger is lost.
+        """Wait until all ends of a topic have discovered each other; messages sent earlier would be lost.
 
-        Of another process's nodes only our own side is known, so they are given a moment.
+        Only our own side is known of nodes in other processes, so they get a moment instead.
         """
         name = self.node.resolve_topic_name(topic)
         nodes = [*self._nodes, *self._others]
@@ -160,10 +160,10 @@ class TestGraph:
         )
 
     def spin_until(self, done: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
-        """Let messages flow until something is so.
+        """Spin until a condition holds.
 
         Raises:
-            AssertionError: it is not so after all patience.
+            AssertionError: if it does not hold within `patience_s`.
         """
         end = time.monotonic() + patience_s
         while not done():

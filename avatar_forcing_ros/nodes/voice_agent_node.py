@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody behind the face: hears the user, answers on `speech`, and follows what the avatar says of it.
+"""A conversation partner behind the face: hears the user, answers on `speech`, and tracks what was really heard.
 
-The agent itself lives in `agent/`, in an event loop of its own thread; this node converts and hands over.
+The agent is in `agent/` and runs in an event loop in a thread of its own; this node converts messages for it.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class VoiceAgentConfig(PartsConfig):
     """Parameters of the voice agent.
 
     Attributes:
-        agent: how it behaves.
-        recogniser: who understands speech.
-        mind: who thinks.
-        voice: who speaks.
-        user_audio: what comes on user_audio.
-        offer_say: offer audio_common's action TTS under the name say.
+        agent: behaviour of the agent.
+        recogniser: what turns speech into text.
+        mind: what finds answers.
+        voice: what turns text into speech.
+        user_audio: kind and layout of the messages on user_audio.
+        offer_say: offer audio_common's action TTS under the name `say`.
     """
 
     user_audio: AudioInput = field(default_factory=AudioInput)
@@ -58,17 +58,17 @@ class VoiceAgentConfig(PartsConfig):
 
     def __post_init__(self) -> None:
         if self.offer_say and self.voice.kind == "audio_common":
-            raise ValueError("offer_say would have the agent speak through itself where voice.kind is audio_common")
+            raise ValueError("offer_say must be false where voice.kind is audio_common: the agent would call itself")
 
 
 class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
-    """Converts messages and hands them to an `Agent`."""
+    """Converts messages and passes them to an `Agent`."""
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("voice_agent", VoiceAgentConfig(), **node_arguments)
 
     def begin(self, undo: ExitStack) -> None:
-        """Load the parts, start the agent, then listen."""
+        """Load the parts, start the agent, then subscribe."""
         parts = assemble(self.config, self._local_time, self._stacks())
         self._introduce(parts)
         self._speech = self.advertise(AudioChunkMessage, "speech", qos.SPEECH)
@@ -107,7 +107,7 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         return Agent(config, parts, self, frozenset(EXPRESSIONS), name)
 
     def _greet_when_heard(self, undo: ExitStack) -> None:
-        """Say the greeting once a generator is there: what is sent before is lost, and it takes seconds to start."""
+        """Say the greeting once a generator is there; it takes seconds to start, and earlier speech would be lost."""
         newest: deque[AvatarState] = deque(maxlen=1)
         self.listen(AvatarState, "avatar/state", newest.append, qos.LATCHED)
 
@@ -139,7 +139,7 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         self.listen(Empty, "speech/interrupt", lambda _message: self._hand(self._hear_interrupt)(), qos.STREAM)
 
     def _hand(self, act: Callable[..., object]) -> Callable[..., None]:
-        """`act` in the agent's loop, its errors reported."""
+        """Wrap `act` so that it runs in the agent's loop and its errors are reported."""
         guarded = self.guard("agent", act)
 
         def hand_over(*arguments: Any) -> None:
@@ -148,7 +148,7 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         return hand_over
 
     def _say_for(self, text: str, tell: Callable[[bool], None]) -> Callable[[], None]:
-        """Say a text for somebody else, see `SayServer`."""
+        """Say a text for a client of `SayServer`."""
         said: list[Answer] = []
 
         def say() -> None:
@@ -192,11 +192,11 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
     # --- the agent's outlet, in its thread ---------------------------------------------------------------------------
 
     def speak(self, chunk: AudioChunk) -> None:
-        """Speech for the avatar."""
+        """Publish speech for the avatar."""
         self._speech.publish(from_chunk(chunk))
 
     def caption(self, caption: Caption) -> None:
-        """Its text, or the user's."""
+        """Publish a caption of the avatar or the user."""
         message = CaptionMessage(
             speaker=CaptionMessage.AVATAR if caption.utterance_id else CaptionMessage.USER,
             utterance_id=caption.utterance_id,
@@ -207,20 +207,20 @@ class VoiceAgentNode(ManagedNode[VoiceAgentConfig]):
         self._captions.publish(message)
 
     def express(self, expression: str) -> None:
-        """What the face should show from now on."""
+        """Publish an expression for the face to show from now on."""
         self._expressions.publish(expression_type()(expression=expression))
 
     def interrupt(self) -> None:
-        """The avatar should be silent."""
+        """Interrupt the avatar."""
         self._own_interrupts += 1
         self._interrupts.publish(Empty())
 
     def inform(self, line: str) -> None:
-        """A line for the log."""
+        """Log a line."""
         self.get_logger().info(line)
 
     def warn(self, line: str) -> None:
-        """The same, of something that is wrong."""
+        """Log a line as a warning."""
         self.get_logger().warning(line)
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The kiosk: the avatar's face and voice in browsers, and the user's camera, microphone and words from them."""
+"""The kiosk: brings the avatar's face and voice to browsers, and the user's camera, microphone and text from them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from avatar_forcing_ros.web.server import Server, ServerConfig, Shown
 _STATES = {0: "idle", 1: "listening", 2: "speaking", 3: "degraded"}
 _EVENTS = {0: "started", 1: "finished", 2: "interrupted", 3: "stalled", 4: "refused"}
 _KEY_PAUSE = 12
-"""Pictures between two key pictures that somebody asked for."""
+"""Fewest pictures between two key pictures that pages ask for."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class WebConfig:
     """Parameters of the kiosk.
 
     Attributes:
-        server: the web server.
+        server: settings of the web server.
         video_kbit: bit rate of H.264 and VP8, in kbit/s.
         jpeg_quality: JPEG quality for browsers that decode neither H.264 nor VP8.
-        portraits: folder of pictures that an engineer may choose from; empty takes ours.
+        portraits: folder of pictures that an engineer can choose from; empty uses the shipped ones.
     """
 
     server: ServerConfig = field(default_factory=ServerConfig)
@@ -58,16 +58,16 @@ class WebConfig:
 
 
 class WebNode(ManagedNode[WebConfig]):
-    """Hands what comes from the avatar to a `Server`, and what comes from pages to the topics.
+    """Passes the avatar's output to a `Server`, and input from pages to the topics.
 
-    Pictures are coded in a thread of their own, once for each kind that somebody looks at.
+    Pictures are encoded in a thread of their own, once for each codec in use.
     """
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("web", WebConfig(), **node_arguments)
 
     def begin(self, undo: ExitStack) -> None:
-        """Open the topics, then the doors."""
+        """Open the topics, then the server."""
         cv2.setNumThreads(1)
         self._state: dict[str, Any] = {"type": "state", "state": "idle", "detail": "", "on_stage": 0}
         self._told, self._behind_ms = "", math.nan
@@ -158,14 +158,14 @@ class WebNode(ManagedNode[WebConfig]):
         return self.get_clock().now().nanoseconds
 
     def welcome(self, engineer: bool) -> Sequence[Mapping[str, Any]]:
-        """What a new page has to know."""
+        """The first messages for a new page."""
         config = self.config.server
         may = {"camera": config.camera, "microphone": config.microphone}
         first = {"type": "welcome", "now_ms": self.now_ns() / 1e6, "fps": FPS, "may": may, "engineer": engineer}
         return [first, self._state, *(self._desk.welcome() if engineer else ())]
 
     def see(self, picture: CameraPicture) -> None:
-        """The user's camera: pass on the JPEG unchanged."""
+        """Publish a picture of the user's camera; the JPEG is not changed."""
         message = make(
             "sensor_msgs/CompressedImage",
             header=header(make, picture.stamp_ns, "camera_optical_frame"),
@@ -175,7 +175,7 @@ class WebNode(ManagedNode[WebConfig]):
         self._camera.publish(message)
 
     def hear(self, chunk: AudioChunk) -> None:
-        """The user's microphone: pass it on at 16 kHz, whatever the browser's rate."""
+        """Publish a chunk of the user's microphone, resampled from the browser's rate to 16 kHz."""
         if self._heard is None or self._heard.rate != chunk.sample_rate:
             self._heard = _Heard(chunk.sample_rate)
         if (converted := self._heard.push(chunk)) is not None:
@@ -183,7 +183,7 @@ class WebNode(ManagedNode[WebConfig]):
             self._desk.sound("user", converted)
 
     def senses(self, page: str, camera: bool, microphone: bool, echo_cancelled: bool) -> None:
-        """What of the user's senses a page brings from now on."""
+        """Note which of the user's camera and microphone a page provides from now on."""
         self._heard = None
         self._senses = " and ".join(name for name, there in (("camera", camera), ("microphone", microphone)) if there)
         line = f"{page} is the user's {self._senses}" if self._senses else f"{page} is only a viewer"
@@ -196,7 +196,7 @@ class WebNode(ManagedNode[WebConfig]):
             )
 
     def shown(self, page: str, frames: Sequence[Shown], uncertainty_ms: float, voice_behind_ms: float) -> None:
-        """Pictures were seen."""
+        """Publish when a page showed frames."""
         self._behind_ms = voice_behind_ms
         for frame in frames:
             message = FrameShown(uncertainty_ms=uncertainty_ms, voice_behind_ms=voice_behind_ms)
@@ -206,7 +206,7 @@ class WebNode(ManagedNode[WebConfig]):
             self._desk.shown(page, frame.stamp_ns, frame.shown_ns, voice_behind_ms, uncertainty_ms)
 
     def ask(self, what: str, words: Mapping[str, Any]) -> None:
-        """A page asks for something."""
+        """Carry out a page's request."""
         if what in ("portrait", "dial"):
             self._desk.ask(what, words)
             return
@@ -237,7 +237,7 @@ class WebNode(ManagedNode[WebConfig]):
 
 
 class _Coding:
-    """An encoder, and when it last made a key picture."""
+    """An encoder, and the pictures since its last key picture."""
 
     def __init__(self, encoder: PictureEncoder) -> None:
         self._encoder, self._since_key, self._asked = encoder, _KEY_PAUSE, True
@@ -259,7 +259,7 @@ class _Heard:
         self._resampler, self._seq = Resampler(rate), 0
 
     def push(self, chunk: AudioChunk) -> AudioChunk | None:
-        """The next piece: what is certain of it by now, stamped with its first sample; None when that is nothing."""
+        """The samples that are settled so far, stamped with the time of the first one; None if there are none."""
         assert chunk.stamp_ns is not None
         held_back_ns = self._resampler.held_back * 1_000_000_000 // 16_000
         samples = self._resampler.push(chunk.samples)
