@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A pull of the avatar's motion toward the portrait's own, against the slow drift of identity.
+"""Pulls the avatar's motion toward the portrait's own, against a slow drift of identity.
 
-The published generator works in all 512 numbers of a latent, of which a face only uses few; over minutes the mean
-wanders, and the picture with it. Two independent cures, both off unless set: a dead-band anchor that moves whole blocks
-back once their running mean has strayed, and a constant small pull on every frame. Both work in the network's units, in
-any motion space.
+The published generator works in all 512 numbers of a latent, although a face uses only a few of them; over minutes, the
+mean wanders, and the picture with it. There are two independent remedies, both off by default: an anchor with a dead
+band, which moves whole blocks back once their running mean has strayed, and a small constant pull on every frame. Both
+work in the network's units, in any motion space.
 
 Source: deployment notes of a public fork of the published code (apolinario/AvatarForcing), re-implemented.
 """
@@ -22,20 +22,20 @@ from avatar_forcing_ros.generator.sampler import AnchorConfig
 
 @dataclass(frozen=True)
 class AnchoredBlock:
-    """A block after the pull, (..., T, M), and the running mean of what was drawn, (..., M), to hand in next time."""
+    """A block after the pull, (..., T, M), and the running mean of the motion, (..., M), for the next block."""
 
     motion: Tensor
     mean: Tensor
 
 
 def anchor_block(motion: Tensor, reference: Tensor, mean: Tensor, config: AnchorConfig) -> AnchoredBlock:
-    """Pull one block toward the reference. To be applied before the block enters the cache, so that the past agrees.
+    """Pull one block toward the reference. Apply it before the block enters the cache, so that the past agrees.
 
     Args:
         motion: (..., T, M) as the generator drew it.
         reference: (..., M) the portrait's own motion.
-        mean: running mean after the block before; the reference at the beginning.
-        config: how strongly.
+        mean: (..., M) running mean after the previous block; the reference at the beginning.
+        config: strength of the pull.
     """
     mean = mean.lerp(motion.mean(-2), config.memory)
     shift = _correction(mean - reference, reference, config)

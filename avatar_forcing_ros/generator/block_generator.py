@@ -1,14 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Block by block from noise to the avatar's motion, without end, with everything it remembers in one state.
+"""Turns noise into the avatar's motion, block by block and without end; all memory is in one state object.
 
-A block is denoised in a window: the last l frames already emitted, held clean (the offset frames), then B frames of
-noise. All solver steps only read the state; one pass over the finished window writes it. The offset frames are why a
-frame's look-ahead never reaches beyond what exists: keys and values of a frame enter the cache only once the l frames
+A block is denoised in a window: the last l frames already emitted, kept clean (the offset frames), then B frames of
+noise. All solver steps only read the state; one pass over the finished window writes it. Thanks to the offset frames, a
+frame's look-ahead never reaches beyond what exists: keys and values of a frame enter the cache only when the l frames
 after it are final.
 
-A state is begun in one of two ways. `prime` fills it from any past, real or made up, and lets the first block come at
-once; it also resumes after an interrupt. `begin` is the published cold start, one clip of N frames denoised jointly.
+There are two ways to begin a state. `prime` fills it from any past, real or made up, so that the first block can follow
+at once; it also serves to resume after an interrupt. `begin` is the published cold start: one clip of N frames,
+denoised jointly.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 _MOST_ERROR = 0.05
-"""Relative difference of a recorded block from its steps; bfloat16 alone makes .007."""
+"""Largest relative difference of a recorded block from its separate steps; bfloat16 alone causes .007."""
 _PAUSE_FRAMES, _CLOSING_FRAMES = 2, 4
-"""Silence in which lips may stay as they are (a stop is silent too), and how long they take to rest after it."""
+"""Frames of silence before lips begin to close (plosives are silent, too), and frames that they then take."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Beginning:
 def _outliving_the_gpu(
     draw: Callable[Concatenate[BlockGenerator, Given], Result],
 ) -> Callable[Concatenate[BlockGenerator, Given], Result]:
-    """Draw without gradients and, if the GPU fails, once more on the CPU. `draw` changes a state last."""
+    """Run `draw` without gradients and, if the GPU fails, again on the CPU; `draw` must change a state last."""
 
     @wraps(draw)
     def outliving(self: BlockGenerator, *args: Given.args, **kwargs: Given.kwargs) -> Result:
@@ -76,14 +77,15 @@ def _outliving_the_gpu(
 
 
 class BlockGenerator:
-    """Draws blocks of motion with a network. Holds no conversation: one generator serves any number of states.
+    """Draws blocks of motion with a network. It holds no conversation: one generator serves any number of states.
 
-    The weights must stay as they are once the first block is drawn: what depends on flow time alone is computed then.
-    Inputs may be anywhere; blocks come back to where their noise is. A GPU without memory is left for the CPU, and so
-    is one that is lost; conversations whose state was on it fail once, and begin anew from what was shown.
+    The weights must not change after the first block, because what depends on flow time alone is computed then. Inputs
+    may be on any device; blocks are returned on the device of their noise. If the GPU runs out of memory or is lost,
+    the generator moves to the CPU; a conversation whose state was on a lost GPU fails once and starts anew from what
+    was shown.
 
     Attributes:
-        keeps_gpu: without memory for one block the error is raised, since others have theirs there.
+        keeps_gpu: stay on the GPU and raise the error if memory runs out, because other conversations are on it.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class BlockGenerator:
         self.config = config or SamplerConfig()
         self._compute = compute or ComputeConfig()
         self.keeps_gpu = False
-        self._passes: Any = network.transformer  # or what stands in for it on a GPU
+        self._passes: Any = network.transformer  # or its stand-in on a GPU
         self._programs: BlockPrograms | None = None
         self._steps = euler_steps(self.config.steps)
         self._guidance = Guidance(self.config.branches)
@@ -121,7 +123,11 @@ class BlockGenerator:
         self._at_rest: Tensor | None = torch.tensor(at_rest) if any(at_rest) else None
 
     def _for_each_number(self, name: str) -> tuple[float, ...]:
-        """A setting that has one value for each number of a latent, or none."""
+        """A setting with one value for each number of a latent, or none.
+
+        Raises:
+            ValueError: it has another length.
+        """
         values, size = getattr(self.config, name), self.network.config.motion_size
         if len(values) not in (0, size):
             raise ValueError(f"{name} must have {size} numbers or none, got {len(values)}")
@@ -170,10 +176,10 @@ class BlockGenerator:
         """Draw the next block and move the state past it.
 
         Args:
-            state: of the conversation; changed.
-            conditions: of the window's W frames: l already emitted, then the block.
+            state: the conversation's state; it is changed.
+            conditions: conditions of the window's W frames: l already emitted, then the block.
             noise: standard normal, (B, block, M).
-            silent: (B, block) bool, frames in which the avatar says nothing; None is not known.
+            silent: (B, block) bool, frames in which the avatar says nothing; None if unknown.
 
         Returns:
             Motion latents of the block, (B, block, M).
@@ -195,7 +201,7 @@ class BlockGenerator:
     def _recorded(
         self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None
     ) -> BlockPrograms | None:
-        """Programs for this network; None from then on if they differ from its steps on this GPU."""
+        """Recorded programs for this network; None, from now on, if they give other results on this GPU."""
         wanted = self._advance(state.snapshot(), conditions, noise, silent)
         programs = BlockPrograms(self._advance, self._parameter)
         try:
@@ -204,7 +210,7 @@ class BlockGenerator:
             error = float((found - wanted).norm() / wanted.norm().clamp(min=1e-6))
         except torch.OutOfMemoryError:
             raise
-        except Exception as reason:  # no compiler for our kernels, a card that it does not know
+        except Exception as reason:  # there is no compiler for our kernels, or it does not support this card
             logger.warning("motion cannot be recorded on this GPU: %s", reason)
             error = float("inf")
         if error <= _MOST_ERROR:
@@ -215,7 +221,7 @@ class BlockGenerator:
         return None
 
     def _advance(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> Tensor:
-        """The next block, by steps that may be recorded; tensors of the state are replaced, and not written into."""
+        """The next block, in steps that can be recorded; tensors of the state are replaced, never written to."""
         offset = state.tail.shape[1]
         x = torch.cat((state.tail, self._scaled(noise)), dim=1)
         c = self.network.encode_conditions(self._stack(conditions))
@@ -232,7 +238,7 @@ class BlockGenerator:
     def _denoise(
         self, x: Tensor, offset: int, reference: Tensor, window: Any, passes: Callable[..., Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """All solver steps; the first `offset` frames are clean and stay as they are.
+        """Carry out all solver steps; the first `offset` frames are clean and stay as they are.
 
         Returns:
             The window (B, W, M), and `GeneratorState.moved`.
@@ -248,15 +254,15 @@ class BlockGenerator:
         return torch.cat((held, x), dim=1), torch.einsum("kg,gbtm->bktm", self._contributions, path)
 
     def settled(self, x: Tensor, state: GeneratorState, silent: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """A window after its last step, before the past takes it up: smoothed, anchored, at rest in silence.
+        """Smooth, anchor and rest a window after its last step, before it enters the cache.
 
         Args:
             x: (B, W, M), the offset frames first.
-            state: before this block; only read.
+            state: the state before this block; only read.
             silent: as in `generate`.
 
         Returns:
-            The window (B, W, M), the running mean (B, M) and for how long nothing has been said, (B,).
+            The window (B, W, M), the running mean (B, M) and the number of silent frames up to its end, (B,).
         """
         offset, mean, count = state.tail.shape[1], state.mean, state.silent_frames
         held, block = x[:, :offset], x[:, offset:]
@@ -270,7 +276,7 @@ class BlockGenerator:
         return torch.cat((held, block), dim=1), mean, count
 
     def _rested(self, block: Tensor, reference: Tensor, count: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
-        """A block with what is at rest in silence at rest, and for how long nothing has been said after it."""
+        """Move the channels `at_rest_in_silence` to rest in silence; also returns the silent frames so far, (B,)."""
         assert self._at_rest is not None
         silent, self._at_rest = silent.to(block.device), self._at_rest.to(block)
         frames = []
@@ -281,7 +287,7 @@ class BlockGenerator:
         return torch.stack(frames, dim=1), count
 
     def shown(self, block: Tensor, state: GeneratorState) -> tuple[Tensor, Tensor]:
-        """A settled block (B, block, M) as it is shown, and the memory of `poise` after it; the state is only read."""
+        """A settled block, (B, block, M), as it is shown, and the memory of `poise` after it; only reads the state."""
         return (block, state.poise) if self._poise is None else self._poise(block, state.reference, state.poise)
 
     def _state_after(self, motion: Tensor, c: Tensor, reference: Tensor) -> GeneratorState:
@@ -294,7 +300,7 @@ class BlockGenerator:
                               motion.new_zeros(len(motion)), moved)  # fmt: skip
 
     def _modulation(self, clean: int, noisy: int, step: int) -> Modulation:
-        """Of `clean` frames and `noisy` ones that are at a step (counted from 1), one after the other."""
+        """Modulation of `clean` frames followed by `noisy` ones, which are at a step counted from 1."""
         weight, table = self._parameter, self._time_table
         if (table.device, table.dtype) != (weight.device, weight.dtype) or not len(table):
             times = torch.tensor([CLEAN_TIME, *(step.t for step in self._steps)], device=weight.device)
@@ -310,14 +316,14 @@ class BlockGenerator:
 
     @property
     def _parameter(self) -> Tensor:
-        """One that tells device and type of all."""
+        """A parameter that stands for the device and type of all."""
         return self.network.transformer.input.weight
 
     def _here(self, latents: Tensor) -> Tensor:
         return latents.to(self._parameter.device)
 
     def _scaled(self, noise: Tensor) -> Tensor:
-        """The noise that a block starts from."""
+        """Noise as a block starts from it."""
         self._noise_scale = self._here(self._noise_scale)
         return self._here(noise) * self._noise_scale
 
@@ -325,17 +331,21 @@ class BlockGenerator:
         return self._guidance.stack(conditions.map(lambda x: x.to(self._parameter)))
 
     def leave_gpu(self, error: Exception) -> None:
-        """Go on on the CPU, if this error is of a GPU that cannot; otherwise it is raised again."""
+        """Continue on the CPU if this error means that the GPU cannot go on; otherwise raise it again."""
         why = why_not(error)
         if not why or (self.keeps_gpu and isinstance(error, torch.OutOfMemoryError)):
             raise error
         fall_back(self.network, why)
         keeps_gpu = self.keeps_gpu
         self.__init__(self.network, self.config, replace(self._compute, captured=False))  # type: ignore[misc]
-        self.keeps_gpu = keeps_gpu  # nothing that lay on the GPU is read again
+        self.keeps_gpu = keeps_gpu  # nothing on the GPU is read again
 
     def _check(self, motion: Sequence[int], conditions: Conditions, reference: Tensor) -> None:
-        """Shapes of motion (B, T, M), of its conditions and of the reference."""
+        """Check the shapes of motion (B, T, M), its conditions and the reference.
+
+        Raises:
+            ValueError: they disagree.
+        """
         size = self.network.config.motion_size
         if len(motion) != 3 or motion[2] != size or reference.shape != (motion[0], size):
             raise ValueError(
@@ -349,7 +359,7 @@ class BlockGenerator:
 
 
 def _with_few_kernels(transformer: MotionTransformer) -> Any:
-    """What stands in for a transformer on a GPU, where torch brought a compiler of kernels; else itself."""
+    """A transformer's stand-in for a GPU if torch came with a compiler of kernels; else the transformer itself."""
     try:
         from avatar_forcing_ros.network.fused import FusedTransformer
     except ImportError:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A block of motion as one captured program of a GPU; one program for each number of conversations drawn together."""
+"""A block of motion as one recorded GPU program; there is one for each number of conversations drawn together."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions
 
 Advance = Callable[[GeneratorState, Conditions, Tensor, Tensor | None], Tensor]
-"""Draws a block (B, block, M) and moves the state on, whose tensors it replaces and never writes into; the arguments
-are those of `BlockGenerator.generate`."""
+"""Draws a block (B, block, M) and moves the state past it, replacing the state's tensors without writing to them; the
+arguments are those of `BlockGenerator.generate`."""
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What a program leaves: the motion, and all tensors of the state after it."""
+    """The output of a program: the motion, and all tensors of the state after it."""
 
     motion: Tensor
     state: list[Tensor]
@@ -31,7 +31,7 @@ class _Drawn:
 
 @dataclass(frozen=True)
 class _Block:
-    """A program with the inputs that it reads."""
+    """A program and the inputs that it reads."""
 
     state: list[Tensor]
     given: list[Tensor]
@@ -39,11 +39,11 @@ class _Block:
 
 
 class BlockPrograms:
-    """Runs the blocks of one generator on a GPU. May be called from several threads; one runs at a time.
+    """Runs the blocks of one generator on a GPU. Several threads may call it; one block runs at a time.
 
     Args:
-        advance: is recorded; it must make no tensor on the host and look at no value.
-        parameter: one of the network, which tells device and type of the conditions.
+        advance: the function to record; it must not create tensors on the host or depend on values.
+        parameter: a parameter of the network, which gives device and type of the conditions.
     """
 
     def __init__(self, advance: Advance, parameter: Tensor) -> None:
@@ -53,7 +53,7 @@ class BlockPrograms:
         self._lock = threading.Lock()
 
     def run(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> Tensor:
-        """The next block (B, block, M) on the GPU; the state, which is on it already, moves past it."""
+        """The next block (B, block, M), on the GPU; the state, which must be there already, moves past it."""
         given = [*vars(conditions).values(), noise, *([] if silent is None else [silent])]
         key = len(noise), silent is None
         with self._lock:
@@ -87,19 +87,19 @@ class BlockPrograms:
             return _Drawn(motion, _tensors(moved))
 
         given = [*vars(heard).values(), some, *([] if still is None else [still])]
-        torch.cuda.synchronize(device)  # the recorder's stream reads what was copied in another
+        torch.cuda.synchronize(device)  # the recorder's stream reads what another stream has copied
         return _Block(_tensors(mine), given, self._recorder.record(job))
 
 
 def _tensors(state: GeneratorState) -> list[Tensor]:
-    """All that a conversation remembers, in a fixed order."""
+    """All tensors of a state, in a fixed order."""
     layers = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
     small = state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.moved
     return [*layers, state.cache.conditions, *small]
 
 
 def _assign(state: GeneratorState, tensors: list[Tensor]) -> None:
-    """Take the place of all that `_tensors` gives."""
+    """Replace all tensors of a state by these, in the order of `_tensors`."""
     layers, conditions = tensors[:-7], tensors[-7]
     state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.moved = tensors[-6:]
     pairs = zip(layers[::2], layers[1::2], strict=True)

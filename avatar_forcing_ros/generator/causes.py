@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who caused a motion: the user, the avatar's own speech, or neither of them.
+"""What caused a motion: the user, the avatar's own speech, or neither.
 
-Guidance asks the network for more than one guess. What a guess that sees the user has over one that does not, all else
-equal, is what the user does to the velocity; times the scale of guidance, and added up over the solver's steps, it is
-how far the user moved the block. The same holds of the avatar's speech. Guesses are compared at the same noisy motion
-and with the same past, so a smile that merely goes on is the past's doing.
+Guidance asks the network for several guesses. The difference between a guess that sees the user and one that does not,
+all else being equal, is the user's effect on the velocity; multiplied by the guidance scale and summed over the
+solver's steps, it is how far the user moved the block. The same goes for the avatar's speech. Guesses are compared at
+the same noisy motion and with the same past, so a smile that merely lasts is attributed to neither.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from avatar_forcing_ros.generator.sampler import SamplerConfig
 
 @dataclass(frozen=True)
 class Causes:
-    """Shares of a block's way from the portrait's own motion, 0 to 1; NaN is not known. The rest is neither's.
+    """Shares in a block's distance from the portrait's own motion, 0 to 1; NaN is unknown. The rest is due to neither.
 
     Attributes:
-        user: of what the user did.
-        speech: of what the avatar says.
+        user: share of the user's voice and face.
+        speech: share of the avatar's speech.
     """
 
     user: float = math.nan
@@ -33,9 +33,9 @@ class Causes:
 
 
 def contributions(sampler: SamplerConfig) -> NDArray[np.float32]:
-    """(2, G) what the guess of each branch adds to the part of the user and to that of the avatar's speech.
+    """(2, G) weights of each branch's guess in the user's part and in that of the avatar's speech.
 
-    NaN where guidance asks for no two guesses that differ in this alone: joint guidance of scale 1.
+    NaN where no two guesses differ in this alone, as with joint guidance of scale 1.
     """
     branches = sampler.branches
     user = _contribution([(b.sees_avatar, b.sees_user) for b in branches], sampler.guidance_user)
@@ -44,7 +44,7 @@ def contributions(sampler: SamplerConfig) -> NDArray[np.float32]:
 
 
 def _contribution(sights: list[tuple[bool, bool]], scale: float) -> list[float]:
-    """Weight of each guess; `sights` says what it sees: (something else, this)."""
+    """Weight of each guess; `sights` says whether it sees (the other condition, this one)."""
     parts = [0.0 if scale == 0 else math.nan] * len(sights)
     for other in (True, False):
         if scale != 0 and {(other, True), (other, False)} <= set(sights):
@@ -54,11 +54,11 @@ def _contribution(sights: list[tuple[bool, bool]], scale: float) -> list[float]:
 
 
 def causes_of(moved: NDArray[np.float32], block: NDArray[np.float32], rest: NDArray[np.float32]) -> Causes:
-    """Shares by length: of how far each moved, and of the rest of the way.
+    """The shares of user and speech, by the lengths of their movements and of what remains.
 
     Args:
-        moved: (2, B, M) how far the user and the avatar's speech moved a block; NaN is not known.
-        block: (B, M) as it was drawn.
+        moved: (2, B, M) how far the user and the avatar's speech moved a block; NaN is unknown.
+        block: (B, M) the block as it was drawn.
         rest: (M,) the portrait's own motion.
     """
     left = block - rest - np.nan_to_num(moved).sum(0)

@@ -1,17 +1,17 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Classifier-free guidance, in two forms.
+"""Classifier-free guidance in two forms.
 
-Separate, as published: nothing, the avatar's speech alone, the user alone.
+Separate, as published: guesses that see nothing, the avatar's speech alone, the user alone.
 
     v = v(null) + w_avatar [v(avatar audio) - v(null)] + w_user [v(user audio, user motion) - v(null)]
 
-Joint: the network is asked with all it may know, and scales other than 1 lead away from the guess that lacks a side.
+Joint: one guess sees everything, and a scale other than 1 leads away from the guess that lacks that condition.
 
     v = v(all) + (w_avatar - 1) [v(all) - v(user)] + (w_user - 1) [v(all) - v(avatar audio)]
 
-With both scales 1 the joint form is a single branch: a third of the work, and no errors of three guesses added up.
-All branches see the portrait's own motion. A branch whose share in its sum is zero is not computed.
+With both scales 1, the joint form is a single branch: a third of the work, and no errors of three guesses add up. All
+branches see the portrait's own motion. A branch whose share in the sum is zero is not computed.
 
 Source: separate: arXiv 2601.00664, equation 14; order and defaults of the published code. Joint: Ho and Salimans, 2022
 (arXiv 2207.12598), for two conditions.
@@ -30,7 +30,7 @@ from avatar_forcing_ros.network.conditions import Conditions
 
 @dataclass(frozen=True)
 class Guidance:
-    """The branches that guidance scales call for; they stand one after the other in a batch of G * B."""
+    """The branches that the guidance scales call for; they are stacked in a batch of G * B."""
 
     branches: tuple[Branch, ...]
 
@@ -53,7 +53,7 @@ class Guidance:
 
 
 def _seen(x: Tensor, by: list[bool]) -> Tensor:
-    """A condition for every branch, null where the branch does not see it: (B, ...) -> (G * B, ...)."""
+    """A condition for all branches, null for those that do not see it: (B, ...) -> (G * B, ...)."""
     null = torch.zeros_like(x)
     return torch.cat([x if sees else null for sees in by])
 

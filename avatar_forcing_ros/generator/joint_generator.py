@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Blocks of several conversations that are due within moments of each other, drawn as one batch.
+"""Draws blocks of several conversations that are due at about the same time as one batch.
 
-Each conversation keeps its own state, noise and conditions, and gets what it would get alone, up to the rounding of
-sums whose order depends on the size of a batch: 1e-6 in float32, 1e-2 in bfloat16.
+Each conversation keeps its own state, noise and conditions, and gets the same result as alone, except for rounding,
+because the order of sums depends on the batch size: 1e-6 in float32, 1e-2 in bfloat16.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 
 logger = logging.getLogger(__name__)
 MOST = 32
-"""Conversations whose blocks are drawn together at most."""
+"""Largest number of conversations whose blocks are drawn together."""
 _MOST_ERROR = 0.05
-"""Relative difference of a joint block from one drawn alone; bfloat16 alone makes .003."""
+"""Largest relative difference of a joint block from one drawn alone; bfloat16 alone causes .003."""
 PATIENCE_S = 0.003
-"""How long a block waits for others that are due, where there are others: less than one costs alone."""
+"""How long a block waits for others, if there are any: less than one block takes on its own."""
 
 
 @dataclass(frozen=True)
 class _Block:
-    """What one conversation wants; see `BlockGenerator.generate`."""
+    """One conversation's request; see `BlockGenerator.generate`."""
 
     state: GeneratorState
     conditions: Conditions
@@ -43,14 +43,14 @@ class _Block:
 
 
 class JointGenerator:
-    """Stands in for a `BlockGenerator`; may be called from several threads, each for a conversation of its own.
+    """Stands in for a `BlockGenerator`; called from several threads, each with a conversation of its own.
 
     Args:
-        generator: draws.
-        pads: fill batches up to powers of two, so that few programs are recorded.
+        generator: draws the blocks.
+        pads: whether batches are filled up to powers of two, so that fewer programs are recorded.
 
     Attributes:
-        pads: the same.
+        pads: as given.
     """
 
     def __init__(self, generator: BlockGenerator, pads: bool = False) -> None:
@@ -60,12 +60,12 @@ class JointGenerator:
 
     @property
     def network(self) -> AvatarForcingNetwork:
-        """What it draws with."""
+        """The generator's network."""
         return self._generator.network
 
     @property
     def users(self) -> int:
-        """Conversations that there are."""
+        """Number of conversations."""
         return self._joined.users
 
     @users.setter
@@ -74,20 +74,20 @@ class JointGenerator:
         self._generator.keeps_gpu = count > 1
 
     def prime(self, history: Tensor, conditions: Conditions, reference: Tensor) -> GeneratorState:
-        """See `BlockGenerator.prime`; of one conversation."""
+        """See `BlockGenerator.prime`; for one conversation."""
         with self._one_at_a_time:
             return self._generator.prime(history, conditions, reference)
 
     def generate(
         self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None = None
     ) -> Tensor:
-        """See `BlockGenerator.generate`; of one conversation."""
+        """See `BlockGenerator.generate`; for one conversation."""
         return self._joined(_Block(state, conditions, noise, silent))
 
     def warm_up(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> None:
-        """Draw a block for every number of conversations that there may be; no state is changed by it.
+        """Draw a block at every batch size that may occur, without changing any state.
 
-        A size at which a card gives something else than alone is not used, and that is said.
+        A size at which the card's results differ from those of a single block is not used, which is logged.
         """
         block = _Block(state, conditions, noise, silent)
         (wanted,) = self._draw([replace(block, state=state.snapshot())])
@@ -101,12 +101,12 @@ class JointGenerator:
             logger.info("ready for %d conversations at a time", count)
 
     def _size(self, count: int) -> int:
-        """How large a batch is made for so many."""
+        """Batch size for a number of conversations."""
         return 1 << (count - 1).bit_length() if self.pads else count
 
     @torch.inference_mode()
     def _draw(self, blocks: list[_Block]) -> list[Tensor]:
-        """The blocks' motion; their states move past it, all or none of them."""
+        """Motion of the blocks; either all of their states move past it or none."""
         apart = [[block for block in blocks if (block.silent is None) == unknown] for unknown in (False, True)]
         if all(apart):
             drawn = {id(block): motion for part in apart for block, motion in zip(part, self._draw(part), strict=True)}
@@ -133,7 +133,7 @@ class JointGenerator:
 
 
 def join(states: Sequence[GeneratorState]) -> GeneratorState:
-    """States of one conversation each as one of all; branches of guidance stay outermost."""
+    """Join the states of single conversations into one; guidance branches stay outermost."""
     first = states[0]
     branches = len(first.cache.conditions)
 
@@ -151,11 +151,11 @@ def join(states: Sequence[GeneratorState]) -> GeneratorState:
 
 
 def part_of(joint: GeneratorState, place: int) -> GeneratorState:
-    """The state of one of several conversations; a copy, so that the others' memory is not kept with it."""
+    """A copy of the state of one conversation, which does not keep the others' memory alive."""
     count = len(joint.tail)
 
     def own(x: Tensor) -> Tensor:
-        return x[place::count].clone()  # branch by branch, of each this one
+        return x[place::count].clone()  # this conversation's row of each branch
 
     layers = tuple(KeysValues(own(layer.keys), own(layer.values)) for layer in joint.cache.layers)
     small = {name: vars(joint)[name][place : place + 1].clone() for name in _SMALL}

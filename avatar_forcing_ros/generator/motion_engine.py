@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What draws the motion of a conversation, whichever runtime computes it: torch or ONNX Runtime.
+"""The interface of the engines that draw a conversation's motion, with torch or ONNX Runtime.
 
-All motion here is in network units, all arrays are float32.
+All motion is in network units, and all arrays are float32.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Sensed:
-    """What T frames of an avatar's motion depend on, as it was heard and seen; H is `NetworkConfig.recalled_frames`.
+    """What was heard and seen in T frames; H is `NetworkConfig.recalled_frames`.
 
     Attributes:
         own_voice: (T, F) audio features of the avatar's speech.
-        user_voice: (H + T, F) audio features of the user's voice, of the frames before as well.
+        user_voice: (H + T, F) audio features of the user's voice, including H earlier frames.
         user_heard: whether there is a microphone; otherwise the user's voice is null.
-        user_motion: (H + T, M) the user's motion in network units, null where nobody was seen.
+        user_motion: (H + T, M) the user's motion, including H earlier frames; null where nobody was seen.
     """
 
     own_voice: Array
@@ -36,7 +36,7 @@ class Sensed:
 
 
 class MotionEngine(Protocol):
-    """Draws blocks of motion. Holds no conversation: what one remembers is a state, which only its engine can read."""
+    """Draws blocks of motion. It holds no conversation: its memory is a state that only its engine can read."""
 
     sampler: SamplerConfig
 
@@ -45,22 +45,22 @@ class MotionEngine(Protocol):
 
         Args:
             history: (T, M), T is `NetworkConfig.history_frames`.
-            sensed: of the same frames.
+            sensed: what was heard and seen in the same frames.
             rest: (M,) the portrait's own motion.
         """
         ...
 
     def draw(self, state: Any, sensed: Sensed, noise: Array, silent: NDArray[np.bool_]) -> Array:
-        """The next block, (B, M); the state moves past it, and stays as it was where an error is raised.
+        """The next block, (B, M); the state moves past it, but does not change if an error is raised.
 
         Args:
-            state: of the conversation; changed.
-            sensed: of the window's frames: the look-ahead's, which were shown already, then the block's.
+            state: the conversation's state; it is changed.
+            sensed: for the window's frames: those of the look-ahead, which were shown already, then the block's.
             noise: (B, M) standard normal.
             silent: (B,) frames in which the avatar says nothing.
         """
         ...
 
     def moved(self, state: Any) -> Array:
-        """(2, B, M) how far the user and the avatar's speech moved the newest block, see `causes`."""
+        """(2, B, M) how far the user and the avatar's speech moved the latest block; see `causes`."""
         ...

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Noise that a replay draws again: keyed by seed, epoch and block, the same on every machine."""
+"""Reproducible noise: keyed by seed, epoch and block, the same on every machine and in every replay."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 def block_noise(seed: int, epoch: int, block: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Standard normal numbers of one block, float32.
 
-    Drawn by NumPy's RandomState, whose streams NumPy has promised never to change.
+    It comes from NumPy's RandomState, whose streams NumPy promises never to change.
 
     Args:
-        seed: of the avatar, not negative.
-        epoch: counts interrupts and resets, not negative.
+        seed: seed of the avatar, not negative.
+        epoch: number of the epoch, not negative.
         block: number of the block within the epoch, not negative.
         shape: for example (1, block_frames, M).
 

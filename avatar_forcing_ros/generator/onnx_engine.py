@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Motion by ONNX Runtime: the same network as recorded graphs, without torch and a third cheaper on a CPU.
+"""Draws motion with ONNX Runtime: the same network as exported graphs, without torch and a third cheaper on a CPU.
 
-A bundle may hold its network's passes as graphs beside its weights (`onnx/*.onnx`, written by `onnx_export`). They hold
-no weights: ONNX Runtime is given those of `model.safetensors`. Each graph takes and gives arrays by name, and what one
-gives is what another takes:
+A bundle may contain its network's passes as graphs (`onnx/*.onnx`, written by `onnx_export`). The graphs hold no
+weights; ONNX Runtime is given those of `model.safetensors`. Inputs and outputs are arrays with names, and the outputs
+of one graph are inputs of another:
 
     modulation  flow times -> rows of modulation
     prime       a past, and what was sensed in it -> a state
@@ -12,7 +12,7 @@ gives is what another takes:
     step        noisy frames -> velocity, for each branch of guidance
     finish      drawn frames -> frames to show, and the state after them
 
-Solver and guidance stay outside, so one set of graphs serves every number of steps and every scale.
+Solver and guidance are not part of the graphs, so one set of graphs serves any number of steps and any scale.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ GRAPHS = ("modulation", "prime", "open", "step", "finish")
 FOLDER = "onnx"
 DESCRIPTION = "graphs.json"
 AFTER = "next_"
-"""Stands before the names of what `finish` gives of a state: a graph cannot give what it takes by the same name."""
+"""Prefix of the state's arrays in the output of `finish`, because a graph's inputs and outputs need different names."""
 
 Arrays = dict[str, NDArray]
 
 
 def describe(network: NetworkConfig, sampler: SamplerConfig) -> dict[str, Any]:
-    """What graphs are made for: all that is fixed in them. Steps and guidance are not."""
+    """All settings that are fixed in the graphs; steps and guidance are not."""
     fixed = {key: value for key, value in asdict(sampler).items() if key not in ("steps", "joint")}
     fixed = {key: value for key, value in fixed.items() if not key.startswith("guidance_")}
     return json.loads(json.dumps({"network": asdict(network), "sampler": fixed}))
 
 
 def fits(folder: Path, network: NetworkConfig, sampler: SamplerConfig) -> bool:
-    """Whether a bundle's folder holds graphs that were made for this network and sampler."""
+    """Whether a bundle's folder contains graphs that were made for this network and sampler."""
     try:
         found = json.loads((folder / FOLDER / DESCRIPTION).read_text())
     except (OSError, ValueError):
@@ -63,11 +63,11 @@ def fits(folder: Path, network: NetworkConfig, sampler: SamplerConfig) -> bool:
 
 @dataclass
 class OnnxState:
-    """All that one conversation remembers. Replaced, never written into.
+    """The memory of one conversation; its arrays are replaced, never written to.
 
     Attributes:
-        values: by the names that the graphs have for them.
-        moved: (2, B, M) see `MotionEngine.moved`.
+        values: arrays by their names in the graphs.
+        moved: (2, B, M), see `MotionEngine.moved`.
     """
 
     values: Arrays
@@ -78,9 +78,9 @@ class MotionGraphs:
     """The opened graphs of one bundle; any number of engines and conversations may share them.
 
     Args:
-        folder: of the bundle.
+        folder: folder of the bundle.
         weights: file of its weights.
-        threads: of the arithmetic of one pass.
+        threads: threads for the arithmetic of one pass.
     """
 
     def __init__(self, folder: Path, weights: Path, threads: int = 1) -> None:
@@ -94,7 +94,7 @@ class MotionGraphs:
         self._gives = {name: [one.name for one in session.get_outputs()] for name, session in self._sessions.items()}
 
     def run(self, graph: str, values: Mapping[str, NDArray]) -> Arrays:
-        """What a graph makes of the values that it takes; others are passed over."""
+        """Run a graph on those of the values that it takes; returns its outputs by name."""
         made = self._sessions[graph].run(None, {name: values[name] for name in self._takes[graph]})
         return dict(zip(self._gives[graph], made, strict=True))
 
@@ -108,7 +108,7 @@ def _open(path: Path, weights: Mapping[str, OrtValue], threads: int) -> Inferenc
 
 
 class OnnxEngine:
-    """A `MotionEngine` on recorded graphs."""
+    """A `MotionEngine` on exported graphs."""
 
     def __init__(self, graphs: MotionGraphs, network: NetworkConfig, sampler: SamplerConfig) -> None:
         self.sampler = sampler
@@ -158,7 +158,7 @@ class OnnxEngine:
         return state.moved
 
     def _combined(self, guesses: Array) -> Array:
-        """The guided velocity, (G, B, M) -> (B, M), added up in the order of `Guidance.combine`."""
+        """The guided velocity, (G, B, M) -> (B, M), summed in the order of `Guidance.combine`."""
         combined = guesses[0] * np.float32(self._shares[0])
         for share, guess in zip(self._shares[1:], guesses[1:], strict=True):
             combined = combined + np.float32(share) * guess
@@ -166,7 +166,7 @@ class OnnxEngine:
 
 
 def _named(sensed: Sensed) -> Arrays:
-    """What was sensed, by the names that the graphs have for it."""
+    """What was sensed, by its names in the graphs."""
     return {
         "own_voice": sensed.own_voice[None],
         "user_voice": sensed.user_voice[None],
@@ -177,5 +177,5 @@ def _named(sensed: Sensed) -> Arrays:
 
 @lru_cache(maxsize=4)
 def open_graphs(folder: Path, weights: Path, threads: int) -> MotionGraphs:
-    """The graphs of a bundle, opened once in a process."""
+    """The graphs of a bundle, opened once per process."""
     return MotionGraphs(folder, weights, threads)

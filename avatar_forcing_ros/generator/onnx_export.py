@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Record a network's passes as ONNX graphs for `onnx_engine`, after training; needs torch, onnx and onnxscript."""
+"""Exports a network's passes as ONNX graphs for `onnx_engine`, after training; needs torch, onnx and onnxscript."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from avatar_forcing_ros.network.modulation import Modulation
 
 OPSET = 20
 _LARGEST_CONSTANT = 1 << 17
-"""Bytes that a constant of a graph may have; a larger one can only be a weight that lost its name."""
+"""Largest constant in a graph, in bytes; a larger one can only be a weight that has lost its name."""
 _BRANCHES = 2
-"""Guidance branches of the example that is traced; the graphs take any number."""
+"""Guidance branches in the traced example; the graphs take any number."""
 
 
 def write_graphs(folder: Path, network: AvatarForcingNetwork, sampler: SamplerConfig, weights: str) -> list[Path]:
     """Write the graphs of a network into `folder`/onnx; returns all files.
 
     Args:
-        folder: of the bundle.
-        network: float32 on the CPU, not frozen: its weights must have their plain order.
-        sampler: whose smoothing, rest and poise are fixed in the graphs.
-        weights: name of the safetensors file whose tensors the graphs shall be given.
+        folder: folder of the bundle.
+        network: float32 on the CPU, not frozen, because its weights must be in their plain order.
+        sampler: its smoothing, rest and poise are fixed in the graphs.
+        weights: name of the safetensors file that the graphs take their weights from.
 
     Raises:
         ValueError: a weight of the network would be stored in a graph.
@@ -49,7 +49,7 @@ def write_graphs(folder: Path, network: AvatarForcingNetwork, sampler: SamplerCo
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     network = network.eval()
     graphs = _graphs(network, sampler)
-    # What tracing computes must not stay where real passes look for it; what these left there becomes a constant.
+    # Tracing must not leave its tensors in the cache for real passes, and must find real ones there to make constants.
     span_shares.cache_clear()
     for graph in graphs:
         graph.remember_spans()
@@ -67,7 +67,7 @@ def write_graphs(folder: Path, network: AvatarForcingNetwork, sampler: SamplerCo
 
 
 class _Graph(nn.Module):
-    """A pass to record: its example inputs by name, and the names of what it gives."""
+    """A pass to export: its example inputs by name, and the names of its outputs."""
 
     name: str
     gives: list[str]
@@ -82,7 +82,7 @@ class _Graph(nn.Module):
 
     @property
     def generator(self) -> BlockGenerator:
-        """Whose rules the graph records."""
+        """The generator whose rules the graph contains."""
         return self._held[0]
 
     def example(self) -> dict[str, Tensor]:
@@ -90,7 +90,7 @@ class _Graph(nn.Module):
         raise NotImplementedError
 
     def remember_spans(self) -> None:
-        """Make what only depends on the number of frames that were sensed."""
+        """Fill the cache with what depends on the number of sensed frames alone."""
         sensed = [value for name, value in self.example().items() if name in self._sensed(1)]
         if sensed:
             _stacked(self.network, *sensed)
@@ -107,7 +107,7 @@ class _Graph(nn.Module):
         }
 
     def _cached(self) -> dict[str, Tensor]:
-        """The past; the first layer's is the same for all branches."""
+        """The cached past; that of the first layer is the same for all branches."""
         sizes = self.sizes
         shape = (sizes.heads, sizes.cache_frames, sizes.head_size)
         cached = {
@@ -127,7 +127,7 @@ class _Graph(nn.Module):
         return torch.zeros(rows, 8 * self.sizes.hidden_size)
 
     def _window(self, opened: Sequence[Tensor], values: Sequence[Tensor]) -> Opened:
-        """What `open` gave, as the passes take it."""
+        """The outputs of `open`, as the passes take them."""
         given = iter(opened)
         conditions = [[next(given) for _ in names] for names in self.passes.condition_names]
         return Opened(conditions, [KeysValues(*pair) for pair in zip(given, values, strict=True)])
@@ -260,7 +260,7 @@ def _stacked(
     sees_avatar: Tensor,
     sees_user: Tensor,
 ) -> Conditions:
-    """What was sensed, once for each branch of guidance, null where the branch does not see it."""
+    """What was sensed, once for each guidance branch, null where the branch does not see it."""
     one = network.sense(own_voice, user_voice, user_heard, user_motion)
     return Conditions(
         one.avatar_audio * sees_avatar[:, None, None],
@@ -277,14 +277,14 @@ def _flat(cache: KVCache) -> list[Tensor]:
 
 
 def _traced(graph: _Graph, weights: str) -> onnx.ModelProto:
-    """A pass as a model whose weights are to be found in another file."""
+    """A pass as a model whose weights are in another file."""
     example = graph.example()
     axes = [_dynamic(name) for name in example]
     shapes: dict[str, Any] = {}
     for parameter in inspect.signature(graph.forward).parameters.values():
         many = parameter.kind == parameter.VAR_POSITIONAL
         shapes[parameter.name] = tuple(axes[len(shapes) :]) if many else axes[len(shapes)]
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which has nothing to do with us
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns about torchvision, which we do not use
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -295,7 +295,7 @@ def _traced(graph: _Graph, weights: str) -> onnx.ModelProto:
             dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,
-            optimize=False,  # it would fold weights into constants; ONNX Runtime does that when it opens a graph
+            optimize=False,  # would fold weights into constants; ONNX Runtime folds when it opens a graph
             verbose=False,
         )
     assert program is not None
@@ -309,7 +309,7 @@ def _weights_of(model: onnx.ModelProto) -> list[str]:
 
 
 def _dynamic(name: str) -> dict[int, Any]:
-    """Which axes of an input may have any length."""
+    """The axes of an input that may have any length."""
     if name == "times":
         return {0: torch.export.Dim("times")}
     branched = name.split("_")[0] in ("sees", "heard", "condition", "past", "keys", "values", "conditions", "encoded")
@@ -318,7 +318,7 @@ def _dynamic(name: str) -> dict[int, Any]:
 
 
 def _take_weights_out(model: onnx.ModelProto, network: AvatarForcingNetwork, weights: str) -> None:
-    """Name the weights as the file of weights does, and leave only these names."""
+    """Replace weights by references to the tensors in the file of weights."""
     known = network.state_dict()
     new_names = {}
     for one in model.graph.initializer:

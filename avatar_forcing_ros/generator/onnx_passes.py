@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The generator's streaming passes with as few nodes as they can be, for graphs of ONNX Runtime.
+"""The generator's streaming passes with as few nodes as possible, for the graphs of ONNX Runtime.
 
-A pass has a dozen rows, so that beside the products each node costs as much as its arithmetic: here it is some twenty
-for each layer, where a trace of `MotionTransformer` has a hundred. Attention with its past, and the rotation of keys,
-are ONNX Runtime's own operators. The same numbers as `MotionTransformer`. To be traced only: run by torch itself, the
-operators give zeros.
+A pass has only a dozen rows, so apart from matrix products, the overhead of a node is as large as its arithmetic. Here,
+a layer has about twenty nodes; traced from `MotionTransformer`, it would have a hundred. Attention with the past, and
+the rotation of keys, are ONNX Runtime's own operators. Results equal those of `MotionTransformer`. This code is for
+tracing only: run by torch itself, the operators give zeros.
 
-What saves arithmetic: before its first conditions the branches of guidance have all in common, and with a
-`condition_radius` of zero a frame asks one condition, which it hears whole, whatever it asks.
+Two things save arithmetic: guidance branches are identical up to the first use of conditions, and with a
+`condition_radius` of zero, a frame attends to a single condition, whose value it gets whatever its query.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Opened:
     """What all passes of a block share, for each layer. G is the number of branches, 1 in the first layer's past.
 
     Attributes:
-        conditions: what the conditions say; with a radius of zero one tensor (G, W, hidden), which is what frames hear,
-            else keys and values, (G, R + W, hidden) each.
-        past: turned keys and values of the cached frames, (G, H, C, D) each.
+        conditions: with a radius of zero, one tensor (G, W, hidden), the output of cross-attention; else keys and
+            values, (G, R + W, hidden) each.
+        past: rotated keys and values of the cached frames, (G, H, C, D) each.
     """
 
     conditions: Sequence[Sequence[Tensor]]
@@ -43,7 +43,7 @@ class Opened:
 
 
 class OnnxPasses:
-    """Stands in for a `MotionTransformer` while graphs of a stream are traced."""
+    """Stands in for a `MotionTransformer` while streaming graphs are traced."""
 
     def __init__(self, transformer: MotionTransformer) -> None:
         self._plain, self._config = transformer, transformer.config
@@ -55,12 +55,12 @@ class OnnxPasses:
 
     @property
     def condition_names(self) -> list[list[str]]:
-        """Names of what `heard` returns, for each layer."""
+        """Names of the tensors that `heard` returns, for each layer."""
         kinds = ("condition_keys", "condition_values") if self._config.condition_radius else ("heard",)
         return [[f"{kind}_{i}" for kind in kinds] for i in range(len(self._layers))]
 
     def heard(self, known: Tensor) -> list[list[Tensor]]:
-        """What the conditions (G, R + W, hidden) say to each layer; see `Opened.conditions`."""
+        """What each layer takes from the conditions (G, R + W, hidden); see `Opened.conditions`."""
         return [self._heard(layer.cross_attention, known) for layer in self._layers]
 
     def _heard(self, cross: Any, known: Tensor) -> list[Tensor]:
@@ -68,13 +68,13 @@ class OnnxPasses:
         if self._config.condition_radius:
             both = functional.linear(known, weight, bias)
             return [both[..., :hidden], both[..., hidden:]]
-        # Value and output in one product. ONNX Runtime multiplies their weights when it opens the graph, which it does
-        # with slices of a weight and would not with a split.
+        # Value and output in one product: ONNX Runtime multiplies their weights when it opens the graph. It does so for
+        # slices of a weight, but not for a split.
         out = cross.projection
         return [functional.linear(known, out.weight @ weight[hidden:], out.weight @ bias[hidden:] + out.bias)]
 
     def turned(self, keys: Sequence[Tensor]) -> list[Tensor]:
-        """Cached keys of each layer, where they stand as seen from the window."""
+        """Cached keys of each layer, rotated to their places relative to the window."""
         return [_turn(one, self._before, self._config.heads) for one in keys]
 
     def __call__(self, x: Tensor, reference: Tensor, modulation: Tensor, opened: Opened) -> Tensor:
@@ -87,7 +87,7 @@ class OnnxPasses:
     def remember(
         self, x: Tensor, reference: Tensor, modulation: Tensor, opened: Opened, frames: int
     ) -> list[KeysValues]:
-        """Keys before rotation and values of the first frames of a finished window, (G, H, frames, D), per layer."""
+        """Unrotated keys, and values, of the first frames of a finished window, (G, H, frames, D), per layer."""
         x, m, own = self._plain.embed(x, reference), unpack(modulation), []
         for i in range(len(self._layers) - 1):
             x, keys_values = self._layer(i, x, m, opened)
@@ -98,7 +98,7 @@ class OnnxPasses:
         return [self._split(one) for one in own]
 
     def _layer(self, i: int, x: Tensor, m: Modulation, opened: Opened) -> tuple[Tensor, Tensor]:
-        """A layer's output, and its keys before rotation and values, (G, W, 2 hidden)."""
+        """A layer's output, and its unrotated keys and values, (G, W, 2 hidden)."""
         layer, hidden = self._layers[i], self._config.hidden_size
         qkv = layer.self_attention.qkv(normalize(x) * m.attention_scale + m.attention_shift)
         turned = _turn(qkv[..., : 2 * hidden], self._own, 2 * self._config.heads)  # queries and keys at once
@@ -121,7 +121,7 @@ class OnnxPasses:
         given = [queries, keys, values, None, None, mask, *((past.keys, past.values) if past else ())]
         heads: dict[str, Any] = {"num_heads": self._config.heads}
         shapes = [queries.shape]
-        if past:  # it writes past and present into its other outputs and reads them there, so they must be asked for
+        if past:  # the operator keeps past and present in its other outputs, so these must be requested
             batch, count, cached, size = past.keys.shape
             shapes += [(batch, count, cached + keys.shape[1], size)] * 2  # type: ignore[list-item]
         return torch.onnx.ops.symbolic_multi_out(
@@ -139,12 +139,12 @@ class OnnxPasses:
 
 
 def unpack(modulation: Tensor) -> Modulation:
-    """Rows (..., 8 hidden) of the graph `modulation`, whose scales have their one already."""
+    """Split rows (..., 8 hidden) of the graph `modulation`; the one is already added to their scales."""
     return Modulation(*_parted(modulation, 8))
 
 
 def _parted(x: Tensor, count: int) -> Sequence[Tensor]:
-    """Equal parts of the last axis."""
+    """Split the last axis into equal parts."""
     how: dict[str, Any] = {"axis": -1, "num_outputs": count}
     part = (*x.shape[:-1], x.shape[-1] // count)
     return torch.onnx.ops.symbolic_multi_out("Split", [x], how, dtypes=[x.dtype] * count, shapes=[part] * count)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Composure of drawn motion: a stray head settles, a smile does not waver, and nothing kinks where blocks meet.
+"""Composes drawn motion: a stray head settles, a smile does not waver, and blocks meet without kinks.
 
 Three things happen to each number of a latent after its block was drawn and remembered, so that the network goes on
 from what it drew itself:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A whole recording at once, the way the published code runs: a cold start of N frames, then block after block."""
+"""Draws a whole recording as the published code does: a cold start of N frames, then block after block."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def roll_out(generator: BlockGenerator, conditions: Conditions, reference: Tenso
     """Motion latents for a whole recording.
 
     Args:
-        generator: draws it.
-        conditions: of all T frames, T = N + k * block.
+        generator: draws the motion.
+        conditions: conditions of all T frames, T = N + k * block.
         reference: the portrait's own motion latent, (B, M).
         noise: standard normal, (B, T, M).
 
@@ -24,7 +24,7 @@ def roll_out(generator: BlockGenerator, conditions: Conditions, reference: Tenso
         Motion latents, (B, T, M).
 
     Raises:
-        ValueError: T does not divide so, or shapes disagree.
+        ValueError: T is no such number, or shapes disagree.
     """
     config = generator.network.config
     first, frames = config.clip_frames, noise.shape[1]

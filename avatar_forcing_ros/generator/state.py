@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the generator remembers of a conversation."""
+"""The generator's memory of a conversation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from avatar_forcing_ros.network.cache import KVCache
 
 @dataclass
 class GeneratorState:
-    """All that the generator remembers of one conversation, or of a batch of them. Its size never changes.
+    """The generator's memory of one conversation, or of a batch of them. Its size never changes.
 
     Attributes:
         reference: the portrait's own motion latent, (B, M).
         tail: the last l frames emitted, (B, l, M): the next window's offset frames.
         cache: keys, values and conditions of the past, for all guidance branches.
         mean: running mean of the motion, (B, M), which the anchor watches.
-        poise: what composing the motion remembers, (B, M, 4).
-        silent_frames: for how long nothing has been said, (B,).
-        moved: how far the user and the avatar's speech moved the newest block, (B, 2, block, M); see `causes`.
+        poise: memory of `poise`, (B, M, 4).
+        silent_frames: number of frames since the avatar last said something, (B,).
+        moved: how far the user and the avatar's speech moved the latest block, (B, 2, block, M); see `causes`.
     """
 
     reference: Tensor
@@ -34,7 +34,7 @@ class GeneratorState:
     moved: Tensor
 
     def follow(self, network: Tensor) -> None:
-        """Go where the network is, given one of its parameters."""
+        """Move to the device and type of the network, given one of its parameters."""
         if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
             self.cache = self.cache.to(network)
             self.reference, self.tail, self.mean, self.poise, self.silent_frames, self.moved = (
@@ -42,7 +42,7 @@ class GeneratorState:
             )
 
     def snapshot(self) -> GeneratorState:
-        """A copy to come back to. Cheap: tensors are shared, since no one writes into them."""
+        """A copy to return to; cheap, because it shares the tensors, which are never written to."""
         return replace(self, cache=replace(self.cache))
 
     @property

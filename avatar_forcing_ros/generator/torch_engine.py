@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Motion by torch: any network, on a GPU as well."""
+"""Draws motion with torch: any network, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ class TorchEngine:
     """A `MotionEngine` on a `BlockGenerator`.
 
     Args:
-        network: draws.
-        sampler: how.
-        compute: how it is computed.
-        joint: several conversations in threads of their own draw with it, and what is due together is drawn together.
+        network: the network.
+        sampler: how blocks are drawn.
+        compute: how they are computed.
+        joint: whether several conversations, each in a thread of its own, use it; blocks due together are drawn
+            together.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class TorchEngine:
         self._generator = JointGenerator(alone, pads=records) if joint else alone
 
     def expect(self, conversations: int) -> None:
-        """Get ready for so many at a time: on a GPU programs for all sizes of batches are recorded, once."""
+        """Prepare for a number of conversations at a time; on a GPU, this records programs for all batch sizes."""
         if not isinstance(self._generator, JointGenerator):
             return
         self._generator.users = conversations
@@ -75,7 +76,7 @@ class TorchEngine:
 
 @torch.inference_mode()
 def conditions_of(network: AvatarForcingNetwork, sensed: Sensed) -> Conditions:
-    """What was sensed in T frames, as the network takes it: a batch of one."""
+    """What was sensed in T frames as conditions of the network, in a batch of one."""
     own, user, face = (torch.from_numpy(x)[None] for x in (sensed.own_voice, sensed.user_voice, sensed.user_motion))
     heard = torch.tensor([float(sensed.user_heard)])
     return network.sense(own, user, heard, face)

@@ -75,7 +75,7 @@ class Directions:
             try:
                 message = in_frame(message, self._frames.lookup(self._face_frame, message))
             except LookupError as error:
-                self._complain(f"{LOOK_AT}: unknown frame {frame!r}: {error}; the gaze stays", key=frame)
+                self._complain(f"{LOOK_AT}: the frame {frame!r} is not known: {error}; the look stays", key=frame)
                 return
         self.complaint = ""
         self._session.look_at(to_look_at(message, self._face_frame))

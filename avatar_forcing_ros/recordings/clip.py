@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One clip of a recorded pair, from its files to arrays: both faces, both voices, checked for use."""
+"""Reads one clip of a recorded pair from its files into arrays, both faces and both voices, and checks it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 @dataclass(frozen=True)
 class ClipRules:
-    """How recordings are divided, and which clips are of use.
+    """How recordings are divided, and which clips can be used.
 
     Attributes:
-        longest_s: recordings that are longer are divided into equal clips no longer than this.
-        piece_frames: length of the pieces that training draws from (5 s); each lies within one stretch of the avatar.
+        longest_s: longer recordings are divided into equal clips no longer than this.
+        piece_frames: length of the pieces from which training draws (5 s); each lies within one stretch of the avatar.
         least_seen_share: share of a clip in which both faces must be found.
-        least_face_px: median width of a face, from ear to ear, that can be read.
-        parting: of one video into two people.
-        speaker: how a mixed sound is shared out.
+        least_face_px: least median width of a face, from ear to ear, in pixels.
+        parting: how one video of two people is split.
+        speaker: how the mixed sound of two people is split.
     """
 
     longest_s: float = 60.0
@@ -59,9 +59,9 @@ class ClipSpan:
     """A part of a recording.
 
     Attributes:
-        clip: id.
+        clip: id of the clip.
         dyad: the recording.
-        start_s: first moment.
+        start_s: its first moment, in seconds on the recording's clock.
         frames: T.
     """
 
@@ -72,19 +72,19 @@ class ClipSpan:
 
     @property
     def request(self) -> str:
-        """What is asked for, as text: equal texts, files and settings give equal shards."""
+        """The request as text: equal texts, files and settings give equal shards."""
         return repr((replace(self.dyad, line=0), self.start_s, self.frames))
 
 
 @dataclass(frozen=True)
 class ReadClip:
-    """What one clip holds.
+    """The data of one clip.
 
     Attributes:
-        shard: motion of both.
-        features: (2, T, F) float16.
-        seen_share: of a and b.
-        usable_frames: with a and with b as the avatar.
+        shard: motion of both people.
+        features: (2, T, F) float16 audio features of both voices.
+        seen_share: share of the frames in which a and b were seen.
+        usable_frames: number of frames that training can use with a and with b as the avatar.
     """
 
     shard: Shard
@@ -94,11 +94,11 @@ class ReadClip:
 
 
 def divide(dyad: Dyad, rules: ClipRules) -> list[ClipSpan]:
-    """The clips of a recording, of equal length but for rounding.
+    """The clips of a recording, of equal length except for rounding.
 
     Raises:
-        ClipError: the recording ends before it starts, or its length is unknown.
-        MediaError: a video is missing or no video.
+        ClipError: the recording is shorter than a piece, or its length is unknown.
+        MediaError: a video is missing or cannot be read.
     """
     ends = [_end_s(person.video, person.video_offset_s) for person in dyad.people]
     end_s = min(end for end in (dyad.end_s, *ends, np.inf) if end is not None)
@@ -123,10 +123,10 @@ def _end_s(video: Path, offset_s: float) -> float | None:
 
 
 class ClipReader:
-    """Reads clips as one model needs them.
+    """Reads clips as a model needs them.
 
     Args:
-        bundle: its motion space and audio features count, its network does not.
+        bundle: the model; only its motion space and audio features matter.
         rules: see `ClipRules`.
     """
 
@@ -137,10 +137,10 @@ class ClipReader:
         self._block_frames = bundle.manifest.network.block_frames
 
     def read(self, span: ClipSpan) -> ReadClip:
-        """All of a clip.
+        """Read a whole clip.
 
         Raises:
-            ClipError: it is of no use; the message says why.
+            ClipError: it cannot be used; the message says why.
             MediaError: a file cannot be read.
         """
         footage = self._footage(span)
@@ -182,7 +182,7 @@ class ClipReader:
     def _voices(
         self, span: ClipSpan, footage: list[Footage], people: list[PersonMotion]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """What a and b say, (N,) each."""
+        """The voices of a and b, (N,) each."""
         if span.dyad.is_mixed:
             voices = share_out(footage[0].sound(), people[0].lip_gap, people[1].lip_gap, self.rules.speaker)
             return voices.a, voices.b
@@ -215,7 +215,7 @@ def _first(person: PersonMotion, frames: int) -> PersonMotion:
 
 
 def pieces(stretch: NDArray[np.int64], length: int) -> NDArray[np.int64]:
-    """First frames of pieces of one length that follow one another within the stretches (T,)."""
+    """First frames of consecutive pieces of `length` frames, each within one of the stretches (T,)."""
     starts: list[int] = []
     for number in range(stretch.max(initial=-1) + 1):
         frames = np.flatnonzero(stretch == number)
@@ -226,11 +226,11 @@ def pieces(stretch: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 def stream_features(
     make_stream: Callable[[], FeatureStream], sound: NDArray[np.float32], block_frames: int
 ) -> NDArray[np.float32]:
-    """(T, F) features of (640 T,) samples, pushed in blocks as the live avatar does."""
+    """(T, F) features of (640 T,) samples, pushed block by block as in the live avatar."""
     stream, frames = make_stream(), len(sound) // FRAME_SAMPLES
     step = block_frames * FRAME_SAMPLES
     blocks = [sound[begin : begin + step] for begin in range(0, len(sound), step)]
     rows = [stream.push(block) for block in blocks]
-    while sum(len(some) for some in rows) < frames:  # a stream that waits for what comes gets silence in the end
+    while sum(len(some) for some in rows) < frames:  # a stream that looks ahead is fed silence at the end
         rows.append(stream.push(np.zeros(step, np.float32)))
     return np.concatenate(rows)[:frames]

@@ -1,17 +1,18 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The list of recorded pairs of people: which files show and hear whom, and from when to when.
+"""The list of recorded pairs of people: which files have whose face and voice, and from when to when.
 
-CSV with a header, YAML (a list of mappings) or JSON lines; the file's ending says which. One entry is one recording:
+The list is CSV with a header, YAML (a list of mappings) or JSON lines, according to its file name. One entry is one
+recording:
 
-    id        letters, digits, `.`, `_` and `-`; names the clip everywhere
-    video_a   the first person's video,  and  video_b  the second's; both began at the same moment, or `offset_b` says
-    video     instead of the two: one video that shows both side by side, a on the left
-    audio_a   the first person's own sound,  and  audio_b  the second's; without them each video's own sound counts
-    sound     "channels": one sound with a on its first and b on its second channel; "mixed": one sound of both, shared
-              out by who moves the mouth; "own" (the default of two videos): one sound each
-    audio     the file of that one sound; without it that of `video` or `video_a`
-    start     seconds from the beginning of the files (0), and  end  (the end of the shorter file)
+    id        letters, digits, `.`, `_` and `-`; names the clip everywhere video_a   the first person's video,  and
+    video_b  the second's; both start at the same moment unless `offset_b` is set video     instead of these: one video
+    that shows both side by side, a on the left audio_a   the first person's own sound,  and  audio_b  the second's; by
+    default, the sound of each video sound     "channels": one sound with a on its first and b on its second channel;
+    "mixed": one sound of both, split
+              by whose mouth moves; "own" (the default for two videos): one sound each
+    audio     the file of that one sound; by default, that of `video` or `video_a`
+    start     seconds from the beginning of the files (default 0), and  end  (default: the end of the shorter file)
     offset_b  seconds by which the clock of b's files is ahead of a's (0)
 
 Paths are relative to the list.
@@ -38,19 +39,19 @@ _SHOWN_ERRORS = 10
 
 
 class DyadListError(ValueError):
-    """The list cannot be read as one; the message names every line that is wrong."""
+    """The list is invalid; the message names the wrong lines."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Where one person is seen and heard.
+    """The files with one person's face and voice.
 
     Attributes:
-        video: file.
-        side: of the picture: "whole", "left" or "right".
-        audio: file.
-        channel: of its sound; None mixes all channels.
-        video_offset_s: what the clock of the video is ahead of the recording's.
+        video: video file.
+        side: part of the picture: "whole", "left" or "right".
+        audio: sound file.
+        channel: channel of the sound; None mixes all channels.
+        video_offset_s: by how much the clock of the video is ahead of the recording's, in seconds.
         audio_offset_s: the same for the sound.
     """
 
@@ -67,13 +68,13 @@ class Dyad:
     """Two people in one conversation.
 
     Attributes:
-        id: of the recording.
-        line: of the list, counted from 1.
+        id: id of the recording.
+        line: its line in the list, counted from 1.
         a: first person.
         b: second person.
-        is_mixed: both have the same sound, which is still to be shared out.
-        start_s: first moment.
-        end_s: last moment; None is the end of the shorter file.
+        is_mixed: whether both have the same sound, which is still to be split.
+        start_s: first moment, in seconds.
+        end_s: last moment, in seconds; None is the end of the shorter file.
     """
 
     id: str
@@ -86,18 +87,18 @@ class Dyad:
 
     @property
     def people(self) -> tuple[Person, Person]:
-        """Both."""
+        """Both people, a first."""
         return self.a, self.b
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file of the recording, once."""
+        """All files of the recording, each once."""
         return tuple(dict.fromkeys(path for person in self.people for path in (person.video, person.audio)))
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One entry as written."""
+    """One entry of the list as written."""
 
     line: int
     values: Mapping[str, Any]
@@ -107,7 +108,7 @@ def read_dyads(path: Path) -> list[Dyad]:
     """All recordings of a list.
 
     Raises:
-        DyadListError: the file is no such list, or some of its lines are wrong. Nothing is opened to find that out.
+        DyadListError: the file is not a valid list. The files that it names are not opened.
     """
     if not path.is_file():
         raise DyadListError(f"{path}: no such file")
@@ -125,7 +126,7 @@ def read_dyads(path: Path) -> list[Dyad]:
 
 
 def _add(dyads: dict[str, Dyad], entry: _Entry, folder: Path) -> str:
-    """Add what an entry says; returns what is wrong with it, or nothing."""
+    """Add an entry; returns what is wrong with it, or an empty string."""
     try:
         dyad = _dyad(entry, folder)
     except ValueError as error:
@@ -184,7 +185,7 @@ _READERS = {
 
 
 def _dyad(entry: _Entry, folder: Path) -> Dyad:
-    """Check one entry and say who is seen and heard where."""
+    """Check an entry and convert it."""
     values = entry.values
     unknown = sorted(str(key) for key in set(values) - set(FIELDS))
     if unknown:
@@ -216,7 +217,7 @@ def _seconds(values: Mapping[str, Any], name: str, default: float) -> float:
 
 
 def _sound(values: Mapping[str, Any]) -> str:
-    """Kind of the sound, when it fits to what else is given."""
+    """The kind of sound, checked against the other fields."""
     given = {name for name in FIELDS if values.get(name) is not None}
     if given & {"video", "video_a", "video_b"} not in ({"video"}, {"video_a", "video_b"}):
         raise ValueError("expected either video or both video_a and video_b")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Follows one face through a clip and says over which stretches it was one face in one take."""
+"""Follows one face through a clip and finds the stretches in which it is the same face in one take."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class StretchConfig:
     """What breaks a stretch.
 
     Attributes:
-        bridged_frames: a face lost for no longer is filled in from both sides.
-        jump: distance in face widths within one frame that only a cut or another face explains.
-        zoom: ratio of face widths likewise.
+        bridged_frames: a face lost for at most this long is filled in from both sides.
+        jump: movement within one frame, in face widths, that only a cut or another face can explain.
+        zoom: change of the face's width within one frame, as a ratio, that only these can explain.
     """
 
     bridged_frames: int = 3
@@ -31,10 +31,10 @@ class StretchConfig:
 
 
 class RememberingTracker(FaceTracker):
-    """A tracker that keeps what it found.
+    """A tracker that keeps its results.
 
     Attributes:
-        found: landmarks (478, 3) of every frame so far, None where nobody was there.
+        found: landmarks (478, 3) of every frame so far, None where there was no face.
         people: `person` of every frame so far.
     """
 
@@ -53,11 +53,11 @@ class RememberingTracker(FaceTracker):
 
 @dataclass(frozen=True)
 class FollowedFace:
-    """What a tracker found in T frames.
+    """A tracker's results for T frames.
 
     Attributes:
-        landmarks: per frame (478, 3) in pixels, None where nobody was there.
-        people: (T,) whose face; grows by one when another takes over.
+        landmarks: (478, 3) in pixels for each frame, None where there was no face.
+        people: (T,) number of the person; it grows by one when another person takes over.
     """
 
     landmarks: Sequence[NDArray[np.float64] | None]
@@ -65,16 +65,16 @@ class FollowedFace:
 
     @property
     def found(self) -> NDArray[np.bool_]:
-        """(T,) a face was there."""
+        """(T,) whether there was a face."""
         return np.array([points is not None for points in self.landmarks], bool)
 
     def measures(self) -> NDArray[np.float64]:
-        """(T, 17) of `measures.measure`, NaN where nobody was there."""
+        """(T, 17) of `measures.measure`, NaN where there was no face."""
         nobody = np.full(len(MEASURES), np.nan)
         return np.stack([nobody if points is None else measure(points) for points in self.landmarks])
 
     def boxes(self) -> NDArray[np.float64]:
-        """(T, 3) middle and width of the face in pixels, NaN where nobody was there."""
+        """(T, 3) centre and width of the face in pixels, NaN where there was no face."""
         return np.stack([_box(points) for points in self.landmarks])
 
 
@@ -89,7 +89,7 @@ def stretches(face: FollowedFace, config: StretchConfig | None = None) -> NDArra
     """Number the stretches of a clip.
 
     Returns:
-        (T,) number of the stretch that a frame belongs to, short losses included; -1 where nobody is there for longer.
+        (T,) number of each frame's stretch, short losses included; -1 where the face was lost for longer.
     """
     config = config or StretchConfig()
     boxes, numbers = face.boxes(), np.full(len(face.landmarks), -1)
@@ -105,7 +105,7 @@ def stretches(face: FollowedFace, config: StretchConfig | None = None) -> NDArra
 def _goes_on(
     boxes: NDArray[np.float64], people: NDArray[np.int64], last: int, frame: int, config: StretchConfig
 ) -> bool:
-    """The faces of two frames, with none between them, are one face in one take."""
+    """Whether the faces of two frames, with none between them, are the same face in one take."""
     if frame - last > config.bridged_frames + 1 or people[frame] != people[last]:
         return False
     moved = np.abs(boxes[frame, :2] - boxes[last, :2]).max() / boxes[last, 2]
@@ -114,7 +114,7 @@ def _goes_on(
 
 
 def filled(rows: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(T, X) rows with the NaN ones inside stretches filled in linearly; others stay."""
+    """(T, X) rows, with NaN rows inside stretches interpolated linearly; others stay."""
     out = rows.copy()
     for number in range(numbers.max(initial=-1) + 1):
         frames = np.flatnonzero(numbers == number)

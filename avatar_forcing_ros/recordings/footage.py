@@ -17,7 +17,7 @@ from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE
 
 _HALF_FRAME_S = 0.5 / FPS
-_LONGEST_HOLD_S = 0.5  # a picture that is held longer is no face that rests
+_LONGEST_HOLD_S = 0.5  # a picture held for longer is a gap, not a face at rest
 
 
 class ClipError(ValueError):
@@ -37,10 +37,10 @@ class Footage:
     """One person during one clip.
 
     Attributes:
-        person: whose.
-        start_s: of the clip, on the recording's clock.
+        person: the person.
+        start_s: start of the clip, in seconds on the recording's clock.
         frames: T, length of the clip.
-        columns: what of the pictures is this person's.
+        columns: this person's part of the pictures.
     """
 
     person: Person
@@ -49,10 +49,10 @@ class Footage:
     columns: Columns = Columns()
 
     def pictures(self) -> Iterator[NDArray[np.uint8]]:
-        """At most T pictures (H, W, 3), number n of the moment start + n/25 s; fewer where the video ends.
+        """Up to T pictures (H, W, 3), number n for the moment start + n/25 s; fewer if the video ends before.
 
         Raises:
-            ClipError: not one.
+            ClipError: there is none.
         """
         start_s = self.start_s + self.person.video_offset_s
         images = islice(on_grid(read_video(self.person.video, start_s), start_s), self.frames)
@@ -63,10 +63,10 @@ class Footage:
             yield image[:, self.columns.left : self.columns.right]
 
     def sound(self) -> NDArray[np.float32]:
-        """(640 T,) mono at 16 kHz; silence where the file has none.
+        """(640 T,) mono samples at 16 kHz; silence where the file has no sound.
 
         Raises:
-            ClipError: the file lacks the person's channel.
+            ClipError: the file does not have two channels, but the person has one of them.
         """
         start_s = self.start_s + self.person.audio_offset_s
         channels = read_channels(self.person.audio, start_s, start_s + self.frames / FPS, SAMPLE_RATE)
@@ -83,7 +83,7 @@ class Footage:
 def on_grid(frames: Iterator[ClipFrame], start_s: float) -> Iterator[NDArray[np.uint8]]:
     """The picture nearest in time to start, start + 1/25 s, ... until half a grid frame after the last one.
 
-    Where the video has a gap, or begins later, its next picture would be a frozen face: there it is black.
+    The picture is black where the video has a gap or has not begun, because a held picture would be a frozen face.
     """
     now: ClipFrame | None = None
     number = 0

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept about prepared recordings: settings once, and what became of every clip, line by line."""
+"""The records of a prepared dataset: its settings, and a line for each clip with the outcome."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What holds for all clips.
+    """The settings that all clips share.
 
     Attributes:
         fingerprint: changes with every setting that changes a shard.
-        model: the bundle that they were prepared for, by name or folder.
+        model: the bundle that the clips were prepared for, by name or folder.
         motion_space: "facemesh" or "autoencoder".
         user_size: U, numbers per frame in the shards.
-        feature_size: F.
-        audio: as in a bundle's manifest.
-        settings: the same as text, for people.
-        counts: of clips and seconds, once a run is complete.
+        feature_size: F, size of an audio feature frame.
+        audio: kind of audio features, as in a bundle's manifest.
+        settings: the settings behind the fingerprint, for people to read.
+        counts: numbers of clips and hours, once a run is complete.
     """
 
     fingerprint: str
@@ -38,7 +38,7 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class Source:
-    """A file as it was: `sha256`, `bytes` and `mtime_ns`; all None when it was not there."""
+    """The state of a file: `sha256`, `bytes` and `mtime_ns`; all None if it was missing."""
 
     sha256: str | None
     bytes: int | None
@@ -47,20 +47,20 @@ class Source:
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """What became of one clip.
+    """The outcome for one clip.
 
     Attributes:
-        clip: its id.
-        recording: the list's id of the recording that it is a part of.
-        line: of the list.
-        request: changes with what the list asks for.
-        fingerprint: of the settings.
-        start_s: first moment in the recording.
-        frames: T, 0 when skipped.
-        reason: why it was skipped; empty when it was kept.
+        clip: id of the clip.
+        recording: id of its recording in the list.
+        line: line of the recording in the list.
+        request: digest of what the list asks for.
+        fingerprint: fingerprint of the settings.
+        start_s: first moment in the recording, in seconds.
+        frames: T, 0 if it was skipped.
+        reason: why it was skipped; empty if it was kept.
         seen_share: share of the frames in which a and b were seen.
         usable_frames: frames within pieces long enough to train on, with a and with b as the avatar.
-        sources: by path.
+        sources: state of each source file, by path.
     """
 
     clip: str
@@ -77,22 +77,22 @@ class ManifestEntry:
 
     @property
     def is_kept(self) -> bool:
-        """There is a shard."""
+        """Whether there is a shard."""
         return not self.reason
 
 
 def digest(text: str) -> str:
-    """Twelve hexadecimal digits that change with a text."""
+    """A digest of a text, twelve hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def as_line(entry: ManifestEntry) -> str:
-    """One line of the manifest."""
+    """An entry as a line of the manifest."""
     return json.dumps(asdict(entry)) + "\n"
 
 
 def entry_of(line: str) -> ManifestEntry | None:
-    """What a line says; None for one that was cut short."""
+    """The entry in a line; None if the line was cut short."""
     try:
         values = json.loads(line)
         sources = {path: Source(**source) for path, source in values.pop("sources").items()}

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads one person's motion out of a clip: as the live avatar would see this user, and as an avatar should have moved.
+"""Reads one person's motion from a clip twice: as the live avatar would see a user, and as an avatar should move.
 
-The two differ. What the user's camera shows is read frame by frame by the encoder of the live avatar: it fades in,
-learns the neutral face as it goes and is at times lost. What an avatar should have done is read with hindsight.
+The two differ. A user is read frame by frame, by the encoder of the live avatar: motion fades in, the neutral face is
+learnt on the way, and the face is lost at times. The motion for an avatar to learn is read with hindsight.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from avatar_forcing_ros.signals import FPS, VideoFrame
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 Pictures = Callable[[], Iterator[NDArray[np.uint8]]]
-"""Plays a clip from its beginning, one picture (H, W, 3) per grid frame."""
+"""Plays a clip from its beginning, with one picture (H, W, 3) per grid frame."""
 
 _AT_ONCE = CalibrationConfig(settle_s=1e-3)
-"""Nobody watches a neutral face settle with hindsight."""
+"""With hindsight, the neutral face need not settle gradually."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class PersonMotion:
     Attributes:
         motion: (T, U) float32, with hindsight; zeros outside stretches.
         stretch: (T,) number of the uninterrupted stretch, -1 outside.
-        seen: (T, U) float32, as the live avatar sees this user; zeros where not valid.
-        seen_valid: (T,) a face was found.
-        lip_gap: (T,) opening between the lips in interocular distances, NaN where nobody was there.
-        face_px: median width of the face in pixels, 0 for nobody.
+        seen: (T, U) float32, as the live avatar would see this user; zeros where not valid.
+        seen_valid: (T,) whether a face was found.
+        lip_gap: (T,) opening between the lips in interocular distances, NaN where there was no face.
+        face_px: median width of the face in pixels, 0 if there was none.
     """
 
     motion: NDArray[np.float32]
@@ -63,7 +63,7 @@ class MotionReader(Protocol):
 
 
 class FaceMeshReader:
-    """The 18 channels. One pass over the pictures: the live encoder reads, and what its tracker found is kept."""
+    """Reads the 18 channels in one pass: the live encoder reads the pictures, and its tracker's results are kept."""
 
     def read(self, pictures: Pictures) -> PersonMotion:
         """See `MotionReader.read`."""
@@ -85,7 +85,7 @@ class FaceMeshReader:
 def _with_hindsight(
     measures: NDArray[np.float64], people: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """(T, 18) channels of (T, 17) measures, against the neutral face as it is known at the end of the clip."""
+    """(T, 18) channels of (T, 17) measures, relative to the neutral face known at the end of the clip."""
     motion = np.zeros((len(measures), SIZE), np.float32)
     known = filled(measures, numbers)
     noise = np.array([NOISE[name] for name in NAMES])
@@ -99,7 +99,7 @@ def _with_hindsight(
 
 
 def _neutral(measures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(17,) the neutral face as the live calibration would know it after looks that are spread over the whole clip."""
+    """(17,) the neutral face that the live calibration finds from looks spread over the whole clip."""
     face = NeutralFace(_AT_ONCE)
     every = round(_AT_ONCE.look_s * FPS)
     looks = measures[np.isfinite(measures).all(axis=1)][::every]
@@ -107,13 +107,13 @@ def _neutral(measures: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class AutoencoderReader:
-    """The coefficients of the motion latent auto-encoder. First pass: the square of each stretch; second: the encoder.
+    """Reads coefficients of the motion latent auto-encoder: one pass finds the square of each stretch, one encodes.
 
-    Both readings are the same here: the encoder looks at one picture and learns nothing.
+    Here, both readings are the same, because the encoder treats each picture alone and learns nothing.
 
     Args:
-        runtime: the networks and where they run.
-        batch: pictures that are encoded at once.
+        runtime: the networks, on their device.
+        batch: number of pictures encoded at once.
     """
 
     def __init__(self, runtime: AutoencoderRuntime, batch: int = 16) -> None:
@@ -140,7 +140,7 @@ class AutoencoderReader:
     def _batches(
         self, pictures: Iterable[NDArray[np.uint8]], numbers: NDArray[np.int64], squares: list[Square]
     ) -> Iterator[tuple[list[int], NDArray[np.uint8]]]:
-        """Numbers of frames and their squares (B, S, S, 3)."""
+        """Batches of frame numbers and their squares (B, S, S, 3)."""
         frames: list[int] = []
         images: list[NDArray[np.uint8]] = []
         for frame, (image, number) in enumerate(zip(pictures, numbers, strict=True)):
@@ -165,7 +165,7 @@ def _follow(pictures: Pictures) -> tuple[FollowedFace, tuple[int, ...]]:
 
 
 def _squares(face: FollowedFace, numbers: NDArray[np.int64], shape: tuple[int, ...]) -> list[Square]:
-    """One square per stretch, the mean of those of its frames, so that the motion of the head survives.
+    """One square per stretch, the mean of those of its frames, so that the head's motion is preserved.
 
     Source: arXiv 2601.00664, section 5.1.
     """

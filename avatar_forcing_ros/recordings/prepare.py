@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings of pairs of people -> shards to train on.
+"""Turns recordings of pairs of people into shards for training.
 
-A clip that cannot be used is skipped, with the reason in the manifest. A run that was interrupted, by whatever, goes on
-with the first clip that has no manifest line; a clip is read anew when its files, its entry in the list or the settings
-have changed.
+A clip that cannot be used is skipped, with the reason in the manifest. An interrupted run continues with the first clip
+that has no manifest line; a clip is read again if its files, its entry in the list or the settings have changed.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 _log = logging.getLogger(__name__)
 _SILENT_FRAMES = 75
-"""After so much silence the features of every model have settled."""
+"""After this much silence, the features of every model have settled."""
 _LAYOUT = 1
-"""Version of the shards; a new number makes older ones count as made with other settings."""
+"""Version of the shards' layout; raising it invalidates older shards."""
 
 
 SHARES = "shares"
-"""Folder of a dataset in which other machines read their parts of the list."""
+"""Subfolder of a dataset, into which other machines read their parts of the list."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Share:
         return dyads[self.number - 1 :: self.count]
 
     def folder(self, dataset: Path) -> Path:
-        """Where this part is read to."""
+        """Folder that this part is read into."""
         return dataset / SHARES / f"{self.number}_of_{self.count}"
 
 
@@ -78,17 +77,17 @@ def prepare(
     workers: int = 1,
     share: Share | None = None,
 ) -> dict[str, float]:
-    """Read every recording of a list that is not in the folder yet, or in those of its shares.
+    """Read every recording of a list that is not yet in the dataset or in one of its shares.
 
     Args:
-        listed: see `dyads`.
-        folder: of the dataset.
-        model: name or folder of the bundle whose motion space and audio features are wanted.
-        rules: for clips.
-        least_frames: how many frames a piece must have for a network to learn from it.
-        workers: processes that read side by side.
-        share: reads only a part of the list, into a folder of its own below `folder`, so that other machines can read
-            the others at the same time. Whoever reads without a share afterwards takes over what they have read.
+        listed: the list, see `dyads`.
+        folder: folder of the dataset.
+        model: name or folder of the bundle whose motion space and audio features to use.
+        rules: how clips are cut and checked.
+        least_frames: gives the least number of frames that a network needs in a piece.
+        workers: number of processes that read in parallel.
+        share: part of the list to read, into a subfolder of its own, so that other machines can read the other parts
+            at the same time; a later run without a share adopts them all.
 
     Returns:
         Counts, as in `dataset.json`.
@@ -122,7 +121,7 @@ def prepare(
 
 
 def _read_missing(dataset: Dataset, spans: Sequence[ClipSpan], job: Job, workers: int) -> None:
-    """Read the clips that the dataset does not have as they are now."""
+    """Read the clips that are missing from the dataset or out of date."""
     before = dataset.entries()
     todo = [span for span in spans if not _is_done(dataset, span, before.get(span.clip), job.fingerprint)]
     _log.info("%d clips, %d of them to read", len(spans), len(todo))
@@ -133,14 +132,14 @@ def _read_missing(dataset: Dataset, spans: Sequence[ClipSpan], job: Job, workers
 
 
 def describe(bundle: ModelBundle, model: str, rules: ClipRules) -> DatasetInfo:
-    """What holds for all clips read for this model; its network does not count."""
+    """The settings for clips read for this model; its network does not matter."""
     manifest = bundle.manifest
     weights = {
         name: value
         for name, value in manifest.weights.items()
         if name != "model.safetensors" and not name.startswith("onnx/")
     }
-    # A recorded voice is at once somebody's own and the other's, so its features are those of any voice.
+    # A recorded voice serves as the avatar's and as the user's, so this setting of the avatar's own voice is left out.
     audio = {key: value for key, value in manifest.audio.items() if key != NOISE_AS_SILENCE}
     settings = {
         "layout": _LAYOUT,
@@ -164,7 +163,7 @@ def describe(bundle: ModelBundle, model: str, rules: ClipRules) -> DatasetInfo:
 
 
 def _tables(bundle: ModelBundle) -> dict[str, NDArray[np.float32]]:
-    """What training needs of the model beside the clips."""
+    """What training needs from the model besides the clips."""
     quiet = np.zeros(_SILENT_FRAMES * FRAME_SAMPLES, np.float32)
     tables = {SILENCE: stream_features(bundle.make_audio_stream, quiet, bundle.manifest.network.block_frames)[-1]}
     if isinstance(bundle.space, AutoencoderSpace):
@@ -173,7 +172,7 @@ def _tables(bundle: ModelBundle) -> dict[str, NDArray[np.float32]]:
 
 
 def _spans(dyad: Dyad, rules: ClipRules) -> list[ClipSpan]:
-    """The clips of a recording; one without frames for a recording that cannot be divided."""
+    """The clips of a recording; if it cannot be divided, one clip without frames."""
     try:
         return divide(dyad, rules)
     except ValueError:
@@ -181,7 +180,7 @@ def _spans(dyad: Dyad, rules: ClipRules) -> list[ClipSpan]:
 
 
 def _is_done(dataset: Dataset, span: ClipSpan, entry: ManifestEntry | None, fingerprint: str) -> bool:
-    """A clip was read or skipped before, from the same files with the same settings."""
+    """Whether a clip has been read or skipped before, from the same files with the same settings."""
     if entry is None or (entry.request, entry.fingerprint) != (digest(span.request), fingerprint):
         return False
     if entry.is_kept and not dataset.has_shard(span.clip):
@@ -191,7 +190,7 @@ def _is_done(dataset: Dataset, span: ClipSpan, entry: ManifestEntry | None, fing
 
 
 def _counts(entries: Sequence[ManifestEntry]) -> dict[str, float]:
-    """Clips and hours; hours of training count each of the two people as the avatar once."""
+    """Numbers of clips and hours; training hours count both people, since each serves as the avatar once."""
     kept = [entry for entry in entries if entry.is_kept]
     hour = FPS * 3600
     return {
@@ -204,7 +203,7 @@ def _counts(entries: Sequence[ManifestEntry]) -> dict[str, float]:
 
 
 class _Progress:
-    """Says after each clip how far it is and how long it will take."""
+    """Logs after each clip how many are done and how long the rest will take."""
 
     def __init__(self, todo: Sequence[ClipSpan]) -> None:
         self._frames = {span.clip: span.frames for span in todo}
@@ -214,7 +213,7 @@ class _Progress:
         self._began = time.monotonic()
 
     def tell(self, entry: ManifestEntry) -> None:
-        """After one more clip."""
+        """Log that one more clip is done."""
         frames = self._frames[entry.clip]
         self._clips, self._done, self._left = self._clips + 1, self._done + frames, self._left - frames
         pace = (time.monotonic() - self._began) / max(1, self._done)

@@ -1,16 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Prepared recordings on disk: one shard per clip, a manifest of what became of every clip, settings once.
+"""Prepared recordings on disk: a shard for each clip, a manifest with the outcome for each clip, and the settings.
 
     dataset.json      settings, sizes, counts
     manifest.jsonl    one line per clip: kept or skipped and why, lengths, SHA-256 of its sources
     silence.npy       (F,) features of silence
     directions.npy    (M, U) coefficients -> motion latents, where the motion space has any
     clips/ID.npz      motion of both people
-    clips/ID.features.npy    (2, T, F) float16, what both say
+    clips/ID.features.npy    (2, T, F) float16, audio features of both voices
 
-Every file appears complete under its name or not at all, and a manifest line is written after its shard, so a run that
-was killed goes on where it was.
+Every file appears under its name complete or not at all, and a manifest line is written after its shard, so a run that
+was killed can continue where it was.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ SILENCE, DIRECTIONS = "silence.npy", "directions.npy"
 
 
 class DatasetError(ValueError):
-    """A folder of prepared recordings is missing, damaged or of other settings; the message says what."""
+    """A folder of prepared recordings is missing, damaged or made with other settings; the message says which."""
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Two people during one clip of T frames; the first axis of everything is (a, b).
+    """Two people during one clip of T frames; the first axis of all arrays is (a, b).
 
     Attributes:
         motion: (2, T, U) float32, with hindsight.
         stretch: (2, T) number of the uninterrupted stretch, -1 where there is no motion.
-        seen: (2, T, U) float32, as the live avatar sees them.
+        seen: (2, T, U) float32, as the live avatar would see them.
         seen_valid: (2, T) bool.
     """
 
@@ -67,14 +67,14 @@ class Dataset:
 
     @contextmanager
     def writing(self, info: DatasetInfo, tables: Mapping[str, NDArray[np.float32]]) -> Iterator[None]:
-        """Make the folder, or go on in it, as the only one who writes; what an interrupted write left is removed.
+        """Make the folder or continue in it, as its only writer; remains of interrupted writes are removed.
 
         Args:
-            info: what holds for all clips.
-            tables: SILENCE and, where the motion space has any, DIRECTIONS.
+            info: settings of all clips.
+            tables: SILENCE and, if the motion space has any, DIRECTIONS.
 
         Raises:
-            DatasetError: somebody else is writing.
+            DatasetError: another process is writing.
         """
         (self.folder / CLIPS).mkdir(parents=True, exist_ok=True)
         with (self.folder / LOCK).open("w") as lock:
@@ -94,7 +94,7 @@ class Dataset:
         _replace_text(self.folder / DATASET, json.dumps(asdict(info), indent=2, default=str) + "\n")
 
     def write_shard(self, clip: str, shard: Shard, features: NDArray[np.float16]) -> None:
-        """Write one clip: `features` (2, T, F) first, so that where the motion is, all of it is."""
+        """Write one clip: `features` (2, T, F) first, so that if the motion is there, the clip is complete."""
         _save(self.features_path(clip), features)
         partial = self._motion_path(clip).with_suffix(".partial")
         with partial.open("wb") as file:
@@ -102,7 +102,7 @@ class Dataset:
         partial.replace(self._motion_path(clip))
 
     def append(self, entry: ManifestEntry) -> None:
-        """Add a line to the manifest, after whatever a kill left of one; it is on the disk when this returns."""
+        """Add a line to the manifest, even after one that was cut short; it is on disk when this returns."""
         with (self.folder / MANIFEST).open("a", encoding="utf-8") as file:
             file.write("\n" * self._is_cut_short + as_line(entry))
             self._is_cut_short = False
@@ -110,9 +110,9 @@ class Dataset:
             os.fsync(file.fileno())
 
     def adopt(self, other: Dataset) -> int:
-        """Take over the clips of another dataset that this one has no entry of; how many.
+        """Adopt the clips of another dataset that this one does not have; returns their number.
 
-        Files are linked where that is possible, else copied; the other dataset stays.
+        Files are linked if possible, else copied; the other dataset stays as it is.
         """
         known, taken = self.entries(), 0
         for clip, entry in other.entries().items():
@@ -126,7 +126,7 @@ class Dataset:
         return taken
 
     def tidy(self, entries: Iterable[ManifestEntry]) -> None:
-        """Leave these entries only in the manifest, and their shards only in the folder."""
+        """Keep only these entries in the manifest, and only their shards in the folder."""
         entries = list(entries)
         _replace_text(self.folder / MANIFEST, "".join(as_line(entry) for entry in entries))
         kept = {path for entry in entries if entry.is_kept for path in self._paths(entry.clip)}
@@ -136,10 +136,10 @@ class Dataset:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def info(self) -> DatasetInfo:
-        """What holds for all clips.
+        """The settings of all clips.
 
         Raises:
-            DatasetError: there is no such dataset.
+            DatasetError: there is no valid dataset.
         """
         try:
             return DatasetInfo(**json.loads((self.folder / DATASET).read_text(encoding="utf-8")))
@@ -149,14 +149,14 @@ class Dataset:
             ) from None
 
     def entries(self) -> dict[str, ManifestEntry]:
-        """The newest entry of every clip; a line that a kill cut short does not count."""
+        """The latest entry of each clip, by id; lines that were cut short are ignored."""
         path = self.folder / MANIFEST
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         found = (entry_of(line) for line in lines)
         return {entry.clip: entry for entry in found if entry is not None}
 
     def has_shard(self, clip: str) -> bool:
-        """Both files of a clip are there."""
+        """Whether both files of a clip are there."""
         return all(path.exists() for path in self._paths(clip))
 
     def read_shard(self, clip: str) -> Shard:
@@ -165,7 +165,7 @@ class Dataset:
             return Shard(**{f.name: arrays[f.name] for f in fields(Shard)})
 
     def features_path(self, clip: str) -> Path:
-        """(2, T, F) float16."""
+        """The file of a clip's features, (2, T, F) float16."""
         return self.folder / CLIPS / f"{clip}.features.npy"
 
     def silence(self) -> NDArray[np.float32]:
@@ -173,12 +173,12 @@ class Dataset:
         return np.load(self.folder / SILENCE)
 
     def directions(self) -> NDArray[np.float32] | None:
-        """(M, U), or None where users and avatars share their latents."""
+        """(M, U) coefficients -> motion latents, or None if users and avatars share their latents."""
         path = self.folder / DIRECTIONS
         return np.load(path) if path.exists() else None
 
     def source(self, path: Path, before: Source | None = None) -> Source:
-        """A file as it is now; it is read only when its size or time is not that of `before`."""
+        """The present state of a file; it is read only if its size or time differs from that of `before`."""
         if not path.is_file():
             return Source(None, None, None)
         stat = path.stat()

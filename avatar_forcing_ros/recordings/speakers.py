@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Shares out one sound of two people: who speaks is who moves the mouth while a voice is heard.
+"""Splits one sound of two people: while a voice is heard, the one whose mouth moves is the speaker.
 
-It is a makeshift. Where both speak at once the whole sound goes to one of them, a short "mhm" of the other is lost,
-and a mouth that chews or laughs silently while the other speaks may win. Sound that was separated before is better.
+This is a makeshift. Where both speak at once, all sound goes to one of them; a short "mhm" from the other is lost; and
+a mouth that chews or laughs silently while the other speaks may win. Sound recorded on separate channels is better.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class SpeakerConfig:
     """How the speaker is found.
 
     Attributes:
-        window_frames: span over which the movement of a mouth counts (0.6 s).
-        least_motion: movement of lips that are at rest, in interocular distances per frame.
-        switch_cost: evidence that a change of speaker needs, in frames of one mouth moving e times as much.
-        early_frames: speech begins as long before it is noticed.
-        fade_samples: of the passage between the two (10 ms).
+        window_frames: span over which the movement of a mouth is averaged (0.6 s).
+        least_motion: movement of lips at rest, in interocular distances per frame.
+        switch_cost: evidence needed for a change of speaker, in frames in which one mouth moves e times as much.
+        early_frames: speech begins this many frames before it is detected.
+        fade_samples: length of the fade between the two (10 ms).
     """
 
     window_frames: int = 15
@@ -39,7 +39,7 @@ class SpeakerConfig:
 
 @dataclass(frozen=True)
 class Voices:
-    """What each of the two says, (N,) float32; silence elsewhere."""
+    """The voices of the two, (N,) float32 each; silence where the other speaks."""
 
     a: NDArray[np.float32]
     b: NDArray[np.float32]
@@ -51,7 +51,7 @@ def share_out(
     lips_b: NDArray[np.float64],
     config: SpeakerConfig | None = None,
 ) -> Voices:
-    """Give each moment of a sound to one of two people or, without a voice, to nobody.
+    """Assign each moment of a sound to one of two people or, without a voice, to neither.
 
     Args:
         sound: (640 T,) at 16 kHz.
@@ -69,19 +69,19 @@ def share_out(
 
 
 def mouth_motion(lips: NDArray[np.float64], config: SpeakerConfig) -> NDArray[np.float64]:
-    """(T,) mean movement of the lips per frame around each frame, never below that of lips at rest."""
+    """(T,) mean movement of the lips per frame around each frame, at least that of lips at rest."""
     steps = np.abs(np.diff(lips, prepend=lips[:1]))
     return np.maximum(uniform_filter1d(np.nan_to_num(steps), config.window_frames, mode="nearest"), config.least_motion)
 
 
 def likeliest(evidence: NDArray[np.float64], switch_cost: float) -> NDArray[np.bool_]:
-    """(T,) of two states the first or not: the sequence with the most evidence for it, less the cost of its changes.
+    """(T,) whether the first of two states holds, in the sequence with the most evidence less the cost of changes.
 
     Source: Viterbi, 1967.
 
     Args:
-        evidence: (T,) for the first state and against the second.
-        switch_cost: of each change.
+        evidence: (T,) evidence for the first state and against the second.
+        switch_cost: cost of each change.
     """
     gain = np.zeros(2)
     came_from = np.zeros((len(evidence), 2), int)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Where to part a video that shows two people side by side."""
+"""Finds where to split a video that shows two people side by side."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from avatar_forcing_ros.signals import FPS
 
 @dataclass(frozen=True)
 class PartingConfig:
-    """How the parting is found.
+    """How the split is found.
 
     Attributes:
         look_frames: frames between looks at the video (1 s).
-        least_detection: score from which a face counts.
+        least_detection: least detection score of a face.
         least_share: share of the looks in which both faces must be found.
-        quantile: share of the looks on either side that may reach across the parting.
+        quantile: share of the looks in which the face on either side may reach across the split.
     """
 
     look_frames: int = FPS
@@ -44,11 +44,11 @@ def part(pictures: Iterable[NDArray[np.uint8]], config: PartingConfig | None = N
     """Find the column between two people.
 
     Args:
-        pictures: of the video, one per grid frame.
+        pictures: pictures of the video, one per grid frame.
         config: see `PartingConfig`.
 
     Raises:
-        ClipError: two faces side by side are seldom there, or they cross.
+        ClipError: two faces are rarely there side by side, or they cross.
     """
     config = config or PartingConfig()
     looks = list(_looks(pictures, config))
@@ -64,7 +64,7 @@ def part(pictures: Iterable[NDArray[np.uint8]], config: PartingConfig | None = N
 
 
 def _looks(pictures: Iterable[NDArray[np.uint8]], config: PartingConfig) -> Iterator[tuple[float, float] | None]:
-    """Per look: where the left one of the two largest faces ends and the right one begins, in pixels."""
+    """For each look, where the left one of the two widest faces ends and the right one begins, in pixels; or None."""
     for number, picture in enumerate(pictures):
         if number % config.look_frames == 0:
             widest = sorted(detect(picture, config.least_detection, FAR), key=lambda face: -face.width)[:2]

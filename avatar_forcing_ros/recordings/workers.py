@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that read clips side by side and survive each other's end."""
+"""Reads clips in parallel processes; if one dies, the others' work goes on."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Job:
     """What every process needs to know.
 
     Attributes:
-        folder: of the dataset.
-        model: name or folder of the bundle whose motion space and audio features are wanted.
-        rules: for clips.
-        fingerprint: of all settings.
+        folder: folder of the dataset.
+        model: name or folder of the bundle whose motion space and audio features to use.
+        rules: how clips are cut and checked.
+        fingerprint: fingerprint of all settings.
     """
 
     folder: Path
@@ -47,7 +47,7 @@ class Job:
 
 
 def read_all(job: Job, spans: Sequence[ClipSpan], workers: int) -> Iterator[ManifestEntry]:
-    """Read clips and write their shards; an entry as soon as each is done. One worker is this process itself."""
+    """Read clips and write their shards; yields each entry as soon as it is done. One worker means this process."""
     if workers == 1:
         yield from (read_one(job, span) for span in spans)
         return
@@ -57,14 +57,14 @@ def read_all(job: Job, spans: Sequence[ClipSpan], workers: int) -> Iterator[Mani
         try:
             yield from _side_by_side(job, waiting, running, workers)
         except BrokenProcessPool:
-            _log.warning("a process died: reading what was in work one by one, each in a process of its own")
+            _log.warning("a process died: reading the clips in progress one by one, each in a process of its own")
             yield from (_by_itself(job, span) for span in running.values())
 
 
 def _side_by_side(
     job: Job, waiting: deque[ClipSpan], running: dict[Future[ManifestEntry], ClipSpan], workers: int
 ) -> Iterator[ManifestEntry]:
-    """Read what is waiting; what is in work stands in `running`."""
+    """Read the waiting clips; `running` holds those in progress."""
     with _pool(workers) as pool:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -77,21 +77,21 @@ def _side_by_side(
 
 
 def _submit(pool: ProcessPoolExecutor, job: Job, span: ClipSpan) -> Future[ManifestEntry]:
-    """Give a pool one more clip.
+    """Submit a clip to a pool.
 
     Raises:
-        BrokenProcessPool: one of its processes died, perhaps at this very moment.
+        BrokenProcessPool: one of its processes has died.
         OSError: no process can be started.
     """
     try:
         return pool.submit(read_one, job, span)
     except OSError:
-        # A pool that breaks while it starts a process fails in its own closed pipe; asked again, it says so.
+        # A pool that breaks while starting a process fails on its own closed pipe; a second call says so properly.
         return pool.submit(read_one, job, span)
 
 
 def _by_itself(job: Job, span: ClipSpan) -> ManifestEntry:
-    """One clip in a process of its own."""
+    """Read a clip in a process of its own."""
     with _pool(1) as pool:
         try:
             return pool.submit(read_one, job, span).result()
@@ -101,20 +101,20 @@ def _by_itself(job: Job, span: ClipSpan) -> ManifestEntry:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that are gone afterwards, whatever became of them."""
+    """A pool of processes, none of which outlives it."""
     others = set(active_children())
     with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent, (os.getpid(),)) as pool:
         try:
             yield pool
         except BrokenProcessPool:
-            # A broken pool waits for all of its processes; one that was just being started has no work and never ends.
+            # A broken pool waits for all its processes, but one that was just being started never ends.
             for process in set(active_children()) - others:
                 process.kill()
             raise
 
 
 def _end_with_parent(parent: int) -> None:
-    """End a worker whose parent was killed; it would wait for work forever."""
+    """End a worker whose parent was killed; it would wait for work for ever."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -125,13 +125,13 @@ def _end_with_parent(parent: int) -> None:
 
 
 def read_one(job: Job, span: ClipSpan) -> ManifestEntry:
-    """Read one clip and write its shard; whatever is wrong with the clip becomes the reason why it is skipped."""
+    """Read a clip and write its shard; if anything is wrong with it, the entry says why it was skipped."""
     dataset = Dataset(job.folder)
     try:
         clip = _read(job, span)
     except ValueError as error:
         return _entry(dataset, job, span, reason=_one_line(error))
-    except Exception as error:  # one clip must not end the reading of all others, whatever its decoder thinks of it
+    except Exception as error:  # whatever it is, one clip must not stop the others
         _log.exception("clip %s", span.clip)
         return _entry(dataset, job, span, reason=f"{type(error).__name__}: {_one_line(error)}")
     dataset.write_shard(span.clip, clip.shard, clip.features)
@@ -146,7 +146,7 @@ def _read(job: Job, span: ClipSpan) -> ReadClip:
 
 @cache
 def _reader(model: str, rules: ClipRules) -> ClipReader:
-    """One per process: it holds networks."""
+    """The process's only reader, because it holds networks."""
     torch.set_num_threads(1)
     return ClipReader(load_bundle(model), rules)
 

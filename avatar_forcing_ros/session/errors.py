@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Errors in words: a user's mistake as it was worded for them, anything else with the file that was at work."""
+"""Errors in one line: a user's mistake in its own words, anything else with the file that was being read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OPTIONAL = ("matplotlib", "onnx", "onnxscript", "torch", "transformers")
 
 
 def one_line(error: BaseException) -> str:
-    """An error as one line for a person, also where it quotes a stranger's text that has no end."""
+    """An error as one line; if it quotes a very long text, the middle is left out."""
     text = " ".join(str(error).split())
     if len(text) > MOST_LETTERS:
         text = f"{text[: MOST_LETTERS * 3 // 4]} … {text[-MOST_LETTERS // 5 :]}"
@@ -23,12 +23,12 @@ def one_line(error: BaseException) -> str:
 
 
 def describe(error: BaseException, expected: tuple[type[BaseException], ...] = (), debug: bool = False) -> str:
-    """An error in one line; what nobody expected says what it is, what was being read, and how to learn more.
+    """An error in one line; an unexpected one gives its type, the file being read and how to learn more.
 
     Args:
-        error: ValueError and OSError are worded for the user.
-        expected: others that are.
-        debug: it is already shown where it arose.
+        error: a ValueError or an OSError is expected, and worded for the user.
+        expected: further types that are.
+        debug: whether the traceback is shown already.
     """
     if isinstance(error, (ValueError, OSError, *expected)):
         return one_line(error)
@@ -42,7 +42,7 @@ def describe(error: BaseException, expected: tuple[type[BaseException], ...] = (
 
 
 def file_at_work(error: BaseException) -> Path | None:
-    """The file that the innermost function with a file in its hands was busy with."""
+    """The file that the program was working on: a local `Path` of the innermost function that has one, or None."""
     files = [
         value
         for frame, _ in traceback.walk_tb(error.__traceback__)
@@ -53,5 +53,5 @@ def file_at_work(error: BaseException) -> Path | None:
 
 
 def trace(error: BaseException) -> str:
-    """Where in the program it arose, in many lines."""
+    """The traceback of an error, in many lines."""
     return "".join(traceback.format_exception(error)).strip()

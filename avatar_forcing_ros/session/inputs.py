@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What comes in from outside and when: is the camera there, is the microphone there, who has stopped."""
+"""Watches the inputs: whether camera and microphone are there, have stopped, or send something unusable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 _AHEAD_NS = 20 * MILLISECOND
-_JUDGED_NS = NANOSECONDS  # by what came in the newest second: what is wrong is said soon, and is over soon
+_JUDGED_NS = NANOSECONDS  # an input is judged by its last second, so that complaints come and go quickly
 _LEAST_JUDGED = 3
 _LONGEST_CHUNK_NS = 250 * MILLISECOND  # from here on blocks are decided with nothing of their newest sound
 
@@ -68,20 +68,21 @@ class InputWatch:
             self._ages_ns.popleft()
 
     def forget(self) -> None:
-        """Nothing has come yet; time has jumped."""
+        """Start again as if nothing had arrived, after a jump in time."""
         self._last_ns = None
         self._ages_ns.clear()
 
     @property
     def least_age_ns(self) -> int | None:
-        """By their stamps, how old the newest items were at least when they came: transport, and error of clocks."""
+        """The least age by stamp that recent items had on arrival: transport plus clock error; None without items."""
         return min((age_ns for _, age_ns in tuple(self._ages_ns)), default=None)
 
     def clock_complaint(self) -> str:
         """What is wrong with its stamps, in one line, or empty.
 
-        Nothing comes before it is made, and what is older than the timeout counts for nothing: then the clock of the
-        sensor is not this one. Stamps are believed all the same, for whoever corrects them by arrival cannot replay.
+        No item can arrive before it was made, and items older than the timeout are useless: either means that the
+        sensor's clock differs from this one. The stamps are used all the same: correcting them by arrival times would
+        make replays differ.
         """
         age_ns = self.least_age_ns
         if age_ns is None or len(self._ages_ns) < _LEAST_JUDGED:
@@ -122,16 +123,16 @@ class InputWatch:
 
 
 class PictureWatch:
-    """Whether a camera gives pictures as it did: at what rate, of what size.
+    """Watches the rate and the size of a camera's pictures.
 
     Args:
-        timeout_ns: one that was silent for this long has stopped.
+        timeout_ns: a camera that has been silent for longer has stopped.
     """
 
     SLOW_HZ, SLOW_NO_MORE_HZ = 10.0, 12.0
-    """Rate below which it is said, and from which it is over: a blink takes 150 ms."""
+    """Rates below which a complaint begins, and from which it ends: a blink takes 150 ms."""
     _SAID_NS = 3 * NANOSECONDS // 2
-    """A change of size is over at once; it is said so long that the next report has it."""
+    """A change of size is momentary; it is reported this long so that the next report includes it."""
 
     def __init__(self, timeout_ns: int) -> None:
         self._timeout_ns = timeout_ns
@@ -144,7 +145,7 @@ class PictureWatch:
         self.size: tuple[int, int] | None = None
 
     def seen(self, now_ns: int, width: int, height: int) -> None:
-        """A picture of this size came now."""
+        """Note that a picture of this size arrived."""
         if self._last_ns is not None and not 0 <= now_ns - self._last_ns <= self._timeout_ns:
             self._came_ns.clear()
             self._first_ns = None
@@ -162,7 +163,7 @@ class PictureWatch:
         self._refusal, self._refused_ns = reason, now_ns
 
     def rate_hz(self, now_ns: int) -> float | None:
-        """Pictures in the newest second, None while it has not been watched for that long."""
+        """Pictures in the last second; None until the camera has been watched for a second."""
         if self._first_ns is None or now_ns - self._first_ns < NANOSECONDS:
             return None
         return float(sum(now_ns - came_ns < NANOSECONDS for came_ns in tuple(self._came_ns)))
@@ -185,14 +186,14 @@ class PictureWatch:
 
 
 class SoundWatch:
-    """Whether a microphone gives sound that can be used: one that is off gives a constant, one too loud clips.
+    """Watches whether a microphone's sound can be used: one that is off gives a constant, one that is too loud clips.
 
-    No room is so quiet that a microphone gives the same number for a second; whoever mutes one sends zeros.
+    No room is so quiet that a microphone gives the same number for a second; a muted one gives zeros.
     """
 
     SILENT_S = 1.0
     CLIPS, CLIPS_NO_MORE = 0.01, 0.002
-    """Share of clipped samples in the newest second from which it is said, and below which it is over."""
+    """Shares of clipped samples in the last second above which a complaint begins, and below which it ends."""
     _FULL_SCALE, _PLATEAU = 0.999, 0.5
     _WINDOW_S = 1.0
 
@@ -200,14 +201,14 @@ class SoundWatch:
         self.forget()
 
     def forget(self) -> None:
-        """Nothing has come yet."""
+        """Start again as if nothing had arrived."""
         self._constant_s = 0.0
         self._value: float | None = None
         self._newest: deque[tuple[float, float]] = deque()
         self._clips = False
 
     def hear(self, chunk: AudioChunk) -> None:
-        """The next chunk."""
+        """Take the next chunk."""
         samples = chunk.samples
         if not len(samples):
             return
@@ -233,7 +234,7 @@ class SoundWatch:
         return sum(clipped_s for _, clipped_s in self._newest) / max(self._WINDOW_S, self._heard_s())
 
     def _share_clipped(self, loudness: NDArray[np.float32]) -> float:
-        """Share of samples at full scale, or on a plateau, because some converters clip below it."""
+        """Share of samples at full scale, or on a plateau below it, where some converters clip."""
         full = loudness >= self._FULL_SCALE
         flat = (np.diff(loudness) == 0) & (loudness[1:] >= self._PLATEAU)
         plateau = flat[1:] & flat[:-1]  # three equal ones
@@ -257,11 +258,11 @@ class ArrivalTimes:
         self._times: OrderedDict[int, int] = OrderedDict()
 
     def add(self, stamp_ns: int, received_ns: int) -> None:
-        """Remember one; a repeated stamp came when it came first."""
+        """Remember a sample's arrival; for a repeated stamp, the first one counts."""
         self._times[stamp_ns] = min(received_ns, self._times.get(stamp_ns, received_ns))
         while len(self._times) > self.KEPT:
             self._times.popitem(last=False)
 
     def of(self, stamp_ns: int | None) -> int | None:
-        """When the sample of this stamp came, None when that is not known."""
+        """When the sample with this stamp arrived; None if that is not known."""
         return None if stamp_ns is None else self._times.get(stamp_ns)

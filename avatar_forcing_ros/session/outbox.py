@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an avatar will present, until the time of each thing comes. Where a new epoch begins, what is older goes."""
+"""Holds what the avatar will present until it is due. When a new epoch begins, whatever is older is dropped."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from avatar_forcing_ros.session.clock import Clock
 
 @dataclass(frozen=True, order=True)
 class Epoch:
-    """The greater one is the newer one.
+    """An epoch of the conversation; a newer one compares as greater.
 
     Attributes:
-        asked: how many new epochs had been asked for from outside, by interrupts and resets, when it began.
-        number: the avatar's own count, which also goes up when the user barges in or time was lost.
+        asked: how many epochs had been requested from outside, by interrupts and resets, when it began.
+        number: the avatar's own count, which also goes up when the user barges in or time is lost.
     """
 
     asked: int = 0
@@ -36,7 +36,7 @@ class _Item:
 
 @dataclass(frozen=True)
 class _Beginning:
-    """From a presentation time on, nothing older than an epoch is presented."""
+    """From a presentation time on, nothing of an older epoch is presented."""
 
     epoch: Epoch
     from_ns: int
@@ -46,15 +46,15 @@ class _Beginning:
 
 
 class Outbox:
-    """A queue of actions, each with the time when it is due, the presentation time and the epoch that it belongs to.
+    """A queue of actions, each with its due time, presentation time and epoch.
 
-    Any thread may put and begin an epoch; one thread acts.
+    Any thread may put an action or begin an epoch; one thread acts.
 
     Args:
-        clock: of the thread that acts.
+        clock: clock of the thread that acts.
 
     Attributes:
-        lock: holding it, nobody else puts, begins an epoch, or takes out what is due.
+        lock: while it is held, no other thread can put an action, begin an epoch or take an action out.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -78,7 +78,7 @@ class Outbox:
             return not any(beginning.drops(stamp_ns, epoch) for beginning in self._beginnings)
 
     def put(self, due_ns: int, stamp_ns: int, epoch: Epoch, act: Callable[[], None]) -> None:
-        """Have `act` called when the clock reaches `due_ns`, unless a newer epoch has begun by then."""
+        """Call `act` when the clock reaches `due_ns`, unless a newer epoch that drops it begins before."""
         with self.lock:
             if not self.takes(stamp_ns, epoch):
                 return
@@ -86,14 +86,14 @@ class Outbox:
             item = _Item(due_ns, self._put, stamp_ns, epoch, act)
             heapq.heappush(self._items, item)
             is_next = self._items[0] is item
-        if is_next:  # otherwise whoever acts waits for something that comes before it
+        if is_next:  # otherwise the acting thread is waiting for an earlier action already
             self._clock.wake()
 
     def begin(self, epoch: Epoch, from_ns: int) -> int:
-        """From a presentation time on, drop what is older than an epoch: what waits here, and what is yet to be put.
+        """From a presentation time on, drop what belongs to an older epoch, both waiting and yet to be put.
 
         Returns:
-            How many actions were dropped.
+            The number of actions dropped.
         """
         with self.lock:
             beginning, before = _Beginning(epoch, from_ns), len(self._items)
@@ -104,19 +104,19 @@ class Outbox:
             return before - len(self._items)
 
     def forget_before(self, epoch: Epoch) -> None:
-        """From now on, nothing older than an epoch will be put."""
+        """Forget beginnings that no longer matter, since nothing older than an epoch will be put."""
         with self.lock:
             self._beginnings = [beginning for beginning in self._beginnings if beginning.epoch > epoch]
 
     def turn(self) -> None:
-        """Wait for the next action and do it; returns without one when the clock's owner was woken."""
+        """Wait for the next action and carry it out; returns without one if the clock was woken."""
         if self._clock.wait_until(self.next_due_ns):
             self.act()
 
     def act(self) -> None:
-        """Do the next action if it is due."""
+        """Carry out the next action if it is due."""
         with self.lock:
-            self._acting = self._is_due(self._clock.now_ns())  # it may have been dropped while we waited
+            self._acting = self._is_due(self._clock.now_ns())  # it may have been dropped during the wait
             if not self._acting:
                 return
             item = heapq.heappop(self._items)
@@ -128,7 +128,7 @@ class Outbox:
                 self._done.notify_all()
 
     def wait_until_done(self, until_ns: int, patience_s: float) -> bool:
-        """Wait until everything that is due by `until_ns` is done; False when that takes longer than the patience."""
+        """Wait until everything due by `until_ns` is done; False if that takes longer than `patience_s`."""
         with self._done:
             return self._done.wait_for(lambda: not self._acting and not self._is_due(until_ns), patience_s)
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an avatar presents, as plain values, and who is told of it."""
+"""The avatar's output as plain values, and the protocol of those who receive it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class OutputConfig:
         jpeg_quality: JPEG quality of the compressed pictures.
         speech_ahead_ms: avatar/speech is published this long before its stamp, so that a speaker can play it in time.
         frame_id: frame_id of pictures and motion.
-        label: what the pictures say of themselves.
+        label: the label that says on each picture that the face is artificial.
     """
 
     raw: bool = True
@@ -44,14 +44,15 @@ class OutputConfig:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is known of a frame beside the frame itself.
+    """Where a frame came from.
 
     Attributes:
-        motion_received_ns: when the newest user motion used reached the avatar, None when there was none.
+        motion_received_ns: when the newest user motion that was used reached the avatar; None if there was none.
         compute_start_ns: when generation of the frame's block began.
         compute_end_ns: when the picture was ready.
-        portrait_sha256: of the portrait's pixels.
-        quality_level: at which the frame was made; 0 is full.
+        portrait_sha256: SHA-256 of the portrait's pixels.
+        quality_level: quality level of the frame; 0 is full.
+        on_stage: who drew it: 0 is the generator, 1 the understudy.
     """
 
     motion_received_ns: int | None
@@ -64,7 +65,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame with its picture, which may be drawn only when it is asked for, and where it came from."""
+    """A frame, a function that gives (and perhaps only then draws) its picture, and its provenance."""
 
     frame: AvatarFrame
     picture: Callable[[], Picture]
@@ -73,7 +74,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Mood:
-    """What the avatar does: `state` is one of the constants above, `detail` says what is wrong, in one line."""
+    """What the avatar is doing: `state` is one of the constants above, `detail` says what is wrong, in one line."""
 
     state: int = IDLE
     epoch: int = 0
@@ -84,14 +85,14 @@ class Mood:
 
 
 class Outlet(Protocol):
-    """Is told what is presented when it is, in order of time, by one thread."""
+    """Receives what is presented at the moment when it is, in order, from one thread."""
 
     def shown(self, shown: Shown) -> None:
         """A frame is shown."""
         ...
 
     def said(self, chunk: AudioChunk) -> None:
-        """Speech will be heard at its stamp, a little ahead of now."""
+        """Speech is handed out; it sounds at its stamp, a little later than now."""
         ...
 
     def happened(self, event: PlaybackEvent) -> None:
@@ -99,12 +100,12 @@ class Outlet(Protocol):
         ...
 
     def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """The avatar's mood is another one than before."""
+        """The avatar's mood has changed."""
         ...
 
 
 def mood_of(frame: AvatarFrame, complaint: str, quality_level: int = 0) -> Mood:
-    """What the avatar does while a frame is shown: it speaks, or else complains, or else has somebody to listen to."""
+    """The mood while a frame is shown: speaking, else degraded if there is a complaint, else listening or idle."""
     if frame.utterance_id:
         state = SPEAKING
     elif complaint:

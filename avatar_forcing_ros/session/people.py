@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who of several people is the user, where ROS4HRI (REP 155) finds faces and knows who is engaged.
+"""Chooses the user among several people, from the faces and engagement that ROS4HRI (REP 155) reports.
 
-The rule, from what is known now and who was the user until now:
+The rule, from what is known now and who has been the user so far:
 
-* somebody engaged before somebody who begins or ends to be, and these before those of whom nothing is known;
-* of equals the one who is the user already, by person or by face; of new ones the widest face;
-* where nothing is known of anybody, another face takes over when it is clearly wider;
-* where everybody in sight is disengaged, nobody is the user.
+* people who are engaged come first, then those engaging or disengaging, then those of unknown engagement;
+* among equals, the current user stays, recognised by person or by face; otherwise the widest face is chosen;
+* while nobody's engagement is known, another face takes over if it is clearly wider;
+* if everybody in sight is disengaged, nobody is the user.
 
 Source of the topics and levels: hri_msgs, and libhri, which subscribes to them.
 """
@@ -21,17 +21,17 @@ from avatar_forcing_ros.signals import FacePlace
 UNKNOWN, DISENGAGED, ENGAGING, ENGAGED, DISENGAGING = range(5)  # the constants of hri_msgs/EngagementLevel
 _RANKS = {ENGAGED: 3, ENGAGING: 2, DISENGAGING: 2, UNKNOWN: 1, DISENGAGED: 0}
 _LARGER = 1.2
-"""How many times wider another face must be to take over, as for the tracker that chooses by itself."""
+"""How many times wider another face must be to take over, as in the tracker that works without ROS4HRI."""
 
 
 class People:
     """The people in front of one camera.
 
     Args:
-        timeout_ns: a face that was not placed for so long is not there.
+        timeout_ns: a face whose place has not been reported for longer is gone.
 
     Attributes:
-        faces: places of the faces that are tracked, by their names, with the time at which they were told.
+        faces: place of each tracked face by name, with the time at which it was reported.
     """
 
     def __init__(self, timeout_ns: int) -> None:
@@ -42,26 +42,26 @@ class People:
         self._face, self._person = "", ""
 
     def track_faces(self, names: Iterable[str]) -> None:
-        """These faces are tracked, and no others."""
+        """Forget all faces but these."""
         kept = set(names)
         self.faces = {name: told for name, told in self.faces.items() if name in kept}
 
     def track_persons(self, names: Iterable[str]) -> None:
-        """These persons are tracked, and no others."""
+        """Forget all persons but these."""
         kept = set(names)
         self._face_of = {name: face for name, face in self._face_of.items() if name in kept}
         self._levels = {name: level for name, level in self._levels.items() if name in kept}
 
     def place(self, place: FacePlace, now_ns: int) -> None:
-        """A face is there now."""
+        """Note where a face is now."""
         self.faces[place.name] = now_ns, place
 
     def match(self, person: str, face: str) -> None:
-        """A face is a person's; an empty name: the person's face is not in sight."""
+        """Note which face belongs to a person; an empty name means that it is not in sight."""
         self._face_of[person] = face
 
     def engage(self, person: str, level: int) -> None:
-        """How engaged a person is, by the constants above.
+        """Note how engaged a person is, as one of the constants above.
 
         Raises:
             ValueError: there is no such level.
@@ -71,7 +71,7 @@ class People:
         self._levels[person] = level
 
     def user(self, now_ns: int) -> FacePlace | None:
-        """The user's face; one that is nowhere when nobody is the user, None when no face is told of at all."""
+        """Where the user's face is: a place that is nowhere if nobody is the user, None if no face is reported."""
         here = {name: place for name, (told_ns, place) in self.faces.items() if now_ns - told_ns <= self._timeout_ns}
         if not here:
             return None

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How much work goes into a block: less as soon as blocks come late again and again, more again after a calm while.
+"""How much work goes into a block: less when blocks keep coming late, more again after a calm period.
 
-Replays keep one level, since what a level draws must not depend on how fast the machine is.
+Replays keep one level, because their pictures must not depend on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class Effort:
     """The work that goes into a block at one level.
 
     Attributes:
-        words: what it is called.
-        steps_share: share of the solver's steps, at least one step; with 0 nothing is generated and the face is held.
-        picture_every: one picture is drawn for this many frames and shown again for the others; with 0 none is drawn.
+        words: description of the level.
+        steps_share: share of the solver's steps, at least one step; with 0, nothing is generated and the face is held.
+        picture_every: a picture is drawn for one in this many frames and repeated for the others; 0 draws none.
     """
 
     words: str
@@ -42,22 +42,22 @@ LEVELS = (
     Effort("a quarter of the solver steps and every fourth picture", 0.25, 4),
     Effort("the face is held still", 0.0, 0),
 )
-"""By quality level; each is cheaper than the one before, and none is without a face or without speech."""
+"""By quality level: each is cheaper than the one before, and all have a face and speech."""
 
 
 @dataclass(frozen=True)
 class QualityConfig:
-    """When less work goes into a block, and when more again.
+    """When to reduce the work for a block, and when to raise it again.
 
     Attributes:
         fixed: keep this level, 0 is full; -1 follows what the machine can do, except on simulated time, which keeps 0.
         tolerance_ms: a block is late if one of its pictures was ready this long after its presentation time.
-        late_blocks: this many late blocks among the newest `watched_blocks` lead to the next cheaper level; so does one
+        late_blocks: this many late blocks among the last `watched_blocks` lead to the next cheaper level; so does one
             that is more than two blocks late.
-        watched_blocks: number of newest blocks to look at.
+        watched_blocks: number of recent blocks to watch.
         calm_s: quality rises by one level after this long without a late block.
         longest_calm_s: each failed attempt to raise the level doubles the wait, up to this.
-        spare_calm_s: if blocks leave so much time to spare that the next level will fit, quality rises after this long.
+        spare_calm_s: quality rises after this long if blocks leave so much time to spare that the next level will fit.
     """
 
     fixed: int = field(default=-1, metadata={"range": (-1, len(LEVELS) - 1)})
@@ -78,11 +78,11 @@ class QualityConfig:
 
 
 _LEVEL_COSTS = 2.0
-"""A level takes at most this many times as long as the next cheaper one, whatever share drawing has."""
+"""A level takes at most this many times as long as the next cheaper one, whatever the share of drawing."""
 _FITS = 0.8
-"""Share of a block's length that a block may be expected to take."""
+"""A block fits if it is expected to take at most this share of its own length."""
 _HOLDS_S = 20.0
-"""A level that was raised holds after this long; one that barely does not fit takes that long to be late."""
+"""After this long, a raised level counts as holding; one that just does not fit takes this long to come late."""
 
 
 class QualityLadder:
@@ -93,8 +93,8 @@ class QualityLadder:
         block_s: length of a block in seconds.
 
     Attributes:
-        level: of the next block; 0 is full.
-        late: late blocks so far.
+        level: level of the next block; 0 is full.
+        late: number of late blocks so far.
     """
 
     def __init__(self, config: QualityConfig, block_s: float) -> None:
@@ -105,7 +105,7 @@ class QualityLadder:
         self._newest: deque[bool] = deque(maxlen=config.watched_blocks)
         self._lateness_ms = 0.0
         self._calm_blocks = 0
-        # before each level is tried; a face that is held says nothing of the machine and is relieved sooner
+        # waits before each level is tried; shorter for a held face, which tells nothing about the machine
         self._first_s = [config.calm_s] * (len(LEVELS) - 2) + [0.8 * config.calm_s] * 2
         held_s = min(config.longest_calm_s, 4 * config.calm_s)
         self._longest_s = [config.longest_calm_s] * (len(LEVELS) - 2) + [held_s] * 2
@@ -119,13 +119,13 @@ class QualityLadder:
         return LEVELS[self.level]
 
     def note(self, lateness_ms: float, busy_ms: float = math.inf) -> None:
-        """A block is done.
+        """Note that a block is done.
 
         Args:
             lateness_ms: how long after its presentation time the latest of its pictures was ready; negative is early.
             busy_ms: how long it took; infinite if that is not known.
         """
-        # a block that begins late because of the ones before it, and catches up, is no reason to go further down
+        # a block that begins late because of earlier ones but catches up is no reason to go further down
         catches_up = lateness_ms < self._lateness_ms - self._config.tolerance_ms
         late = lateness_ms > self._config.tolerance_ms
         self._lateness_ms = lateness_ms
@@ -153,7 +153,7 @@ class QualityLadder:
         return self._config.spare_calm_s if self._has_room() else self._patience_s[self.level - 1]
 
     def _has_room(self) -> bool:
-        """Whether the next better level will fit; of a face that is held still nothing is known."""
+        """Whether the next better level will fit; unknown, and so False, while the face is held still."""
         is_known = self.effort.steps_share > 0 and len(self._busy_ms) == self._busy_ms.maxlen
         return is_known and _LEVEL_COSTS * max(self._busy_ms) <= _FITS * 1e3 * self._block_s
 

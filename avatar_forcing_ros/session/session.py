@@ -1,14 +1,15 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One avatar on a clock: what comes in is taken up in order of arrival, what goes out is presented when its time comes.
+"""One avatar on a clock: input is taken up in order of arrival, output is presented when it is due.
 
-Whoever holds a `Session` brings the clock, the outlets and the threads. On a robot these are a node's clock, publishers
-and two threads, one that calls `Session.turn` and one that calls `Outbox.turn`; in a replay, a test or a bench they are
-`virtual.VirtualRun`. Everything between is here, once, so live and replay give the same results for the same messages:
+The caller of a `Session` provides the clock, the outlets and the threads. On a robot, these are a node's clock and
+publishers, and two threads: one calls `Session.turn`, the other `Outbox.turn`. In a replay, a test or a bench,
+`virtual.VirtualRun` provides them all. What lies between is the same, so live use and replay give the same results for
+the same messages:
 
-* A decision that is due when a message comes is made before the message is taken up.
-* An interrupt or a reset counts from its arrival: under the outbox's lock it gets its time, its place in the inbox and
-  the beginning of its epoch, so what is older is not presented although the avatar may hear of it only later.
+* A decision that is due when a message arrives is made before the message is taken up.
+* An interrupt or a reset counts from its arrival: under the outbox's lock, it gets its time and its place in the inbox,
+  and its epoch begins. So nothing older is presented, although the avatar may take up the request only later.
 """
 
 from __future__ import annotations
@@ -45,26 +46,25 @@ from avatar_forcing_ros.signals import (
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.timeline.playback import PlaybackEvent
 
-_INBOX = 10_000  # minutes of everything; it is emptied once a block
+_INBOX = 10_000  # room for minutes of input; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
 _SETTLE_PATIENCE_S = 25.0
 _CONCERNS_SPEECH = ("interrupt", "withdraw", "reset")
-_NEWEST_BLOCKS, _NEWEST_FRAMES = 100, 250  # of which durations and lateness are remembered
+_NEWEST_BLOCKS, _NEWEST_FRAMES = 100, 250  # durations and lateness are remembered for this many
 
 Report = Callable[[str, Exception], None]
-"""Takes note of an error: what was being done, and what went wrong."""
+"""Called with what was being done, and the error."""
 
 
 @dataclass(frozen=True)
 class SessionConfig:
-    """What a session does differently from one that is live.
+    """How a session presents; the defaults are for live use.
 
     Attributes:
-        speech_ahead_ms: speech leaves this long before its stamp, so that a speaker can play it in time.
-        every_frame: frames are shown however late they are, and decisions count as made when they were due, so that a
-            replay does not depend on how fast the machine is.
-        draws_ahead: pictures are drawn as soon as their block is there, for their time may come soon; otherwise an
-            outlet draws them when it wants to.
+        speech_ahead_ms: speech is handed out this long before its stamp, so that a speaker can play it in time.
+        every_frame: show frames however late they are, and count decisions as made when they were due, so that a
+            replay does not depend on the speed of the machine.
+        draws_ahead: draw pictures as soon as their block is generated; otherwise an outlet draws them on demand.
     """
 
     speech_ahead_ms: int = OutputConfig.speech_ahead_ms
@@ -74,7 +74,7 @@ class SessionConfig:
 
 @dataclass(frozen=True)
 class _Request:
-    """Something to be done with the avatar, after the decisions that were due when it came."""
+    """Something to be done with the avatar, after the decisions that were due when it arrived."""
 
     what: str
     received_ns: int
@@ -84,30 +84,30 @@ class _Request:
 
 
 class Session:
-    """One conversation; the methods of the first part may be called from any thread and return at once.
+    """One conversation. Its first methods may be called from any thread; all of them but `settle` return at once.
 
     Args:
-        avatar: has not begun yet.
-        clock: of the thread that decides.
-        outbox: of what is presented; its own thread acts.
-        quality: how much work goes into a block.
-        report: is told of errors.
-        portrait_sha256: of the portrait's pixels.
+        avatar: an avatar that has not started.
+        clock: clock of the thread that decides.
+        outbox: holds what will be presented; a thread of its own acts on it.
+        quality: decides how much work goes into a block.
+        report: called with errors.
+        portrait_sha256: SHA-256 of the portrait's pixels.
         config: see `SessionConfig`.
-        lease: the right to be on stage, where an understudy shares it.
+        lease: the right to be on stage, which an understudy may share.
 
     Attributes:
-        outlets: are told what is presented.
-        camera: when user motion came.
-        microphone: when user audio came.
-        sound: whether it can be used.
-        speech: when something to say came.
-        mood: as it was told last.
-        block_ms: how long the newest blocks took, generation and drawing together.
-        lateness_ms: of the newest frames that were shown.
-        frames_shown: so far.
-        frames_dropped: not shown because they were more than one frame late and a newer one was there.
-        failed_blocks: could not be generated; the face was held.
+        outlets: receive what is presented.
+        camera: watches the arrival of user motion.
+        microphone: watches the arrival of user audio.
+        sound: watches whether the user's sound can be used.
+        speech: watches the arrival of speech to say.
+        mood: the mood that the outlets were last told.
+        block_ms: time that each recent block took, generation and drawing together.
+        lateness_ms: lateness of each recent frame when it was shown.
+        frames_shown: number of frames shown so far.
+        frames_dropped: number of frames not shown, because they were more than a frame late and a newer one was there.
+        failed_blocks: number of blocks that could not be generated; the face was held.
     """
 
     def __init__(
@@ -135,39 +135,39 @@ class Session:
         self.camera = InputWatch("camera", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.5))
         self.microphone = InputWatch("microphone", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.05))
         self.sound = SoundWatch()
-        self.speech = InputWatch("speech", timeout_ns)  # nobody has to speak: its silence is no complaint
+        self.speech = InputWatch("speech", timeout_ns)  # its silence is no fault
         self.outlets: list[Outlet] = []
         self.mood = Mood()
         self.block_ms: deque[float] = deque(maxlen=_NEWEST_BLOCKS)
         self.lateness_ms: deque[float] = deque(maxlen=_NEWEST_FRAMES)
         self.frames_shown = self.frames_dropped = self.failed_blocks = 0
-        self._asked = 0  # new epochs that were asked for; of these, `_epoch.asked` are carried out
+        self._asked = 0  # epochs requested so far; `_epoch.asked` of them have been carried out
         self._epoch = Epoch()
         self._now_ns: int | None = None
         self._picture: Picture | None = None
         self._drawn_ns: int | None = None
-        self._failing, self._failure = "", ""  # of the block in the making, of the newest one made
+        self._failing, self._failure = "", ""  # failure of the block being made, and of the last one made
         self._newest_ns = self._pieces_said = 0
 
     # --- from any thread -------------------------------------------------------------------------------------------
 
     def hear(self, chunk: AudioChunk) -> None:
-        """The user's voice."""
+        """Take a chunk of the user's voice."""
         received_ns = self._take("user_audio", lambda _: self._avatar.push_user_audio(chunk))
         self.sound.hear(chunk)
         length_ns = chunk.duration_ns
         self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + length_ns, length_ns)
 
     def see(self, sample: MotionSample) -> None:
-        """The user's face."""
+        """Take a sample of the user's motion."""
         received_ns = self._take("user_motion", lambda _: self._avatar.push_user_motion(sample))
         self.camera.seen(received_ns, sample.stamp_ns)
         self._arrivals.add(sample.stamp_ns, received_ns)
 
     def say(self, chunk: AudioChunk) -> None:
-        """Speech for the avatar to say."""
+        """Take a chunk of speech for the avatar to say."""
         if self._lease.has_ended(chunk.utterance_id):
-            return  # the understudy has told that it is over, which cannot be taken back
+            return  # the understudy has announced its end, which cannot be taken back
         self._lease.take(chunk.utterance_id)
         received_ns = self._take(
             "speech",
@@ -177,7 +177,7 @@ class Session:
         self.speech.seen(received_ns, chunk.stamp_ns)
 
     def refuse_speech(self, utterance_id: str, reason: str) -> None:
-        """Something to say came that cannot be read."""
+        """Refuse speech that arrived but cannot be read."""
         self._take("refusal", lambda received_ns: self._avatar.refuse_speech(utterance_id, reason, received_ns))
 
     def interrupt(self) -> None:
@@ -191,7 +191,7 @@ class Session:
         self._clock.wake()
 
     def withdraw(self, utterance_id: str) -> None:
-        """Do not say an utterance, or stop speaking if it has begun."""
+        """Do not say an utterance, or stop it if it has begun."""
         self._take("withdraw", partial(self._withdraw, utterance_id))
         self._clock.wake()
 
@@ -200,22 +200,22 @@ class Session:
         self._take("portrait", lambda _: self._use_portrait(portrait, sha256))
 
     def use_dials(self, config: AvatarConfig) -> None:
-        """Guidance and expressiveness of this configuration, from the next block on."""
+        """Use the guidance and expressiveness of this configuration from the next block on."""
         self._take("dials", lambda _: self._avatar.use_dials(config))
 
     def express(self, wanted: Expression) -> None:
-        """What the face should express."""
+        """Set what the face should express."""
         self._take("expression", lambda received_ns: self._avatar.express(wanted, received_ns))
 
     def look_at(self, wanted: LookAt) -> None:
-        """Where the avatar should look."""
+        """Set where the avatar should look."""
         self._take("look_at", lambda received_ns: self._avatar.look_at(wanted, received_ns))
 
     def settle(self) -> None:
-        """Return when what came before is taken in and what is due by now is made and presented: a step of a replay.
+        """Wait until all input so far is taken up and all output due by now is presented: one step of a replay.
 
         Raises:
-            TimeoutError: that takes longer than any block does.
+            TimeoutError: this takes longer than any block could.
         """
         taken_in = threading.Event()
         now_ns = self._take("settle", lambda _: taken_in.set())
@@ -230,15 +230,18 @@ class Session:
         begins: Callable[[int], int] | None = None,
         utterance_id: str = "",
     ) -> int:
-        """Put a request into the inbox; its time of arrival.
+        """Put a request into the inbox.
 
         Args:
-            what: comes.
-            act: carries it out, given the time of arrival.
-            begins: the presentation time from which on it begins a new epoch, of the time of arrival.
-            utterance_id: of speech.
+            what: kind of request.
+            act: carries it out; called with the time of arrival.
+            begins: for a request that begins a new epoch: gives its first presentation time from the time of arrival.
+            utterance_id: utterance that the speech belongs to.
+
+        Returns:
+            The time of arrival.
         """
-        with self._outbox.lock:  # requests lie in the order of their times, and so do the epochs that they begin
+        with self._outbox.lock:  # keeps requests, and the epochs that they begin, in the order of their times
             received_ns = self._clock.now_ns()
             if begins is not None:
                 self._asked += 1
@@ -247,7 +250,7 @@ class Session:
         return received_ns
 
     def figures(self) -> dict[str, object]:
-        """What diagnostics say of the session."""
+        """Figures for diagnostics, by name."""
         started = self._now_ns is not None
         return {
             "block_ms_median": float(np.median(self.block_ms)) if self.block_ms else 0.0,
@@ -267,14 +270,14 @@ class Session:
         }
 
     def complaint(self, now_ns: int | None = None) -> str:
-        """What is not as it should be at a time, by default now, in one line, or empty."""
+        """What is wrong at a time, by default now, in one line, or empty."""
         now_ns = self._clock.now_ns() if now_ns is None else now_ns
         complaints = [f"the {i.name} has stopped" for i in (self.camera, self.microphone) if i.stopped(now_ns)]
         complaints += filter(None, (self._quality_complaint(), self._failure))
         return "; ".join(complaints)
 
     def complaints(self) -> dict[str, str]:
-        """What is not as it should be now, by what can go wrong by itself; empty where all is well."""
+        """What is wrong now, for each part that can fail on its own; an empty string if all is well."""
         now_ns = self._clock.now_ns()
         stopped = {i.name: i.stopped(now_ns) * f"the {i.name} has stopped" for i in (self.camera, self.microphone)}
         return {
@@ -295,7 +298,7 @@ class Session:
     # --- in the thread that decides --------------------------------------------------------------------------------
 
     def turn(self) -> None:
-        """Wait for the next decision, or for a request that cannot wait, and do what is due."""
+        """Wait for the next decision or an urgent request, and do what is due."""
         if self._now_ns is None:
             self._begin()
         else:
@@ -304,24 +307,24 @@ class Session:
 
     @property
     def next_decision_ns(self) -> int:
-        """When `turn` has something to decide; before the first turn, at once."""
+        """When the next decision is due; 0, at once, before the first turn."""
         return 0 if self._now_ns is None else self._avatar.next_decision_ns
 
     def advance(self) -> None:
-        """Take up what came, and make one decision if one is due."""
-        now_ns = self._clock.now_ns()  # before the inbox: nothing is decided of a time whose items may yet lie there
+        """Take up the input so far, and make one decision if one is due."""
+        now_ns = self._clock.now_ns()  # read before the inbox, so that no decision overtakes its input
         requests = self._requests()
         if self._jumps_back(now_ns):
-            requests = [replace(request, received_ns=now_ns) for request in requests]  # of a time that may never come
+            requests = [replace(request, received_ns=now_ns) for request in requests]  # their own time may never come
         for request in requests:
             while self._avatar.next_decision_ns <= request.received_ns <= now_ns and not self._is_lost(now_ns):
                 self._decide(self._avatar.next_decision_ns)
             self._fulfil(request)
-        if self._avatar.next_decision_ns <= now_ns:  # one only: requests and quality come between two
+        if self._avatar.next_decision_ns <= now_ns:  # only one, because requests and quality come in between
             self._decide(now_ns if self._is_lost(now_ns) else self._avatar.next_decision_ns)
 
     def _requests(self) -> list[_Request]:
-        """What is to be done now. Speech waits in the wings with the avatar, unless something is done about it."""
+        """The requests to carry out now. While the avatar is off stage, speech waits, unless a request concerns it."""
         requests = self._inbox.take_all()
         if not self._lease.shared:
             return requests
@@ -339,20 +342,20 @@ class Session:
         return first + [request for request in waited + requests if not self._lease.has_ended(request.utterance_id)]
 
     def _begin(self) -> None:
-        if self._lease.awaits_word:  # it says which epoch comes next
+        if self._lease.awaits_word:  # the understudy will say which epoch comes next
             self._clock.wait_until(self._clock.now_ns() + 20 * MILLISECOND)
         elif self._clock.wait_until(1):  # simulated time is 0 until somebody publishes it
             now_ns = self._clock.now_ns()
             self._avatar.start(now_ns, 0 if self._lease.epoch is None else self._lease.epoch + 1)
-            self._now_ns = now_ns  # from here on other threads may ask for figures
-            self._clock.wake()  # who called before that woke us in vain
+            self._now_ns = now_ns  # from here on, other threads may ask for figures
+            self._clock.wake()  # requests before this point woke the clock in vain
 
     def _is_lost(self, now_ns: int) -> bool:
-        """The time since the next decision was due cannot be caught up with; the avatar leaps over it."""
+        """Whether the next decision is so overdue that the avatar cannot catch up and must skip time."""
         return now_ns > self._avatar.next_decision_ns + self._avatar.config.behind_ms * MILLISECOND
 
     def _jumps_back(self, now_ns: int) -> bool:
-        """Whether the clock has been set back; the conversation then starts again."""
+        """Whether the clock has been set back; if so, start the conversation again."""
         assert self._now_ns is not None
         jumps = now_ns < self._now_ns - _JUMP_NS
         if jumps:
@@ -368,7 +371,7 @@ class Session:
         return jumps
 
     def _fulfil(self, request: _Request) -> None:
-        # one by one, so that a sample which the avatar refuses takes no other one with it
+        # one by one, so that a sample that the avatar refuses does not take others with it
         self._epoch = Epoch(max(request.asked, self._epoch.asked), self._avatar.epoch)
         try:
             request.act(request.received_ns)
@@ -393,7 +396,7 @@ class Session:
         self._portrait_sha256, self._drawn_ns = sha256, None
 
     def _begin_epoch(self, from_ns: int) -> None:
-        """The avatar has begun a new epoch."""
+        """Follow the avatar, which has begun a new epoch."""
         self._epoch = Epoch(self._epoch.asked, self._avatar.epoch)
         self._outbox.begin(self._epoch, from_ns)
         self._outbox.forget_before(self._epoch)
@@ -402,7 +405,7 @@ class Session:
     # --- one decision ----------------------------------------------------------------------------------------------
 
     def _decide(self, until_ns: int) -> None:
-        """Have the avatar decide, at the quality that this machine can do, and have what comes of it presented."""
+        """Have the avatar decide a block at the current quality, and queue the result for presentation."""
         began = time.perf_counter()
         began_ns = until_ns if self._config.every_frame else self._clock.now_ns()
         self._avatar.use_steps(self._quality.effort.steps(self._avatar.full_steps))
@@ -430,7 +433,7 @@ class Session:
             self.block_ms.append((time.perf_counter() - began) * 1e3)
 
     def _put_speech(self, frame: AvatarFrame) -> None:
-        """Silence between utterances is not presented."""
+        """Queue a frame's speech; silence between utterances is not presented."""
         if frame.utterance_id or np.any(frame.speech):
             chunk = AudioChunk(frame.stamp_ns, frame.speech, SAMPLE_RATE, frame.utterance_id, self._pieces_said)
             self._pieces_said += 1
@@ -443,7 +446,7 @@ class Session:
             self._put(event.stamp_ns, event.stamp_ns - 1, partial(self._happen, event))
 
     def _put_picture(self, frame: AvatarFrame, draw: Callable[[], Picture], newest_ns: int, began_ns: int) -> None:
-        """Have a frame shown, unless it is too late or has been silenced by an epoch that is yet to come."""
+        """Queue a frame's picture, unless it is too late or a requested epoch already drops it."""
         if self._drops(frame, newest_ns) or not self._outbox.takes(frame.stamp_ns, self._epoch):
             return
         if self._config.draws_ahead:
@@ -462,12 +465,12 @@ class Session:
         self._put(frame.stamp_ns, frame.stamp_ns, partial(self._show, Shown(frame, draw, provenance)))
 
     def _draw(self, draw: Callable[[], Picture], frame: AvatarFrame) -> Picture | None:
-        """A new picture, or the one before where it is the same, the quality says so or drawing fails; None without."""
+        """A new picture, or the previous one if it is the same, quality demands it or drawing fails; None if none."""
         same = frame.repeats and self._drawn_ns == frame.stamp_ns - FRAME_NS
         if self._picture is None or (self._quality.effort.draws(frame.index) and not same):
             try:
                 self._picture, self._drawn_ns = draw(), frame.stamp_ns
-            except Exception as error:  # whatever it is, the face stays
+            except Exception as error:  # whatever it is, the previous picture stays
                 self._fail("rendering", error)
         return self._picture
 
@@ -476,7 +479,7 @@ class Session:
         self._failing = f"{what} failed: {one_line(error)}"
 
     def _drops(self, frame: AvatarFrame, newest_ns: int) -> bool:
-        """Whether a frame is more than one frame late while a newer one is there; it is then counted."""
+        """Whether a frame is more than one frame late and a newer one is there; if so, count it as dropped."""
         late = self._clock.now_ns() > frame.stamp_ns + FRAME_NS
         drop = late and frame.stamp_ns < newest_ns and not self._config.every_frame
         self.frames_dropped += drop
@@ -502,7 +505,7 @@ class Session:
         self._tell(lambda outlet: outlet.happened(event))
 
     def _tell(self, say: Callable[[Outlet], None]) -> None:
-        for outlet in list(self.outlets):  # somebody may leave meanwhile
+        for outlet in list(self.outlets):  # an outlet may remove itself meanwhile
             say(outlet)
 
 

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A session in virtual time, in one thread: the clock goes on to whatever is due next. An hour takes no hour.
+"""A session in virtual time, in one thread: the clock jumps to whatever is due next, so an hour takes far less.
 
-A replay lives on this, and so do tests and benches, where deciding and drawing may be said to cost time: a slow machine
-is then only a number, and every run is the same.
+Replays, tests and benches run on it. They may charge virtual time for deciding and drawing, so the speed of the machine
+is just a number and every run is the same.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 
 class VirtualRun:
-    """A session whose time is moved by hand.
+    """A session whose time is moved by its caller.
 
-    What is due at one moment is done in this order: a decision, what is presented, what arrives.
+    If several things are due at the same moment, a decision comes first, then presentation, then arrivals.
 
     Args:
-        avatar: has not begun yet.
-        start_ns: when the conversation begins.
-        outlet: is told what is presented.
-        report: is told of errors.
-        portrait_sha256: of the portrait's pixels.
-        config: of the session.
-        quality: what is left out when the machine cannot keep up.
+        avatar: an avatar that has not started.
+        start_ns: time at which the conversation begins.
+        outlet: receives what is presented.
+        report: called with errors.
+        portrait_sha256: SHA-256 of the portrait's pixels.
+        config: configuration of the session.
+        quality: what to leave out when the machine cannot keep up.
 
     Attributes:
-        now_ns: the time.
-        session: takes what comes in.
+        now_ns: the current time.
+        session: takes the input.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class VirtualRun:
         self.session.turn()  # begins
 
     def at(self, time_ns: int, act: Callable[[], None]) -> None:
-        """Have something happen, such as a message's arrival, when the clock comes to a time."""
+        """Schedule an action, such as the arrival of a message, for a time."""
         heapq.heappush(self._arrivals, (time_ns, next(self._number), act))
 
     def run_until(self, time_ns: int) -> None:
-        """Let time pass, and take up what has come by then."""
+        """Move to a time, and take up what has arrived by then."""
         self._pass(time_ns, decides=True)
         self.session.advance()
 
     def spend(self, duration_ns: int) -> None:
-        """Let time pass in the midst of a decision: messages arrive and things are presented meanwhile."""
+        """Let time pass during a decision; messages still arrive and things are still presented."""
         self._pass(self.now_ns + duration_ns, decides=False)
 
     def _pass(self, until_ns: int, decides: bool) -> None:

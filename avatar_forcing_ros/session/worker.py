@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A thread that works on the newest items and never dies quietly.
+"""A thread that works on the newest items and never dies silently.
 
-Callbacks put into a `Mailbox` and return at once; a `Worker` takes from it. When work is slower than input the oldest
-items are dropped and counted: real time wants the newest.
+Callbacks put items into a `Mailbox` and return at once; a `Worker` takes them out. When work is slower than input, the
+oldest items are dropped and counted, because real time needs the newest.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Item = TypeVar("Item")
 
 
 class ErrorLog(Protocol):
-    """What a worker asks of a logger; rclpy's and Python's both have it."""
+    """As much of a logger as a worker needs; rclpy's and Python's both have it."""
 
     def error(self, message: str) -> object:
         """Report one error."""
         ...
 
     def debug(self, message: str) -> object:
-        """Say where in the program it arose."""
+        """Log where in the program it arose."""
         ...
 
 
@@ -34,7 +34,7 @@ class Mailbox(Generic[Item]):
     """A bounded queue in which the newest wins.
 
     Attributes:
-        dropped: items that were pushed out before anybody took them.
+        dropped: items that were pushed out before they were taken.
     """
 
     def __init__(self, capacity: int = 1) -> None:
@@ -46,7 +46,7 @@ class Mailbox(Generic[Item]):
         self.dropped = 0
 
     def put(self, item: Item) -> None:
-        """Add an item; the oldest one goes when there is no room."""
+        """Add an item; if there is no room, the oldest one is dropped."""
         with self._condition:
             self.dropped += len(self._items) == self._items.maxlen
             self._items.append(item)
@@ -73,12 +73,12 @@ class Mailbox(Generic[Item]):
 
 
 class Faults:
-    """Counts errors and logs them without flooding: the same one is said the 1st, 10th, 100th ... time.
+    """Counts errors, and logs them without flooding: a repeated one is logged the 1st, 10th, 100th ... time.
 
     Attributes:
-        count: errors so far.
-        repeats: how often the newest one came in a row.
-        last: the newest one in one line, or empty.
+        count: number of errors so far.
+        repeats: how often the latest one occurred in a row.
+        last: the latest one in one line, or empty.
     """
 
     def __init__(self, log: ErrorLog) -> None:
@@ -105,7 +105,7 @@ class Faults:
 class Worker:
     """Calls `turn` again and again in a thread of its own, until stopped.
 
-    A turn that raises is reported, and the next turn comes: one bad picture must not end the service.
+    If a turn raises, the error is reported and the next turn follows: one bad picture must not end the service.
     """
 
     def __init__(self, name: str, turn: Callable[[], None], faults: Faults, wake: Callable[[], None]) -> None:
@@ -113,8 +113,8 @@ class Worker:
 
         Args:
             name: name of the thread, and of the worker in its messages.
-            turn: one piece of work; may wait, if `wake` ends that wait.
-            faults: where errors go.
+            turn: one piece of work; it may wait if `wake` ends the wait.
+            faults: receives the errors.
             wake: called once by `stop`, after which `turn` must return soon.
         """
         self._turn, self._faults, self._wake = turn, faults, wake
@@ -144,7 +144,7 @@ class Worker:
     def _attempt(self) -> None:
         try:
             self._turn()
-        except Exception as error:  # whatever it is, it is reported and the next turn comes
+        except Exception as error:  # whatever it is, the next turn follows
             self._faults.report(self._thread.name, error)
             if self._faults.repeats > 1:
                 self._stopping.wait(0.02)  # a turn that fails at once must not take a whole core

@@ -1,10 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sound cards count their samples with a crystal of their own: 100 millionths off is three seconds in eight hours.
+"""Follows the drift of a sound card's clock, which has a crystal of its own: 100 ppm is three seconds in eight hours.
 
-Whoever has a stamp for a piece of sound compares it with where the count of samples has got to. Single stamps wander by
-milliseconds, their average does not; when it is off, a piece of sound is made one sample longer or shorter, which no
-one hears.
+The stamp of each piece of sound is compared with the samples counted so far. Single stamps wander by milliseconds, but
+their average does not; when it is off, a piece of sound is made one sample longer or shorter, which is inaudible.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from numpy.typing import NDArray
 
 @dataclass
 class DriftFollower:
-    """Averages how far stamps are ahead of counted samples, and says when a sample has to be put in or left out.
+    """Averages how far stamps are ahead of counted samples, and says when to insert or drop a sample.
 
     Attributes:
-        smoothing: samples over which deviations are averaged.
-        tolerance: in samples; a smaller average deviation is left alone.
-        average: in samples; positive: the stamps are ahead, samples are missing.
+        smoothing: number of samples over which deviations are averaged.
+        tolerance: average deviation in samples that is left alone.
+        average: average deviation in samples; if positive, the stamps are ahead and samples are missing.
     """
 
     smoothing: int
@@ -31,18 +30,18 @@ class DriftFollower:
     _begun: bool = field(default=False, repr=False)
 
     def restart(self, deviation: float = 0.0) -> None:
-        """Start again from a deviation that is known to be right."""
+        """Start again from a known deviation."""
         self.average, self._begun = deviation, True
 
     def follow(self, deviation: float, length: int) -> int:
-        """A piece of sound of this length comes.
+        """Take account of the next piece of sound.
 
         Args:
             deviation: how far its stamp is ahead of the samples counted so far, in samples.
-            length: of the piece, in samples.
+            length: length of the piece in samples.
 
         Returns:
-            How many samples the piece should be longer: 1, 0 or -1.
+            By how many samples to lengthen the piece: 1, 0 or -1.
         """
         if not self._begun:
             self.restart(deviation)
@@ -55,7 +54,7 @@ class DriftFollower:
 
 
 def of_length(samples: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """A piece of sound drawn out or pressed together to `length` samples; its first and last samples stay."""
+    """A piece of sound stretched or compressed to `length` samples; its first and last samples stay."""
     if length == len(samples):
         return samples
     positions = np.linspace(0, len(samples) - 1, length)

@@ -20,12 +20,12 @@ Sound = NDArray[np.float32]
 
 @dataclass
 class Ear:
-    """One ear; the user's sound comes in whole grid frames, each once, in order.
+    """One ear, which hears the user's sound in whole grid frames, each once, in order.
 
     Attributes:
-        said: (640,) samples that the avatar says during a grid frame that is decided; silence where it says nothing.
-        gate: takes the avatar's own voice out; None hears everything.
-        barge_in: notices who wants to interrupt; None notices nobody.
+        said: gives the (640,) samples that the avatar says during a decided grid frame; silence if it says nothing.
+        gate: removes the avatar's own voice; None removes nothing.
+        barge_in: notices that the user wants to interrupt; None never does.
     """
 
     said: Callable[[int], Sound]
@@ -34,7 +34,7 @@ class Ear:
     _next_frame: int | None = None
 
     def hear(self, first_frame: int, sound: Sound) -> Sound:
-        """The user alone: (N,) samples of the microphone from a grid frame on, without what the avatar said."""
+        """The user alone: (N,) microphone samples from a grid frame on, without the avatar's voice."""
         alone = sound if self.gate is None else self._without_own_voice(self.gate, first_frame, sound)
         if self.barge_in is not None:
             self.barge_in.push(alone)
@@ -42,12 +42,12 @@ class Ear:
 
     def _without_own_voice(self, gate: EchoGate, first_frame: int, sound: Sound) -> Sound:
         frames = range(first_frame, first_frame + len(sound) // FRAME_SAMPLES)
-        if first_frame != self._next_frame:  # the microphone was away; the avatar may have spoken
+        if first_frame != self._next_frame:  # sound is missing, during which the avatar may have spoken
             reach = -(-gate.config.path.reach_ms * MILLISECOND // FRAME_NS)
             gate.skip(self._presented(gate, range(first_frame - reach, first_frame)))
         self._next_frame = frames.stop
         return gate.push(sound, self._presented(gate, frames))
 
     def _presented(self, gate: EchoGate, frames: range) -> Sound:
-        """What was presented `early_frames` after some frames."""
+        """The avatar's voice `early_frames` after each of these frames."""
         return np.concatenate([self.said(n + gate.config.early_frames) for n in frames])

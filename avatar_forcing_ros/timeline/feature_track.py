@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Audio features on the frame grid: sound goes in by grid frame, feature frames come out by grid frame."""
+"""Audio features on the frame grid: sound goes in and feature frames come out by grid frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES
 
 KEPT_FRAMES = 256
-"""Feature frames kept; a primed cache, the memory before it and a window of conditions need fewer."""
+"""Feature frames that are kept: more than a primed cache, the memory before it and a window of conditions need."""
 
 
 class FeatureStream(Protocol):
@@ -29,7 +29,7 @@ class FeatureStream(Protocol):
 class FeatureTrack:
     """Feature frames of one continuous sound, addressed by grid frame.
 
-    The sound may start anywhere and leap forward; what lies between counts as silence.
+    The sound may start anywhere and jump forward; gaps count as silence.
 
     Attributes:
         make_stream: makes a fresh feature stream.
@@ -45,18 +45,18 @@ class FeatureTrack:
 
     @property
     def next_frame(self) -> int:
-        """First grid frame whose features are not made yet."""
+        """First grid frame whose features have not been made yet."""
         return self._next_frame
 
     def restart(self, frame: int, before: NDArray[np.float32]) -> None:
-        """Go on at a grid frame as if `before` had sounded just ahead of it: (k * 640,) samples, k may be 0."""
+        """Continue at a grid frame as if `before`, (k * 640,) samples, had just sounded; k may be 0."""
         self._stream = self.make_stream()
         self._stream.push(before)
         self._next_frame = frame
         self._frames = {n: features for n, features in self._frames.items() if n < frame}
 
     def push(self, samples: NDArray[np.float32]) -> None:
-        """Add the sound of the next k grid frames at once, (k * 640,) float32: a pass of a large encoder is dear."""
+        """Add the sound of the next k grid frames, (k * 640,) float32: the more at once, the fewer costly passes."""
         if len(samples) % FRAME_SAMPLES:
             raise ValueError(f"sound must be whole frames of {FRAME_SAMPLES} samples, got {len(samples)}")
         assert self._stream is not None, "restart() says where the sound begins"
@@ -69,7 +69,7 @@ class FeatureTrack:
             self._next_frame += 1
 
     def read(self, frames: range) -> NDArray[np.float32]:
-        """(T, F) features of grid frames: silence before the sound began, the newest ones where it has not come yet."""
+        """(T, F) features of grid frames: silence before the sound began, the newest ones where none have come yet."""
         newest = self._next_frame - 1
         return np.stack([self._frames.get(min(n, newest), self.silence) for n in frames])
 

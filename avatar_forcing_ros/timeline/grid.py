@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The frame grid: frame g is presented at g/25 s of ROS time. Everything that happens is placed on it by its stamp."""
+"""The frame grid: frame g is presented at g/25 s of ROS time. All input is placed on it by its stamp."""
 
 from __future__ import annotations
 

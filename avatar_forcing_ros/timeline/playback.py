@@ -20,9 +20,9 @@ class Playback(Enum):
 
 @dataclass(frozen=True)
 class PlaybackEvent:
-    """Something happened to an utterance at `stamp_ns` (presentation time), after `position_ns` of it was presented.
+    """An event of an utterance at `stamp_ns` (presentation time), after `position_ns` of it had been presented.
 
-    `reason` says why something of it is not presented, where that is its publisher's mistake.
+    `reason` says why part of it is not presented, if that is the publisher's mistake.
     """
 
     stamp_ns: int

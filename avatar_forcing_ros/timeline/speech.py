@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The avatar's own speech: utterances come in chunks of unknown total length and leave as samples on the frame grid."""
+"""The avatar's own speech: utterances arrive in chunks, of unknown total length, and leave as frames of the grid."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MARKS = 1024  # newest chunks of an utterance
 
 @dataclass(frozen=True)
 class SpeechFrame:
-    """What is said during one grid frame: (640,) samples at 16 kHz and the utterance they end with, or empty."""
+    """Speech of one grid frame: (640,) samples at 16 kHz, and the id of the utterance at their end, or empty."""
 
     samples: NDArray[np.float32]
     utterance_id: str
@@ -35,7 +35,7 @@ class SpeechFrame:
 
 @dataclass(frozen=True)
 class SpeechLimits:
-    """What may wait to be said: who sends more than can ever be said must not fill the memory of a robot.
+    """Limits on speech that waits, so that a publisher that never stops cannot fill the robot's memory.
 
     Attributes:
         waiting_s: seconds of speech that may wait; 0 is unlimited.
@@ -53,7 +53,7 @@ class SpeechLimits:
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
-    """A chunk that counts for blocks decided at or after `counts_ns`."""
+    """A chunk that is available to blocks decided at or after `counts_ns`."""
 
     counts_ns: int
     received_ns: int
@@ -61,7 +61,7 @@ class _Waiting:
 
 
 class Mistake(Enum):
-    """Mistakes of simple publishers of speech: each is reported once, with a remedy and what happens to the speech."""
+    """Common mistakes of speech publishers; each is reported once, with what happens to the speech and a remedy."""
 
     UNNUMBERED = "every chunk has the same seq: increase seq within an utterance; they are played as they come"
     ALWAYS_ENDED = "it continues after end_of_utterance: set that on the last chunk only; it is played"
@@ -79,7 +79,7 @@ class Mistake(Enum):
 
 @dataclass
 class _Numbering:
-    """How the chunks of an utterance were numbered and ended so far: shows what its publisher means."""
+    """How the chunks of an utterance have been numbered and ended so far, which shows what the publisher means."""
 
     first_seq: int
     first_mark: int
@@ -91,15 +91,15 @@ class _Numbering:
     marks: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     def is_first_again(self, chunk: AudioChunk) -> bool:
-        """The number of the first chunk with another content."""
+        """Whether a chunk has the number of the first one, but other content."""
         return chunk.seq == self.first_seq and len(chunk.samples) > 0 and _mark(chunk) != self.first_mark
 
     def is_new(self, chunk: AudioChunk) -> bool:
-        """It holds sound that has not come before under its number, so it is no chunk that was sent twice."""
+        """Whether a chunk has sound that did not come under its number before, so that it was not just sent twice."""
         return len(chunk.samples) > 0 and self.marks.get(chunk.seq) != _mark(chunk)
 
     def note(self, chunk: AudioChunk) -> None:
-        """A chunk is played."""
+        """Note a chunk that is played."""
         self.chunks += 1
         self.always_ended &= chunk.end_of_utterance
         self.ended |= chunk.end_of_utterance
@@ -109,7 +109,7 @@ class _Numbering:
 
 
 class _Held:
-    """Samples in the pieces that they came in: a thousand of them, sent at once, are not copied a thousand times."""
+    """Samples, kept in the pieces in which they came, so that adding a piece does not copy all the others."""
 
     def __init__(self) -> None:
         self._pieces: deque[NDArray[np.float32]] = deque()
@@ -139,7 +139,7 @@ class _Held:
 
 @dataclass(eq=False)
 class _Utterance:
-    """Samples are counted at 16 kHz from time zero; `spans` are the stretches of time that it was given."""
+    """One utterance; `spans` are the stretches of time given to it, in samples at 16 kHz from time zero."""
 
     utterance_id: str
     requested: int | None
@@ -153,7 +153,7 @@ class _Utterance:
     spans: list[tuple[int, int]] = field(default_factory=list)
 
     def extend(self, chunk: AudioChunk, counts_ns: int) -> None:
-        """Append a chunk, whatever its rate."""
+        """Append a chunk of any sample rate."""
         if not len(self.samples):
             self.waits_since_ns = counts_ns
         if chunk.sample_rate != self.resampler.rate:
@@ -164,16 +164,16 @@ class _Utterance:
             self.finish()
 
     def go_on(self, chunk: AudioChunk) -> None:
-        """Its end was none."""
+        """Continue after a false end."""
         self.ended, self.resampler = False, Resampler(chunk.sample_rate)
 
     def finish(self) -> None:
-        """Nothing more follows."""
+        """Note that no more chunks follow."""
         self._append(self.resampler.flush())
         self.ended = True
 
     def take(self, start: int, room: int) -> NDArray[np.float32]:
-        """Up to `room` samples, given the time from `start` on."""
+        """Take up to `room` samples, to be presented from sample `start` on."""
         taken = self.samples.take(room)
         stop = start + len(taken)
         if self.spans and self.spans[-1][1] == start:
@@ -183,11 +183,11 @@ class _Utterance:
         return taken
 
     def presented_before(self, sample: int) -> int:
-        """How many of its samples stand before a time."""
+        """How many of its samples are presented before a time, in samples."""
         return sum(max(0, min(stop, sample) - start) for start, stop in self.spans)
 
     def cut(self, sample: int) -> None:
-        """It ends at a time."""
+        """End the utterance at a time, in samples."""
         self.spans = [(start, min(stop, sample)) for start, stop in self.spans if start < sample] or [(sample, sample)]
 
     def _append(self, samples: NDArray[np.float32]) -> None:
@@ -196,32 +196,33 @@ class _Utterance:
 
 @dataclass
 class SpeechTimeline:
-    """Queue of utterances. What counts by a block's decision time is cut into the frames of that block.
+    """Queue of utterances. The speech available when a block is decided is cut into the frames of that block.
 
-    When a chunk counts follows from its stamp S, so that arrival within the reorder window changes nothing:
+    A chunk becomes available at a time that follows from its stamp S, so that jitter within the reorder window changes
+    nothing:
 
-    * it came `horizon_ns` before S or earlier: S - horizon. No block that holds S can be decided before that.
-    * it came until S + `reorder_ns`, as chunks do that are stamped when they are sent: S + reorder.
-    * it came later, or has no stamp: its arrival.
+    * if it arrives `horizon_ns` before S or earlier: at S - horizon. No block with S is decided before that.
+    * if it arrives later, but by S + `reorder_ns`, as chunks do that are stamped on sending: at S + reorder.
+    * if it arrives later still, or has no stamp: on arrival.
 
-    An utterance starts once a whole block of it is there, or its end, or once it has waited for `patience_ns`; when it
-    runs dry before its end, silence follows until the same is so again. A chunk that has overtaken others waits for
-    them for `reorder_ns`.
+    An utterance starts once a whole block of it or its end is there, or once it has waited `patience_ns`. If it runs
+    dry before its end, silence follows until the same holds again. A chunk that has overtaken others waits up to
+    `reorder_ns` for them.
 
-    What simple publishers get wrong is played where its meaning is clear, see `Mistake`; otherwise it is refused, which
-    an event tells once.
+    Mistakes of publishers are tolerated where the meaning is clear, see `Mistake`; otherwise the speech is refused, and
+    an event says so once.
 
     Attributes:
-        patience_ns: how long a chunk waits for more.
-        reorder_ns: how much later than its stamp a chunk may come without a difference.
-        horizon_ns: blocks decided by now hold no frame later than this from now.
-        limits: what may wait to be said; more is refused.
-        lost: chunks missing by sequence number.
-        repeated: chunks refused because their sequence number was there already.
-        orphans: chunks refused because their utterance had ended.
-        late: chunks that came later than the reorder window allows; they are said all the same.
-        refusal: what was refused last because it cannot be read, and why, in one line, or empty.
-        mistakes: of the publisher, each with the newest utterance that showed it.
+        patience_ns: how long an utterance waits for more chunks.
+        reorder_ns: how much later than its stamp a chunk may arrive without changing the result.
+        horizon_ns: the blocks decided by a moment hold no frame later than this after it.
+        limits: how much speech may wait; more is refused.
+        lost: number of chunks missing by sequence number.
+        repeated: number of chunks refused because their sequence number had come already.
+        orphans: number of chunks refused because their utterance had ended.
+        late: number of chunks that came after the reorder window; they are said all the same.
+        refusal: what was last refused as unreadable, and why, in one line, or empty.
+        mistakes: mistakes of the publisher, each with the latest utterance that showed it.
     """
 
     patience_ns: int
@@ -245,7 +246,7 @@ class SpeechTimeline:
     _refusals: list[PlaybackEvent] = field(default_factory=list)
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
-        """Accept a chunk; calls come in the order of arrival."""
+        """Accept a chunk; call it in the order of arrival."""
         reason = self._too_much(chunk)
         if reason:
             self.refuse(chunk.utterance_id, reason, received_ns)
@@ -255,12 +256,12 @@ class SpeechTimeline:
         self._waiting.append(_Waiting(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
 
     def refuse(self, utterance_id: str, reason: str, received_ns: int) -> None:
-        """Something of an utterance came that cannot be read."""
+        """Refuse a part of an utterance that cannot be read."""
         self.refusal = f"speech {_whose(utterance_id)}: {reason}; it is NOT played"
         self._refuse(utterance_id, None, reason, received_ns)
 
     def take(self, first_frame: int, frames: int, decided_ns: int) -> tuple[list[SpeechFrame], list[PlaybackEvent]]:
-        """Speech of `frames` grid frames from what counts by `decided_ns`, and what happens to utterances."""
+        """The speech of `frames` grid frames, from chunks available by `decided_ns`, and the events of utterances."""
         self._admit([item for item in self._waiting if item.counts_ns <= decided_ns], decided_ns)
         sound = np.zeros(frames * FRAME_SAMPLES, np.float32)
         owners = [""] * frames
@@ -275,11 +276,11 @@ class SpeechTimeline:
         return [SpeechFrame(samples, owner) for samples, owner in zip(cut, owners, strict=True)], events
 
     def clear(self, cut_frame: int, received_ns: int) -> list[PlaybackEvent]:
-        """Drop everything that would be said from `cut_frame` on.
+        """Drop all speech from `cut_frame` on.
 
         Returns:
-            An INTERRUPTED event for every utterance received so far of which something was not presented, or that was
-            to end later: of an end that is yet to come the earlier one counts. Before them those that were refused.
+            REFUSED events that wait, then an INTERRUPTED event for each utterance received so far that is not presented
+            to its end by then. For one with a later end already announced, this earlier end counts.
         """
         self._admit([item for item in self._waiting if item.received_ns <= received_ns], FOR_EVER_NS)
         refused = self._take_refusals()
@@ -297,7 +298,7 @@ class SpeechTimeline:
         return refused + ended
 
     def withdraw(self, utterance_id: str, received_ns: int) -> PlaybackEvent | None:
-        """Drop an utterance that has not begun, with all that may still come of it; None when it has begun or ended."""
+        """Drop an utterance that has not begun, and any chunks still to come; None if it has begun or ended."""
         begun = any(u.spans and u.utterance_id == utterance_id for u in self._queue)
         waits = any(u.utterance_id == utterance_id for u in self._queue)
         if begun or (utterance_id in self._closed and not waits):
@@ -309,18 +310,18 @@ class SpeechTimeline:
         return PlaybackEvent(received_ns, utterance_id, Playback.INTERRUPTED, 0)
 
     def says(self, utterance_id: str, frame: int) -> bool:
-        """Whether something of an utterance is presented from a frame on, as far as is known."""
+        """Whether any part of an utterance is presented from a frame on, as far as is known."""
         said = [u for u in self._said if u.spans[-1][1] > frame * FRAME_SAMPLES]
         return any(u.utterance_id == utterance_id for u in [*said, *self._queue])
 
     def under_way(self, now_ns: int, cut_frame: int) -> bool:
-        """Whether an utterance has begun by now and `clear(cut_frame)` would drop something of it."""
+        """Whether `clear(cut_frame)` would cut off an utterance that has begun by now."""
         cut = cut_frame * FRAME_SAMPLES
         going = [u for u in self._queue if u.spans] + [u for u in self._said if u.spans[-1][1] > cut]
         return any(u.spans[0][0] <= sample_of(now_ns) for u in going)
 
     def _too_much(self, chunk: AudioChunk) -> str:
-        """Why a chunk has no place among what waits, or empty."""
+        """Why there is no room for a chunk, or an empty string."""
         most_s, most = self.limits.waiting_s, self.limits.utterances
         held_ns = _nanoseconds(sum(len(utterance.samples) for utterance in self._queue)) + self._waiting_ns
         wanted_s = (held_ns + chunk.duration_ns) / NANOSECONDS
@@ -345,7 +346,7 @@ class SpeechTimeline:
                 del self._waiting_ids[item.chunk.utterance_id]
 
     def _counts_ns(self, stamp_ns: int | None, received_ns: int) -> int:
-        """From when on a chunk counts, see the class."""
+        """When a chunk becomes available, see the class."""
         if stamp_ns is None:
             return received_ns
         if received_ns <= stamp_ns - self.horizon_ns:
@@ -354,7 +355,7 @@ class SpeechTimeline:
         return max(received_ns, stamp_ns + self.reorder_ns)
 
     def _admit(self, ready: list[_Waiting], decided_ns: int) -> None:
-        """Move chunks from the waiting list to their utterances, in order; what counts at once keeps its order."""
+        """Move chunks from the waiting list to their utterances in order; equal times keep their order."""
         ready.sort(key=lambda item: item.counts_ns)
         while ready and (item := self._next(ready, decided_ns)):
             ready.remove(item)
@@ -363,7 +364,7 @@ class SpeechTimeline:
             self._accept(item)
 
     def _next(self, ready: list[_Waiting], decided_ns: int) -> _Waiting | None:
-        """The first chunk, or one that it has overtaken; None while such a one may still come."""
+        """The first chunk, or one that it has overtaken; None while an overtaken one may still come."""
         first, who = ready[0], ready[0].chunk.utterance_id
         current = self._queue[-1] if self._queue and not self._queue[-1].ended else None
         goes_on = current is not None and current.utterance_id == who
@@ -409,7 +410,7 @@ class SpeechTimeline:
             self._remember(utterance)
 
     def _opens_again(self, item: _Waiting) -> bool:
-        """Whether a chunk under the id of an utterance that is over is clearly meant to be said."""
+        """Whether a chunk with the id of an ended utterance is clearly meant to be said."""
         chunk = item.chunk
         who, before = chunk.utterance_id, self._numbered.get(chunk.utterance_id)
         if before is None or not len(chunk.samples):
@@ -436,7 +437,7 @@ class SpeechTimeline:
         return True
 
     def _remember(self, utterance: _Utterance, cut: bool = False) -> None:
-        """How an utterance that is over was numbered, for what comes under its id."""
+        """Remember how an ended utterance was numbered, to judge later chunks with its id."""
         who, utterance.numbering.cut = utterance.utterance_id, utterance.numbering.cut or cut
         _put_newest(self._numbered, who, utterance.numbering)
         self._refused.pop(who, None)
@@ -446,7 +447,7 @@ class SpeechTimeline:
         self._refuse(item.chunk.utterance_id, mistake, mistake.value, item.received_ns)
 
     def _refuse(self, who: str, mistake: Mistake | None, reason: str, received_ns: int) -> None:
-        """Tell that something of an utterance is not played, once for each mistake; None is that it cannot be read."""
+        """Add an event for a part that is not played, once for each mistake; None means that it cannot be read."""
         if who not in self._refused or self._refused[who] is not mistake:
             _put_newest(self._refused, who, mistake)
             self._refusals.append(PlaybackEvent(received_ns, who, Playback.REFUSED, 0, reason))
@@ -456,17 +457,17 @@ class SpeechTimeline:
         return taken
 
     def _note(self, mistake: Mistake, chunk: AudioChunk) -> None:
-        """Say a mistake of the publisher, the first time."""
+        """Log a mistake of the publisher when it first occurs."""
         said, self.mistakes[mistake] = mistake in self.mistakes, chunk.utterance_id
         if not said:
             _log.warning("%s", self.complaint(mistake))
 
     def complaint(self, mistake: Mistake) -> str:
-        """A mistake that was made, in one line."""
+        """A mistake that has occurred, in one line."""
         return f"speech {_whose(self.mistakes[mistake])}: {mistake.value}"
 
     def _utterance_of(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
-        """The utterance that a chunk belongs to; a new one ends the one before it, whether or not its end was said."""
+        """The utterance that a chunk belongs to; a new one ends the previous one, even if that had no end yet."""
         if self._queue and not self._queue[-1].ended:
             if self._queue[-1].utterance_id == chunk.utterance_id:
                 return self._queue[-1]
@@ -484,7 +485,7 @@ class SpeechTimeline:
         return utterance
 
     def _start(self, position: int, origin: int) -> int:
-        """Where in the block the first utterance continues; its requested start counts only before it began."""
+        """Where in the block the first utterance continues; a requested start counts only if it has not begun."""
         first = self._queue[0]
         if first.spans or first.requested is None:
             return position
@@ -501,7 +502,7 @@ class SpeechTimeline:
     def _say(
         self, sound: NDArray[np.float32], start: int, origin: int, owners: list[str], events: list[PlaybackEvent]
     ) -> int:
-        """Write what there is of the first utterance into the block from `start` on; where it stops."""
+        """Write as much of the first utterance as there is into the block from `start` on; returns where it stops."""
         utterance = self._queue[0]
         if not utterance.spans:
             events.append(PlaybackEvent(_nanoseconds(origin + start), utterance.utterance_id, Playback.STARTED, 0))
@@ -514,7 +515,7 @@ class SpeechTimeline:
         return stop
 
     def _close(self, utterance: _Utterance, room_left: bool, events: list[PlaybackEvent]) -> None:
-        """After a stretch was said: the utterance is over, or ran dry, or goes on in the next block."""
+        """After a stretch was said, note whether the utterance is over or has run dry."""
         end = utterance.spans[-1][1]
         played = _nanoseconds(utterance.presented_before(end))
         if utterance.ended and not len(utterance.samples):
@@ -530,7 +531,7 @@ def _whose(utterance_id: str) -> str:
 
 
 def _put_newest(known: OrderedDict[str, Known], who: str, what: Known) -> None:
-    """Remember it as the newest; the oldest goes."""
+    """Add an entry as the newest one, and drop the oldest if there are too many."""
     known[who] = what
     known.move_to_end(who)
     while len(known) > _REMEMBERED:
@@ -538,7 +539,7 @@ def _put_newest(known: OrderedDict[str, Known], who: str, what: Known) -> None:
 
 
 def _mark(chunk: AudioChunk) -> int:
-    """Tells a chunk that is sent again from another one."""
+    """A hash by which to recognise a chunk that is sent again."""
     return hash((chunk.stamp_ns, chunk.end_of_utterance, chunk.samples.tobytes()))
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The user's sound on the frame grid: chunks come with stamps in any order and leave as frames of 640 samples."""
+"""The user's sound on the frame grid: stamped chunks come in any order and leave as frames of 640 samples."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from avatar_forcing_ros.timeline.feature_track import FeatureStream, FeatureTrac
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
 
 JITTER_SAMPLES = SAMPLE_RATE // 25
-"""Stamps of sound cards wander by milliseconds; up to 40 ms the chunk is taken as following the one before it."""
+"""Stamps of sound cards wander by milliseconds; up to 40 ms, a chunk is taken to follow the previous one directly."""
 DRIFT_SAMPLES = SAMPLE_RATE // 200
-"""Stamps that on average are 5 ms off show that the sound card's clock drifts; single samples make up for it."""
+"""If stamps are 5 ms off on average, the sound card's clock drifts, and single samples are inserted or dropped."""
 DRIFT_SMOOTHING = 4 * SAMPLE_RATE
 LONGEST_FILLED_GAP = SAMPLE_RATE
-"""A gap of up to one second is filled with silence; after a longer one the sound starts afresh."""
+"""A gap of up to one second is filled with silence; after a longer one, the sound starts anew."""
 FUTURE_NS = 2_000_000_000
-"""A stamp this far beyond what has been read comes from a clock that is wrong."""
+"""A stamp that is further beyond what has been read comes from a wrong clock."""
 
 Sound = NDArray[np.float32]
 
@@ -35,13 +35,14 @@ class UserAudioTimeline:
     """Chunks of one microphone, put in order by their stamps and cut into grid frames.
 
     Attributes:
-        clean: given the first grid frame and the samples of whole frames, gives those that get features.
+        clean: turns the samples of whole frames into those that get features; its first argument is their first grid
+            frame.
         features: feature frames of the sound, on the grid.
-        late: chunks refused because their time had been read already.
-        gaps: places where sound was missing and silence stands instead.
-        overlaps: places where a chunk began before the one before it had ended, and was cut.
-        repeated: chunks refused because they were there already.
-        future: chunks refused because their stamp is far ahead.
+        late: number of chunks refused because their time had been read already.
+        gaps: number of places where sound was missing, filled with silence.
+        overlaps: number of chunks cut because they began before the previous one had ended.
+        repeated: number of chunks refused because they had come already.
+        future: number of chunks refused because their stamp was far ahead.
     """
 
     make_stream: Callable[[], FeatureStream]
@@ -68,7 +69,7 @@ class UserAudioTimeline:
 
     @property
     def heard_until_ns(self) -> int | None:
-        """End of the newest sound that was read, None before there was any."""
+        """End of the newest sound that was read; None if there was none yet."""
         return self._heard_until_ns
 
     def push(self, chunk: AudioChunk) -> None:
@@ -91,12 +92,12 @@ class UserAudioTimeline:
         insort(self._pending, chunk, key=lambda c: (c.stamp_ns, c.seq))
 
     def advance(self, until_ns: int) -> None:
-        """Make the features of every grid frame that is complete in what has ended by `until_ns`."""
+        """Make the features of every grid frame that is complete in the chunks that have ended by `until_ns`."""
         self.listen(until_ns)
         self._make_features()
 
     def listen(self, until_ns: int) -> None:
-        """Hear that far; the features come with the next `advance`: a pass of a large encoder is dear."""
+        """Read chunks up to a time; their features follow with the next `advance`, as each encoder pass is costly."""
         while self._pending and _end(self._pending[0]) <= until_ns:
             self._append(self._pending.pop(0))
         self._read_until_ns = max(until_ns, self._read_until_ns or until_ns)
@@ -109,7 +110,7 @@ class UserAudioTimeline:
             self._whole.clear()
 
     def present(self, now_ns: int) -> bool:
-        """Whether a microphone is there: something was heard within the timeout."""
+        """Whether a microphone is there, that is, whether sound came within the timeout."""
         return self._heard_until_ns is not None and now_ns - self._heard_until_ns <= self.timeout_ns
 
     def _append(self, chunk: AudioChunk) -> None:
@@ -119,16 +120,16 @@ class UserAudioTimeline:
         if self._position is None or start - self._end_sample > LONGEST_FILLED_GAP:
             self._begin(start)
         if sample_of(_end(chunk)) <= self._end_sample - JITTER_SAMPLES:
-            self.overlaps += 1  # nothing of it is new
+            self.overlaps += 1  # none of it is new
             return
         assert self._resampler is not None
-        begins = start - self._resampler.held_back  # what comes out of the resampler is that much older
+        begins = start - self._resampler.held_back  # the resampler's output is that much older than its input
         samples = self._resampler.push(chunk.samples)
         self._tail = np.concatenate([self._tail, self._aligned(samples, begins)])
         self._heard_until_ns = _end(chunk)
 
     def _resample_from(self, rate: int) -> None:
-        """Have a resampler for a rate; what the one before it held back is not lost."""
+        """Switch to a resampler for a rate, keeping what the previous one held back."""
         if self._resampler is not None and self._resampler.rate == rate:
             return
         if self._resampler is not None and self._position is not None:
@@ -150,7 +151,7 @@ class UserAudioTimeline:
         self._drift.restart()
 
     def _aligned(self, samples: NDArray[np.float32], start: int) -> NDArray[np.float32]:
-        """Fill a gap before the samples, or cut what overlaps, when the stamp disagrees by more than the jitter."""
+        """The samples with a gap filled or an overlap cut off, if their stamp is off by more than jitter."""
         missing = start - self._end_sample
         if abs(missing) <= JITTER_SAMPLES:
             return of_length(samples, len(samples) + self._drift.follow(missing, len(samples)))

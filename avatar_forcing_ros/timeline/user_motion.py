@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The user's motion on the frame grid: samples come with stamps in any order, grid points read the newest one."""
+"""The user's motion on the frame grid: stamped samples come in any order, and each grid point reads the newest one."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from avatar_forcing_ros.signals import MotionSample
 KEPT_NS = 8_000_000_000
 """How long a sample is kept; more than a primed cache and the memory before it reach back."""
 FUTURE_NS = 2_000_000_000
-"""A stamp this far beyond what has been decided comes from a clock that is wrong."""
+"""A stamp that is further beyond what has been decided comes from a wrong clock."""
 
 
 @dataclass(frozen=True)
 class MotionWindow:
-    """What is known of the user's motion at some grid points.
+    """The user's motion at some grid points.
 
     Attributes:
         latents: (T, U) float32; zero where `valid` is false.
         valid: (T,) bool.
-        newest_ns: stamp of the newest sample used, None when none was.
+        newest_ns: stamp of the newest sample used; None if there was none.
     """
 
     latents: NDArray[np.float32]
@@ -39,10 +39,10 @@ class UserMotionTimeline:
 
     Attributes:
         size: U, length of a user motion latent.
-        timeout_ns: a sample older than this says nothing about the present.
-        repeated: samples refused because their stamp was there already.
-        late: samples refused because their time had been decided upon.
-        future: samples refused because their stamp is far ahead.
+        timeout_ns: a sample older than this does not count for the present.
+        repeated: number of samples refused because their stamp had come already.
+        late: number of samples refused because their time had been decided already.
+        future: number of samples refused because their stamp was far ahead.
     """
 
     size: int
@@ -57,7 +57,7 @@ class UserMotionTimeline:
         """Accept a sample; one with a repeated, late or far future stamp is counted and left out.
 
         Raises:
-            ValueError: the latent has another length than the motion space's.
+            ValueError: the latent does not have the length of the motion space.
         """
         if sample.latent.shape != (self.size,):
             raise ValueError(f"user motion must have {self.size} numbers, got {sample.latent.shape}")
@@ -74,7 +74,7 @@ class UserMotionTimeline:
         insort(self._samples, sample, key=_stamp)
 
     def read(self, stamps_ns: list[int]) -> MotionWindow:
-        """Hold the newest sample at or before each stamp, (T,) ascending; changes nothing."""
+        """The newest sample at or before each of (T,) ascending stamps; this changes nothing."""
         known_ns = [sample.stamp_ns for sample in self._samples]
         held = [self._at(bisect_right(known_ns, stamp), stamp) for stamp in stamps_ns]
         valid = np.array([sample is not None and sample.valid for sample in held])
@@ -88,7 +88,7 @@ class UserMotionTimeline:
         del self._samples[: bisect_right(self._samples, self._closed_until_ns - KEPT_NS, key=_stamp)]
 
     def _at(self, position: int, stamp_ns: int) -> MotionSample | None:
-        """The sample before a position of the row, unless it is too old for a stamp."""
+        """The sample before a position in the list, unless it is too old for a stamp."""
         if not position or stamp_ns - self._samples[position - 1].stamp_ns > self.timeout_ns:
             return None
         return self._samples[position - 1]
