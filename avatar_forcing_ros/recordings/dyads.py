@@ -5,11 +5,11 @@
 The list is CSV with a header, YAML (a list of mappings) or JSON lines, according to its file name. One entry is one
 recording:
 
-    id        letters, digits, `.`, `_` and `-`; names the clip everywhere video_a   the first person's video,  and
-    video_b  the second's; both start at the same moment unless `offset_b` is set video     instead of these: one video
-    that shows both side by side, a on the left audio_a   the first person's own sound,  and  audio_b  the second's; by
-    default, the sound of each video sound     "channels": one sound with a on its first and b on its second channel;
-    "mixed": one sound of both, split
+    id        letters, digits, `.`, `_` and `-`; names the clip everywhere
+    video_a   the first person's video,  and  video_b  the second's; both start together unless `offset_b` is set
+    video     instead of these: one video that shows both side by side, a on the left
+    audio_a   the first person's own sound,  and  audio_b  the second's; by default, the sound of each video
+    sound     "channels": one sound with a on its first and b on its second channel; "mixed": one sound of both, split
               by whose mouth moves; "own" (the default for two videos): one sound each
     audio     the file of that one sound; by default, that of `video` or `video_a`
     start     seconds from the beginning of the files (default 0), and  end  (default: the end of the shorter file)
