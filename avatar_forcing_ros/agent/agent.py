@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A voice agent: it listens, answers, is interrupted, and knows what was really heard. No ROS here.
+"""A voice agent: it listens, answers, can be interrupted, and knows what was really heard. It does not need ROS.
 
-Everything happens in one event loop. Sound comes in by `hear`, typed words by `read`, what the avatar presents by
-`playback`; what the agent does leaves through its `Outlet`.
+Everything happens in one event loop. Sound arrives through `hear`, typed text through `read`, and the avatar's playback
+events through `playback`; the agent's output goes to an `Outlet`.
 
-* An answer is begun in the user's first pause, and held back until the pause is long enough to be the turn's end.
-* A user who goes on before the answer is heard takes it back: both parts are one turn.
-* While the avatar speaks, the microphone has its voice, too, so the agent does not judge it. The avatar, which knows
-  what it says, hears through it and stops (`avatar.barge_in.enabled`); the agent learns it from the playback events.
+* An answer is begun in the user's first pause, and held back until the pause is long enough to end the turn.
+* If the user continues before the answer is heard, it is withdrawn, and both parts form one turn.
+* While the avatar speaks, its voice is in the microphone, too, so the agent ignores the sound. The avatar, which knows
+  what it says, removes it, hears the user and stops (`avatar.barge_in.enabled`); playback events tell the agent.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ PROMPT = (
     "interrupted there, and the person did not hear the rest."
 )
 _UNHEARD_S = 3.0
-"""Speech that nobody has begun to say by then has no avatar."""
+"""If speech has not begun this long after it was sent, there is no avatar."""
 _UNENDED_S = 30.0
 """If an answer's end is not reported this long after its sound must have ended, the avatar's process has died."""
 
 
 @dataclass
 class Parts:
-    """Who does the work. Of recognisers and voices the first is used, the next one where it fails."""
+    """The parts of an agent. Of recognisers and voices, the first is used, and the next one if it fails."""
 
     recognisers: Sequence[Recogniser]
     mind: Mind
     voices: Sequence[Voice]
 
     async def close(self) -> None:
-        """Release them all."""
+        """Close all parts."""
         parts: list[Recogniser | Mind | Voice] = [*self.recognisers, self.mind, *self.voices]
         for part in parts:
             await part.close()
@@ -60,7 +60,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Words of a user, and an answer to them that is held back."""
+    """Words of the user, and the answer to them, which is held back."""
 
     words: str
     answer: Answer | None
@@ -68,13 +68,13 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class AgentConfig:
-    """How an agent behaves.
+    """Behaviour of an agent.
 
     Attributes:
         prompt: what a language model is told about itself.
         greeting: said when the agent starts; empty says nothing.
-        memory_messages: number of newest messages that a mind is given.
-        turn: when the user has the word.
+        memory_messages: number of recent messages that a mind is given.
+        turn: when the user's turn begins and ends.
         answer: how answers are given.
     """
 
@@ -86,14 +86,14 @@ class AgentConfig:
 
 
 class Agent:
-    """See the module. To be made, and called, in its event loop.
+    """A voice agent, see the module. Create and call it in its event loop.
 
     Args:
-        config: how it behaves.
-        parts: who does the work.
-        outlet: where its doings go.
-        expressions: names that `robot_face/expression` knows.
-        name: begins the names of its utterances; no other agent's may.
+        config: its behaviour.
+        parts: recognisers, mind and voices.
+        outlet: receives its output.
+        expressions: names that `robot_face/expression` accepts.
+        name: prefix of its utterance ids, different for each agent.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class Agent:
         self._before: deque[tuple[Sound, bool]] = deque(maxlen=max(1, config.turn.before_ms // FRAME_MS))
         self._turn_sound: list[Sound] = []
         self._deaf_ms = 0
-        self._answer: Answer | None = None  # the newest that was released
-        self._answers: dict[str, Answer] = {}  # whose end the avatar has not told yet
-        self._hushed = False  # the avatar is silenced by a hand, not by the user's voice
-        self._preparing: asyncio.Task[_Prepared] | None = None  # while a turn pauses
+        self._answer: Answer | None = None  # the last one that was released
+        self._answers: dict[str, Answer] = {}  # those whose end the avatar has not reported yet
+        self._hushed = False  # whether something other than the user's voice has silenced the avatar
+        self._preparing: asyncio.Task[_Prepared] | None = None  # during a pause in a turn
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
-        """End everything."""
+        """Stop all work and close the parts."""
         self._drop_preparation()
         for answer in self._answers.values():
             answer.end()
@@ -125,7 +125,7 @@ class Agent:
     # --- what comes in -----------------------------------------------------------------------------------------------
 
     def hear(self, chunk: AudioChunk) -> None:
-        """The user's microphone."""
+        """Take a chunk of the user's microphone."""
         for frame, voice in self._microphone.push(chunk):
             self._before.append((frame, voice))
             if self._speaks():
@@ -136,12 +136,12 @@ class Agent:
             self._follow(frame, self._turns.push(voice))
 
     def read(self, text: str) -> None:
-        """The user has typed something."""
+        """Take a text that the user has typed."""
         if text := " ".join(text.split()):
             self._spawn(self._answer_typed(text))
 
     def playback(self, kind: Playback, utterance_id: str, position_ns: int, reason: str = "") -> None:
-        """Something happened to an utterance of the avatar; why, where it was refused."""
+        """Take an event of one of the avatar's utterances; `reason` says why one was refused."""
         answer = self._answers.get(utterance_id)
         if answer is None:
             return
@@ -165,14 +165,14 @@ class Agent:
             self._give_word(after_interruption=not finished)
 
     def hush(self) -> None:
-        """A hand wants silence: what the avatar has not begun to say, it need not. The rest the avatar tells."""
+        """Withdraw what the avatar has not begun to say, after somebody else interrupted it; it reports the rest."""
         self._hushed = self._speaks()
         self._turns.forget()
         self._drop_preparation()
         self._take_back(interrupt=False)
 
     def say(self, text: str) -> Answer:
-        """Say something that is no answer, after what is being said; expressions may stand in brackets.
+        """Say a text that is not an answer, after what is being said; it may have expressions in brackets.
 
         Raises:
             ValueError: the text has no words.
@@ -184,7 +184,7 @@ class Agent:
         return answer
 
     def unsay(self, answer: Answer) -> None:
-        """It need not be said, or not to its end."""
+        """Withdraw an answer, or interrupt it if it has been sent."""
         if answer.over.done():
             return
         self._hushed = answer.began_s is not None
@@ -197,11 +197,11 @@ class Agent:
     # --- the user's turn ---------------------------------------------------------------------------------------------
 
     def _speaks(self) -> bool:
-        """The avatar has the word."""
+        """Whether the avatar is speaking."""
         return any(answer.began_s is not None for answer in self._answers.values())
 
     def _give_word(self, after_interruption: bool) -> None:
-        """The avatar has ended: who interrupted it is speaking already; after a last word only its echo comes."""
+        """Listen again after the avatar: a user who interrupted is speaking already; otherwise its echo comes first."""
         self._turns.forget()
         hushed, self._hushed = self._hushed, False
         if after_interruption and not hushed and any(voice for _, voice in self._before):
@@ -232,7 +232,7 @@ class Agent:
         self._parts.recognisers[0].push(np.concatenate(self._turn_sound))
 
     async def _prepare(self) -> _Prepared:
-        """Make out the turn's words so far, and begin an answer."""
+        """Recognise the words of the turn so far, and begin an answer."""
         words = await self._recognise(np.concatenate(self._turn_sound))
         self._turns.open_ended = self._turns.speaking and not sounds_finished(words)
         if not words:
@@ -267,7 +267,7 @@ class Agent:
         self.conversation.user(prepared.words)
         self._outlet.caption(Caption(prepared.words))
         self._outlet.inform(f'user: "{prepared.words}"')
-        if self._turns.speaking:  # they went on while we were still making out what they said
+        if self._turns.speaking:  # the user continued while the words were being recognised
             prepared.answer.end()
         else:
             self._give(prepared.answer)
@@ -282,7 +282,7 @@ class Agent:
             else:
                 self._hushed = True
                 self._outlet.interrupt()
-                await asyncio.wait({before.over}, timeout=1.0)  # what was heard of it stands before what was typed
+                await asyncio.wait({before.over}, timeout=1.0)  # its heard words must precede the typed ones
         self.conversation.user(text)
         self._outlet.inform(f'user, typed: "{text}"')
         self._give(self._new_answer(self._think("")))
@@ -290,7 +290,7 @@ class Agent:
     # --- the avatar's turn -------------------------------------------------------------------------------------------
 
     def _think(self, words: str) -> AsyncGenerator[str, None]:
-        """An answer to the conversation, and to words that do not belong to it yet."""
+        """An answer to the conversation followed by words that are not part of it yet."""
         conversation = Conversation(self._config.memory_messages)
         for message in self.conversation.messages:
             (conversation.user if message.role == "user" else conversation.avatar)(message.text)
@@ -315,7 +315,7 @@ class Agent:
             )
 
     def _watch(self, answer: Answer) -> None:
-        """An avatar that dies tells nothing, and nobody may be left waiting for it."""
+        """End an answer whose end is never reported, because the avatar has died."""
         if answer.over.done():
             return
         left_s = answer.left_s() + _UNENDED_S
@@ -326,7 +326,7 @@ class Agent:
             self.playback(Playback.INTERRUPTED, answer.utterance_id, 0)
 
     def _take_back(self, interrupt: bool = True) -> None:
-        """The newest answer, if nothing of it was heard."""
+        """Withdraw the latest answer if none of it has been heard."""
         answer = self._answer
         if answer is None or answer.over.done() or answer.began_s is not None:
             return
@@ -334,7 +334,7 @@ class Agent:
         if not answer.sent:
             del self._answers[answer.utterance_id]
         elif interrupt:
-            self._outlet.interrupt()  # the avatar tells how it ended
+            self._outlet.interrupt()  # the avatar will report how it ended
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One answer: thought of, spoken sentence by sentence while the rest is thought of, and taken back when it must be.
+"""One answer, spoken sentence by sentence while the mind still thinks of the rest; it can be withdrawn.
 
-It may be begun before it is known that the user has finished; then it is held back until `release`.
+It may be begun before the user is known to have finished; it is then held back until `release`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class AnswerConfig:
 
 @dataclass(frozen=True)
 class Caption:
-    """The text of a sentence, see `msg/Caption.msg`; the user's when there is no utterance."""
+    """The text of a sentence, see `msg/Caption.msg`; without an utterance, it is the user's."""
 
     text: str
     utterance_id: str = ""
@@ -53,62 +53,62 @@ class Caption:
 
 
 class Outlet(Protocol):
-    """Where an agent's doings go."""
+    """Receives an agent's output."""
 
     def speak(self, chunk: AudioChunk) -> None:
-        """Speech for the avatar."""
+        """Send speech to the avatar."""
 
     def caption(self, caption: Caption) -> None:
-        """Its text, or the user's."""
+        """Show the text of the avatar's speech, or of the user's."""
 
     def express(self, expression: str) -> None:
-        """What the face should show from now on."""
+        """Set the face's expression from now on."""
 
     def interrupt(self) -> None:
-        """The avatar should be silent."""
+        """Silence the avatar."""
 
     def inform(self, line: str) -> None:
-        """A line for the log."""
+        """Log a line."""
 
     def warn(self, line: str) -> None:
-        """The same, of something that is wrong."""
+        """Log a line as a warning."""
 
 
 class Complaints:
-    """What is wrong with the parts; the log has it once when it begins and once when it is over."""
+    """What is wrong with the parts; a complaint is logged when it begins and when it ends."""
 
     def __init__(self, outlet: Outlet) -> None:
         self._outlet = outlet
         self.current: dict[str, str] = {}
 
     def wrong(self, part: str, line: str) -> None:
-        """A part cannot do its work."""
+        """Note that a part cannot do its work."""
         if part not in self.current:
             self._outlet.warn(f"{part}: {line}")
         self.current[part] = line
 
     def right(self, part: str) -> None:
-        """It can."""
+        """Note that a part works."""
         if self.current.pop(part, None) is not None:
             self._outlet.inform(f"{part}: works again")
 
 
 class Answer:
-    """An answer on its way.
+    """An answer in progress.
 
     Args:
-        utterance_id: its name.
-        sentences: what the mind says; see `sentences.sentences`.
-        voices: the first speaks; the next one where it cannot.
-        outlet: where speech and captions go.
-        complaints: is told what is wrong.
+        utterance_id: id of the utterance.
+        sentences: sentences from the mind; see `sentences.sentences`.
+        voices: the first one speaks; if it cannot, the next one does.
+        outlet: receives speech, captions and expressions.
+        complaints: told what is wrong.
         config: how answers are given.
 
     Attributes:
         said: its sentences so far.
-        sent: something of it was sent.
+        sent: whether any of it has been sent.
         began_s: the event loop's time when the avatar began to say it; None before.
-        over: done when the avatar has ended it, or never will begin; whether all of it was heard.
+        over: done when the avatar has ended it or will never begin it; the result says whether all of it was heard.
     """
 
     def __init__(
@@ -136,20 +136,20 @@ class Answer:
     # --- what becomes of it ------------------------------------------------------------------------------------------
 
     def release(self) -> None:
-        """The user has finished: say it."""
+        """Send it, because the user has finished."""
         held, self._held = self._held or [], None
         for send in held:
             send()
         self._released.set()
 
     def began(self) -> None:
-        """The avatar says it now."""
+        """Note that the avatar has begun to say it."""
         self.began_s = self._loop.time()
         for begin_ns, expression in self._expressions:
             self._express_at(begin_ns, expression)
 
     def end(self, finished: bool = False) -> None:
-        """The avatar has finished it, or it is not wanted: nothing more is thought, made or sent."""
+        """Stop all work on it, because the avatar has finished it or it is no longer wanted."""
         self._task.cancel()
         for timer in self._timers:
             timer.cancel()
@@ -157,7 +157,7 @@ class Answer:
             self.over.set_result(finished)
 
     def left_s(self) -> float:
-        """How long the avatar still has to speak; all the time in the world while not everything is sent."""
+        """How long the avatar will still speak, in seconds; an hour while not everything has been sent."""
         if self.began_s is None or not self._task.done():
             return _FOR_EVER_S
         return self.began_s + self._length_ns / NANOSECONDS - self._loop.time()
@@ -170,7 +170,7 @@ class Answer:
         try:
             await self._speak_from(queue)
             self._send(lambda: self._speak(np.zeros(0, np.float32), 16_000, end=True))
-        except Exception as error:  # a part that breaks its promise must not take the agent with it
+        except Exception as error:  # a faulty part must not end the agent
             self._complaints.wrong("answer", f"unexpected {type(error).__name__}: {error}")
             self._send(lambda: self._speak(np.zeros(0, np.float32), 16_000, end=True))
         finally:
@@ -179,7 +179,7 @@ class Answer:
                 await thinking
 
     async def _think(self, queue: asyncio.Queue[Sentence | PartFailedError | None]) -> None:
-        """Ends with None, or with why the mind failed."""
+        """Queue the mind's sentences, and at the end None or the reason why it failed."""
         try:
             async with aclosing(self._sentences):
                 async for sentence in self._sentences:
@@ -187,7 +187,7 @@ class Answer:
             await queue.put(None)
         except PartFailedError as error:
             await queue.put(error)
-        except Exception as error:  # a mind that somebody else wrote
+        except Exception as error:  # a mind may be somebody else's code
             await queue.put(PartFailedError(f"unexpected {type(error).__name__}: {error}"))
 
     async def _speak_from(self, queue: asyncio.Queue[Sentence | PartFailedError | None]) -> None:
@@ -247,7 +247,7 @@ class Answer:
                 self._send(partial(self._speak, chunk.samples, chunk.sample_rate))
 
     async def _sound(self, text: str) -> AsyncGenerator[AudioChunk, None]:
-        """From the first voice that can; one that fails in a sentence leaves the rest of it unsaid."""
+        """Sound from the first voice that works; if one fails within a sentence, the rest of it is left unsaid."""
         for number, voice in enumerate(self._voices):
             name, made = "voice" if number == 0 else "spare voice", False
             try:
@@ -275,7 +275,7 @@ class Answer:
         self._seq, self.sent = self._seq + 1, True
 
     def _express(self, begin_ns: int, expression: str) -> None:
-        """The first words' expression comes with them, a later one when they are said."""
+        """Send the first words' expression along with them, and later ones when their words are said."""
         if begin_ns == 0:
             self._send(lambda: self._outlet.express(expression))
             return

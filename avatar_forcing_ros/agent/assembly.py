@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which recogniser, mind and voice an agent has, by what its parameters say and what is installed."""
+"""Chooses an agent's recogniser, mind and voice, by its parameters and by what is installed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from avatar_forcing_ros.agent.voices import Espeak, Piper, has_espeak, has_piper
 
 @dataclass(frozen=True)
 class RecogniserConfig:
-    """Who understands speech.
+    """Turns speech into text.
 
     Attributes:
-        kind: auto is pocketsphinx if it is installed, else none, and the user types. server is OpenAI's interface,
-            whisper_ros the node of that project.
+        kind: auto is pocketsphinx if it is installed, else none, so that the user has to type. server is any server
+            with OpenAI's interface, whisper_ros the node of that project.
         url: URL of the server, up to and including the version.
         model: name of the model on the server.
         language: language of the user for the server, such as "en"; empty lets the model find out.
@@ -41,16 +41,16 @@ class RecogniserConfig:
 
 @dataclass(frozen=True)
 class MindConfig:
-    """Who thinks.
+    """Finds answers.
 
     Attributes:
-        kind: small_talk needs nothing. server is a language model behind OpenAI's interface, llama_ros the node of that
-            project.
+        kind: small_talk is built in. server is a language model on a server with OpenAI's interface, llama_ros the node
+            of that project.
         url: URL of the server, up to and including the version.
         model: name of the model on the server; servers with a single model accept any.
         key_variable: environment variable with the server's key; empty sends none.
         silence_s: a server that sends nothing for this long has failed.
-        temperature: temperature of the language model: 0 always chooses the likeliest word.
+        temperature: temperature of the language model; 0 always chooses the likeliest word.
         most_tokens: longest answer, in tokens.
     """
 
@@ -65,19 +65,19 @@ class MindConfig:
 
 @dataclass(frozen=True)
 class VoiceConfig:
-    """Who speaks.
+    """Turns text into speech.
 
     Attributes:
-        kind: auto is piper if it and its packaged voice are installed, else espeak. server is OpenAI's interface,
-            audio_common the action of its tts_node.
+        kind: auto is piper if it and its packaged voice are installed, else espeak. server is any server with OpenAI's
+            interface, audio_common the action of its tts_node.
         model: piper's .onnx file, empty for its packaged voice; or the name of the server's model.
-        voice: a voice of the server's model.
+        voice: voice of the server's model.
         url: URL of the server, up to and including the version.
         key_variable: environment variable with the server's key; empty sends none.
         silence_s: a server that sends nothing for this long has failed.
         pcm_rate: sample rate of a server that sends bare samples; 0 asks for WAV, which states its rate.
-        language: language of espeak and audio_common, such as "en" or "de"; empty takes their default.
-        words_per_minute: how fast espeak speaks.
+        language: language of espeak and audio_common, such as "en" or "de"; empty uses their default.
+        words_per_minute: speed of espeak.
     """
 
     kind: Literal["auto", "espeak", "piper", "server", "audio_common"] = "auto"
@@ -93,13 +93,13 @@ class VoiceConfig:
 
 @dataclass(frozen=True)
 class PartsConfig:
-    """Who does what in an agent.
+    """An agent and its parts.
 
     Attributes:
-        agent: how it behaves.
-        recogniser: who understands speech.
-        mind: who thinks.
-        voice: who speaks.
+        agent: behaviour of the agent.
+        recogniser: what turns speech into text.
+        mind: what finds answers.
+        voice: what turns text into speech.
     """
 
     agent: AgentConfig = field(default_factory=AgentConfig)
@@ -109,19 +109,19 @@ class PartsConfig:
 
 
 Stacks = Mapping[str, Callable[[PartsConfig], Any]]
-"""Kinds of parts that others bring -> who makes them."""
+"""Makers of parts that come from elsewhere, by kind."""
 
 
 def assemble(config: PartsConfig, local_time: Callable[[], datetime], stacks: Stacks | None = None) -> Parts:
-    """The parts that the parameters name; those of this machine stand by for those that may fail.
+    """The parts that the parameters name, with parts of this machine as spares for those that may fail.
 
     Args:
-        config: what is asked for.
-        local_time: the time to tell those who ask.
+        config: the parameters.
+        local_time: gives the time of day, for users who ask.
         stacks: makes parts that need ROS.
 
     Raises:
-        ValueError: one of them is not installed, or something it needs is not said.
+        ValueError: a part is not installed, or a parameter that it needs is missing.
     """
     stacks = stacks or {}
     made = {kind: make(config) for kind, make in stacks.items() if kind in _kinds(config)}

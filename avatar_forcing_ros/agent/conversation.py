@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What was said in a conversation; of the avatar's answers only what was heard."""
+"""The history of a conversation; of the avatar's answers, it has only what was heard."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 CUT = "—"
-"""Ends an answer that was cut short, so that a language model knows that it was."""
+"""Mark at the end of an answer that was cut short, for the language model."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One side's words, under the roles of chat models."""
+    """One side's words, with the role that chat models use."""
 
     role: Literal["system", "user", "assistant"]
     text: str
@@ -21,13 +21,13 @@ class Message:
 
 @dataclass
 class Said:
-    """A sentence of an answer, and where in the answer's sound it is.
+    """A sentence of an answer, and its place in the answer's sound.
 
     Attributes:
         text: the words.
         begin_ns: where it begins.
         end_ns: where it ends, as far as is known.
-        counts: it belongs to the conversation; a mere "one moment" does not.
+        counts: whether it belongs to the conversation, which a mere "one moment" does not.
     """
 
     text: str
@@ -36,7 +36,7 @@ class Said:
     counts: bool = True
 
     def heard(self, position_ns: int) -> str:
-        """The words that were heard when the answer ended at a position: an even share of them."""
+        """The words heard if the answer ended at a position, assuming that all words take the same time."""
         if position_ns >= self.end_ns:
             return self.text
         words = self.text.split()
@@ -45,7 +45,7 @@ class Said:
 
 
 def heard(sentences: list[Said], position_ns: int) -> str:
-    """What was heard of an answer that was interrupted at a position; empty when it was not one word."""
+    """What was heard of an answer that ended at a position; empty if not even one word."""
     parts = [words for said in sentences if said.counts and (words := said.heard(position_ns))]
     whole = " ".join(said.text for said in sentences if said.counts)
     text = " ".join(parts)
@@ -53,10 +53,10 @@ def heard(sentences: list[Said], position_ns: int) -> str:
 
 
 class Conversation:
-    """The newest messages.
+    """The most recent messages.
 
     Args:
-        longest: messages that are kept.
+        longest: number of messages to keep.
     """
 
     def __init__(self, longest: int = 40) -> None:
@@ -64,15 +64,15 @@ class Conversation:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """Oldest first."""
+        """The messages, oldest first."""
         return tuple(self._messages)
 
     def user(self, text: str) -> None:
-        """The user has said something; right after something else it is the same turn."""
+        """Add what the user has said; consecutive additions form one message."""
         self._add("user", text)
 
     def avatar(self, text: str) -> None:
-        """The user has heard something."""
+        """Add what the user has heard from the avatar."""
         self._add("assistant", text)
 
     def _add(self, role: Literal["user", "assistant"], text: str) -> None:

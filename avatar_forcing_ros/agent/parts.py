@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an agent is made of: who understands speech, who thinks, who speaks. Make your own."""
+"""The interfaces of an agent's parts: recogniser, mind and voice. You can write your own."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class PartFailedError(RuntimeError):
 
 
 class Recogniser(Protocol):
-    """Speech to text, one turn after the other."""
+    """Turns speech into text, one turn after the other."""
 
     def begin(self) -> None:
-        """A new turn; what was not asked for of the old one is forgotten."""
+        """Begin a new turn; what is left of the old one is forgotten."""
 
     def push(self, sound: Sound) -> None:
-        """The next (N,) samples at 16 kHz of the turn. Returns at once."""
+        """Take the turn's next (N,) samples at 16 kHz; returns at once."""
 
     async def text(self) -> str:
-        """The words of the turn so far; more sound may follow, and the question, too.
+        """The words of the turn so far; more sound and further calls may follow.
 
         Raises:
-            PartFailedError: nothing can be understood now.
+            PartFailedError: it cannot recognise anything now.
         """
 
     async def close(self) -> None:
@@ -37,13 +37,13 @@ class Recogniser(Protocol):
 
 
 class Mind(Protocol):
-    """Thinks of answers."""
+    """Finds answers."""
 
     def answer(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """An answer to the last message, in pieces as they are thought of. Closing the iterator ends the thinking.
+        """An answer to the last message, piece by piece as it arises; closing the iterator stops it.
 
         Raises:
-            PartFailedError: it cannot think now.
+            PartFailedError: it cannot answer now.
         """
 
     async def close(self) -> None:
@@ -51,10 +51,10 @@ class Mind(Protocol):
 
 
 class Voice(Protocol):
-    """Text to speech."""
+    """Turns text into speech."""
 
     def speak(self, text: str) -> AsyncGenerator[AudioChunk, None]:
-        """The sound of a sentence, in pieces as they are made. Closing the iterator ends the making.
+        """The sound of a sentence, piece by piece as it is made; closing the iterator stops it.
 
         Raises:
             PartFailedError: it cannot speak now.

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Speech to text on this machine: PocketSphinx, whose wheel carries a model of English.
+"""Speech recognition on this machine: PocketSphinx, whose wheel contains an English model.
 
-Measured on 20 sentences of small talk: of three synthetic voices (flite's slt and rms, Piper's joe) 7 to 14 of 100
-words are wrong, at 0.10 to 0.17 of a core while somebody speaks, and the text is there 6 to 16 ms after it is asked
-for. The second pass that is left out here (`fwdflat`) takes 60 to 100 ms more and makes no difference that shows.
+Measured on 20 sentences of small talk by three synthetic voices (flite's slt and rms, Piper's joe): 7 to 14 words in
+100 are wrong, it takes 0.10 to 0.17 of a core during speech, and the text is ready 6 to 16 ms after the request. The
+second pass (`fwdflat`), which is left out here, would take 60 to 100 ms more without a noticeable difference.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from avatar_forcing_ros.agent.turns import SAMPLE_RATE, Sound
 from avatar_forcing_ros.audio.pcm import to_int16
 
 _QUICK = {"fwdflat": False, "maxhmmpf": 3_000, "ds": 2}
-"""One pass, at most 3000 states in a frame, and every second frame's acoustics: a third of the work."""
+"""One pass, at most 3000 states per frame, and acoustics of every second frame only: a third of the work."""
 
 
 def has_pocketsphinx() -> bool:
@@ -29,7 +29,7 @@ def has_pocketsphinx() -> bool:
 
 
 class PocketSphinx:
-    """Listens along in a thread of its own, so that the words are there when the turn is over.
+    """Recognises during the turn, in a thread of its own, so that the words are ready at its end.
 
     Raises:
         ValueError: it is not installed.
@@ -57,7 +57,7 @@ class PocketSphinx:
         self._run(lambda: self._listen(data))
 
     async def text(self) -> str:
-        """See `Recogniser`. Each pause ends a phrase; the phrases of a turn are recognised one by one."""
+        """See `Recogniser`. Each call ends a phrase; the phrases of a turn are recognised one by one."""
         text = await asyncio.wrap_future(self._run(self._conclude))
         if self._failure is not None:
             raise self._failure
@@ -73,7 +73,7 @@ class PocketSphinx:
     def _guarded(self, act: Any) -> Any:
         try:
             return act()
-        except RuntimeError as error:  # how the decoder says that it could not
+        except RuntimeError as error:  # the decoder's way to report a failure
             self._failure, self._listening = PartFailedError(f"pocketsphinx: {error}"), False
             return ""
 
@@ -97,7 +97,7 @@ class PocketSphinx:
 
 
 class Deaf:
-    """Understands nothing: for users who type."""
+    """A recogniser that understands nothing, for users who type."""
 
     def begin(self) -> None:
         """See `Recogniser`."""

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a language model writes -> sentences that can be said, one after the other, while it is still writing.
+"""Splits a language model's output into sentences that can be spoken, while the model is still writing.
 
-Models write for the eye: lists, emphasis, links, emoji, their own thinking. None of it is read out. An expression
-stands in brackets before the words it belongs to, "[happy] Good morning!"; an emoji counts as one.
+Models write for readers: lists, emphasis, links, emoji, their own reasoning. None of this is read out. An expression in
+brackets precedes the words it belongs to, "[happy] Good morning!"; an emoji counts as an expression.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 LONGEST = 240
-"""Characters after which a sentence without an end is cut at a word; nobody waits longer for the first sound."""
+"""Characters after which a sentence without an end is cut at a word, so that its sound is not delayed further."""
 _HIDDEN = re.compile(r"<(think|thinking|reasoning)>.*?(?P<end></\1>|\Z)|```.*?(?P<fence>```|\Z)", re.DOTALL)
 _MOST_HIDDEN = 8192
-"""Characters of a hidden block that are kept; models think at length."""
+"""Characters of a hidden block that are kept, because models reason at length."""
 _HIDES = ("<think", "<reasoning", "```")
-_OPENING = re.compile(r"<[a-z]*\Z")  # perhaps the beginning of such a block
+_OPENING = re.compile(r"<[a-z]*\Z")  # perhaps the beginning of a hidden block
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _ADDRESS = re.compile(r"https?://\S+|www\.\S+")
 _TAG = re.compile(r"\[([a-z]+)\]|\*([a-z]+)\*", re.IGNORECASE)
@@ -48,7 +48,7 @@ class Sentence:
 
     Attributes:
         text: words and punctuation only.
-        expression: one that `robot_face/expression` knows, or empty: as before.
+        expression: a name that `robot_face/expression` accepts, or empty to keep the current one.
     """
 
     text: str
@@ -56,7 +56,7 @@ class Sentence:
 
 
 class Splitter:
-    """Cuts a growing text into sentences.
+    """Splits a growing text into sentences.
 
     Args:
         expressions: names that count as expressions; other words in brackets are dropped.
@@ -88,7 +88,7 @@ class Splitter:
         return [sentence] if sentence else []
 
     def _end(self) -> int:
-        """Where the first sentence of the rest ends; 0 where it has no end yet."""
+        """Where the first remaining sentence ends; 0 if it has no end yet."""
         for match in _END.finditer(self._rest):
             if not _SHORT.search(self._rest[: match.end()]):
                 return match.end()
@@ -115,7 +115,7 @@ class Splitter:
 
 
 def _unless_open(match: re.Match[str]) -> str:
-    """A block of thinking, or of code, goes; one that is not closed yet stays until it is."""
+    """Remove a block of reasoning or code, but keep one that is not closed yet."""
     return "\n" if match["end"] or match["fence"] else match[0]
 
 
@@ -124,9 +124,9 @@ def _speakable(character: str) -> bool:
 
 
 async def sentences(pieces: AsyncGenerator[str, None], expressions: frozenset[str]) -> AsyncGenerator[Sentence, None]:
-    """The sentences of a text that comes in pieces, each as soon as it is complete."""
+    """The sentences of a text that arrives in pieces, each as soon as it is complete."""
     splitter = Splitter(expressions)
-    async with aclosing(pieces):  # who stops reading ends the writing
+    async with aclosing(pieces):  # when the reader stops, the writer is stopped
         async for piece in pieces:
             for sentence in splitter.push(piece):
                 yield sentence

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recogniser, mind and voice on servers with OpenAI's HTTP interface: llama.cpp, vLLM, LocalAI, speaches, Ollama.
 
-Source: the published reference of that interface, paths /chat/completions (streamed as server-sent events),
-/audio/transcriptions and /audio/speech. Whatever a server does instead is a `PartFailedError` with the address and the
-reason in one line.
+Source: the published reference of that interface, for the paths /chat/completions (streamed as server-sent events),
+/audio/transcriptions and /audio/speech. Any other answer of a server raises a `PartFailedError` that gives the address
+and the reason in one line.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _LONGEST_REASON = 200
 
 
 class Server:
-    """One address, its key, and how long it may be silent.
+    """The address of a server, its key, and how long it may be silent.
 
     Args:
-        url: up to and with the version, such as http://localhost:8080/v1.
-        key_variable: environment variable with the key; empty sends none. Keys stand in no parameter file.
+        url: address up to and including the version, such as http://localhost:8080/v1.
+        key_variable: environment variable with the key, which does not belong in a parameter file; empty sends none.
         silence_s: a server that sends nothing for this long has failed.
 
     Raises:
-        ValueError: the address or the variable is none.
+        ValueError: the address is invalid, or the variable is not set.
     """
 
     def __init__(self, url: str, key_variable: str, silence_s: float) -> None:
@@ -56,10 +56,10 @@ class Server:
 
     @asynccontextmanager
     async def post(self, path: str, **content: Any) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a request, its body still to come.
+        """The response to a request, whose body is still to be read.
 
         Raises:
-            PartFailedError: there is none, or it is no success; also when that shows while the body is read.
+            PartFailedError: there is no response or it reports an error; also if this happens while the body is read.
         """
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S, sock_read=self._silence_s)
@@ -78,7 +78,7 @@ class Server:
             raise PartFailedError(f"{url} cannot be reached: {why}") from None
         except aiohttp.ClientError as error:
             raise PartFailedError(f"{url} broke off: {type(error).__name__} {_one_line(str(error))}") from None
-        except (ValueError, HttpProcessingError) as error:  # no JSON, a line without an end
+        except (ValueError, HttpProcessingError) as error:  # invalid JSON, an endless line
             raise PartFailedError(f"{url} sends what cannot be read: {_one_line(str(error))}") from None
 
     async def close(self) -> None:
@@ -92,9 +92,9 @@ class ChatServer:
     """A mind: a language model behind /chat/completions.
 
     Args:
-        server: where.
-        model: its name there.
-        options: sent along, such as temperature and max_tokens.
+        server: the server.
+        model: name of the model on the server.
+        options: further fields of the request, such as temperature and max_tokens.
     """
 
     def __init__(self, server: Server, model: str, **options: Any) -> None:
@@ -105,7 +105,7 @@ class ChatServer:
         said = [{"role": message.role, "content": message.text} for message in messages]
         request = {"model": self._model, "messages": said, "stream": True, **self._options}
         async with self._server.post("/chat/completions", json=request) as response:
-            if response.content_type == "application/json":  # it does not stream
+            if response.content_type == "application/json":  # the server does not stream
                 yield _content(await response.json(), "message")
                 return
             if response.content_type != "text/event-stream":
@@ -123,12 +123,12 @@ class ChatServer:
 
 
 class TranscriptionServer:
-    """A recogniser behind /audio/transcriptions: it gets the turn's sound whenever the words are asked for.
+    """A recogniser behind /audio/transcriptions, which gets the turn's sound whenever its words are requested.
 
     Args:
-        server: where.
-        model: its name there.
-        language: of the user, as ISO 639-1; empty lets the model find out.
+        server: the server.
+        model: name of the model on the server.
+        language: language of the user as in ISO 639-1; empty lets the model find out.
     """
 
     def __init__(self, server: Server, model: str, language: str) -> None:
@@ -163,13 +163,13 @@ class TranscriptionServer:
 
 
 class SpeechServer:
-    """A voice behind /audio/speech, played while it comes.
+    """A voice behind /audio/speech, played while it arrives.
 
     Args:
-        server: where.
-        model: its name there.
-        voice: one of the model's.
-        pcm_rate: of bare samples; 0 asks for a WAV file, which says its own.
+        server: the server.
+        model: name of the model on the server.
+        voice: voice of the model.
+        pcm_rate: sample rate of bare samples; 0 asks for a WAV file, which states its rate.
     """
 
     def __init__(self, server: Server, model: str, voice: str, pcm_rate: int) -> None:
@@ -214,10 +214,10 @@ def wav(sound: Sound) -> bytes:
 
 
 def _wav_layout(begin: bytes) -> tuple[int, int]:
-    """(where the samples begin, their rate) of a WAV file's first bytes; (0, 0) while they do not say it yet.
+    """Offset and rate of the samples, from a WAV file's first bytes; (0, 0) if these are not enough.
 
     Raises:
-        PartFailedError: it is no WAV file of one channel and 16 bits.
+        PartFailedError: it is not a WAV file with one channel of 16 bits.
     """
     if len(begin) < 12:
         return 0, 0
@@ -243,7 +243,7 @@ def _wav_layout(begin: bytes) -> tuple[int, int]:
 
 
 def _content(found: Any, kind: str) -> str:
-    """The text in a chat completion or in a piece of one."""
+    """The text in a chat completion or in a chunk of one."""
     if isinstance(found, dict) and found.get("error"):
         raise PartFailedError(f"the language model's server says: {_reason(json.dumps(found))}")
     try:
@@ -261,7 +261,7 @@ def _content(found: Any, kind: str) -> str:
 
 
 def _reason(body: str) -> str:
-    """What an error's body says: the message in its JSON, or its beginning."""
+    """The reason in the body of an error: the message in its JSON, or its first characters."""
     try:
         found = json.loads(body)
         found = found.get("error", found) if isinstance(found, dict) else found

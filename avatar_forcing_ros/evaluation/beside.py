@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One video to judge by: the user, another system's avatar and ours side by side, with what a face mesh saw of each."""
+"""A video for comparison: the user, another system's avatar and ours side by side, with curves from a face mesh."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Side:
     """One face of the comparison.
 
     Attributes:
-        name: as it is written under its picture.
-        video: file.
+        name: caption of its picture.
+        video: video file.
         watched: what a face mesh saw in it.
-        colour: of its curves, as matplotlib names it.
+        colour: colour of its curves, as matplotlib names it.
     """
 
     name: str
@@ -41,16 +41,16 @@ def write_beside(path: Path, sides: list[Side], said: Path, height: int = 360) -
     """Write the video; it is as long as the shortest of its sides.
 
     Args:
-        path: of the mp4 file.
-        sides: from left to right, at least one.
-        said: sound file of what the avatars say, which is heard in it.
-        height: of each picture, even.
+        path: mp4 file to write.
+        sides: the faces from left to right, at least one.
+        said: sound file of what the avatars say, used as the video's sound.
+        height: height of each picture, even.
 
     Returns:
-        Frames written.
+        The number of frames written.
 
     Raises:
-        MediaError: a file cannot be read, or not be written.
+        MediaError: a file cannot be read or written.
     """
     sound, streams = read_audio(said), [_on_grid(side.video) for side in sides]
     first = [_named(_of_height(next(stream), height), side.name) for stream, side in zip(streams, sides, strict=True)]
@@ -98,14 +98,14 @@ def _named(picture: Picture, name: str) -> Picture:
 
 @dataclass(frozen=True)
 class _Panel:
-    """Curves as a picture, and where its times lie: pixel = left + per_second * seconds."""
+    """Curves as a picture with its time axis: column = left + per_second * seconds."""
 
     picture: Picture
     left: float
     per_second: float
 
     def at(self, seconds: float) -> Picture:
-        """The curves with a line at a time."""
+        """The curves with a vertical line at a time."""
         marked = self.picture.copy()
         column = min(round(self.left + self.per_second * seconds), marked.shape[1] - 2)
         marked[:, column : column + 2] = (220, 40, 40)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The columns of `avatar-forcing evaluate`: the truth, a model, and what is left of it without this or that."""
+"""The columns of `avatar-forcing evaluate`: the truth, a model, and the same model without some of its inputs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from avatar_forcing_ros.train.streaming import Heard, stream_motion
 
 @dataclass(frozen=True)
 class ComparisonConfig:
-    """How sure the figures are made.
+    """The effort that goes into the figures.
 
     Attributes:
-        seeds: samples of every conversation.
-        resamples: of the bootstrap.
-        noise_s: duration of each noise.
+        seeds: number of samples of each conversation.
+        resamples: number of resamples of the bootstrap.
+        noise_s: duration of each noise, in seconds.
     """
 
     seeds: int = 1
@@ -40,7 +40,7 @@ class ComparisonConfig:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its figures by key of the measure, and the first seed's motion (C, T, 18)."""
+    """One column: name, figures by the measure's key, and the first seed's motion (C, T, 18)."""
 
     name: str
     figures: dict[str, Estimate]
@@ -58,13 +58,13 @@ def compare(
 
     Args:
         data: held-out conversations.
-        model: what is judged.
-        stage_1: the same before its preference stage; None leaves its columns out.
-        config: how sure.
-        progress: called with the name of each column that is begun.
+        model: the model to judge.
+        stage_1: the same model before its preference stage; None leaves its columns out.
+        config: the effort.
+        progress: called with the name of each column when it is begun.
 
     Raises:
-        ValueError: a model does not move the channels that the conversations are made of.
+        ValueError: a model does not use the channels that the conversations are made of.
     """
     for bundle in (model, *([stage_1] if stage_1 else [])):
         require_named_channels(bundle)
@@ -77,7 +77,7 @@ def compare(
 
 
 class _Comparison:
-    """What all columns share: the conversations, their heard sides, and the clusters of the truth."""
+    """What all columns share: the conversations, and the clusters of their true motion."""
 
     def __init__(self, data: HeldOut, config: ComparisonConfig, progress: Callable[[str], None]) -> None:
         self.data, self.config, self.progress = data, config, progress
@@ -89,7 +89,7 @@ class _Comparison:
         return Column("truth", estimate(observed, self.config.resamples), motion)
 
     def of(self, name: str, bundle: ModelBundle) -> list[Column]:
-        """A model, and the same with the camera off."""
+        """Columns of a model, and of the same model with the camera off."""
         whole = self.column(name, bundle, self.data.heard)
         noise = Estimate(self._worst_noise(bundle, whole.motion), np.nan, np.nan)
         whole.figures[NOISE.key] = noise
@@ -102,7 +102,7 @@ class _Comparison:
         return Column(name, estimate(observed, self.config.resamples), motion[0])
 
     def _worst_noise(self, bundle: ModelBundle, motion: NDArray[np.float32]) -> float:
-        """Standard deviation of the jaw in the noise that moves it most, in units of its range while speaking."""
+        """Standard deviation of the jaw under the noise that moves it most, as a share of its range while speaking."""
         jaw = INDEX["jaw_open"]
         in_noise = generate(bundle, as_speech(bundle, list(noises(self.config.noise_s).values())))[..., jaw]
         talks = (c.avatar_talk.speaking(FPS)[: motion.shape[1]] for c in self.data.conversations)
@@ -111,10 +111,10 @@ class _Comparison:
 
 
 def require_named_channels(bundle: ModelBundle) -> None:
-    """Simulated conversations are made of the facemesh channels.
+    """Check that a model uses the facemesh channels, of which simulated conversations are made.
 
     Raises:
-        ValueError: the model moves something else.
+        ValueError: it uses another motion space.
     """
     if bundle.space.names != NAMES:
         raise ValueError(
@@ -124,6 +124,6 @@ def require_named_channels(bundle: ModelBundle) -> None:
 
 
 def generate(bundle: ModelBundle, heard: Heard, seed: int = 0) -> NDArray[np.float32]:
-    """(C, T, 18) motion of a model for what it hears and sees, block by block, as in live use."""
+    """(C, T, 18) motion that a model generates from what it hears and sees, block by block, as in live use."""
     scale = LatentScale(bundle.latent_mean, bundle.latent_std)
     return stream_motion(bundle.network, scale, bundle.manifest.sampler, heard, seed)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Held-out conversations, generated as in live use, and what every measure says about them."""
+"""Held-out conversations, and all measures of motion that is generated for them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from avatar_forcing_ros.simulation.conversation import Conversation, Conversatio
 from avatar_forcing_ros.train.streaming import Heard
 
 HELD_OUT_SEED = 777_000
-"""Seed of the conversations by which recipe and sampler were chosen; other seeds give conversations with no say in
-it."""
+"""Seed of the conversations by which recipe and sampler were chosen; for conversations that had no influence on that,
+use other seeds."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Conversations that no training has seen: other seeds, other voices."""
+    """Conversations that no training has seen, with other seeds and other voices."""
 
     conversations: tuple[Conversation, ...]
 
@@ -36,12 +36,12 @@ class HeldOut:
 
     @property
     def heard(self) -> Heard:
-        """What the avatar gets to know."""
+        """What the avatar hears and sees."""
         names = ("avatar_features", "user_features", "user_motion", "user_valid", "reference")
         return Heard(*(np.stack([getattr(c, name) for c in self.conversations]) for name in names))
 
     def without_user_motion(self) -> Heard:
-        """The same with the camera off: the user is heard only. The paper's ablation of m_u."""
+        """The same with the camera off, so that the user is only heard; the paper's ablation of m_u."""
         heard = self.heard
         return replace(heard, user_motion=heard.user_motion * 0, user_valid=heard.user_valid & False)
 
@@ -54,13 +54,13 @@ class HeldOut:
 def held_out(
     count: int, seed: int = HELD_OUT_SEED, config: ConversationConfig | None = None, films: Path | None = None
 ) -> HeldOut:
-    """Simulate conversations with the voices that are kept from training: espeak-ng's, since flite has too few.
+    """Simulate conversations with voices that are kept from training: espeak-ng's, because flite has too few.
 
     Args:
-        count: of them.
-        seed: of the simulation.
-        config: how they are made otherwise.
-        films: keeps what was read of filmed users; see `ConversationSimulator`.
+        count: number of conversations.
+        seed: seed of the simulation.
+        config: all other settings.
+        films: folder that caches the motion read from filmed users; see `ConversationSimulator`.
     """
     unheard = replace(config or ConversationConfig(), held_out_voices=True, flite_share=0.0)
     simulator = ConversationSimulator(unheard, seed, films)
@@ -68,7 +68,7 @@ def held_out(
 
 
 def evaluate(data: HeldOut, generated: NDArray[np.float32], block_frames: int) -> dict[str, float]:
-    """All measures of generated motion (C, T, 18); the same call on the truth gives what there is to reach."""
+    """All measures of generated motion (C, T, 18), by key; applied to the truth, it gives the figures to reach."""
     observed = [seeds[0] for seeds in observe(data, generated[None], block_frames)]
     return {measure.key: measure.of(observed) for measure in MEASURES}
 
@@ -76,13 +76,13 @@ def evaluate(data: HeldOut, generated: NDArray[np.float32], block_frames: int) -
 def observe(
     data: HeldOut, generated: NDArray[np.float32], block_frames: int, states: States | None = None
 ) -> list[tuple[Observed, ...]]:
-    """For each conversation what its S samples show.
+    """Observe the S samples of each conversation.
 
     Args:
         data: C conversations.
         generated: (S, C, T, 18) motion, sampled with S seeds.
-        block_frames: of the model, for what happens at the borders of blocks.
-        states: clusters of the truth, where they are known already.
+        block_frames: the model's block length, for what happens at the borders of blocks.
+        states: clusters of the true motion, if they are known already.
     """
     states = states or States.of(data.truth.reshape(-1, data.truth.shape[-1]))
     return [
@@ -94,7 +94,7 @@ def observe(
 def estimate(
     observed: Sequence[tuple[Observed, ...]], resamples: int, measures: Sequence[Measure] = MEASURES
 ) -> dict[str, Estimate]:
-    """All measures with their intervals over conversations; samples of one conversation stay together."""
+    """All measures with confidence intervals over conversations; samples of one conversation stay together."""
     return {m.key: bootstrap(lambda drawn, m=m: m.of(_flat(drawn)), observed, resamples) for m in measures}  # type: ignore[misc]
 
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Every measure of `avatar-forcing evaluate` with its name, unit and direction, as a figure of any conversations."""
+"""All measures of `avatar-forcing evaluate`, each with name, unit, direction and a function of conversations."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Row:
     """One row of the table.
 
     Attributes:
-        key: its name in JSON.
-        label: its name for people; the paper's own where it has one.
-        unit: "" for a bare number; "%" for a share, which is 0 to 1 in JSON.
-        goal: whether less, more or what the truth has is best.
+        key: name in JSON.
+        label: name in the table; the paper's own if it has one.
+        unit: "" for a plain number; "%" for a share, which is 0 to 1 in JSON.
+        goal: whether the best value is low, high, or that of the truth.
     """
 
     key: str
@@ -40,13 +40,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Measure(Row):
-    """A row whose figure follows from any number of conversations by `of`."""
+    """A row whose figure `of` computes from any number of conversations."""
 
     of: Statistic
 
 
 def _mean(values: Iterable[float]) -> float:
-    """Mean of what can be told; NaN when nothing can."""
+    """Mean of the finite values; NaN if there are none."""
     array = np.array(list(values), float)
     return float(np.nanmean(array)) if np.isfinite(array).any() else float("nan")
 
@@ -85,7 +85,7 @@ def _laughs(figure: Callable[[Responses], float]) -> Statistic:
 
 
 def _jerk(channels: Sequence[str]) -> Statistic:
-    """Jerk at borders against inside of some channels, of all conversations together."""
+    """Ratio of jerk across borders to jerk within blocks, over some channels of all conversations."""
     columns = [INDEX[name] for name in channels]
 
     def ratio(observed: Sequence[Observed]) -> float:
@@ -108,7 +108,7 @@ def _channel_correlation(name: str) -> Statistic:
 def _best(
     curve: Callable[[Observed], NDArray[np.float64]], lags: range
 ) -> Callable[[Sequence[Observed]], LaggedCorrelation]:
-    """The lag at which the mean correlation of all conversations, of those where it can be told, is greatest."""
+    """The greatest correlation, and its lag, in the mean over conversations that have a correlation."""
 
     def best(observed: Sequence[Observed]) -> LaggedCorrelation:
         curves = np.array([curve(one) for one in observed])
@@ -124,7 +124,7 @@ def _value(best: Callable[[Sequence[Observed]], LaggedCorrelation]) -> Statistic
 
 
 def _lag(best: Callable[[Sequence[Observed]], LaggedCorrelation]) -> Statistic:
-    """NaN where there is no correlation to have a lag."""
+    """Lag of the greatest correlation; NaN if there is no correlation."""
 
     def lag(observed: Sequence[Observed]) -> float:
         found = best(observed)
@@ -150,7 +150,7 @@ JERK_GROUPS = {
     "lips": LIP_CHANNELS,
     "lids": ("blink_right", "blink_left"),
 }
-"""Smooth channels, whose kinks a mean over all would hide, and quick ones."""
+"""Groups of channels for jerk; a mean over all channels would hide kinks in the smooth ones."""
 _NAMES = {"expression": "Exp", "pose": "Pose"}
 _CLUSTERS = (COMMON_CLUSTERS, PAPER_CLUSTERS)
 _SID_KEYS = ("sid_{}", "sid_{}_paper_k")
@@ -212,6 +212,6 @@ _REST = (
 )  # fmt: skip
 MEASURES: tuple[Measure, ...] = (*_RESEMBLANCE, *_LIPS, *_REACTION, *_REST)
 NOISE = Row("noise_stillness", "mouth in the worst noise, share of its range", "%", LOWER)
-"""Measured on sounds of its own, not on conversations."""
+"""Measured on sounds without speech, not on conversations."""
 ROWS: tuple[Row, ...] = (*MEASURES, NOISE)
-"""In the order of the table."""
+"""All rows, in the order of the table."""

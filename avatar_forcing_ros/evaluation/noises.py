@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sounds that are no speech: the avatar's mouth must not move to them."""
+"""Sounds without speech, to which the avatar's mouth must not move."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def _white(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
 
 
 def _pink(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
-    """Power falls as one over frequency, as that of rooms."""
+    """Noise whose power falls as one over frequency, like the noise of rooms."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     return np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1)), samples)
 
 
 def _hum(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
-    """Mains: 50 Hz and the harmonics that a bad power supply lets through."""
+    """Mains hum: 50 Hz and the harmonics that a bad power supply lets through."""
     seconds = np.arange(samples) / SAMPLE_RATE
     waves = [np.sin(2 * np.pi * (50 * k * seconds + rng.random())) / k for k in (1, 2, 3, 4, 6)]
     return np.sum(waves, axis=0)
@@ -43,7 +43,7 @@ _KINDS: dict[str, Callable[[np.random.Generator, int], NDArray[np.float64]]] = {
 
 
 def noises(duration_s: float, seed: int = 0) -> dict[str, NDArray[np.float32]]:
-    """(N,) samples at 16 kHz by name, each of LEVELS_DBFS root mean square."""
+    """(N,) samples at 16 kHz by name, of each kind at each level of LEVELS_DBFS (root mean square)."""
     rng = np.random.default_rng(seed)
     out: dict[str, NDArray[np.float32]] = {}
     for name, make in _KINDS.items():
@@ -54,7 +54,7 @@ def noises(duration_s: float, seed: int = 0) -> dict[str, NDArray[np.float32]]:
 
 
 def as_speech(bundle: ModelBundle, sounds: list[NDArray[np.float32]]) -> Heard:
-    """Conversations in which nobody is there and the avatar is given each of these sounds to say, as it hears them."""
+    """Conversations without a user, in which the avatar is given each of these sounds to say."""
     own = np.stack([bundle.make_speech_stream().push(sound) for sound in sounds])
     count, frames = own.shape[:2]
     return Heard(

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What one held-out conversation shows: each figure that the measures are made of, computed once."""
+"""Observations of one held-out conversation: the figures behind the measures, each computed once."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from avatar_forcing_ros.simulation.lips import targets_of
 
 PARTS = {"expression": slice(6, 18), "pose": slice(0, 6)}
 MOUTH_LAGS = range(-5, 6)
-"""Frames by which the mouth may come after the speech."""
+"""Frames by which the mouth may follow the speech."""
 SMILE_LAGS = range(16)
-"""Frames by which the avatar's smile may come after the user's."""
+"""Frames by which the avatar's smile may follow the user's."""
 LEAST_SMILE = 0.05
 """Standard deviation of a user's smile below which there is nothing to answer."""
 _JAW_TARGET, _PRESS_TARGET = 0, 3
@@ -40,18 +40,18 @@ class ObservationConfig:
     """What counts as an event and as its answer.
 
     Attributes:
-        user_smile: a smile of the user that is to be answered.
-        slight_smile: one that may be.
-        smile: the avatar's.
-        laugh_time: when a laugh answers one.
-        smile_time: when it answers one.
-        nod_time: when a nod answers the end of a phrase.
-        aftermath_s: silence of the avatar after which it counts as listening.
-        least_speech: share of a conversation that the avatar must speak for its lips to be judged.
+        user_smile: onset of a user's smile that calls for an answer.
+        slight_smile: onset of a user's smile that may be answered.
+        smile: onset of an avatar's smile.
+        laugh_time: when a laugh counts as the answer to a laugh.
+        smile_time: when a smile counts as the answer to a smile.
+        nod_time: when a nod counts as the answer to the end of a phrase.
+        aftermath_s: the avatar counts as listening after this much silence of its own.
+        least_speech: share of a conversation in which the avatar must speak for its lips to be judged.
         shut: gap between the lips, in units of `jaw_open`, at which they look shut.
-        open_target: jaw target of the vowels that must not be.
-        at_user: greatest `gaze_x` that is a look at the user.
-        beginning_s: before and after the first sound of a turn, when people look away.
+        open_target: least jaw target of the vowels on which lips must not look shut.
+        at_user: greatest absolute `gaze_x` of a look at the user.
+        beginning_s: time before and after the first sound of a turn in which people look away.
     """
 
     user_smile: OnsetConfig = field(default_factory=lambda: OnsetConfig(rise=0.3))
@@ -76,14 +76,14 @@ class States:
 
     @classmethod
     def of(cls, truth: NDArray[np.float32]) -> States:
-        """Clusters of (T, 18) true motion, all conversations one after the other."""
+        """The clusters of (T, 18) true motion, of all conversations one after the other."""
         wanted = [*COMMON_CLUSTERS.items(), *PAPER_CLUSTERS.items()]
         return cls({(part, count): find_states(truth[:, PARTS[part]], count) for part, count in wanted})
 
 
 @dataclass(frozen=True)
 class Observed:
-    """One conversation with `generated` (T, 18) motion in the place of the truth, which may itself be given as such."""
+    """One conversation with `generated` (T, 18) motion in place of the true one; the true motion may be given, too."""
 
     conversation: Conversation
     generated: NDArray[np.float32]
@@ -93,7 +93,7 @@ class Observed:
 
     @cached_property
     def truth(self) -> NDArray[np.float32]:
-        """(T, 18)."""
+        """(T, 18) the avatar's true motion."""
         return self.conversation.motion[: len(self.generated)]
 
     @cached_property
@@ -109,12 +109,12 @@ class Observed:
 
     @cached_property
     def speaking(self) -> NDArray[np.bool_]:
-        """(T,) the avatar says something."""
+        """(T,) whether the avatar speaks."""
         return self.conversation.avatar_talk.speaking(FPS)[: len(self.generated)]
 
     @cached_property
     def lip_gap(self) -> NDArray[np.float32]:
-        """(T,) what of the jaw's opening the lips leave open."""
+        """(T,) gap between the lips: the jaw's opening, less what pressed lips close of it."""
         return self.channel("jaw_open") * (1 - np.clip(self.channel("press"), 0, 1))
 
     @cached_property
@@ -127,17 +127,17 @@ class Observed:
 
     @cached_property
     def closures_shown(self) -> float:
-        """Share of p, b, m on which the lips meet."""
+        """Share of the sounds p, b, m on which the lips meet."""
         return reached_share(-self.lip_gap, self._spans(lambda target: target[_PRESS_TARGET] == 1), -self.config.shut)
 
     @cached_property
     def vowels_shown(self) -> float:
-        """Share of open vowels on which they part."""
+        """Share of the open vowels on which the lips part."""
         wide = self.config.open_target
         return reached_share(self.lip_gap, self._spans(lambda target: target[_JAW_TARGET] >= wide), self.config.shut)
 
     def _spans(self, wanted: Callable[[tuple[float, ...]], bool]) -> list[tuple[float, float]]:
-        """When the avatar makes the sounds whose targets are wanted."""
+        """Start and end, in seconds, of the avatar's phonemes whose targets are wanted."""
         return [
             (item.start_s + phoneme.start_s, item.start_s + phoneme.end_s)
             for item in self.conversation.avatar_talk.spoken
@@ -147,14 +147,14 @@ class Observed:
 
     @cached_property
     def stillness(self) -> float:
-        """Mouth in silence in units of its range while speaking."""
+        """Movement of the mouth in silence, as a share of its range while speaking."""
         return stillness(self.channel("jaw_open"), self.speaking)
 
     # --- reaction ----------------------------------------------------------------------------------------------------
 
     @cached_property
     def smiles(self) -> Responses:
-        """Answers to the user's clear smiles that the camera saw."""
+        """Smiles in answer to the user's clear smiles, as far as the camera saw these."""
         config, smile = self.config, self.user[:, INDEX["smile"]]
         seen = [t for t in onsets(smile, config.user_smile) if self._is_seen(t)]
         everywhere = np.ones(len(smile), bool)
@@ -163,7 +163,7 @@ class Observed:
 
     @cached_property
     def laughs(self) -> Responses:
-        """Silent laughs in answer to the user's that the camera saw, while the avatar does not speak."""
+        """Silent laughs in answer to the user's, as far as the camera saw these and the avatar does not speak."""
         seen = [laugh.start_s for laugh in self.conversation.user_laughs if self._is_seen(laugh.start_s)]
         answers = laughs(self.channel("smile"), self.channel("jaw_open"), self.speaking)
         return respond(seen, answers, ~self.speaking, self.config.laugh_time)
@@ -175,7 +175,7 @@ class Observed:
         return held_share(self.user[:, INDEX["smile"]], self.channel("smile"), seen)
 
     def spread(self, name: str) -> float:
-        """Standard deviation of a channel in units of the truth's; NaN where that one does not move."""
+        """Standard deviation of a channel in units of the truth's; NaN if the truth does not move."""
         moves = float(self.truth[:, INDEX[name]].std())
         return float(self.channel(name).std() / moves) if moves > 1e-6 else float("nan")
 
@@ -203,7 +203,7 @@ class Observed:
 
     @cached_property
     def variance(self) -> dict[str, float]:
-        """By part."""
+        """Variance by part."""
         return {part: variance(self.generated[:, columns]) for part, columns in PARTS.items()}
 
     @cached_property
@@ -218,7 +218,7 @@ class Observed:
 
     @cached_property
     def blinks(self) -> Blinks:
-        """Gaze of the left eye; both move together."""
+        """Blinks of the left eye; both eyes blink together."""
         return blinks(self.channel("blink_left"))
 
     @cached_property
@@ -228,13 +228,13 @@ class Observed:
 
     @cached_property
     def at_user_listening(self) -> float:
-        """The same while the user speaks and the avatar does not; NaN where that never happens."""
+        """The same while the user speaks and the avatar does not; NaN if that never happens."""
         listening = self.conversation.user_talk.speaking(FPS)[: len(self.speaking)] & ~self.speaking
         return float((np.abs(self.channel("gaze_x"))[listening] < self.config.at_user).mean())
 
     @cached_property
     def away_at_beginning(self) -> float:
-        """Share of the avatar's turns at whose beginning it looks away for a moment; NaN without a turn."""
+        """Share of the avatar's turns in which it looks away at the beginning; NaN without a turn."""
         away, (before, after) = np.abs(self.channel("gaze_x")) >= self.config.at_user, self.config.beginning_s
         starts = [item.start_s for item in self.conversation.avatar_talk.turns]
         looks = [away[max(0, round((start - before) * FPS)) : round((start + after) * FPS)].any() for start in starts]
@@ -242,17 +242,17 @@ class Observed:
 
     @cached_property
     def border_jerk(self) -> float:
-        """NaN for blocks that are too short to tell."""
+        """Ratio of jerk across borders to jerk within blocks; NaN if blocks are too short to tell."""
         return border_jerk_ratio(self.generated, self.block_frames) if self.block_frames >= 4 else float("nan")
 
     @cached_property
     def channel_jerk(self) -> NDArray[np.float64]:
-        """(2, 18) jerk of each channel across borders and within blocks; NaN for blocks that are too short to tell."""
+        """(2, 18) jerk of each channel across borders and within blocks; NaN if blocks are too short to tell."""
         if self.block_frames < 4:
             return np.full((2, self.generated.shape[1]), np.nan)
         return np.stack(border_jerk(self.generated, self.block_frames))
 
 
 def joined(observed: Sequence[Observed], what: Callable[[Observed], NDArray]) -> NDArray:
-    """An array of each conversation, one after the other."""
+    """An array of each conversation, concatenated."""
     return np.concatenate([what(one) for one in observed])

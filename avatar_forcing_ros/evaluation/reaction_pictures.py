@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of how the avatar reacts: curves of both people over time, and a strip of frames of a smile."""
+"""Pictures of the avatar's reactions: curves of both people over time, and a strip of frames around a smile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _USER, _AVATAR, _TRUTH = "tab:red", "tab:blue", "0.55"
 STRIP_FRAMES, STRIP_STEP_S, STRIP_LEAD_S = 9, 0.4, 0.4
 STRIP_SIZE = 320
 _FACE = (slice(30, 260), slice(45, 275))
-"""Rows and columns of a frame that are shown."""
+"""The rows and columns of a frame that are shown."""
 
 
 def draw_reaction(
@@ -34,9 +34,9 @@ def draw_reaction(
     Args:
         conversation: what both do and say.
         generated: (T, 18) the avatar's motion.
-        path: of the PNG.
-        start_s: first moment shown.
-        length_s: how much is shown.
+        path: PNG file to write.
+        start_s: first moment shown, in seconds.
+        length_s: length of what is shown, in seconds.
     """
     from matplotlib.figure import Figure
 
@@ -68,7 +68,7 @@ def draw_reaction(
 
 
 def _mark_phrases(axis, conversation: Conversation, generated: NDArray[np.float32], shown: slice) -> None:  # type: ignore[no-untyped-def]
-    """Ends of the user's phrases and where nods were found."""
+    """Mark the ends of the user's phrases, and the nods that were found."""
     first, last = shown.start / FPS, shown.stop / FPS
     for number, end in enumerate(t for t in (i.end_s for i in conversation.user_talk.turns) if first <= t < last):
         axis.axvline(end, color=_USER, alpha=0.5, linewidth=0.8, label=None if number else "user's phrase ends")
@@ -77,13 +77,13 @@ def _mark_phrases(axis, conversation: Conversation, generated: NDArray[np.float3
 
 
 def draw_strip(space: MotionSpace, conversation: Conversation, generated: NDArray[np.float32], path: Path) -> None:
-    """Save frames around the user's first clear smile: the user above, the avatar below, their smiles under them.
+    """Save frames around the user's first clear smile: the user above, the avatar and both smiles below.
 
     Args:
-        space: renders both.
-        conversation: the user's motion.
+        space: motion space that renders both.
+        conversation: provides the user's motion.
         generated: (T, 18) the avatar's motion.
-        path: of the PNG.
+        path: PNG file to write.
     """
     from matplotlib.figure import Figure
 
@@ -112,7 +112,7 @@ def draw_strip(space: MotionSpace, conversation: Conversation, generated: NDArra
 
 
 def _strip_frames(smile: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(STRIP_FRAMES,) frames from shortly before the first clear smile on, or from the beginning without one."""
+    """(STRIP_FRAMES,) frames from shortly before the first clear smile on; without one, from the beginning."""
     found = onsets(smile, OnsetConfig(rise=0.6))
     start = max(0, int(((found[0] if len(found) else 0.0) - STRIP_LEAD_S) * FPS))
     frames = start + np.round(np.arange(STRIP_FRAMES) * STRIP_STEP_S * FPS).astype(int)
@@ -126,14 +126,14 @@ def draw_real_clip(
     avatar_smile: NDArray[np.float64],
     path: Path,
 ) -> None:
-    """Save what a face mesh saw of the rendered avatar beside what it followed.
+    """Save curves of the rendered avatar, as a face mesh saw it, with the speech and the smile that it followed.
 
     Args:
         energy: (T,) level of the speech in dB.
-        gap: (T,) between the avatar's lips.
-        user_smile: (T,) or None without a user.
-        avatar_smile: (T,).
-        path: of the PNG.
+        gap: (T,) gap between the avatar's lips.
+        user_smile: (T,) the user's smile, or None without a user.
+        avatar_smile: (T,) the avatar's smile.
+        path: PNG file to write.
     """
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Real recordings through `avatar-forcing render` and the face mesh on its pictures: does the avatar follow them?"""
+"""Renders the avatar for real recordings, and measures with a face mesh how well its pictures follow them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
 @dataclass(frozen=True)
 class RealClip:
-    """What is given.
+    """The recordings to render for.
 
     Attributes:
         speech: what the avatar says; None is silence.
         user_video: what the camera sees; None is nobody.
-        user_audio: what the user says; None takes the sound of the video.
-        portrait: of the avatar; None takes the default.
+        user_audio: what the user says; None uses the sound of the video.
+        portrait: the avatar's portrait; None uses the default.
     """
 
     speech: Path | None = None
@@ -44,7 +44,7 @@ class RealClip:
 
 
 Render = Callable[[str, RealClip, Path, Path], None]
-"""Renders a clip with a model into a video and a file of its motion."""
+"""Renders a clip with a model; writes a video and a file of the motion."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Watched:
     """What a face mesh sees in a video, on the frame grid.
 
     Attributes:
-        gap: (T,) between the lips, interocular distances, plainly measured.
-        smile: (T,) the channel, as the user's face is read live.
-        spreads: standard deviation of what moves, by `SPREADS`: what people see of how lively a face is.
-        trembles: of pitch and roll in radians; see `metrics.smoothness.tremble`.
-        seen_share: share of frames in which a face was found.
+        gap: (T,) measured gap between the lips, in interocular distances.
+        smile: (T,) the channel `smile`, read as a user's face is read live.
+        spreads: standard deviation of each measure in `SPREADS`, which shows how lively a face looks.
+        trembles: tremble of pitch and roll in radians; see `metrics.smoothness.tremble`.
+        seen_share: share of the frames in which a face was found.
     """
 
     gap: NDArray[np.float64]
@@ -73,18 +73,18 @@ TREMBLING = ("pitch", "roll")
 
 @dataclass(frozen=True)
 class RealClipResult:
-    """What came out.
+    """The results for one clip.
 
     Attributes:
-        speech: the avatar's mouth against log energy, None without speech.
-        speech_drawn: the same for the latent, before rendering, for models with named channels.
-        smile: the avatar's smile against the user's; None without a user, or when the user does not smile.
-        user_smile_std: how much the user's smile moves; NaN without a user.
+        speech: correlation of the avatar's mouth with log energy, None without speech.
+        speech_drawn: the same for the latent, before rendering; None for models without named channels.
+        smile: correlation of the avatar's smile with the user's; None if there is no user or the user does not smile.
+        user_smile_std: standard deviation of the user's smile; NaN without a user.
         watched: the avatar as rendered.
-        user: the user, None without.
-        energy: (T,) of the speech in dB.
-        drawn_trembles: of pitch and roll in radians, before rendering; empty where motion has no names.
-        video: what was rendered.
+        user: the user, None if there is none.
+        energy: (T,) log energy of the speech in dB.
+        drawn_trembles: tremble of pitch and roll in radians, before rendering; empty without named channels.
+        video: the rendered video.
     """
 
     speech: LaggedCorrelation | None
@@ -104,8 +104,8 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render)
     Args:
         model: name or folder of a bundle.
         clip: speech, or a user, or both.
-        folder: gets the video, its motion and what was said.
-        render: makes the video, as `avatar-forcing render` does.
+        folder: folder for the video, its motion and the speech.
+        render: renders the video, as `avatar-forcing render` does.
 
     Raises:
         ValueError: neither speech nor a user is given, or a file cannot be read.
@@ -138,13 +138,13 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render)
 
 
 def mouth_against_speech(gap: NDArray[np.float64], said: Path) -> LaggedCorrelation:
-    """Correlation of (T,) mouth opening with the log energy of a sound file, at the lag that fits best."""
+    """Correlation of (T,) mouth opening with the log energy of a sound file, at the best lag."""
     clip = read_audio(said)
     return opening_against_energy(gap, soxr.resample(clip.samples, clip.sample_rate, SAMPLE_RATE))
 
 
 def smile_against_smile(user: NDArray[np.float64], avatar: NDArray[np.float64]) -> LaggedCorrelation | None:
-    """Correlation of both smiles at the delay of the avatar's that fits best; None when the user's does not move."""
+    """Correlation of both smiles at the best delay of the avatar's; None if the user's does not move."""
     frames = min(len(user), len(avatar))
     if frames <= len(SMILE_LAGS) or user[:frames].std() < LEAST_SMILE:
         return None
@@ -152,10 +152,10 @@ def smile_against_smile(user: NDArray[np.float64], avatar: NDArray[np.float64]) 
 
 
 def watch(path: Path) -> Watched:
-    """Read a face out of a video with the face mesh, put on the frame grid.
+    """Read the face in a video with the face mesh, on the frame grid.
 
     Raises:
-        ValueError: no face in it.
+        ValueError: there is no face in it.
     """
     from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
     from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
@@ -180,16 +180,16 @@ def watch(path: Path) -> Watched:
 
 
 def still_trembles(picture: NDArray[np.uint8], frames: int = 75, sigma: float = 2.0, seed: int = 0) -> dict[str, float]:
-    """What a face mesh sees tremble in a picture that does not move, under a sensor's noise: less cannot be seen.
+    """The tremble that a face mesh sees in a still picture with a sensor's noise: the least that can be measured.
 
     Args:
-        picture: (H, W, 3) uint8 RGB of a face.
-        frames: that are watched.
-        sigma: of the noise, in steps of 8 bits.
-        seed: of the noise.
+        picture: (H, W, 3) uint8 RGB picture of a face.
+        frames: number of frames.
+        sigma: standard deviation of the noise, in steps of 8 bits.
+        seed: seed of the noise.
 
     Raises:
-        ValueError: no face in it.
+        ValueError: there is no face in it.
     """
     from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
 
@@ -207,14 +207,14 @@ def _trembles(curves: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _said(speech: Path | None, frames: int) -> AudioClip:
-    """The speech, with silence after it until the user's video ends."""
+    """The speech, followed by silence until the end of the user's video."""
     clip = read_audio(speech) if speech else AudioClip(np.zeros(0, np.float32), SAMPLE_RATE)
     missing = frames * clip.sample_rate // FPS - len(clip.samples)
     return AudioClip(np.pad(clip.samples, (0, max(0, missing))), clip.sample_rate)
 
 
 def _drawn(motion: Path, name: str) -> NDArray[np.float32]:
-    """(T,) a channel of a rendered motion; empty where its numbers have no names."""
+    """(T,) a channel of a motion file; empty if it has no such channel."""
     with np.load(motion) as file:
         names, latents = list(file["names"]), file["latents"]
     return latents[:, names.index(name)] if name in names else np.zeros(0, np.float32)

@@ -14,7 +14,7 @@ from avatar_forcing_ros.metrics.interval import Estimate
 
 
 def format_table(columns: Sequence[Column]) -> str:
-    """One row per measure: its figure in each column, and half of the interval over conversations."""
+    """One row per measure, with its figure in each column and half the width of the interval over conversations."""
     cells = [["", *(column.name for column in columns)]]
     cells += [[_title(row), *(_cell(row, column.figures.get(row.key)) for column in columns)] for row in ROWS]
     widths = [max(map(len, texts)) for texts in zip(*cells, strict=True)]
@@ -34,7 +34,7 @@ def _title(row: Row) -> str:
 
 
 def _cell(row: Row, figure: Estimate | None) -> str:
-    """A figure and half the width of its interval; a dash where there is none."""
+    """A figure and half the width of its interval; a dash if there is none."""
     if figure is None or not np.isfinite(figure.value):
         return "-"
     factor = 100 if row.unit == "%" else 1
@@ -45,17 +45,17 @@ def _cell(row: Row, figure: Estimate | None) -> str:
 
 
 def _plain(number: str) -> str:
-    """A number of zeros only is one zero."""
+    """A number, or "0" if all its digits are zeros."""
     return number if float(number) else "0"
 
 
 def _digits(size: float) -> int:
-    """Decimals that leave two or three digits of a number of this size."""
+    """Number of decimals that leaves two or three digits of a number of this size."""
     return next((digits for digits, least in ((0, 10), (1, 5), (2, 0.5), (3, 0.01)) if size >= least), 4) if size else 0
 
 
 def as_json(columns: Sequence[Column]) -> dict[str, dict[str, list[float | None]]]:
-    """Column -> key of the measure -> [value, low, high]; None where there is nothing to say."""
+    """Column -> key of the measure -> [value, low, high]; None if a figure is not finite."""
     return {
         column.name: {
             key: [round(x, 6) if np.isfinite(x) else None for x in (figure.value, figure.low, figure.high)]

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sees a portrait's pictures as somebody in front of it would: its expression by face mesh, its look by its irises."""
+"""Reads rendered pictures as a viewer would: the expression with a face mesh, the direction of gaze from the irises."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from avatar_forcing_ros.signals import LookAt
 FACE = slice(MEASURES.index("lip_gap"), MEASURES.index("aperture_left") + 1)
 """Measures of mouth, brows and lids."""
 EYE_PX, EYE_REACH, IRIS_REACH = 96, 0.36, 0.075
-"""Side of an eye's picture, and what it and an iris measure from the middle, interocular distances."""
+"""Side of an eye's picture in pixels, and half the sides of it and of an iris's picture in interocular distances."""
 
 
 class Viewer:
-    """Sees the pictures of a portrait, and knows it at rest."""
+    """Renders and reads a portrait, relative to the portrait at rest."""
 
     def __init__(self, portrait: FaceMeshPortrait) -> None:
         self._portrait, self._tracker = portrait, FaceTracker()
@@ -44,16 +44,16 @@ class Viewer:
         return picture, landmarks
 
     def change(self, latent: NDArray) -> NDArray[np.float64]:
-        """(9,) measures of mouth, brows and lids against rest."""
+        """(9,) measures of mouth, brows and lids, relative to rest."""
         return (measure(self._look(latent)[1]) - self.rest)[FACE]
 
     def channels(self, latent: NDArray) -> dict[str, float]:
-        """The face as channels."""
+        """The seen channels, by name."""
         seen = to_channels(measure(self._look(latent)[1]), self.rest)
         return dict(zip(NAMES, map(float, seen), strict=True))
 
     def turn(self, latent: NDArray) -> NDArray[np.float64]:
-        """(5,) turn and nod of the head, place of the irises, and a one."""
+        """(5,) yaw and pitch of the head and place (x, y) of the irises, relative to rest, and a one."""
         landmarks = self._look(latent)[1]
         return np.r_[self._turn(landmarks) - self._rest_turn, 1.0]
 
@@ -63,7 +63,7 @@ class Viewer:
         return np.r_[angles.yaw, angles.pitch, np.mean(places, 0)]
 
     def _eyes(self, landmarks: NDArray) -> list[tuple[NDArray[np.uint8], NDArray]]:
-        """Each eye cut out between its corners, always as large and as level, with the place of its iris in it."""
+        """Each eye, cut out at a fixed size with its corners level, and the place of its iris in it."""
         grey, found = cv2.cvtColor(self._picture, cv2.COLOR_RGB2GRAY), []
         size = EYE_REACH * fit_head(landmarks).scale / (EYE_PX / 2)
         for eye in EYES:
@@ -83,7 +83,7 @@ class Viewer:
 
 
 def _found(eye: NDArray[np.uint8], iris: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(2,) where an iris is in an eye, to a fraction of a pixel, interocular distances."""
+    """(2,) place of an iris in an eye, in interocular distances, to a fraction of a pixel."""
     likeness = cv2.matchTemplate(eye, iris, cv2.TM_CCOEFF_NORMED)
     _, _, _, (x, y) = cv2.minMaxLoc(likeness)
     return np.array([_peak(likeness[y], x), _peak(likeness[:, x], y)]) * EYE_REACH / (EYE_PX / 2)
@@ -97,7 +97,7 @@ def _peak(values: NDArray, at: int) -> float:
 
 
 def looking(side: float, down: float) -> NDArray[np.float32]:
-    """(18,) motion of a face that has been looking there for two seconds."""
+    """(18,) motion of a face that has looked in a direction for two seconds; angles in radians."""
     director = Director(NAMES, 0)
     x, y, z = np.cos(side) * np.cos(down), np.sin(side) * np.cos(down), -np.sin(down)
     director.look_at(LookAt(None, (float(x), float(y), float(z))), 0)
@@ -105,7 +105,7 @@ def looking(side: float, down: float) -> NDArray[np.float32]:
 
 
 def one_at_a_time() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Motion (18,) of a head or of eyes alone, and the way (2,) that it looks: by these a viewer learns to read."""
+    """Motions (18,) of the head or the eyes alone, with the direction (2,) of each look, to calibrate a viewer."""
     shown = [(np.zeros(SIZE), np.zeros(2))]
     for name, most in (("yaw", 0.24), ("pitch", 0.2), ("gaze_x", 0.8), ("gaze_y", 0.9)):
         for share in (-1, -0.6, -0.3, 0.3, 0.6, 1):
@@ -116,7 +116,7 @@ def one_at_a_time() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
 
 
 def look_errors(viewer: Viewer, ways: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 2) degrees by which a face that is to look along ways (N, 2), radians, is seen to look elsewhere."""
+    """(N, 2) errors, in degrees, between the directions (N, 2), in radians, asked for and those that are seen."""
     shown = one_at_a_time()
     seen = np.stack([viewer.turn(latent) for latent, _ in shown])
     reading = np.linalg.lstsq(seen, np.stack([way for _, way in shown]), rcond=None)[0]
@@ -124,10 +124,10 @@ def look_errors(viewer: Viewer, ways: NDArray[np.float64]) -> NDArray[np.float64
 
 
 def nearest_of_others(seen: list[NDArray[np.float64]]) -> NDArray[np.int64]:
-    """(P, E) which expression of the other portraits each one of a portrait looks most like.
+    """(P, E) for each expression of each portrait, the most similar expression of the other portraits.
 
     Args:
-        seen: of P portraits (E, 9) changes of the face by expression.
+        seen: for each of P portraits, (E, 9) changes of the face by expression.
     """
     spread = np.sqrt(np.mean(np.square(seen), (0, 1)))
     found = []
