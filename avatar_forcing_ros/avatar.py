@@ -278,6 +278,25 @@ class Avatar:
         self._resume(cut, decision_ns=now_ns)
         return cut
 
+    def present_later(self, from_ns: int, now_ns: int, interrupts: bool) -> int:
+        """What was given from a presentation time on could not be presented: go on as soon as possible.
+
+        Args:
+            from_ns: that time.
+            now_ns: what time it is.
+            interrupts: what was to be said is interrupted there; otherwise it is said from there on.
+
+        Returns:
+            What `interrupt` gives.
+        """
+        c = self._running
+        cut = min(from_ns // FRAME_NS, c.next_frame)
+        interrupted = c.speech.clear(cut, now_ns) if interrupts else c.speech.take_back(cut)
+        c.events = [event for event in c.events if event.stamp_ns <= stamp_of(cut)] + interrupted
+        c.senses.unsay(cut)
+        self._resume(first_frame_from(now_ns + self.config.lead_ns), decision_ns=now_ns)
+        return stamp_of(cut)
+
     # --- what comes out --------------------------------------------------------------------------------------------
 
     @property
@@ -302,6 +321,9 @@ class Avatar:
             GenerationError: a block could not be generated; the error has the frames, and the next block tries again.
         """
         if until_ns - self.next_decision_ns > self.config.behind_ms * MILLISECOND:
+            c = self._running
+            if c.speech.under_way(until_ns, c.next_frame):
+                c.events += c.speech.clear(c.next_frame, until_ns)
             self._resume(first_frame_from(until_ns + self.config.lead_ns), decision_ns=until_ns)
             self._running.senses.skip_to(until_ns)
         frames: list[AvatarFrame] = []

@@ -283,7 +283,7 @@ def test_what_the_understudy_has_ended_nobody_else_ends() -> None:
     lease.take("a")
     lease.hear(Word(1, UNDERSTUDY, 0, ended=("a",)))
     assert not lease.claim("a")
-    assert not lease.sign("a", lost=False)
+    assert not lease.sign("a")
     assert lease.forget_ended() == {"a"}
     assert lease.utterances == []
 

@@ -101,7 +101,7 @@ class Generator(Process):
 
     def asked(self, ending: Ending) -> None:
         event = PlaybackEvent(self.theatre.now_ns, ending.utterance_id, Playback.INTERRUPTED, ending.position_ns)
-        self.outlet.sign(event, ending.lost)
+        self.outlet.sign(event)
 
     def interrupt(self) -> None:
         for name, _, _ in self.queue:

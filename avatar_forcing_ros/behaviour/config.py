@@ -52,7 +52,7 @@ class AvatarConfig:
         input_timeout_ms: a user or microphone that has been silent for this long counts as absent.
         patience_ms: how long speech waits for a whole block of it, at the start of an utterance and after a stall.
         behind_ms: if decisions are this late, the frames in between are dropped and the avatar continues in the
-            present.
+            present; what it was saying is interrupted.
         idle_after_s: after this long with nobody seen or heard and nothing said, the face idles without the network, at
             a third of the work; 0 never does. Models whose faces cannot idle ignore it.
         steps: solver steps per block; 0 takes the bundle's.

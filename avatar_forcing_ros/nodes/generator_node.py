@@ -163,7 +163,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         stage = StageOutlet(publishing, lease, reports, messenger, now_ns, str(self._chosen.path))
         farewell.callback(stage.leave)
         self.listen(Stage, "stage", lambda message: lease.hear(to_word(message)), qos.LATCHED)
-        self.listen(PlaybackEvent, "stage/endings", lambda message: stage.sign(*to_ending(message)), qos.EVENTS)
+        self.listen(PlaybackEvent, "stage/endings", lambda message: stage.sign(to_ending(message)), qos.EVENTS)
         return stage
 
     @property

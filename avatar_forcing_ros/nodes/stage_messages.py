@@ -10,7 +10,6 @@ from avatar_forcing_ros.session.stage import Ending, Report, Word
 from avatar_forcing_ros.timeline import playback
 
 _LOST = "no generator is known to have it"
-_SILENT = "the generator was silent"
 
 
 def to_word(message: Stage) -> Word:
@@ -48,11 +47,10 @@ def to_report(message: LeadingRole) -> Report:
     )
 
 
-def to_ending(message: PlaybackEvent) -> tuple[playback.PlaybackEvent, bool]:
-    """The ending that the understudy asks for, and whether the utterance belongs to no known generator."""
+def to_ending(message: PlaybackEvent) -> playback.PlaybackEvent:
+    """The ending that the understudy asks for."""
     position_ns, kind = stamp_ns(message.position), playback.Playback.INTERRUPTED
-    event = playback.PlaybackEvent(stamp_ns(message.header.stamp), message.utterance_id, kind, position_ns)
-    return event, message.reason == _LOST
+    return playback.PlaybackEvent(stamp_ns(message.header.stamp), message.utterance_id, kind, position_ns)
 
 
 def from_ending(ending: Ending, now_ns: int, asks: bool) -> PlaybackEvent:
@@ -62,5 +60,5 @@ def from_ending(ending: Ending, now_ns: int, asks: bool) -> PlaybackEvent:
     )
     message.header.stamp = to_stamp(now_ns)
     if asks:
-        message.reason = _LOST if ending.lost else _SILENT
+        message.reason = _LOST
     return message

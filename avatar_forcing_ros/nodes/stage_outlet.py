@@ -20,10 +20,9 @@ from avatar_forcing_ros.nodes.ros_outlet import RosOutlet
 from avatar_forcing_ros.nodes.ros_time import to_stamp
 from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.stage import Lease
-from avatar_forcing_ros.signals import MILLISECOND, AudioChunk
+from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 
-_LATEST_SPEECH_NS = 250 * MILLISECOND
 _HELD = 256
 _FINAL = (Playback.FINISHED, Playback.INTERRUPTED)
 
@@ -72,18 +71,17 @@ class StageOutlet:
             self._tell(*self._held.popleft())
 
     def said(self, chunk: AudioChunk) -> None:
-        """Pass on speech unless it is over; a process that was stopped and resumed may still hold old speech."""
-        late = chunk.stamp_ns is not None and self._now_ns() - chunk.stamp_ns > _LATEST_SPEECH_NS
-        if not late and self._lease.may_speak and not self._lease.has_ended(chunk.utterance_id):
+        """Pass on speech unless it is over."""
+        if not self._lease.has_ended(chunk.utterance_id):
             self._inner.said(chunk)
 
     def happened(self, event: PlaybackEvent) -> None:
         """Publish an event, or keep it until the generator is on stage again; its utterance may have ended by then."""
         self._tell(event, signed=False)
 
-    def sign(self, event: PlaybackEvent, lost: bool) -> None:
+    def sign(self, event: PlaybackEvent) -> None:
         """Publish an ending that the understudy asks for, unless there is or will be another one; see `Lease.sign`."""
-        if self._lease.sign(event.utterance_id, lost):
+        if self._lease.sign(event.utterance_id):
             self._tell(event, signed=True)
 
     def _tell(self, event: PlaybackEvent, signed: bool) -> None:

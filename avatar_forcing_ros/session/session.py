@@ -10,6 +10,8 @@ the same messages:
 * A decision that is due when a message arrives is made before the message is taken up.
 * An interrupt or a reset counts from its arrival: under the outbox's lock, it gets its time and its place in the inbox,
   and its epoch begins. So nothing older is presented, although the avatar may take up the request only later.
+* Speech that is more than 250 ms late is not presented, nor is what follows it: a process that was stopped says it
+  later, from there on. If that is longer than `AvatarConfig.behind_ms` ago, it is interrupted there instead.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from avatar_forcing_ros.timeline.playback import PlaybackEvent
 _INBOX = 10_000  # room for minutes of input; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
 _SETTLE_PATIENCE_S = 25.0
+_LATEST_SPEECH_NS = 250 * MILLISECOND
 _CONCERNS_SPEECH = ("interrupt", "withdraw", "reset")
 _NEWEST_BLOCKS, _NEWEST_FRAMES = 100, 250  # durations and lateness are remembered for this many
 
@@ -148,6 +151,7 @@ class Session:
         self._drawn_ns: int | None = None
         self._failing, self._failure = "", ""  # failure of the block being made, and of the last one made
         self._newest_ns = self._pieces_said = 0
+        self._late_since_ns: int | None = None  # speech that was too late has not gone on since
 
     # --- from any thread -------------------------------------------------------------------------------------------
 
@@ -384,6 +388,9 @@ class Session:
     def _reset(self, received_ns: int) -> None:
         self._begin_epoch(self._avatar.reset(received_ns))
 
+    def _present_later(self, from_ns: int, interrupts: bool, received_ns: int) -> None:
+        self._begin_epoch(self._avatar.present_later(from_ns, received_ns, interrupts))
+
     def _withdraw(self, utterance_id: str, received_ns: int) -> None:
         cut_ns = self._avatar.withdraw(utterance_id, received_ns)
         if cut_ns is None:
@@ -438,7 +445,7 @@ class Session:
             chunk = AudioChunk(frame.stamp_ns, frame.speech, SAMPLE_RATE, frame.utterance_id, self._pieces_said)
             self._pieces_said += 1
             due_ns = frame.stamp_ns - self._config.speech_ahead_ms * MILLISECOND
-            self._put(due_ns, frame.stamp_ns, lambda: self._tell(lambda outlet: outlet.said(chunk)))
+            self._put(due_ns, frame.stamp_ns, partial(self._say, chunk, frame.stamp_ns))
 
     def _put_events(self) -> None:
         for event in self._avatar.take_events(FOR_EVER_NS):
@@ -500,6 +507,19 @@ class Session:
         if mood != self.mood:
             self.mood = mood
             self._tell(lambda outlet: outlet.changed(mood, frame.stamp_ns))
+
+    def _say(self, chunk: AudioChunk, stamp_ns: int) -> None:
+        """Hand out speech, or none from there on if it is too late for it."""
+        late_ns = 0 if self._config.every_frame else self._clock.now_ns() - stamp_ns
+        if late_ns <= _LATEST_SPEECH_NS:
+            self._late_since_ns = None
+            self._tell(lambda outlet: outlet.said(chunk))
+            return
+        since_ns = stamp_ns if self._late_since_ns is None else self._late_since_ns
+        interrupts = self._clock.now_ns() - since_ns > self._avatar.config.behind_ms * MILLISECOND
+        self._late_since_ns = None if interrupts else since_ns
+        self._take("late speech", partial(self._present_later, stamp_ns, interrupts), lambda _: stamp_ns)
+        self._clock.wake()
 
     def _happen(self, event: PlaybackEvent) -> None:
         self._tell(lambda outlet: outlet.happened(event))

@@ -20,7 +20,9 @@ Each utterance ends once, because at any time one side only may tell its ending:
 3. What no generator has listed for `GONE_S` is the understudy's while it is on stage: who comes on stage later has the
    name with the word that sends it there, and never says it. While a generator is on stage, that one is asked for the
    ending, and tells it unless it has the utterance or has ended it.
-4. A generator that was silent for `GONE_S` and wakes up is asked to end what it had, where it really stopped.
+
+A generator that was stopped and wakes up ends what it had as a session does without an understudy: what it was saying
+goes on where it was last heard, or is INTERRUPTED there if that was longer than `AvatarConfig.behind_ms` ago.
 """
 
 from __future__ import annotations
@@ -104,7 +106,6 @@ class Lease:
         self._heard_s = self._shown_s = monotonic_s()
         self._ended: dict[str, None] = {}
         self._signed: dict[str, None] = {}
-        self._silent: set[str] = set()
         self._over: dict[str, None] = {}
         self._taken: dict[str, None] = {}
         self.term = 0
@@ -125,11 +126,6 @@ class Lease:
     def is_alone(self) -> bool:
         """Whether there should be an understudy that has not been heard of for long."""
         return self.shared and self._clock_s() - self._heard_s > FIRST_WORD_S
-
-    @property
-    def may_speak(self) -> bool:
-        """Whether what is being said is still wanted, as far as is known; after a long sleep that must be told."""
-        return self.on_stage or self._clock_s() - self._heard_s < GONE_S / 2
 
     def may_show(self, stamp_ns: int, now_ns: int) -> bool:
         """Whether a frame may be published now; asked right before it is.
@@ -203,19 +199,12 @@ class Lease:
             _remember(self._over, utterance_id)
             return True
 
-    def sign(self, utterance_id: str, lost: bool) -> bool:
-        """The understudy asks for an ending: whether it may be told.
-
-        Args:
-            utterance_id: of what should end.
-            lost: nobody is known to have it; if somebody has it after all, they end it in their own time.
-        """
+    def sign(self, utterance_id: str) -> bool:
+        """The understudy asks for an ending: whether it may be told; what we have after all ends in its own time."""
         with self._lock:
-            if (lost and utterance_id in self._taken) or not self.claim(utterance_id):
+            if utterance_id in self._taken or not self.claim(utterance_id):
                 return False
             _remember(self._signed, utterance_id)
-            if not lost:
-                self._silent.add(utterance_id)
             self._taken[utterance_id] = None
             return True
 
@@ -233,9 +222,8 @@ class Lease:
     def forget_ended(self) -> set[str]:
         """What was taken and should be said no more, since it was asked the last time, for the understudy wants so."""
         with self._lock:
-            ended = {name for name in self._taken if name in self._ended} | self._silent
+            ended = {name for name in self._taken if name in self._ended}
             self._taken = {name: None for name in self._taken if name not in self._ended}
-            self._silent.clear()
             return ended
 
     def _has_lapsed(self) -> bool:
@@ -437,6 +425,12 @@ class _Spoken:
     asked: int = 0
     asked_s: float = -1e9
 
+    @property
+    def presented_ns(self) -> int:
+        """How much of it was heard."""
+        since_ns = 0 if self.said_from_ns is None else self.said_until_ns - self.said_from_ns
+        return self.position_ns + max(0, since_ns)
+
 
 @dataclass
 class Ledger:
@@ -471,7 +465,8 @@ class Ledger:
     def said(self, utterance_id: str, stamp_ns: int, duration_ns: int, now_s: float) -> None:
         """A piece of it was handed to the loudspeaker."""
         if (spoken := self._begun(utterance_id, now_s)) is not None:
-            spoken.said_from_ns = stamp_ns if spoken.said_from_ns is None else spoken.said_from_ns
+            if spoken.said_from_ns is None or stamp_ns > spoken.said_until_ns + FRAME_NS // 2:  # it was delayed
+                spoken.position_ns, spoken.said_from_ns = spoken.presented_ns, stamp_ns
             spoken.said_until_ns = stamp_ns + duration_ns
 
     def began(self, utterance_id: str, stamp_ns: int, now_s: float) -> None:
@@ -507,35 +502,29 @@ class Ledger:
 
     def end(self, name: str) -> Ending:
         """The understudy ends it."""
-        ending = Ending(name, self._position_ns(name))
+        ending = Ending(name, self._open[name].presented_ns)
         self.over(name)
         self.ended.append(name)
         return ending
 
-    def ask(self, name: str, now_s: float, lost: bool) -> Ending | None:
+    def ask(self, name: str, now_s: float) -> Ending | None:
         """What to ask a generator for, if it is time to ask; who never answers has told the ending long ago."""
         spoken = self._open[name]
         if now_s - spoken.asked_s < _ASKS_AGAIN_S:
             return None
         spoken.asked, spoken.asked_s = spoken.asked + 1, now_s
-        if lost and spoken.asked > _ASKS:
+        if spoken.asked > _ASKS:
             self.over(name)
             return None
-        return Ending(name, self._position_ns(name), lost)
-
-    def _position_ns(self, name: str) -> int:
-        spoken = self._open[name]
-        since = 0 if spoken.said_from_ns is None else spoken.said_until_ns - spoken.said_from_ns
-        return spoken.position_ns + max(0, since)
+        return Ending(name, spoken.presented_ns)
 
 
 @dataclass(frozen=True)
 class Ending:
-    """An utterance is INTERRUPTED after `position_ns` of it; `lost` if no generator is known to have it."""
+    """An utterance is INTERRUPTED after `position_ns` of it."""
 
     utterance_id: str
     position_ns: int
-    lost: bool = False
 
 
 class Endings:
@@ -578,18 +567,16 @@ class Endings:
         ledger = self.ledger
         gone = [owner for owner, at_s in self._gone_s.items() if emptied_s - at_s > _TAKES_IN_S]
         ends = [name for owner in gone for name in ledger.of(owner)]
-        asks: list[tuple[str, bool]] = []
+        asks: list[str] = []
         leader = ledger.leader
         if leader is None or leader in gone or self._watch.has_stage():
             ends += ledger.lost(now_s)
-        elif leader not in self._gone_s:
-            is_silent = now_s - self._heard_s[leader] > GONE_S
-            asks = [(name, True) for name in ledger.lost(now_s)] if not is_silent else []
-            asks += [(name, False) for name in ledger.of(leader)] if is_silent else []
+        elif leader not in self._gone_s and now_s - self._heard_s[leader] < GONE_S:
+            asks = ledger.lost(now_s)
         for owner in gone:
             if owner != leader:
                 del self._heard_s[owner], self._gone_s[owner]
-        asked = [ledger.ask(name, now_s, lost) for name, lost in asks]
+        asked = [ledger.ask(name, now_s) for name in asks]
         return [ledger.end(name) for name in ends], [ending for ending in asked if ending is not None]
 
     def _has_gone(self, owner: Owner, now_s: float) -> bool:

@@ -23,6 +23,7 @@ Known = TypeVar("Known")
 _log = logging.getLogger(__name__)
 _REMEMBERED = 256  # utterances that are over
 _MARKS = 1024  # newest chunks of an utterance
+_TAKEN = 3 * SAMPLE_RATE // 2  # newest samples of an utterance that can be taken back
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,11 @@ class _Held:
             self._pieces.append(samples)
             self._length += len(samples)
 
+    def put_back(self, samples: NDArray[np.float32]) -> None:
+        if len(samples):
+            self._pieces.appendleft(samples)
+            self._length += len(samples)
+
     def take(self, room: int) -> NDArray[np.float32]:
         """The first `room` samples, or as many as there are."""
         taken = [np.zeros(0, np.float32)]
@@ -151,6 +157,7 @@ class _Utterance:
     ended: bool = False
     flowing: bool = False
     spans: list[tuple[int, int]] = field(default_factory=list)
+    taken: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def extend(self, chunk: AudioChunk, counts_ns: int) -> None:
         """Append a chunk of any sample rate."""
@@ -180,7 +187,20 @@ class _Utterance:
             start = self.spans.pop()[0]
         if stop > start or not self.spans:
             self.spans.append((start, stop))
+        self.taken = np.concatenate([self.taken, taken])[-_TAKEN:]
         return taken
+
+    def take_back(self, sample: int) -> None:
+        """What stands from a time on waits again; if nothing stands before it, the utterance has not begun."""
+        unsaid = self.presented_before(self.spans[-1][1]) - self.presented_before(sample)
+        kept = max(0, len(self.taken) - unsaid)
+        if unsaid:
+            self.samples.put_back(self.taken[kept:])
+            self.taken, self.flowing = self.taken[:kept], True
+        not_begun = self.spans[0][0] > sample
+        self.cut(sample)
+        if not_begun:
+            self.spans = []
 
     def presented_before(self, sample: int) -> int:
         """How many of its samples are presented before a time, in samples."""
@@ -296,6 +316,25 @@ class SpeechTimeline:
         self._said.extend(u for u in dropped if u not in self._said)  # another end may come before this one
         ended = [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
         return refused + ended
+
+    def take_back(self, cut_frame: int) -> list[PlaybackEvent]:
+        """What was to be said from `cut_frame` on was not, and is said later.
+
+        Returns:
+            An INTERRUPTED event for every utterance that was to end by an interrupt after that: it ends there.
+        """
+        cut = cut_frame * FRAME_SAMPLES
+        unsaid = [u for u in self._said if u.spans[-1][1] > cut]
+        ends = [u for u in unsaid if u.numbering.cut]
+        for utterance in ends:
+            utterance.cut(cut)
+        again = [u for u in unsaid if not u.numbering.cut]
+        for utterance in [*again, *(u for u in self._queue if u.spans)]:
+            utterance.take_back(cut)
+        self._said = deque((u for u in self._said if u not in again), self._said.maxlen)
+        self._queue.extendleft(reversed(again))
+        presented = {u.utterance_id: _nanoseconds(u.presented_before(cut)) for u in ends}
+        return [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
 
     def withdraw(self, utterance_id: str, received_ns: int) -> PlaybackEvent | None:
         """Drop an utterance that has not begun, and any chunks still to come; None if it has begun or ended."""
