@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.session.outlet import Mood, Shown
+from avatar_forcing_ros.session.quality import LEVELS, QualityConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.testing import tiny_bundle
@@ -26,6 +27,7 @@ class Listener:
     """Keeps what is heard and told."""
 
     def __init__(self) -> None:
+        self.sent = np.zeros(0, np.float32)
         self.pieces: list[AudioChunk] = []
         self.events: defaultdict[str, list[PlaybackEvent]] = defaultdict(list)
 
@@ -58,7 +60,9 @@ def avatar() -> Avatar:
 def converse(avatar: Avatar, stops_s: list[tuple[float, float]], wakes_first: str, interrupts_s: float) -> Listener:
     """Three utterances, the last one in pieces; at each moment a stop of so long, and perhaps an interrupt."""
     listener, chance = Listener(), np.random.default_rng(3)
-    run = VirtualRun(avatar, 1_000 * NANOSECONDS, listener, lambda _what, error: pytest.fail(str(error)))
+    still = QualityConfig(fixed=len(LEVELS) - 1)  # what is seen does not matter here
+    report = lambda _what, error: pytest.fail(str(error))  # noqa: E731
+    run = VirtualRun(avatar, 1_000 * NANOSECONDS, listener, report, quality=still)
     session, begun_ns, sounds = run.session, run.now_ns, []
     for who, seconds in LENGTHS_S.items():
         sound = chance.uniform(0.1, 0.5, round(seconds * SAMPLE_RATE)).astype(np.float32)
@@ -74,18 +78,17 @@ def converse(avatar: Avatar, stops_s: list[tuple[float, float]], wakes_first: st
         run.now_ns += round(stop_s * NANOSECONDS)
         if wakes_first == "deciding":
             session.turn()
-    run.run_until(run.now_ns + 8 * NANOSECONDS)
+    run.run_until(run.now_ns + 5 * NANOSECONDS)
     listener.sent = np.concatenate(sounds)
     return listener
 
 
 @pytest.mark.parametrize("wakes_first", ["presenting", "deciding"])
-@pytest.mark.parametrize("interrupts_s", [0.0, 0.9])
-@pytest.mark.parametrize("stop_s", [0.1, 0.3, 0.5, BEHIND_S - 0.1, BEHIND_S + 0.3, 3.0])
-def test_each_ending_gives_what_was_heard(
-    avatar: Avatar, stop_s: float, interrupts_s: float, wakes_first: str
-) -> None:
-    for at_s in np.arange(0.21, 2.2, 0.27):
+@pytest.mark.parametrize(
+    ("stop_s", "interrupts_s"), [(0.3, 0.9), (0.5, 0.0), (BEHIND_S - 0.1, 0.0), (BEHIND_S + 0.3, 0.9), (3.0, 0.0)]
+)
+def test_each_ending_gives_what_was_heard(avatar: Avatar, stop_s: float, interrupts_s: float, wakes_first: str) -> None:
+    for at_s in np.arange(0.21, 2.2, 0.53):
         listener = converse(avatar, [(at_s, stop_s), (at_s + stop_s + 0.05, 0.4)], wakes_first, interrupts_s)
         heard = listener.heard
         assert np.array_equal(heard, listener.sent[: len(heard)])  # in order, nothing twice, no hole
@@ -100,5 +103,5 @@ def test_each_ending_gives_what_was_heard(
             assert whole or ending.kind is Playback.INTERRUPTED
             told_ns += ending.position_ns
         assert abs(told_ns - len(heard) * NANOSECONDS / SAMPLE_RATE) < FRAME_NS / 100
-        if stop_s < BEHIND_S and not interrupts_s:
+        if stop_s + 0.45 < BEHIND_S and not interrupts_s:  # both stops together, when nothing is heard between
             assert len(heard) == len(listener.sent)
