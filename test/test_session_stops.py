@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.avatar import Avatar
+from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.session.outlet import Mood, Shown
 from avatar_forcing_ros.session.quality import LEVELS, QualityConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
