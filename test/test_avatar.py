@@ -184,6 +184,17 @@ def test_after_a_pause_of_the_process_it_goes_on_in_the_present(bundle):
     assert len(frames) == 4 and frames[0].stamp_ns >= 60 * SECOND and frames[0].epoch == 1
 
 
+def test_what_it_was_saying_before_a_long_pause_ends_where_that_began(bundle):
+    avatar = make(bundle)
+    avatar.push_speech(AudioChunk(None, speech_like(4.0), 16_000, "a", 0, True), SECOND)
+    frames = converse(avatar, [], 2 * SECOND)
+    said_ns = sum(FRAME_NS for frame in frames if frame.utterance_id)
+    frames = avatar.step(3 * SECOND + 200 * MS)
+    assert not any(frame.utterance_id for frame in frames)
+    events = avatar.take_events(10 * SECOND)
+    assert [(event.kind, event.position_ns) for event in events][1:] == [(Playback.INTERRUPTED, said_ns)]
+
+
 def test_what_a_conversation_remembers_does_not_grow(bundle):
     avatar = make(bundle)
 

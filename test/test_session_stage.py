@@ -250,6 +250,14 @@ def test_what_was_said_before_a_stall_counts() -> None:
     assert _end_all(ledger) == [("b", FRAME_NS // 2 + FRAME_NS)]
 
 
+def test_a_hole_in_what_was_said_does_not_count() -> None:
+    ledger = Ledger(leader=LEADS)
+    ledger.began("a", 0, 0.0)
+    for n in (0, 1, 15, 16):  # a generator that was stopped goes on later
+        ledger.said("a", n * FRAME_NS, FRAME_NS, n * FRAME_S)
+    assert _end_all(ledger) == [("a", 4 * FRAME_NS)]
+
+
 def test_what_no_generator_has_taken_is_lost_after_a_while_and_what_one_has_is_not() -> None:
     ledger = Ledger()
     ledger.sent("taken", 0.0)
