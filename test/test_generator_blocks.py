@@ -304,3 +304,13 @@ def test_what_is_at_rest_in_silence_goes_there_after_a_pause_and_comes_back_with
     away = (torch.cat(shown, dim=1) - state.reference[:, None]).abs()[0]
     assert (away[10:12, :2] == 0).all() and (away[:6, :2] > 0).all() and (away[12:, :2] > 0).all()
     assert (away[:, 2:] > 0).all(), "the others move on"
+
+
+@pytest.mark.parametrize(
+    "parameter", [torch.empty(0, dtype=torch.bfloat16), torch.empty(0, dtype=torch.float64, device="meta")]
+)
+def test_a_state_follows_its_network_to_another_type_and_to_another_device(parameter: torch.Tensor) -> None:
+    state = primed(generator())
+    state.follow(parameter)
+    assert state.cache.conditions.dtype == parameter.dtype
+    assert {x.device.type for x in tensors(state)} == {parameter.device.type}

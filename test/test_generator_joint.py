@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -171,6 +172,20 @@ def test_every_size_is_drawn_once_before_it_is_needed(batches: list[int]) -> Non
     made.warm_up(state, conditions(6, 0), random(1, 4, 6, seed=0), None)
     assert batches == [1, 2, 4, 8]
     assert torch.equal(state.tail, before)
+
+
+class WrongFromFour(BlockGenerator):
+    """A card whose batches of four and more give something else."""
+
+    def generate(self, state: GeneratorState, *args: Any, **kwargs: Any) -> Tensor:
+        return super().generate(state, *args, **kwargs) + float(len(state.tail) >= 4)
+
+
+def test_a_size_that_a_card_draws_wrongly_is_not_used_and_the_one_below_is() -> None:
+    made = JointGenerator(WrongFromFour(plain().network, SAMPLER), pads=True)
+    made.users = 5
+    made.warm_up(begun(made, 0), conditions(6, 0), random(1, 4, 6, seed=0), None)
+    assert made._joined.most == 2
 
 
 # --- jobs of several threads, by themselves ---------------------------------------------------------------------------

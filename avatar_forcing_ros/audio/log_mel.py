@@ -8,6 +8,7 @@ Its four 25 ms windows end 10, 20, 30 and 40 ms into the frame and their 80 band
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -138,18 +139,21 @@ class LogMelStream:
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take (N,) samples and return the rows they complete, (T, F); T may be 0."""
-        config = self.log_mel.config
-        self._pending = np.concatenate([self._pending, samples.astype(np.float32, copy=False)])
-        frames = (len(self._pending) - config.past_samples) // config.frame_samples
-        # Frame by frame, not in one batch: the same operations for every chunking give the same bits.
-        rows = [self.log_mel.frame(self._segment(n)) for n in range(frames)]
-        self._pending = self._pending[frames * config.frame_samples :]
-        return np.stack(rows) if rows else np.zeros((0, config.feature_size), np.float32)
+        return self.features(self.cut(samples))
 
-    def _segment(self, frame: int) -> NDArray[np.float32]:
-        config = self.log_mel.config
-        start = frame * config.frame_samples
-        return self._pending[start : start + config.past_samples + config.frame_samples]
+    def cut(self, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Take (N,) samples and return the T frames they complete, (past + 640,) each: a frame after its past."""
+        past, size = self.log_mel.config.past_samples, self.log_mel.config.frame_samples
+        pending = np.concatenate([self._pending, samples.astype(np.float32, copy=False)])
+        starts = range(0, len(pending) - past - size + 1, size)
+        self._pending = pending[len(starts) * size :]
+        return [pending[start : start + past + size] for start in starts]
+
+    def features(self, frames: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """(T, F) features of frames that `cut` returned."""
+        # Frame by frame, not in one batch: the same operations for every chunking give the same bits.
+        rows = [self.log_mel.frame(frame) for frame in frames]
+        return np.stack(rows) if rows else np.zeros((0, self.log_mel.config.feature_size), np.float32)
 
     def reset(self) -> None:
         """Forget the past: the next sample is preceded by silence."""

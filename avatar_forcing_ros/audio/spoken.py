@@ -45,17 +45,13 @@ class SpokenStream:
         self.config = config or SpokenConfig()
         self._features = LogMelStream()
         self._activity = VoiceActivity(self.config.activity)
-        self._pending = np.zeros(0, np.float32)
         self._voiceless = self._quiet = 0  # frames of sound since the last voice or pause, and of the pause
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take (N,) samples and return the rows they complete, (T, F); T may be 0."""
-        size = self._features.log_mel.config.frame_samples
-        self._pending = np.concatenate([self._pending, samples.astype(np.float32, copy=False)])
-        rows = self._features.push(samples)
-        frames = self._pending[: len(rows) * size].reshape(-1, size)
-        self._pending = self._pending[len(rows) * size :]
-        voiceless = [self._count(frame, row) for frame, row in zip(frames, rows, strict=True)]
+        past, frames = self._features.log_mel.config.past_samples, self._features.cut(samples)
+        rows = self._features.features(frames)
+        voiceless = [self._count(frame[past:], row) for frame, row in zip(frames, rows, strict=True)]
         rows[self._are_noise(voiceless)] = self._features.log_mel.silence
         return rows
 

@@ -113,7 +113,7 @@ class OnnxPasses:
         if len(conditions) == 1:
             return conditions[0]
         keys, values = conditions
-        asking = cross.query(normalize(x)) + torch.zeros_like(keys[:, -x.shape[1] :])  # for each branch
+        asking = cross.query(normalize(x)) + torch.zeros_like(keys[:, : x.shape[1]])  # for each branch
         return cross.projection(self._attend(asking, keys, values, self._cross_mask[None, None], None))
 
     def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor, past: KeysValues | None) -> Tensor:

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who may look at the kiosk, and from where.
+"""Decides who may open the kiosk's pages, and from where.
 
-On this machine alone nobody is asked for anything, but a page of another site must not reach us through the visitor's
-browser: so the name by which we are called has to be this machine's own (a foreign name that leads here is DNS
-rebinding), and a WebSocket has to come from our own page. From other machines a token is needed as well.
+Browsers on this machine need no token, but a page of another site must not reach the kiosk through a visitor's browser.
+So the Host of a request must be a name of this machine (a foreign name that leads here is DNS rebinding), and a
+WebSocket must come from our own page. Browsers on other machines need a token as well.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class AccessConfig:
-    """Where the pages are served and to whom.
+    """Where pages are served, and to whom.
 
     Attributes:
         host: address to listen on; any but this machine's own (127.0.0.1, ::1, localhost) needs a token.
-        port: port to listen on; 0 takes a free one.
-        token: what a browser on another machine must present, at least 16 characters: ?token=... in the first address.
+        port: port to listen on; 0 uses a free one.
+        token: token for browsers on other machines, at least 16 characters: ?token=... in the first address.
         certificate: PEM file of the TLS certificate and its chain; empty serves plain HTTP.
         key: PEM file of its private key; empty if the certificate's file holds it.
         names: other names by which browsers reach this machine, separated by commas, such as robot.local.
@@ -64,7 +64,7 @@ class AccessConfig:
         return "https" if self.certificate else "http"
 
     def url(self, port: int | None = None) -> str:
-        """Address of the face page; `port` is the one in use where any was free."""
+        """Address of the face page; `port` is the port in use if a free one was chosen."""
         name = "localhost" if self.is_local else self.host
         if name in ("", "0.0.0.0", "::"):
             name = socket.gethostname()
@@ -72,10 +72,10 @@ class AccessConfig:
 
 
 def listen(config: AccessConfig) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
-        ValueError: address or port cannot be had; the message says what to do.
+        ValueError: the address or port cannot be used; the message says what to do.
     """
     try:
         family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
@@ -88,7 +88,7 @@ def listen(config: AccessConfig) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its own name for itself."""
+    """Whether a host is a loopback name or address."""
     if host in _LOOPBACK_NAMES:
         return True
     try:
@@ -98,7 +98,7 @@ def is_loopback(host: str) -> bool:
 
 
 def tls_context(config: AccessConfig) -> ssl.SSLContext | None:
-    """TLS with the certificate of a config; None without one.
+    """TLS context with the certificate of a config; None without a certificate.
 
     Raises:
         ValueError: certificate or key cannot be read, or do not belong together.
@@ -122,11 +122,11 @@ class Gate:
     def __init__(self, config: AccessConfig) -> None:
         self._config = config
         self._names = {name.strip().lower() for name in config.names.split(",") if name.strip()}
-        # a browser does not keep the token itself, so whoever reads its cookies cannot type it in elsewhere
+        # the cookie does not contain the token itself, so that nobody who reads it can enter the token elsewhere
         self.cookie = hashlib.sha256(f"avatar_forcing_ros:{config.token}".encode()).hexdigest()
 
     def refuses_host(self, host_header: str | None) -> str:
-        """Why the name by which we are called is not ours, or empty."""
+        """Why a request's Host is refused, or an empty string."""
         host = urlsplit(f"//{host_header or ''}").hostname or ""
         if is_loopback(host) or host in self._names or (host == self._config.host.lower()):
             return ""
@@ -135,16 +135,16 @@ class Gate:
         return f"the kiosk is not called {host!r}; if it is, say so with the parameter access.names"
 
     def refuses_origin(self, origin: str | None, host_header: str | None) -> str:
-        """Why a WebSocket from a page of this origin is refused, or empty."""
+        """Why a WebSocket from a page of this origin is refused, or an empty string."""
         own = f"{self._config.scheme}://{host_header or ''}"
         return "" if origin is not None and origin.lower() == own.lower() else f"a page of {origin!r} is not ours"
 
     def knows_token(self, given: str) -> bool:
-        """Whether it is the token."""
+        """Whether a text is the token."""
         return hmac.compare_digest(given.encode(), self._config.token.encode())
 
     def is_known(self, cookie: str) -> bool:
-        """Whether a browser has shown the token before; anybody is when there is none."""
+        """Whether a browser has presented the token before; always true if there is no token."""
         return not self._config.token or hmac.compare_digest(cookie.encode(), self.cookie.encode())
 
 

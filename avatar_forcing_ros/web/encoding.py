@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for pages: each is coded once, however many pages look.
+"""Encodes pictures for pages, once for each codec, however many pages are open.
 
-docs/kiosk.md has what was measured of each way.
+docs/kiosk.md has measurements of the codecs.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from avatar_forcing_ros.web.packets import CodedPicture
 
 Codec = Literal["h264", "vp8", "jpeg"]
 CODECS: tuple[Codec, ...] = ("h264", "vp8", "jpeg")
-_KEY_EVERY_S = 10  # who joins gets a key picture at once; this one only bounds what a lost decoder costs
+_KEY_EVERY_S = 10  # a new page gets a key picture at once; these only limit how long a failed decoder stays dark
 
 
 class PictureEncoder(Protocol):
-    """Codes one stream of pictures."""
+    """Encodes one stream of pictures."""
 
     def encode(self, image: NDArray[np.uint8], stamp_ns: int, key: bool) -> CodedPicture:
-        """Code a picture, (H, W, 3) uint8 RGB with even sides; `key`: so that it needs none before it."""
+        """Encode a picture, (H, W, 3) uint8 RGB with even sides; `key` makes it decodable without earlier ones."""
         ...
 
 
 class VideoEncoder:
-    """H.264 or VP8 without any delay: one picture in, one packet out.
+    """H.264 or VP8 without delay: one picture in, one packet out.
 
     Args:
         codec: "h264" or "vp8".
-        kbit_s: bits a second, in thousands; the encoder keeps to it on average.
+        kbit_s: mean bit rate, in kbit/s.
     """
 
     def __init__(self, codec: Codec, kbit_s: int) -> None:
@@ -47,7 +47,7 @@ class VideoEncoder:
         self._number = 0
 
     def encode(self, image: NDArray[np.uint8], stamp_ns: int, key: bool) -> CodedPicture:
-        """Code a picture; another size than before begins a new stream."""
+        """Encode a picture; a change of size begins a new stream."""
         height, width, _ = image.shape
         if self._context is None or (self._context.width, self._context.height) != (width, height):
             self._context = self._open(width, height)
@@ -70,7 +70,7 @@ class VideoEncoder:
         context.width, context.height, context.pix_fmt = width, height, "yuv420p"
         context.time_base, context.framerate = Fraction(1, FPS), Fraction(FPS)
         context.bit_rate, context.gop_size, context.thread_count = self._kbit_s * 1000, _KEY_EVERY_S * FPS, 1
-        # a picture may have four times its share of bits, so that a key picture is no mush
+        # a picture may use four times its share of bits, so that key pictures look good
         buffer = {"maxrate": f"{self._kbit_s}k", "bufsize": f"{self._kbit_s * 4 // FPS}k"}
         context.options = (
             {"preset": "superfast", "tune": "zerolatency", "profile": "baseline", "forced-idr": "1", **buffer}
@@ -81,17 +81,17 @@ class VideoEncoder:
 
 
 class JpegEncoder:
-    """Every picture by itself: for browsers without WebCodecs, or pages that are no secure context.
+    """JPEG, for browsers without WebCodecs and pages outside a secure context.
 
     Args:
-        quality: 1 to 100.
+        quality: JPEG quality, 1 to 100.
     """
 
     def __init__(self, quality: int) -> None:
         self._quality, self._number = quality, 0
 
     def encode(self, image: NDArray[np.uint8], stamp_ns: int, key: bool) -> CodedPicture:
-        """Code a picture."""
+        """Encode a picture; each is a key picture."""
         height, width, _ = image.shape
         self._number += 1
         data = simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality=self._quality, colorsubsampling="420")
@@ -99,5 +99,5 @@ class JpegEncoder:
 
 
 def open_encoder(codec: Codec, kbit_s: int, jpeg_quality: int) -> PictureEncoder:
-    """The encoder of a name."""
+    """Open the encoder for a codec."""
     return JpegEncoder(jpeg_quality) if codec == "jpeg" else VideoEncoder(codec, kbit_s)

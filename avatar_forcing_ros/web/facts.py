@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an engineer's page is told between two refreshes: rows of figures by kind, and how busy this machine is."""
+"""Figures for an engineer's page: rows by kind since the last refresh, and how busy this machine is."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ import numpy as np
 from avatar_forcing_ros.files.pictures import fit_square
 
 Row = Sequence[float | str | None]
-_MOST_ROWS = 250  # ten seconds of pictures; whoever asks late has missed the older ones
+_MOST_ROWS = 250  # ten seconds of pictures; older rows are dropped
 _SIDE = 96
-_QUALITY = 80  # of the portraits' pictures, as JPEG
+_QUALITY = 80  # JPEG quality of the portraits' thumbnails
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 class Facts:
-    """Collects rows until somebody asks; safe in several threads."""
+    """Collects rows until they are taken; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: dict[str, deque[Row]] = {}
 
     def add(self, kind: str, *row: float | str | None) -> None:
-        """One row of a kind; a number that is none is None."""
+        """Add a row of a kind; a number that is not finite becomes None."""
         with self._lock:
             rows = self._rows.setdefault(kind, deque(maxlen=_MOST_ROWS))
             rows.append([None if isinstance(value, float) and not np.isfinite(value) else value for value in row])
 
     def take(self) -> dict[str, list[Row]]:
-        """All rows since the last time, by kind."""
+        """All rows since the last call, by kind."""
         with self._lock:
             rows, self._rows = self._rows, {}
         return {kind: list(found) for kind, found in rows.items()}
 
 
 class Processor:
-    """How busy this machine and this process have been between two questions."""
+    """Measures how busy this machine and this process are between two calls."""
 
     def __init__(self) -> None:
         self._before = self._read()
 
     def shares(self) -> tuple[float, float]:
-        """Percent of all cores that was busy, and percent of one core that this process took."""
+        """Load of the machine, in percent of all cores, and of this process, in percent of one core."""
         busy, total, own = self._read()
         busy_before, total_before, own_before = self._before
         self._before = busy, total, own
@@ -58,24 +58,24 @@ class Processor:
 
     @staticmethod
     def _read() -> tuple[float, float, float]:
-        """Ticks: of all cores while busy, of all cores, of this process."""
+        """Clock ticks: busy ones of all cores, all ones of all cores, those of this process."""
         times = os.times()
         own = (times.user + times.system) * os.sysconf("SC_CLK_TCK")
         try:
             fields = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
         except OSError:  # not Linux
             return 0.0, 0.0, own
-        return sum(fields) - fields[3] - fields[4], sum(fields), own  # without idle and waiting for disks
+        return sum(fields) - fields[3] - fields[4], sum(fields), own  # busy is all but idle and iowait
 
 
 def level_db(samples: np.ndarray) -> float | None:
-    """Loudness of a piece of sound in dB of full scale; None in digital silence."""
+    """Level of a piece of sound in dBFS (root mean square); None for digital silence."""
     power = float(np.mean(np.square(samples, dtype=np.float64))) if samples.size else 0.0
     return None if power < 1e-12 else 10 * float(np.log10(power))
 
 
 def thumbnails(folder: Path) -> dict[str, bytes]:
-    """Name of each picture file in a folder -> a small JPEG of it; what cannot be read is left out."""
+    """A small JPEG of each picture file in a folder, by name; files that cannot be read are left out."""
     found = {}
     for path in sorted(folder.iterdir()):
         image = cv2.imread(str(path)) if path.suffix.lower() in _SUFFIXES else None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of the pages, read once: what is not among them does not exist, whatever a request says."""
+"""The files of the pages, read once, so that no request can reach any other file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TYPES = {
     ".webmanifest": "application/manifest+json",
 }
 PAGES = {"/": "/face.html", "/engineer": "/engineer.html"}
-"""Address of each page -> its file."""
+"""The file of each page, by address."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -34,12 +34,12 @@ HEADERS = {
     "Cache-Control": "no-cache",
     "Server": "kiosk",
 }
-"""Headers of every answer: pages load nothing from elsewhere, and no other page may frame them."""
+"""Headers of every response: pages load nothing from elsewhere, and no other page may frame them."""
 
 
 @dataclass(frozen=True)
 class PageFile:
-    """One file: its type, its bytes as they are and compressed, and what tells one version from another."""
+    """One file: its content type, its bytes, plain and compressed, and the ETag of its version."""
 
     content_type: str
     plain: bytes
@@ -48,7 +48,7 @@ class PageFile:
 
 
 def read_pages(folder: Path = _FOLDER) -> dict[str, PageFile]:
-    """Every file of the pages by its path in an address, such as /face.js, and each page by its address."""
+    """All files by their path in an address, such as /face.js, and all pages by their address."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in _TYPES:

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What goes over a page's WebSocket as bytes: pictures and speech to the page, camera and microphone from it.
+"""Binary messages on a page's WebSocket: pictures and speech to the page, camera and microphone from it.
 
-Little endian, a head of 24 bytes and the data behind it. Everything that is small is JSON text instead (`server.py`).
+Little endian, with a header of 24 bytes followed by the data. All other messages are JSON (`server.py`).
 
 | bytes | to the page | from the page |
 |---|---|---|
 | 0 | kind: 1 picture, 2 speech | kind: 3 camera, 4 microphone |
-| 1 | picture: 1 when it can be decoded without those before it | 0 |
+| 1 | picture: 1 if it can be decoded without earlier ones | 0 |
 | 2 to 3 | picture: width | 0 |
 | 4 to 7 | picture: height; speech: sample rate | microphone: sample rate |
 | 8 to 15 | int64: stamp, nanoseconds of ROS time | the same: exposure, first sample |
@@ -30,24 +30,24 @@ _HEAD = struct.Struct("<BBHIqQ")
 LARGEST_SIDE = 1920
 """Longest side of a camera's picture, in pixels."""
 LONGEST_SOUND_S = 0.5
-"""Longest piece of a microphone's sound."""
+"""Longest chunk of a microphone's sound, in seconds."""
 
 
 class PacketError(ValueError):
-    """A page sent what it must not; the message says what was expected and what came."""
+    """A page sent an invalid message; the error says what was expected and what came."""
 
 
 @dataclass(frozen=True)
 class CodedPicture:
-    """A picture as it is sent.
+    """An encoded picture.
 
     Attributes:
-        stamp_ns: its presentation time.
-        number: counts the pictures of one encoder.
-        width: in pixels.
-        height: in pixels.
-        key: it can be decoded without those before it.
-        data: of the encoder.
+        stamp_ns: presentation time.
+        number: number of the picture in its encoder's stream.
+        width: width in pixels.
+        height: height in pixels.
+        key: whether it can be decoded without earlier ones.
+        data: output of the encoder.
     """
 
     stamp_ns: int
@@ -58,13 +58,13 @@ class CodedPicture:
     data: bytes
 
     def pack(self) -> bytes:
-        """As bytes for a page."""
+        """The message for a page."""
         return _HEAD.pack(PICTURE, self.key, self.width, self.height, self.stamp_ns, self.number) + self.data
 
 
 @dataclass(frozen=True)
 class CameraPicture:
-    """A camera's picture from a page: a JPEG, its size and when it was taken."""
+    """A picture from a page's camera: a JPEG, its size and the time of its exposure."""
 
     stamp_ns: int
     width: int
@@ -73,16 +73,16 @@ class CameraPicture:
 
 
 def pack_speech(chunk: AudioChunk) -> bytes:
-    """A piece of the avatar's voice, which has a stamp, as bytes for a page: 16-bit samples."""
+    """The message for a page with a stamped chunk of the avatar's voice, as 16-bit samples."""
     assert chunk.stamp_ns is not None
     return _HEAD.pack(SPEECH, 0, 0, chunk.sample_rate, chunk.stamp_ns, 0) + to_int16(chunk.samples).tobytes()
 
 
 def unpack(data: bytes) -> CameraPicture | AudioChunk:
-    """What a page sent.
+    """Read a message from a page.
 
     Raises:
-        PacketError: it is neither a camera's picture nor a microphone's sound, or damaged.
+        PacketError: it is damaged, or neither a camera's picture nor a microphone's sound.
     """
     if len(data) <= _HEAD.size:
         raise PacketError(f"expected a head of {_HEAD.size} bytes and data, got {len(data)} bytes")
@@ -107,16 +107,16 @@ def _samples(body: bytes, rate: int) -> NDArray[np.float32]:
 
 
 def jpeg_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a JPEG, read from its head; nothing is decoded.
+    """Width and height of a JPEG, read from its header without decoding it.
 
     Raises:
-        PacketError: it is no JPEG.
+        PacketError: it is not a JPEG.
     """
     position = 2
     if data[:2] == b"\xff\xd8":
         while position + 9 <= len(data) and data[position] == 0xFF:
             marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
-            # Source: ITU-T T.81, table B.1: a start of frame, which C4, C8 and CC are not.
+            # Source: ITU-T T.81, table B.1: the starts of frame; C4, C8 and CC are other markers.
             if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
                 height, width = struct.unpack_from(">HH", data, position + 5)
                 if width and height:

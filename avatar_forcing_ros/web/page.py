@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What one page is told, and how much of it may wait: a page that does not keep up misses pictures, never the others'.
+"""Messages waiting for a page, and their limits: a page that cannot keep up misses pictures, without delaying others.
 
-Everything here runs in the server's loop.
+Everything here runs in the server's event loop.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from avatar_forcing_ros.web.encoding import Codec
 from avatar_forcing_ros.web.packets import CodedPicture
 
 MOST_PICTURES = 12
-"""Half a second; when more wait for one page, they go, and it begins again with a key picture."""
+"""Half a second; if more pictures wait for a page, they are dropped, and it continues with a key picture."""
 MOST_OTHERS = 500
-"""Speech and words; a page for which more wait is let go."""
+"""Limit on other messages; if more wait for a page, it is disconnected."""
 PATIENCE_S = 10.0
-"""How long one message may take to leave."""
+"""How long it may take to send one message."""
 
 
 class Rate:
-    """Lets through so many a second, and a burst.
+    """A rate limit with bursts.
 
     Args:
-        per_s: in the long run.
-        burst: at once.
+        per_s: mean rate per second.
+        burst: number allowed at once.
     """
 
     def __init__(self, per_s: float, burst: float) -> None:
@@ -50,13 +50,14 @@ class Rate:
 
 @dataclass
 class Waiting:
-    """What waits to be sent to a page.
+    """Messages waiting to be sent to a page.
 
     Attributes:
-        pictures: how many of the messages are pictures.
-        needs_key: no picture can be decoded before the next key picture.
-        dropped: pictures that the page did not get because it was too slow.
-        overflown: so much waits that the page is given up.
+        messages: the messages, oldest first.
+        pictures: number of pictures among them.
+        needs_key: whether the page can decode nothing until the next key picture.
+        dropped: number of pictures that the page missed because it was too slow.
+        overflown: whether so much waits that the page is to be disconnected.
     """
 
     messages: deque[CodedPicture | bytes | str] = field(default_factory=deque)
@@ -66,7 +67,7 @@ class Waiting:
     overflown: bool = False
 
     def show(self, picture: CodedPicture) -> None:
-        """Have a picture sent, if it can be decoded there."""
+        """Queue a picture if the page can decode it."""
         if picture.key:
             self.needs_key = False
         elif self.needs_key:
@@ -81,7 +82,7 @@ class Waiting:
         self.pictures += 1
 
     def tell(self, message: bytes | str) -> None:
-        """Have speech or words sent."""
+        """Queue any other message."""
         if len(self.messages) - self.pictures >= MOST_OTHERS:
             self.overflown = True
             self.messages.clear()
@@ -90,7 +91,7 @@ class Waiting:
             self.messages.append(message)
 
     def take(self) -> bytes | str | None:
-        """The next message to be sent."""
+        """The next message to send, or None."""
         if not self.messages:
             return None
         message = self.messages.popleft()
@@ -109,12 +110,12 @@ class Page:
     """One connected page.
 
     Attributes:
-        name: for logs and messages.
-        codec: of the pictures it can show; None while it wants none.
-        is_engineer: it is told what an engineer wants to know.
-        is_user: its camera and microphone are the user's.
-        waiting: what waits to be sent to it.
-        faults: messages of it that made no sense.
+        name: name in logs and messages.
+        codec: codec of its pictures; None while it wants none.
+        is_engineer: whether it gets the engineer's messages.
+        is_user: whether its camera and microphone are the user's.
+        waiting: messages waiting to be sent to it.
+        faults: number of invalid messages from it.
     """
 
     def __init__(self, name: str, socket: web.WebSocketResponse) -> None:
@@ -133,22 +134,22 @@ class Page:
         self._more = asyncio.Event()
 
     def show(self, picture: CodedPicture) -> None:
-        """Have a picture sent."""
+        """Queue a picture."""
         self.waiting.show(picture)
         self._more.set()
 
     def tell(self, message: bytes | str) -> None:
-        """Have speech or words sent."""
+        """Queue any other message."""
         self.waiting.tell(message)
         self._more.set()
 
     async def answer(self, words: Mapping[str, Any]) -> None:
-        """Send words past all that waits."""
+        """Send a message ahead of all that wait."""
         if not self._socket.closed:
             await self._socket.send_str(json.dumps(words))
 
     async def send_all(self) -> None:
-        """Send what waits, until cancelled or the page is gone."""
+        """Send waiting messages until cancelled or the page is gone."""
         while not self._socket.closed:
             await self._more.wait()
             self._more.clear()
@@ -158,7 +159,7 @@ class Page:
                 await self.close(WSCloseCode.TRY_AGAIN_LATER, "too slow")
 
     async def close(self, code: int, reason: str) -> None:
-        """Part from the page; it is told why."""
+        """Disconnect the page and tell it why."""
         await self._socket.close(code=code, message=reason.encode()[:120])
 
     async def _send(self, message: bytes | str) -> None:

@@ -1,20 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The kiosk's web server: pages and one WebSocket for each, in a loop and a thread of their own. No ROS.
+"""The kiosk's web server: pages, with a WebSocket for each, in an event loop and thread of its own. It needs no ROS.
 
-A page says hello with what it can decode; then pictures, speech and words go to it and camera, microphone and words
-come from it. `packets.py` has the bytes; words are JSON objects with a `type`:
+A page first sends a hello with the codec that it can decode. Then pictures, speech and JSON messages go to it, and
+camera, microphone and JSON messages come from it. `packets.py` describes the binary messages; JSON messages are objects
+with a `type`:
 
-| type | from | holds |
+| type | from | content |
 |---|---|---|
 | hello | page | role (face, engineer), codec (h264, vp8, jpeg or none) |
 | welcome | us | page (its name), now_ms, fps, what it may do |
-| clock | both | sent: the page's time, given back; now_ms: ours |
+| clock | both | sent: the page's time, sent back; now_ms: ours |
 | shown | page | frames: [[stamp in ns as text, shown_ms]], uncertainty_ms, voice_behind_ms or null |
-| senses | both | page: camera, microphone, echo_cancellation; we: granted and reason |
-| text, say, interrupt, portrait, dial | page | what an input of that name holds; say, portrait, dial: engineers only |
-| key | page | a picture that needs none before it, please |
-| state, playback, caption, answer, facts ... | us | what the node tells |
+| senses | both | page: camera, microphone, echo_cancellation; us: granted and reason |
+| text, say, interrupt, portrait, dial | page | content of the input of that name; say, portrait, dial: engineers only |
+| key | page | request for a key picture |
+| state, playback, caption, answer, facts ... | us | messages of the node |
 """
 
 from __future__ import annotations
@@ -46,61 +47,61 @@ LONGEST_TEXT = 500
 _HELLO_S = 5.0
 _HEARTBEAT_S = 10.0
 _MOST_FAULTS = 20
-_SEND_BUFFER = 128 * 1024  # the kernel's own would hold a minute of pictures for a page that does not read
+_SEND_BUFFER = 128 * 1024  # the kernel's default would hold a minute of pictures for a page that does not read
 _START_S = 10.0
 _STALE_NS, _STAMP_PAST_NS, _STAMP_AHEAD_NS = 5_000_000_000, 600_000_000_000, 500_000_000
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture was seen: its stamp and when, in nanoseconds of ROS time."""
+    """A picture that a page showed: its stamp, and when it was shown, in nanoseconds of ROS time."""
 
     stamp_ns: int
     shown_ns: int
 
 
 class Owner(Protocol):
-    """Whose server it is. All but `now_ns` are called in the server's thread and must return at once."""
+    """The owner of a server. All methods but `now_ns` are called in the server's thread and must return at once."""
 
     def now_ns(self) -> int:
-        """ROS time."""
+        """ROS time in nanoseconds; called from any thread."""
         ...
 
     def welcome(self, engineer: bool) -> Sequence[Mapping[str, Any]]:
-        """What a new page has to know; `welcome` first."""
+        """The first messages for a new page, beginning with `welcome`."""
         ...
 
     def see(self, picture: CameraPicture) -> None:
-        """The user's camera."""
+        """Take a picture of the user's camera."""
         ...
 
     def hear(self, chunk: AudioChunk) -> None:
-        """The user's microphone."""
+        """Take a chunk of the user's microphone."""
         ...
 
     def senses(self, page: str, camera: bool, microphone: bool, echo_cancelled: bool) -> None:
-        """What of the user's senses a page brings from now on."""
+        """Note which of the user's camera and microphone a page provides from now on."""
         ...
 
     def shown(self, page: str, frames: Sequence[Shown], uncertainty_ms: float, voice_behind_ms: float) -> None:
-        """Pictures were seen."""
+        """Note when a page showed pictures."""
         ...
 
     def ask(self, what: str, words: Mapping[str, Any]) -> None:
-        """A page asks for something: text, say, interrupt, portrait, dial.
+        """Carry out a page's request: text, say, interrupt, portrait or dial.
 
         Raises:
-            PacketError: it cannot be meant.
+            PacketError: the request is invalid.
         """
         ...
 
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """The web server.
+    """Settings of the web server.
 
     Attributes:
-        access: where, and to whom.
+        access: where pages are served, and to whom.
         most_pages: largest number of pages connected at a time.
         camera: let a page be the user's camera.
         microphone: let a page be the user's microphone.
@@ -115,7 +116,7 @@ class ServerConfig:
 
 
 class Audience:
-    """All connected pages. In the server's loop, but for what says otherwise."""
+    """All connected pages. Methods run in the server's loop unless they say otherwise."""
 
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
@@ -124,7 +125,7 @@ class Audience:
         self._keys: set[Codec] = set()
 
     def show(self, codec: Codec, picture: CodedPicture) -> None:
-        """A picture for all who can decode it."""
+        """Show a picture to all pages with its codec."""
         for page in self.pages.values():
             if page.codec == codec:
                 page.show(picture)
@@ -132,30 +133,30 @@ class Audience:
                     self.want_key(codec)
 
     def tell(self, message: bytes | str, engineers_only: bool = False) -> None:
-        """Something for all."""
+        """Send a message to all pages, or to engineers only."""
         for page in self.pages.values():
             if page.is_engineer or not engineers_only:
                 page.tell(message)
 
     def choose(self, page: Page, codec: Codec | None) -> None:
-        """A page comes, or takes another kind of pictures."""
+        """Set the codec of a page, and have it begin with a key picture."""
         page.codec, page.waiting.needs_key = codec, True
         self._count()
         if codec is not None:
             self.want_key(codec)
 
     def leave(self, page: Page) -> None:
-        """A page is gone."""
+        """Remove a page."""
         self.pages.pop(page.name, None)
         self._count()
 
     def want_key(self, codec: Codec) -> None:
-        """Make the next picture of a kind decodable without those before it."""
+        """Make the next picture of a codec a key picture."""
         with self._lock:
             self._keys.add(codec)
 
     def wanted(self) -> dict[Codec, bool]:
-        """Which kinds of pictures are looked at, and whether a key picture is due; from any thread."""
+        """The codecs in use, with whether a key picture is due; may be called from any thread."""
         with self._lock:
             wanted = {codec: codec in self._keys for codec in self._in_use}
             self._keys.clear()
@@ -163,12 +164,12 @@ class Audience:
 
     @property
     def has_engineers(self) -> bool:
-        """Whether an engineer looks; from any thread."""
+        """Whether an engineer's page is open; may be called from any thread."""
         return any(page.is_engineer for page in list(self.pages.values()))
 
     @property
     def user(self) -> Page | None:
-        """Whose camera and microphone are the user's."""
+        """The page whose camera and microphone are the user's, or None."""
         return next((page for page in self.pages.values() if page.is_user), None)
 
     def _count(self) -> None:
@@ -181,16 +182,16 @@ class Server:
     """Serves the pages from `start` to `stop`.
 
     Args:
-        config: where and to whom.
-        owner: whose it is.
-        faults: where errors go.
-        say: told in a line what happens, once for each kind and address.
+        config: its settings.
+        owner: the owner.
+        faults: receives errors.
+        say: logs a line; each line is logged once.
 
     Attributes:
-        url: of the face page, once started.
-        audience: who is connected.
-        refused: how many requests and messages were refused.
-        stale: pictures and sounds of a user that came more than five seconds late, and were dropped.
+        url: address of the face page, once started.
+        audience: the connected pages.
+        refused: number of requests and messages refused.
+        stale: number of a user's pictures and chunks that were dropped because they came more than five seconds late.
     """
 
     def __init__(self, config: ServerConfig, owner: Owner, faults: Faults, say: Callable[[str], object]) -> None:
@@ -209,10 +210,10 @@ class Server:
     # --- from any thread -------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to serve.
+        """Start to serve.
 
         Raises:
-            ValueError: the address or the port cannot be had, or certificate and key do not fit.
+            ValueError: the address or port cannot be used, or certificate and key do not match.
         """
         access = self._config.access
         tls = tls_context(access)
@@ -227,22 +228,22 @@ class Server:
             raise ValueError(f"the web server did not start: {self._failed or 'no answer'}")
 
     def stop(self) -> None:
-        """Part from all pages and end."""
+        """Disconnect all pages and stop."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stopping.set)
             self._thread.join()
 
     def show(self, codec: Codec, picture: CodedPicture) -> None:
-        """A picture for all who can decode it."""
+        """Show a picture to all pages with its codec."""
         self._soon(lambda: self.audience.show(codec, picture))
 
     def tell(self, words: Mapping[str, Any] | bytes, engineers_only: bool = False) -> None:
-        """Words or a packet for all."""
+        """Send a JSON message or a packet to all pages, or to engineers only."""
         message = words if isinstance(words, bytes) else json.dumps(words)
         self._soon(lambda: self.audience.tell(message, engineers_only))
 
     def _soon(self, act: Callable[[], None]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile, and nobody listens
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(act)
 
     # --- in the server's thread ------------------------------------------------------------------------------------
@@ -251,7 +252,7 @@ class Server:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._serve(listening, tls, started))
-        except Exception as error:  # whatever it is, whoever waits for the start is told, or the log
+        except Exception as error:  # whatever it is, `start` raises it, or it is logged
             self._failed.append(error)
             self._faults.report("web server", error)
         finally:
@@ -275,12 +276,12 @@ class Server:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Refuse with a reason in words; every answer has the headers."""
+        """Handle a request or refuse it with a reason; every response has the headers."""
         try:
             response = self._turn_away(request) or await handler(request)
         except web.HTTPException as error:
             response = error
-        except Exception as error:  # whatever it is, it is reported, and the next request comes
+        except Exception as error:  # whatever it is, the server goes on
             self._faults.report("web server", error)
             response = web.Response(status=500, text="internal error; see the kiosk's log\n")
         if not response.prepared:
@@ -296,7 +297,7 @@ class Server:
             return self._refuse(request, 401, "this kiosk needs its token: open it as .../?token=TOKEN once")
         if not self._gate.knows_token(request.query["token"]):
             return self._refuse(request, 401, "this is not the kiosk's token")
-        # the address without the token, so that it does not stay in the browser's history
+        # redirect to the address without the token, so that the token does not stay in the browser's history
         response = web.Response(status=303, headers={"Location": request.path})
         secure = self._config.access.scheme == "https"
         response.set_cookie(self._cookie_name, self._gate.cookie, httponly=True, samesite="Strict", secure=secure)
@@ -308,7 +309,7 @@ class Server:
         return web.Response(status=status, text=f"{reason}\n")
 
     def say_once(self, line: str) -> None:
-        """Say a line unless it has been said."""
+        """Log a line unless it has been logged before."""
         if line not in self._said:
             self._said[line] = None
             if len(self._said) > 200:  # a stranger must not fill the memory
@@ -341,8 +342,8 @@ class Server:
         try:
             await self._converse(page, response)
         except ConnectionError:
-            pass  # it went away while it was being answered
-        except Exception as error:  # one page's trouble is nobody else's
+            pass  # the page went away during an answer
+        except Exception as error:  # one page's errors must not affect others
             self._faults.report(page.name, error)
             await page.close(WSCloseCode.INTERNAL_ERROR, "internal error")
         finally:
@@ -373,7 +374,7 @@ class Server:
                     return
 
     def _is_greeted(self, page: Page, text: str) -> bool:
-        """Take the first words of a page; whether they were a hello."""
+        """Read a page's first message; False if it is not a valid hello."""
         try:
             words = _words(text)
             if words["type"] != "hello":
@@ -392,13 +393,13 @@ class Server:
         return True
 
     async def _is_enough(self, page: Page, error: PacketError) -> bool:
-        """Count a message that makes no sense; whether the page is let go for it."""
+        """Count an invalid message; True if the page is disconnected for it."""
         self.refused += 1
         page.faults += 1
         self.say_once(f"a message of a page is refused: {error}")
         await page.answer({"type": "refused", "reason": str(error)})
         if page.faults >= _MOST_FAULTS:
-            await page.close(WSCloseCode.POLICY_VIOLATION, "too many messages that make no sense")
+            await page.close(WSCloseCode.POLICY_VIOLATION, "too many invalid messages")
         return page.faults >= _MOST_FAULTS
 
     async def _take(self, page: Page, message: Any) -> None:
@@ -411,13 +412,13 @@ class Server:
             await self._listen_to(page, _words(message.data), now_s)
 
     def _sense(self, page: Page, data: bytes, now_s: float) -> None:
-        """A picture of the camera or a piece of the microphone."""
+        """Take a picture from the camera or a chunk from the microphone."""
         if not page.is_user:
             raise PacketError("expected camera and microphone only from the page that was granted them")
         content = unpack(data)
         ahead_ns = content.stamp_ns - self._owner.now_ns() if content.stamp_ns is not None else 0
         if -_STAMP_PAST_NS <= ahead_ns < -_STALE_NS:
-            self.stale += 1  # a browser that was held up: nobody's fault, but the data is useless now
+            self.stale += 1  # the browser was held up; not an error, but the data is useless now
             return
         if not -_STAMP_PAST_NS <= ahead_ns <= _STAMP_AHEAD_NS:
             raise PacketError(f"expected a stamp of this moment, got one that is {ahead_ns / 1e9:.1f} s ahead")
@@ -461,7 +462,7 @@ class Server:
         self._owner.shown(page.name, frames, _number(words, "uncertainty_ms"), behind_ms)
 
     async def _grant(self, page: Page, words: Mapping[str, Any]) -> None:
-        """Camera and microphone belong to one page: the first that asks keeps them until it gives them back."""
+        """Grant camera and microphone to one page: the first to ask keeps them until it returns them."""
         camera, microphone, cancels = (
             words.get(name) is True for name in ("camera", "microphone", "echo_cancellation")
         )
@@ -473,17 +474,17 @@ class Server:
         page.is_user = camera or microphone
         self._owner.senses(page.name, camera, microphone, cancels)
         if not page.is_user:
-            return  # given back
+            return  # they were returned
         allowed = (camera and self._config.camera) or (microphone and self._config.microphone)
         reason = "" if allowed else "This kiosk takes neither camera nor microphone. You can type instead."
         await page.answer({"type": "senses", "granted": allowed, "reason": reason})
 
 
 def _words(text: str) -> dict[str, Any]:
-    """A JSON object with a type.
+    """Read a JSON object with a type.
 
     Raises:
-        PacketError: it is none.
+        PacketError: the text is something else.
     """
     try:
         words = json.loads(text)

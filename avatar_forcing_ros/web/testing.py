@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A kiosk without an avatar, for tests and benches: flashes and clicks on the frame grid, and a note of all that comes.
+"""A kiosk without an avatar, for tests and benches: it sends flashes and clicks, and records what pages send.
 
     with KioskStage() as stage:
         page.goto(stage.server.url)
 
-Once a second a picture is white and the speech of its first moment is a click: whoever sees the one and hears the other
-knows how far apart they are.
+Once a second, a picture is white and its speech begins with a click, so that the offset between the two can be
+measured.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FREE_PORT = ServerConfig(AccessConfig(port=0))
 
 
 class Log:
-    """Keeps what is said to it."""
+    """Keeps the lines logged to it."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -48,31 +48,31 @@ class Log:
         self.lines.append(message)
 
     def debug(self, message: str) -> None:
-        """Where it arose is not kept."""
+        """Ignore debug lines."""
 
 
 class KioskStage:
-    """A `Server` and who it belongs to. Leaving the context ends it.
+    """A `Server` and its owner. Leaving the context stops it.
 
     Args:
-        config: of the server.
-        side: of the pictures, in pixels.
-        drift_ppm: how much faster its clock goes than this machine's, in millionths.
+        config: settings of the server.
+        side: side of the pictures in pixels.
+        drift_ppm: how much faster its clock runs than this machine's, in millionths.
 
     Attributes:
-        server: it.
-        log: what was said.
-        pictures: from a page's camera.
-        sounds: from a page's microphone.
-        ages_ms: how old pictures and sounds were by their stamps when they came.
-        asked: what pages asked for.
-        seen: (page, stamp, when it was shown), nanoseconds, of pictures that pages reported.
-        voice_behind_ms: what pages reported of the voice.
-        granted: what pages said of their senses.
+        server: the server.
+        log: lines that were logged.
+        pictures: pictures from a page's camera.
+        sounds: chunks from a page's microphone.
+        ages_ms: age by stamp of these pictures and chunks on arrival.
+        asked: requests of pages.
+        seen: (page, stamp, time shown), in nanoseconds, of pictures that pages reported.
+        voice_behind_ms: delays of the voice that pages reported.
+        granted: what pages said about their camera and microphone.
         speaks: whether there is a voice.
-        background: of the pictures that are not white.
-        sent_bytes: of pictures, by their kind, however many pages look.
-        published: frame -> when its picture was handed to the server.
+        background: background of the pictures that are not white.
+        sent_bytes: bytes of pictures by codec, regardless of the number of pages.
+        published: when the picture of each frame was passed to the server.
     """
 
     def __init__(self, config: ServerConfig = FREE_PORT, side: int = 256, drift_ppm: float = 0.0) -> None:
@@ -109,10 +109,10 @@ class KioskStage:
         self.server.stop()
 
     def wait_for(self, done: Callable[[], object], patience_s: float = 60.0) -> None:
-        """Wait until something is so.
+        """Wait until a condition holds.
 
         Raises:
-            AssertionError: it is not so after all patience.
+            AssertionError: it does not hold within `patience_s`.
         """
         end_s = time.monotonic() + patience_s
         while not done():
@@ -120,7 +120,7 @@ class KioskStage:
             time.sleep(0.02)
 
     def picture(self, frame: int) -> NDArray[np.uint8]:
-        """The picture of a frame: white once a second, else dark with a bar that moves."""
+        """The picture of a frame: white once a second, else dark with a moving bar."""
         if frame % CLICK_EVERY == 0:
             return self._white
         image = self.background.copy()
@@ -166,7 +166,7 @@ class KioskStage:
         return self._began_ns + round((time.time_ns() - self._began_ns) * self._drift)
 
     def welcome(self, engineer: bool) -> Sequence[Mapping[str, Any]]:
-        """As little as a page needs."""
+        """The least that a page needs."""
         may = {"camera": True, "microphone": True}
         return [{"type": "welcome", "now_ms": self.now_ns() / MILLISECOND, "fps": FPS, "may": may}]
 
@@ -199,14 +199,14 @@ def _picture(side: int, brightness: int) -> NDArray[np.uint8]:
 
 
 def chromium() -> str | None:
-    """Where this system's Chromium is, or None."""
+    """Path of this system's Chromium, or None."""
     return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",  # as root in a container there is none
+    "--no-sandbox",  # not available to root in a container
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
     "--disable-dev-shm-usage",
 )
-"""Arguments of a headless browser with a fake camera and microphone, where sound may start by itself, as in a kiosk."""
+"""Arguments of a headless browser with fake camera and microphone, in which sound may start without a click."""

@@ -1,22 +1,22 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// Captions: the avatar's when they are heard, the user's when they were understood.
+// Captions: the avatar's as they are heard, the user's once they are recognised.
 
 const STAY_MS = 4000;
 const MOST = 3;
 
-/** Text of what is said, below the face. */
+/** The text of what is said, below the face. */
 export class Captions {
   #said = new Map(); // utterance -> {startedAt, texts: [{position, text}]}
   #timers = new Set();
 
-  /** @param element that holds them; @param due says when a stamp is heard, by the page's clock. */
+  /** @param element holds the captions; @param due gives the time on the page's clock at which a stamp is heard. */
   constructor(element, due) {
     this.element = element;
     this.due = due;
   }
 
-  /** Words of the kind "caption". */
+  /** Take a message of type "caption". */
   caption({ speaker, utterance, position_ms: position, text }) {
     if (!text) return;
     if (speaker === "user") return void this.#show(text, "user");
@@ -25,7 +25,7 @@ export class Captions {
     if (entry.startedAt !== null) this.#plan(entry, { position, text });
   }
 
-  /** Words of the kind "playback". */
+  /** Take a message of type "playback". */
   playback({ event, utterance, stamp_ms: stamp }) {
     const entry = this.#of(utterance);
     if (event === "started") {
@@ -37,7 +37,7 @@ export class Captions {
     }
   }
 
-  /** Words of the user that were typed here. */
+  /** Show text that the user typed here. */
   typed(text) {
     this.#show(text, "user");
   }

@@ -3,11 +3,11 @@
 // Three clocks on one page: ROS's (stamps), the page's (performance.now()), the sound card's. All times in ms.
 
 const KEPT_MS = 60_000;
-const DRIFT = 1e-4; // crystals differ by up to 100 millionths; an old sample is worth less by that
+const DRIFT = 1e-4; // crystals differ by up to 100 ppm, so a sample loses accuracy with age
 const JUMP_MS = 50;
-const SLEW = 0.005; // ms in a ms: what is less than a jump is caught up so slowly that nobody sees or hears it
+const SLEW = 0.005; // ms per ms: an error below a jump is corrected so slowly that nobody notices
 
-/** ROS time as this page knows it, from questions and answers. */
+/** This page's estimate of ROS time, from requests to the server. */
 export class ServerClock {
   #samples = [];
   #movedAt = 0;
@@ -16,16 +16,16 @@ export class ServerClock {
     this.reset();
   }
 
-  /** Forget everything: another server may have another clock. */
+  /** Forget everything, because another server may have another clock. */
   reset() {
     this.#samples = [];
-    /** ROS time less the page's; null while nothing is known. */
+    /** ROS time minus the page's time; null while unknown. */
     this.offset = null;
-    /** Half of the quickest round trip. */
+    /** Half of the fastest round trip. */
     this.uncertainty = Infinity;
   }
 
-  /** An answer: when the question was sent and came back, by the page's clock, and what the server said. */
+  /** Take an answer: when the request was sent and answered, by the page's clock, and the server's time. */
   learn(sent, server, received) {
     const sample = { at: received, trip: received - sent, offset: server - (sent + received) / 2 };
     this.#samples = this.#samples.filter((s) => received - s.at < KEPT_MS);
@@ -52,12 +52,12 @@ export class ServerClock {
     this.#movedAt = now;
   }
 
-  /** The page's time of a ROS time. */
+  /** Convert ROS time to the page's time. */
   toPage(ros) {
     return ros - this.offset;
   }
 
-  /** The ROS time of a page's time. */
+  /** Convert the page's time to ROS time. */
   toRos(page) {
     return page + this.offset;
   }
@@ -68,11 +68,11 @@ const MOST_DELAY_MS = 250;
 const PICTURE_MARGIN_MS = 6;
 const VOICE_MARGIN_MS = 10;
 const REMEMBERED_MS = 10_000;
-const SHRINK = 0.008; // ms in a ms: the voice follows by its speed
+const SHRINK = 0.008; // ms per ms: the voice follows by playing faster
 const SHRINK_IN_SILENCE = 0.03;
-const SETTLING_MS = 2000; // what comes first comes late: a decoder starts, a page loads
+const SETTLING_MS = 2000; // at first, everything is late: a decoder starts, a page loads
 
-/** How long after its stamp everything is shown and heard: as little as pictures and voice allow. */
+/** The delay after its stamp at which everything is shown and heard: as short as pictures and voice allow. */
 export class Playout {
   #pictures = [];
   #voices = [];
@@ -81,24 +81,24 @@ export class Playout {
 
   constructor(clock) {
     this.clock = clock;
-    /** Whether the voice sounds at the moment. */
+    /** Whether the voice is sounding now. */
     this.sounding = false;
     this.reset();
   }
 
-  /** When a stamp is to be seen and heard, by the page's clock. */
+  /** The time on the page's clock at which a stamp is to be seen and heard. */
   due(ros) {
     return this.clock.toPage(ros) + this.delay;
   }
 
-  /** A picture with this stamp can be shown from a time on. */
+  /** Note that a picture with this stamp can be shown from a time on. */
   pictureReady(ros, page) {
     if (this.#isSettling(page)) return;
     this.#pictures.push({ at: page, need: page - this.clock.toPage(ros) + PICTURE_MARGIN_MS });
     this.#adapt(page);
   }
 
-  /** Speech came so many ms before the sound card wanted it. */
+  /** Note how many ms before it was needed speech arrived. */
   voiceReady(spare, page) {
     if (this.#isSettling(page)) return;
     const need = this.delay - spare + VOICE_MARGIN_MS;
@@ -120,9 +120,9 @@ export class Playout {
     }
     const late = this.#pictures.map((p) => p.need).sort((a, b) => a - b);
     const forPictures = late.length ? late[Math.floor((late.length - 1) * 0.97)] : 0;
-    // The worst second of ten is an accident, which costs a gap of its own; being late all the time for it costs more.
+    // The worst second in ten is left out: waiting for it all the time would cost more than its gap.
     const forVoice = this.#voices.map((v) => v.need).sort((a, b) => b - a)[this.#voices.length > 2 ? 1 : 0] ?? 0;
-    /** What pictures and the voice ask for, in ms. */
+    /** The delays that pictures and voice need, in ms. */
     this.needs = { pictures: forPictures, voice: forVoice };
     const wanted = Math.min(MOST_DELAY_MS, Math.max(forPictures, forVoice));
     const down = (now - this.#movedAt) * (this.sounding ? SHRINK : SHRINK_IN_SILENCE);
@@ -130,7 +130,7 @@ export class Playout {
     this.#movedAt = now;
   }
 
-  /** Begin anew, after a pause in which everything may have changed. */
+  /** Start again after a pause in which everything may have changed. */
   reset() {
     this.#pictures = [];
     this.#voices = [];

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// The page's WebSocket: comes back by itself, asks for the time, and sorts what comes.
+// The page's WebSocket: it reconnects by itself, asks for the time and dispatches messages.
 
 import { ServerClock } from "./clock.js";
 
@@ -12,7 +12,7 @@ const FIRST_QUESTIONS = 8;
 const SILENT_MS = 4000; // the clock is asked every second, so a server that says nothing for this long is gone
 
 /**
- * Events: "open", "closed" (detail: why), "picture", "speech" (detail: head and data), and one for each type of words.
+ * Events: "open", "closed" (detail: why), "picture", "speech" (detail: header and data), and one for each message type.
  */
 export class Connection extends EventTarget {
   #socket = null;
@@ -21,7 +21,7 @@ export class Connection extends EventTarget {
   #timer = 0;
   #heardAt = 0;
 
-  /** @param role "face" or "engineer"; @param codec of the pictures, or null for none. */
+  /** @param role "face" or "engineer"; @param codec codec of the pictures, or null for none. */
   constructor(role, codec) {
     super();
     this.role = role;
@@ -47,14 +47,14 @@ export class Connection extends EventTarget {
     this.#socket = socket;
   }
 
-  /** Send words; false while there is no connection. */
+  /** Send a JSON message; false while there is no connection. */
   say(words) {
     if (!this.isOpen) return false;
     this.#socket.send(JSON.stringify(words));
     return true;
   }
 
-  /** Send a packet unless so much waits already that it would come too late. */
+  /** Send a packet, unless so much waits already that it would arrive too late. */
   send(kind, rate, stampMs, data, mostWaiting = 256 * 1024) {
     if (!this.isOpen || this.clock.offset === null || this.#socket.bufferedAmount > mostWaiting) return false;
     const packet = new Uint8Array(HEAD + data.byteLength);
@@ -102,7 +102,7 @@ export class Connection extends EventTarget {
     const head = {
       key: view.getUint8(1) === 1,
       width: view.getUint16(2, true),
-      height: view.getUint32(4, true), // of speech: its sample rate
+      height: view.getUint32(4, true), // for speech: its sample rate
       stamp: view.getBigInt64(8, true),
       stampMs: Number(view.getBigInt64(8, true) / 1000n) / 1000,
       data: new Uint8Array(data, HEAD),

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// The engineer's page: what is going on, as curves of the last minute, and what can be turned while it does.
+// The engineer's page: curves of the last minute, and the settings that can be changed meanwhile.
 
 import { Playout } from "./clock.js";
 import { Connection } from "./connection.js";
@@ -8,9 +8,9 @@ import { Pictures, chooseCodec } from "./pictures.js";
 
 const SHOWN_S = 60;
 const HEIGHT = 150;
-const GAP_S = 1; // a longer pause is no straight line
+const GAP_S = 1; // curves are not drawn across longer pauses
 const MOST_EVENTS = 200;
-const USER = "#b4530a"; // told apart by people who see red and green alike
+const USER = "#b4530a"; // distinguishable with red-green colour blindness
 const AVATAR = "#1f5fbf";
 const THIRD = "#2a7d4f";
 const $ = (id) => document.getElementById(id);
@@ -21,7 +21,7 @@ class Curve {
   #rows; // for each series: [[seconds, value], ...]
   #plot;
 
-  /** @param series [{label, stroke, unit}]; @param range of the y axis, or null for what there is. */
+  /** @param series [{label, stroke, unit}]; @param range range of the y axis, or null to fit the data. */
   constructor(parent, title, note, series, { range = null, band = null } = {}) {
     this.#series = series;
     this.#rows = series.map(() => []);
@@ -43,7 +43,7 @@ class Curve {
           width: 1.5,
           spanGaps: false,
           points: { show: false },
-          value: (_, v) => this.#inWords(v ?? this.last(index), unit), // the newest where no cursor is
+          value: (_, v) => this.#inWords(v ?? this.last(index), unit), // the latest if there is no cursor
         })),
       ],
       hooks: band ? { drawClear: [(plot) => this.#drawBand(plot, band)] } : {},
@@ -52,14 +52,14 @@ class Curve {
     new ResizeObserver(() => this.#plot.setSize({ width: figure.clientWidth - 20, height: HEIGHT })).observe(figure);
   }
 
-  /** A value of a series at a time in seconds. */
+  /** Add a value to a series, at a time in seconds. */
   add(index, seconds, value) {
     const last = this.#rows[index].at(-1);
     if (last && seconds - last[0] > GAP_S) this.#rows[index].push([last[0] + 1e-3, null]);
     this.#rows[index].push([seconds, value]);
   }
 
-  /** Show what there is up to now. */
+  /** Draw everything up to now. */
   draw(now) {
     this.#rows = this.#rows.map((rows) => rows.filter(([t]) => t > now - SHOWN_S));
     const tables = this.#rows.map((rows) => [rows.map(([t]) => t - now), rows.map(([, v]) => v)]);
@@ -67,7 +67,7 @@ class Curve {
     this.#plot.setData(uPlot.join(tables, gaps), true);
   }
 
-  /** The newest value of a series, or null. */
+  /** The latest value of a series, or null. */
   last(index) {
     return this.#rows[index].at(-1)?.[1] ?? null;
   }
@@ -163,7 +163,7 @@ function showFacts(facts) {
   for (const curve of [...Object.values(curves), ...Object.values(motions)]) curve.draw(s(facts.now_ms));
 }
 
-/** A share in percent; null of what is not known. */
+/** A share in percent; null if unknown. */
 function percent(share) {
   return share == null ? null : 100 * share;
 }
@@ -216,7 +216,7 @@ function setDial(name, value) {
   label.querySelector("output").textContent = shownValue(value);
 }
 
-/** A guidance below 0 is the model's own. */
+/** A guidance below 0 means the model's own. */
 function shownValue(value) {
   return Number(value) < 0 ? "own" : Number(value).toFixed(2);
 }

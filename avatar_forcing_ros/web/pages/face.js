@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// The kiosk's page: the face, its voice, and what a person can do.
+// The kiosk's page: the face, its voice, and the visitor's controls.
 
 import { Captions } from "./captions.js";
 import { Playout } from "./clock.js";
@@ -10,7 +10,7 @@ import { Pictures, chooseCodec } from "./pictures.js";
 import { Senses } from "./senses.js";
 import { Voice } from "./voice.js";
 
-const LOST_MS = 400; // a picture that stands still for less is nobody's concern
+const LOST_MS = 400; // a picture that stands still for less is not worth a notice
 const NOTICE_MS = 6000;
 const $ = (id) => document.getElementById(id);
 
@@ -61,7 +61,7 @@ setInterval(() => {
   if (!still && !document.hidden && tint()) document.documentElement.style.setProperty("--ground", tint());
 }, 200);
 
-/** Colour of the picture's upper corners, so that the screen around it is no frame. */
+/** Colour of the picture's upper corners, so that the screen around it does not look like a frame. */
 function tint() {
   const { context, canvas } = pictures;
   if (performance.now() - (tint.at ?? -Infinity) > 2000) {
@@ -94,7 +94,7 @@ function ask() {
 
 $("consent").addEventListener("click", ({ target }) => target.value && choose(target.value));
 $("consent").addEventListener("cancel", (event) => {
-  event.preventDefault(); // Escape is a "no", said clearly
+  event.preventDefault(); // Escape counts as a clear "no"
   choose("watch");
 });
 

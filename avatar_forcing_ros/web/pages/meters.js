@@ -1,20 +1,20 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// What this page really shows and plays: reported to the kiosk, and readable as `kiosk.figures()`.
+// Measures what this page really shows and plays; reported to the kiosk, and available as `kiosk.figures()`.
 
 const REPORT_MS = 500;
 
-/** The value below which a share of numbers lies; null of none. */
+/** The quantile of some numbers; null if there are none. */
 export function quantile(numbers, share) {
   if (!numbers.length) return null;
   const sorted = [...numbers].sort((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) * share)];
 }
 
-/** Notes every shown picture and where the voice was then. */
+/** Notes each shown picture, and where the voice was at that time. */
 export class Meters {
   #unreported = [];
-  #behind = []; // of pictures that were shown while the voice sounded: voice behind picture, ms
+  #behind = []; // delay of the voice behind each picture shown while it sounded, ms
 
   constructor(connection, pictures, voice, playout) {
     this.connection = connection;

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// Hands the microphone on in pieces of 20 ms, as 16-bit samples at the sound card's rate.
+// Passes the microphone on in chunks of 20 ms, as 16-bit samples at the sound card's rate.
 
 const CHUNK_S = 0.02;
 

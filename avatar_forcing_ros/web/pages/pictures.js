@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// Decodes pictures and draws each when its time has come.
+// Decodes pictures and draws each when it is due.
 
 const FORMATS = {
   h264: { codec: "avc1.42E032", optimizeForLatency: true }, // baseline, level 5: up to 2560 pixels a side
@@ -9,7 +9,7 @@ const FORMATS = {
 const MOST_WAITING = 50;
 const REMEMBERED = 500;
 
-/** The best kind of pictures that this browser decodes: "h264", "vp8" or "jpeg". */
+/** The best codec that this browser can decode: "h264", "vp8" or "jpeg". */
 export async function chooseCodec() {
   const asked = new URLSearchParams(location.search).get("codec");
   const names = asked ? [asked] : Object.keys(FORMATS);
@@ -17,7 +17,7 @@ export async function chooseCodec() {
     try {
       if (FORMATS[name] && (await VideoDecoder.isConfigSupported(FORMATS[name])).supported) return name;
     } catch {
-      // no WebCodecs here: an old browser, or a page that is no secure context
+      // no WebCodecs: the browser is old, or the page is not in a secure context
     }
   }
   return "jpeg";
@@ -42,14 +42,14 @@ export class Pictures {
     this.playout = playout;
     this.onFault = onFault;
     this.context = canvas.getContext("2d", { alpha: false });
-    /** Pictures that were shown: {stamp, stampMs, at}, at by the page's clock; the newest last. */
+    /** Shown pictures, the latest last: {stamp, stampMs, at}, `at` by the page's clock. */
     this.shown = [];
     this.dropped = 0;
     this.onShown = () => {};
     requestAnimationFrame((time) => this.#draw(time));
   }
 
-  /** Take a picture as it came. */
+  /** Take an encoded picture. */
   push(head, codec) {
     if (codec === "jpeg") {
       if (this.#decoding > 3) return void (this.dropped += 1);
@@ -67,7 +67,7 @@ export class Pictures {
     decoder.decode(new EncodedVideoChunk({ type: head.key ? "key" : "delta", timestamp, data: head.data }));
   }
 
-  /** Forget what waits: the connection was lost. What is on the canvas stays. */
+  /** Drop waiting pictures after a lost connection; the canvas keeps its picture. */
   reset() {
     this.#closeDecoder();
     for (const { image } of this.#waiting) image.close();
@@ -126,7 +126,7 @@ export class Pictures {
     this.#last = time;
     if (this.playout.clock.offset === null) return;
     const interval = this.interval;
-    const seen = time + interval; // what is drawn now is on the glass with the next refresh
+    const seen = time + interval; // what is drawn now appears on the screen with the next refresh
     let chosen = null;
     while (this.#waiting.length && this.playout.due(this.#waiting[0].stampMs) <= seen + interval / 2) {
       if (chosen) {

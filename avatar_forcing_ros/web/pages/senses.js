@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// The person's camera and microphone, sent with the moment of capture on the ROS clock.
+// The visitor's camera and microphone, sent with the time of capture on the ROS clock.
 
 const CAMERA = 3;
 const MICROPHONE = 4;
@@ -9,14 +9,14 @@ const HEIGHT = 480;
 const RATE_HZ = 25;
 const JPEG_QUALITY = 0.8;
 const SKEWS = 100; // two seconds of chunks
-const CAMERA_LATENCY_MS = 40; // where a browser does not say when a picture was taken: two pictures at most
+const CAMERA_LATENCY_MS = 40; // assumed if the browser does not say when a picture was taken; two pictures at most
 const REASONS = {
   NotAllowedError: "Camera and microphone are not allowed here. You can type instead, or allow them in the address bar.",
   NotFoundError: "No camera or microphone was found. You can type instead.",
   NotReadableError: "Another program is using the camera or the microphone. You can type instead.",
 };
 
-/** Camera and microphone of this browser, while the person lets them be used. */
+/** Camera and microphone of this browser, while the visitor permits their use. */
 export class Senses {
   #stream = null;
   #node = null;
@@ -25,7 +25,7 @@ export class Senses {
   #canvas = null;
   #coding = false;
   #lastPicture = 0;
-  #skews = []; // the page's time less the sound card's, when samples were handed over
+  #skews = []; // the page's time minus the sound card's, when samples were handed over
 
   constructor(connection, audio) {
     this.connection = connection;
@@ -36,7 +36,7 @@ export class Senses {
     connection.addEventListener("closed", () => (this.granted = false));
   }
 
-  /** Whether this page may ask at all. */
+  /** Whether this page may ask for them at all. */
   get possible() {
     return Boolean(navigator.mediaDevices?.getUserMedia);
   }
@@ -74,7 +74,7 @@ export class Senses {
     return missing;
   }
 
-  /** Tell the kiosk what it gets from here; again after each connection. */
+  /** Tell the kiosk what this page provides; repeated after each reconnection. */
   offer() {
     if (!this.#stream) return;
     const [sound] = this.#stream.getAudioTracks();
@@ -86,7 +86,7 @@ export class Senses {
     });
   }
 
-  /** Let go of them. */
+  /** Stop camera and microphone. */
   close() {
     if (!this.#stream) return;
     for (const track of this.#stream.getTracks()) {
@@ -111,11 +111,11 @@ export class Senses {
     this.#source.connect(this.#node);
   }
 
-  /** `at`: the sound card's time of the chunk's first sample, in its context. */
+  /** @param at the sound card's time of the chunk's first sample. */
   #sendSound({ at, samples }, latency) {
     const { clock } = this.connection;
     if (clock.offset === null || !this.granted) return;
-    // The message comes when the chunk is full, or later: the least delay of the last while is the true one.
+    // The message comes when the chunk is full, or later: the least recent delay is the true one.
     const length = (samples.length / this.audio.sampleRate) * 1000;
     this.#skews.push(performance.now() - at * 1000 - length);
     if (this.#skews.length > SKEWS) this.#skews.shift();
@@ -151,7 +151,7 @@ export class Senses {
     }
   }
 
-  /** `at`: when it was taken, by the page's clock. */
+  /** @param at when it was taken, by the page's clock. */
   async #picture(at) {
     const { clock } = this.connection;
     if (this.#coding || !this.#video || !this.granted || clock.offset === null || at - this.#lastPicture < 800 / RATE_HZ) return;

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 // SPDX-License-Identifier: Apache-2.0
-// Plays the avatar's voice by its stamps, in the sound card's own thread. Positions are samples of the voice since ROS
-// time zero. What is off by less than a jump is caught up by a speed that nobody hears; more, in silence or between
-// two short fades.
+// Plays the avatar's voice by its stamps, in the sound card's thread. Positions are samples of the voice since ROS time
+// zero. An error below a jump is corrected by an inaudible change of speed, a larger one in silence or between two short
+// fades.
 
 const SIZE = 1 << 18; // 16 s at 16 kHz
 const MASK = SIZE - 1;
@@ -35,12 +35,12 @@ class VoiceProcessor extends AudioWorkletProcessor {
     super();
     this.samples = new Float32Array(SIZE);
     this.rate = 16000;
-    this.end = 0; // position after the last sample that came
-    this.position = null; // of the next sample to be heard
-    this.lag = null; // ROS time less the sound card's, in seconds, playout delay included
+    this.end = 0; // position after the last sample received
+    this.position = null; // position of the next sample to play
+    this.lag = null; // ROS time minus the sound card's, in seconds, including the playout delay
     this.gain = 0;
     this.leaping = false;
-    this.mutedUntil = 0; // position: what was interrupted is not played to its end
+    this.mutedUntil = 0; // position up to which interrupted speech is muted
     this.reportedAt = 0;
     this.counts = { jumps: 0 };
     this.port.onmessage = ({ data }) => {
@@ -56,7 +56,7 @@ class VoiceProcessor extends AudioWorkletProcessor {
       this.end = 0;
       this.position = null;
     }
-    if (start - this.end > SIZE || this.end - start > SIZE) this.end = start; // another time altogether
+    if (start - this.end > SIZE || this.end - start > SIZE) this.end = start; // the clock has jumped
     for (let i = Math.max(this.end, start - SIZE); i < start; i += 1) this.samples[i & MASK] = 0;
     for (let i = 0; i < samples.length; i += 1) this.samples[(start + i) & MASK] = samples[i];
     this.end = start + samples.length;
@@ -118,7 +118,7 @@ class VoiceProcessor extends AudioWorkletProcessor {
   report(sounding, out) {
     if (currentTime - this.reportedAt < REPORT_S) return;
     this.reportedAt = currentTime;
-    // of the end of this piece: which moment of the voice is heard at which moment of the sound card
+    // for the end of this piece: which moment of the voice is heard at which moment of the sound card
     const heard = { context: currentTime + out.length / sampleRate, ros: this.position / this.rate };
     this.port.postMessage({ heard, sounding: sounding && this.gain > 0, counts: this.counts });
   }

@@ -3,12 +3,12 @@
 // The avatar's voice on this computer's loudspeaker, on the same clock as the pictures.
 
 const TICK_MS = 100;
-const SMOOTHING = 0.05; // of what the sound card says of its clock, each tick: two seconds
+const SMOOTHING = 0.05; // per tick, for the sound card's clock: two seconds
 const JUMP_MS = 30;
 
 export class Voice {
   #node = null;
-  #skew = null; // the page's time less the sound card's, of what is heard
+  #skew = null; // the page's time minus the sound card's, for what is being heard
   #heard = null;
   #sounding = false;
 
@@ -25,12 +25,12 @@ export class Voice {
     return this.context.state === "running";
   }
 
-  /** Begin to sound; browsers allow it only after a touch or a click. */
+  /** Start the sound; browsers allow this only after a touch or a click. */
   async resume() {
     await this.context.resume();
   }
 
-  /** Take a piece of the voice as it came. */
+  /** Take a chunk of the voice. */
   push({ stampMs, height: rate, data }) {
     if (!this.#node) return;
     const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -40,12 +40,12 @@ export class Voice {
     this.#node.port.postMessage({ start, rate, samples }, [samples.buffer]);
   }
 
-  /** Fall silent at once: nothing that is stamped before is played any more. */
+  /** Fall silent at once, and play nothing that is stamped before. */
   hush(stampMs) {
     this.#node?.port.postMessage({ hush: stampMs / 1000 });
   }
 
-  /** Stamp of the voice that is heard at a time of the page; null in silence. */
+  /** The stamp of the voice that is heard at a time on the page's clock; null in silence. */
   heardAt(page) {
     if (!this.#heard || !this.#sounding || this.#skew === null) return null;
     return this.#heard.ros * 1000 + (page - this.#skew - this.#heard.context * 1000);
@@ -84,7 +84,7 @@ export class Voice {
   #measure() {
     const { contextTime, performanceTime } = this.context.getOutputTimestamp();
     if (contextTime > 0 && performanceTime > 0) return performanceTime - contextTime * 1000;
-    const latency = this.context.outputLatency || this.context.baseLatency || 0; // not every browser says it
+    const latency = this.context.outputLatency || this.context.baseLatency || 0; // not all browsers report it
     return performance.now() - (this.context.currentTime - latency) * 1000;
   }
 }
