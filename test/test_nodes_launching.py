@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from avatar_forcing_ros.graph.environment import shared_memory_profile
 from avatar_forcing_ros.testing.bags import conversation, write_bag
 
 
@@ -135,16 +136,32 @@ def test_either_side_of_an_avatar_whose_card_is_elsewhere(load) -> None:
     assert names["robot"] == {"understudy_node", "display_node", "media_source_node"}
     for actions in sides.values():
         variables = dict(a.positional for a in actions if type(a).__name__ == "SetEnvironmentVariable")
-        assert variables["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("fastdds_remote.xml")
+        assert {variables[name].rpartition("/")[2] for name in shared_memory_profile()} == {"fastdds_remote.xml"}
     for action in (action for actions in sides.values() for action in actions if type(action).__name__ == "Node"):
         assert any(str(file).endswith("remote.yaml") for file in action.named["parameters"][:-1])
     with pytest.raises(ValueError, match="side must be one of both, robot, card, got 'gpu'"):
         launched(load("avatar"), side="gpu")
 
 
+@pytest.mark.parametrize(
+    ("distribution", "names"),
+    [
+        ("humble", {"FASTRTPS_DEFAULT_PROFILES_FILE"}),
+        ("jazzy", {"FASTRTPS_DEFAULT_PROFILES_FILE"}),
+        ("kilted", {"FASTDDS_DEFAULT_PROFILES_FILE"}),
+        ("lyrical", {"FASTDDS_DEFAULT_PROFILES_FILE"}),
+    ],
+)
+def test_the_middleware_is_told_by_the_name_that_it_knows(
+    distribution: str, names: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_DISTRO", distribution)
+    assert set(shared_memory_profile()) == names
+
+
 def test_every_launch_file_sets_what_the_middleware_reads(load) -> None:
     for name in ("avatar", "demo", "replay"):
-        assert {"FASTRTPS_DEFAULT_PROFILES_FILE", "OMP_NUM_THREADS"} <= described(load(name)).variables
+        assert {*shared_memory_profile(), "OMP_NUM_THREADS"} <= described(load(name)).variables
 
 
 @pytest.fixture(params=["avatar", "demo", "replay"])
