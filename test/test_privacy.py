@@ -110,6 +110,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             graph.spin_until(lambda: infos and infos[-1].on_stage == FrameInfo.LEADER, patience_s=180)
             graph.spin_until(lambda: infos[-1].user_motion_until.sec and infos[-1].utterance_id, patience_s=60)
             graph.spin(2.0)
+            graph.spin_until(lambda: set(DECLARED) <= set(dict(published_topics(graph))), patience_s=60)
             published = dict(published_topics(graph))
         finally:
             for child in Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split():
