@@ -46,13 +46,13 @@ check_robot() {
 }
 unsupported_python() {
   local got="none called $python"
-  if command -v "$python" >/dev/null; then got=$("$python" --version 2>&1) || true; fi
+  if command -v "$python" >/dev/null; then got=$("$python" --version 2>&1 | head -n 1) || true; fi
   echo "Expected Python 3.10 to 3.14, got $got: name another one, e.g. $1" >&2
   exit 1
 }
 
 check_python() {
-  need python3 command -v "$python"
+  if [ "$python" = python3 ]; then need python3 command -v python3; fi  # the system has no other to offer
   [ ${#missing[@]} -eq 0 ] || return 0
   python_is_supported || unsupported_python "make PYTHON=python3.11"
   need python3-venv "$python" -c 'import venv, ensurepip'

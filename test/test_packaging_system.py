@@ -39,6 +39,15 @@ def test_an_interpreter_that_is_too_old_is_named(tmp_path: Path, script: str, wo
 
 def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "got none called python9:" in refused(tmp_path, "robot.sh", "python9")
+    program(tmp_path, "uname", "x86_64")
+    program(tmp_path, "apt-get", "installed something else")
+    assert "got none called python9:" in refused(tmp_path, "system.sh", "setup", PYTHON="python9")
+
+
+def test_a_program_that_is_no_interpreter_is_named_in_one_line(tmp_path: Path) -> None:
+    program(tmp_path, "uname", "x86_64")
+    program(tmp_path, "python9", "Nine\nlives", status=1)
+    assert "got Nine: name another one" in refused(tmp_path, "system.sh", "setup", PYTHON="python9")
 
 
 def test_a_python_into_which_pip_may_not_install_is_named(tmp_path: Path) -> None:
