@@ -94,6 +94,15 @@ def test_a_change_of_the_future_reaches_back_no_further_than_the_look_ahead(visi
     assert moved.nonzero().flatten().tolist() == list(range(first, 24))
 
 
+def test_frames_that_share_a_flow_time_may_be_given_one_for_all() -> None:
+    network, x, c, reference = filled(TINY), random(2, 24, 6), random(2, 24, 16, seed=1), random(2, 6)
+    t = torch.rand(2, 6) * 1000
+    shared = network.velocity(x, t, c, reference, frames_per_time=4)
+    torch.testing.assert_close(shared, network.velocity(x, t.repeat_interleave(4, dim=1), c, reference))
+    with pytest.raises(ValueError, match="t must"):
+        network.velocity(x, t, c, reference)
+
+
 def test_a_layer_whose_gates_are_shut_only_listens_to_its_conditions() -> None:
     network = filled(TINY)
     layer = network.transformer.layers[0]

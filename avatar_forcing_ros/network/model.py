@@ -18,6 +18,7 @@ from avatar_forcing_ros.network.cache import KVCache
 from avatar_forcing_ros.network.condition_encoder import AudioProjection, DualMotionEncoder, block_windows
 from avatar_forcing_ros.network.conditions import Conditions, recalled
 from avatar_forcing_ros.network.config import NetworkConfig
+from avatar_forcing_ros.network.modulation import Modulation
 from avatar_forcing_ros.network.transformer import MotionTransformer
 
 
@@ -99,15 +100,24 @@ class AvatarForcingNetwork(nn.Module):
         )
         return self.encode_conditions(windows)[:, past:].unflatten(0, (conditions.batch, -1)).flatten(1, 2)
 
-    def velocity(self, x_t: Tensor, t: Tensor, c: Tensor, reference: Tensor, cache: KVCache | None = None) -> Tensor:
+    def velocity(
+        self,
+        x_t: Tensor,
+        t: Tensor,
+        c: Tensor,
+        reference: Tensor,
+        cache: KVCache | None = None,
+        frames_per_time: int = 1,
+    ) -> Tensor:
         """Predicted velocity, noise minus clean motion.
 
         Args:
             x_t: noisy motion latents, (B, T, M). Without a cache, the first frame begins a block.
-            t: flow time of each frame, (B, T); 1000 is noise.
+            t: flow time of every `frames_per_time` frames, (B, T / frames_per_time); 1000 is noise.
             c: encoded conditions, (B, T, hidden).
             reference: the portrait's own motion latent, (B, M); zeros are null.
             cache: past of a stream, which is only read. With it, T must be W: the l offset frames and the new block.
+            frames_per_time: frames on end that share a flow time, as those of a block do in training.
 
         Returns:
             (B, T, M).
@@ -117,13 +127,14 @@ class AvatarForcingNetwork(nn.Module):
         """
         batch, frames = x_t.shape[:2]
         self._check("x_t", x_t, ("B", "T", self.config.motion_size))
-        self._check("t", t, (batch, frames))
+        self._check("t", t, (batch, frames // frames_per_time))
         self._check("c", c, (batch, frames, self.config.hidden_size))
         self._check("reference", reference, (batch, self.config.motion_size))
         if cache is not None and frames != self.config.window_frames:
             raise ValueError(f"with a cache a pass takes {self.config.window_frames} frames, got {frames}")
         window = self.transformer.open_window(c, cache)
-        return self.transformer(x_t, reference, self.transformer.modulation(t), window)
+        rows = self.transformer.modulation.packed(t).repeat_interleave(frames_per_time, dim=-2)
+        return self.transformer(x_t, reference, Modulation.unpack(rows), window)
 
     @torch.no_grad()
     def freeze(self, half: bool = False) -> AvatarForcingNetwork:

@@ -280,9 +280,10 @@ def encode(network: AvatarForcingNetwork, clips: ClipBatch, keep: Dropout) -> Te
 
 
 def predict(network: AvatarForcingNetwork, clips: ClipBatch, noised: Noised, keep: Dropout) -> Tensor:
-    """Predicted velocity of noised clips, (B, T, M)."""
-    c = encode(network, clips, keep)
-    return network.velocity(noised.x_t, noised.t, c, clips.reference * keep.reference[:, None]).float()
+    """Predicted velocity of noised clips, (B, T, M), whose blocks have one flow time each."""
+    c, block = encode(network, clips, keep), network.config.block_frames
+    reference = clips.reference * keep.reference[:, None]
+    return network.velocity(noised.x_t, noised.t[:, ::block], c, reference, frames_per_time=block).float()
 
 
 def silence_in(clips: ClipBatch) -> Tensor:
