@@ -61,7 +61,7 @@ def test_lips_follow_speech_as_without_an_expression(
         opening = np.array([frames[k].latent[INDEX["jaw_open"]] for k in spoken])
         return opening_against_energy(opening, np.concatenate([frames[k].speech for k in spoken])).value
 
-    # Measured: .50 plain, .50 in both directions. Pauses, in which sound and mouth agree easily, are cut out of this voice.
+    # Measured: .50 plain and with both; pauses, in which sound and mouth agree easily, are cut out of this voice.
     assert likeness(directed) > likeness(plain) - 0.01 > 0.4
     brows = [INDEX["brow_raise"], INDEX["brow_furrow"]]
     assert max(abs(directed[k].latent[brows] - plain[k].latent[brows]).max() for k in begun) > 0.3
