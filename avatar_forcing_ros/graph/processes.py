@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,10 +28,17 @@ class NodeFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has used: processor seconds since it began, and memory now, its share of what is shared."""
+    """What a process and its children, in which nodes that are kept alive run, have used.
+
+    Attributes:
+        cpu_s: processor seconds since they began, in user and in system mode.
+        memory_mb: now, with their share of what is shared (PSS).
+        threads: now.
+    """
 
     cpu_s: float
     memory_mb: float
+    threads: int
 
 
 class ProcessGroup:
@@ -124,9 +132,34 @@ class ProcessGroup:
 
 
 def _usage(pid: int) -> Usage:
+    shares = [share for one in _family(pid) if (share := _usage_alone(one)) is not None]
+    return Usage(
+        sum(share.cpu_s for share in shares),
+        sum(share.memory_mb for share in shares),
+        sum(share.threads for share in shares),
+    )
+
+
+def _usage_alone(pid: int) -> Usage | None:
+    """None once it has ended."""
     folder = Path("/proc") / str(pid)
-    fields = (folder / "stat").read_text().rpartition(")")[2].split()
-    user, system = int(fields[11]), int(fields[12])
-    rollup = (folder / "smaps_rollup").read_text().splitlines()
+    try:
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        rollup = (folder / "smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    user, system, threads = int(fields[11]), int(fields[12]), int(fields[17])
     shares_kb = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
-    return Usage((user + system) / _TICKS_PER_S, shares_kb / 1024)
+    return Usage((user + system) / _TICKS_PER_S, shares_kb / 1024, threads)
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it, or one of these, has started."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for one in found:  # grows meanwhile
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
