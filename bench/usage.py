@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from avatar_forcing_ros.graph import settings
@@ -116,7 +117,7 @@ def look(processes: ProcessGroup) -> tuple[float, dict[str, Usage]]:
 
 def share_of(looks: Sequence[tuple[float, Usage]]) -> Share:
     """What one process used between looks."""
-    pairs = zip(looks[:-1], looks[1:], strict=True)
+    pairs = pairwise(looks)
     percent = [round((after.cpu_s - before.cpu_s) / (end - start) * 100, 2) for (start, before), (end, after) in pairs]
     last = looks[-1][1]
     return Share(percent, round(last.memory_mb, 1), last.threads)
