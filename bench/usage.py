@@ -30,6 +30,7 @@ from avatar_forcing_ros.graph.demo_files import recorded_conversation
 from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup, Usage
 from avatar_forcing_ros.nodes.demo import START_PATIENCE_S, Listener
+from avatar_forcing_ros.signals import FPS
 
 TALKING, LISTENING, REST = "talking", "listening", "rest"
 STATES = (TALKING, LISTENING, REST)
@@ -89,6 +90,7 @@ def measure(state: str, args: argparse.Namespace) -> dict[str, Share]:
                 time.sleep(args.window_s)
                 processes.check()
                 looks.append(look(processes))
+            tell_of_quality(processes)
     return {name: share_of([(now, used[name]) for now, used in looks]) for name in looks[0][1]}
 
 
@@ -108,6 +110,15 @@ def wait_for_state(state: str, processes: ProcessGroup) -> None:
         if not listener.spin_until(seen, START_PATIENCE_S):
             raise NodeFailedError(f"no frame after {START_PATIENCE_S:.0f} s")
     time.sleep(SETTLES_S[state])
+
+
+def tell_of_quality(processes: ProcessGroup) -> None:
+    """Say so where the machine was too busy for full quality at the end: what was measured is then too little."""
+    with Listener(processes) as listener:
+        listener.spin_until(lambda: len(listener.frames) >= FPS, 3.0)
+        reduced = sum(frame.quality_level > 0 for frame in listener.frames)
+    if reduced:
+        print(f"too busy: {reduced} of the newest {len(listener.frames)} frames are at less than full quality")
 
 
 def look(processes: ProcessGroup) -> tuple[float, dict[str, Usage]]:
