@@ -42,6 +42,7 @@ EXPLAINED: dict[str, str] = {
     "generator.device if generator is None else None": "differs only for a generator on a GPU",
     "generator/onnx_export.py:False -> True": "whether the export reports its progress, or folds weights beforehand",
     "generator/torch_engine.py:0 -> 1": "which row of zeros a portrait's own motion is while programs are recorded",
+    "network/packed.py:False -> True": "a packed weight that asks for gradients, which nobody computes",
     "network/packed.py:1 -> 2": "how large weights must be for packing to pay; the values are the same either way",
     "network/conditions.py:0 -> 1": "which of three signals the others are compared with",
     "timeline/drift.py:self.average > 0 -> self.average >= 0": "an average of zero has been left alone already",

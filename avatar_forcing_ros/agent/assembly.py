@@ -123,14 +123,10 @@ def assemble(config: PartsConfig, local_time: Callable[[], datetime], stacks: St
     Raises:
         ValueError: a part is not installed, or a parameter that it needs is missing.
     """
-    stacks = stacks or {}
-    made = {kind: make(config) for kind, make in stacks.items() if kind in _kinds(config)}
+    kinds: set[str] = {config.recogniser.kind, config.mind.kind, config.voice.kind}
+    made = {kind: make(config) for kind, make in (stacks or {}).items() if kind in kinds}
     recognisers, voices = _recognisers(config.recogniser, made), _voices(config.voice, made)
     return Parts(recognisers, made.get(config.mind.kind) or _mind(config.mind, local_time), voices)
-
-
-def _kinds(config: PartsConfig) -> set[str]:
-    return {config.recogniser.kind, config.mind.kind, config.voice.kind}
 
 
 def _recognisers(config: RecogniserConfig, made: Mapping[str, Any]) -> list[Recogniser]:

@@ -95,8 +95,7 @@ def estimate(
     observed: Sequence[tuple[Observed, ...]], resamples: int, measures: Sequence[Measure] = MEASURES
 ) -> dict[str, Estimate]:
     """All measures with confidence intervals over conversations; samples of one conversation stay together."""
-    return {m.key: bootstrap(lambda drawn, m=m: m.of(_flat(drawn)), observed, resamples) for m in measures}  # type: ignore[misc]
-
-
-def _flat(observed: Sequence[tuple[Observed, ...]]) -> list[Observed]:
-    return [one for seeds in observed for one in seeds]
+    return {
+        m.key: bootstrap(lambda drawn, m=m: m.of([one for seeds in drawn for one in seeds]), observed, resamples)  # type: ignore[misc]
+        for m in measures
+    }

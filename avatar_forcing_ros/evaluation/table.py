@@ -16,7 +16,9 @@ from avatar_forcing_ros.metrics.interval import Estimate
 def format_table(columns: Sequence[Column]) -> str:
     """One row per measure, with its figure in each column and half the width of the interval over conversations."""
     cells = [["", *(column.name for column in columns)]]
-    cells += [[_title(row), *(_cell(row, column.figures.get(row.key)) for column in columns)] for row in ROWS]
+    for row in ROWS:
+        title = f"{row.goal} {row.label}" + (f", {row.unit}" if row.unit else "")
+        cells.append([title, *(_cell(row, column.figures.get(row.key)) for column in columns)])
     widths = [max(map(len, texts)) for texts in zip(*cells, strict=True)]
     return "\n".join(_line(texts, widths) for texts in cells)
 
@@ -27,10 +29,6 @@ def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
         for number, (text, width) in enumerate(zip(texts, widths, strict=True))
     )
     return "  ".join([first, *others])
-
-
-def _title(row: Row) -> str:
-    return f"{row.goal} {row.label}" + (f", {row.unit}" if row.unit else "")
 
 
 def _cell(row: Row, figure: Estimate | None) -> str:

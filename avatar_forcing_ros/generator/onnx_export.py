@@ -48,7 +48,7 @@ def write_graphs(folder: Path, network: AvatarForcingNetwork, sampler: SamplerCo
     """
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     network = network.eval()
-    graphs = _graphs(network, sampler)
+    graphs = [kind(network, sampler).eval() for kind in (_Modulation, _Prime, _Open, _Step, _Finish)]
     # Tracing must not leave its tensors in the cache for real passes, and must find real ones there to make constants.
     span_shares.cache_clear()
     for graph in graphs:
@@ -245,10 +245,6 @@ class _Finish(_Graph):
             poise.clone(),
             silent_frames.clone(),
         ]
-
-
-def _graphs(network: AvatarForcingNetwork, sampler: SamplerConfig) -> list[_Graph]:
-    return [kind(network, sampler).eval() for kind in (_Modulation, _Prime, _Open, _Step, _Finish)]
 
 
 def _stacked(

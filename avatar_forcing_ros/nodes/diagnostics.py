@@ -80,7 +80,8 @@ class DiagnosticsPublisher:
             for key, value in values.items()
         ]
         parts = {**health.parts, **links, "restarts": self._restarted.complaint()}
-        statuses = [whole, *(self._part(name, line) for name, line in parts.items())]
+        levels = {name: Level.DEGRADED if line else Level.OK for name, line in parts.items()}
+        statuses = [whole, *(self._status(name, levels[name], line or "fine") for name, line in parts.items())]
         self._publisher.publish(DiagnosticArray(header=self._header(), status=statuses))
 
     def close(self) -> None:
@@ -93,9 +94,6 @@ class DiagnosticsPublisher:
 
     def _header(self) -> Header:
         return Header(stamp=self._node.get_clock().now().to_msg())
-
-    def _part(self, name: str, complaint: str) -> DiagnosticStatus:
-        return self._status(name, Level.DEGRADED if complaint else Level.OK, complaint or "fine")
 
     def _status(self, what: str, level: Level, message: str) -> DiagnosticStatus:
         name = self._node.get_fully_qualified_name()

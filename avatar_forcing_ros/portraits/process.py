@@ -241,10 +241,11 @@ def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[An
     limits = PictureLimits(**asked["limits"])
     _bound_memory(limits)
     chosen = open_portrait(asked["path"], asked["require_consent"], limits, asked["folder"])
+    consent = chosen.consent
     said = {
         "path": str(chosen.path),
         "sha256": chosen.sha256,
-        "consent": chosen.consent and {**vars(chosen.consent), "expires": _day(chosen.consent.expires)},
+        "consent": consent and {**vars(consent), "expires": consent.expires.isoformat() if consent.expires else ""},
     }
     if not asked["space"]:
         return said, {"image": chosen.image}
@@ -252,10 +253,6 @@ def _answer(asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[An
 
     with naming_portrait(chosen.path):
         return said, FaceMeshSpace().prepare_portrait(chosen.image, asked["size"])
-
-
-def _day(day: date | None) -> str:
-    return "" if day is None else day.isoformat()
 
 
 def _in_words(error: Exception) -> str:

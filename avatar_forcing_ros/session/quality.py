@@ -145,12 +145,10 @@ class QualityLadder:
             self._move(1)
         elif self._on_trial and calm_s >= _HOLDS_S:
             self._patience_s[self.level], self._on_trial = self._first_s[self.level], False  # it holds
-        elif self.level and calm_s >= self._waits_s():
-            self._move(-1)
-
-    def _waits_s(self) -> float:
-        """How long it must be calm before the next better level is tried."""
-        return self._config.spare_calm_s if self._has_room() else self._patience_s[self.level - 1]
+        elif self.level:
+            wait_s = self._config.spare_calm_s if self._has_room() else self._patience_s[self.level - 1]
+            if calm_s >= wait_s:
+                self._move(-1)
 
     def _has_room(self) -> bool:
         """Whether the next better level will fit; unknown, and so False, while the face is held still."""

@@ -100,7 +100,9 @@ class SteadySquare:
     def update(self, face: NDArray[np.float64], shape: tuple[int, ...]) -> Square:
         """The square for a frame of this shape that shows this face."""
         square = face_square(face, shape, self.config.margin)
-        if self._square is None or shape != self._shape or self._has_left(square, self._square):
+        old = self._square
+        has_left = old and max(abs(square.x - old.x), abs(square.y - old.y)) > self.config.leave_share * old.side
+        if old is None or shape != self._shape or has_left:
             self.reset()
             self._shape = shape
         self._lost = 0
@@ -109,9 +111,6 @@ class SteadySquare:
             self._square = _blend(self._square or square, square, 1 / self._faces)
         assert self._square is not None
         return self._square
-
-    def _has_left(self, face: Square, square: Square) -> bool:
-        return max(abs(face.x - square.x), abs(face.y - square.y)) > self.config.leave_share * square.side
 
 
 def _blend(old: Square, new: Square, share: float) -> Square:

@@ -128,17 +128,14 @@ def check_autoencoder(tensors: Mapping[str, Tensor]) -> CheckedAutoencoder:
 def _config_of(tensors: Mapping[str, Tensor]) -> AutoencoderConfig:
     start, direction = (tensors.get(PREFIX + key) for key in ("dec.input.input", "dec.direction.weight"))
     if start is None or direction is None or start.ndim != 4 or direction.ndim != 2:
-        raise WeightsError(f"expected keys of {PREFIX}*, got {_first(tensors)}")
+        got = f"{len(tensors)} other keys, first {min(tensors)}" if tensors else "no keys at all"
+        raise WeightsError(f"expected keys of {PREFIX}*, got {got}")
     levels = sum(re.fullmatch(rf"{re.escape(PREFIX)}dec\.to_flows\.\d+\.bias", key) is not None for key in tensors)
     try:
         latent_size, coefficients = direction.shape
         return AutoencoderConfig(COARSEST << levels, latent_size, coefficients, widest=start.shape[1])
     except ValueError as error:
         raise WeightsError(str(error)) from None
-
-
-def _first(tensors: Mapping[str, Tensor]) -> str:
-    return f"{len(tensors)} other keys, first {min(tensors)}" if tensors else "no keys at all"
 
 
 class _Folder:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.landmarks import OVAL
-from avatar_forcing_ros.motion.facemesh.reading.detector import Detection, detect
+from avatar_forcing_ros.motion.facemesh.reading.detector import detect
 from avatar_forcing_ros.motion.facemesh.reading.mesh import Region, read_mesh
 from avatar_forcing_ros.signals import FacePlace
 
@@ -120,7 +120,7 @@ class FaceTracker:
             seen = [face for face in seen if _is_near(face.middle, low, high)]
             if not seen:  # too far for the detector; the mesh tells whether it is a face
                 return Region.around(low, high, np.array([1.0, 0.0]))
-        largest = max(seen, key=_width, default=None)
+        largest = max(seen, key=lambda face: face.width, default=None)
         return None if largest is None else Region.of_detection(largest)
 
     def _let_go_elsewhere(self, face: NDArray[np.float64], place: FacePlace, image: NDArray[np.uint8]) -> None:
@@ -154,7 +154,3 @@ def _corners(place: FacePlace, image: NDArray[np.uint8]) -> tuple[NDArray[np.flo
 def _is_near(middle: NDArray, low: NDArray, high: NDArray) -> bool:
     """Whether a face with this centre is the one in a box, which may be some pictures old."""
     return bool(np.abs(middle - (low + high) / 2).max() < 0.6 * (high - low).max())
-
-
-def _width(face: Detection) -> float:
-    return face.width
