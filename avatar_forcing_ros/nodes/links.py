@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What keeps a node apart from others: qualities of service that do not fit, and a clock that nobody publishes.
+"""Finds what keeps messages from a node: incompatible qualities of service, and a clock that nobody publishes.
 
-Both are silent by nature: no message comes, and that is all. Here each is one line in the log and on /diagnostics.
+Both faults are silent: no message comes, and that is all. Here, each is reported in the log and on /diagnostics.
 
-The middleware would tell of misfits by events, but rclpy's executor looks at every event of every topic again for each
-message that comes: with the 34 of the generator a wait took two and a half times as long. So they are looked for.
+The middleware would report incompatible ends by events, but rclpy's executor checks every event of every topic for each
+message: with the 34 events of the generator, a wait took two and a half times as long. So the topics are polled
+    instead.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _LOOK_S = 1.0
 _STEP_NS = 100 * MILLISECOND
 _CLOCK_PATIENCE_S = 2.0
 _SILENT_CLOCK_PATIENCE_S = 20.0
-"""Whoever publishes /clock may wait for nodes that load their models."""
+"""The publisher of /clock may itself be waiting for nodes that load their models."""
 _OVERRIDDEN = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY, QoSPolicyKind.DURABILITY)
 
 
@@ -41,12 +42,12 @@ class Links:
     """Watches the topics of a node and its clock, once a second of the machine's own clock.
 
     Args:
-        node: whose.
-        guard: makes a callback's errors known.
+        node: the node.
+        guard: wraps a callback so that its errors are reported.
 
     Attributes:
-        clock_complaint: why the node's time stands still, in one line, or empty.
-        while_time_stands_still: called once a second while it does.
+        clock_complaint: what is wrong with the node's clock, in one line, or empty.
+        while_time_stands_still: called once a second while the clock does not run.
     """
 
     def __init__(self, node: Node, guard: Callable[[str, Callable[..., None]], Callable[..., None]]) -> None:
@@ -62,43 +63,43 @@ class Links:
         self._looked: tuple[int, int] | None = None
 
     def open(self) -> None:
-        """Begin to look around."""
+        """Start to watch."""
         self._opened_s = time.monotonic()
         self._looked = None
         self._timer = self._node.create_timer(_LOOK_S, self._guard("links", self.look), clock=self._steady)
 
     def close(self) -> None:
-        """End it."""
+        """Stop watching."""
         self._node.destroy_timer(self._timer)
         self._watched.clear()
         self._misfits.clear()
 
     def options(self, publishes: bool) -> dict[str, Any]:
-        """What to create a topic's end with, whose quality of service parameters (`qos_overrides`) may change."""
+        """Arguments for creating a publisher or subscription whose quality of service parameters may override."""
         return {
             "event_callbacks": no_events(publishes),
             "qos_overriding_options": QoSOverridingOptions(_OVERRIDDEN),
         }
 
     def watch(self, end: Publisher | Subscription) -> None:
-        """Look out for who does not fit an end of a topic, until `close`."""
+        """Watch a publisher or subscription for incompatible partners, until `close`."""
         self._watched.append(end)
 
     def unwatch(self, end: Publisher | Subscription) -> None:
-        """No longer."""
+        """Stop watching it."""
         self._watched.remove(end)
 
     def complaints(self) -> dict[str, str]:
-        """What is wrong, by kind; empty where all is well."""
+        """What is wrong, by kind; an empty string if all is well."""
         return {"qos": "; ".join(self._misfits), "clock": self.clock_complaint}
 
     @property
     def timer_clock(self) -> Any:
-        """What a timer of the node is to be wound by: a clock that is set back by an hour would stop it for an hour."""
+        """The clock for the node's timers; on a clock that is set back by an hour, a timer would pause for an hour."""
         return self._node.get_clock() if self._node.get_parameter("use_sim_time").value else self._steady
 
     def look(self) -> None:
-        """Look at who does not fit, and at the clock."""
+        """Check all watched ends and the clock."""
         self._misfits = [line for end in self._watched if (line := _misfit(self._node, end))]
         for line in self._misfits:
             self._say(line)
@@ -118,9 +119,9 @@ class Links:
             self.while_time_stands_still()
 
     def _step_of(self, clock: Any) -> str:
-        """By how much the clock has been set since the last look, in one line, or empty."""
+        """By how much the clock was set since the last check, in one line, or empty."""
         began_ns, now_ns, ended_ns = (which.now().nanoseconds for which in (self._steady, clock, self._steady))
-        if ended_ns - began_ns > _STEP_NS // 4:  # somebody else had the processor between two looks
+        if ended_ns - began_ns > _STEP_NS // 4:  # this process was interrupted between two readings
             return ""
         before, self._looked = self._looked, (now_ns, began_ns)
         if before is None:
@@ -139,12 +140,12 @@ class Links:
 
 
 def no_events(publishes: bool) -> PublisherEventCallbacks | SubscriptionEventCallbacks:
-    """What a topic's end is created with so that the executor waits for none of the middleware's events."""
+    """Callbacks argument by which the executor waits for none of the middleware's events."""
     return (PublisherEventCallbacks if publishes else SubscriptionEventCallbacks)(use_default_callbacks=False)
 
 
 def _misfit(node: Node, end: Publisher | Subscription) -> str:
-    """Who on the other side of a topic offers less than is asked for, in one line, or empty."""
+    """An incompatible node on the other side of a topic, in one line, or empty."""
     publishes, topic = isinstance(end, Publisher), end.topic_name
     if publishes:
         there, connected = node.count_subscribers(topic), end.get_subscription_count()
@@ -167,7 +168,7 @@ def _misfit(node: Node, end: Publisher | Subscription) -> str:
 
 
 def _in_words(reason: str) -> str:
-    """A reason of rclpy, such as `ERROR: Best effort publisher and reliable subscription;`, for a sentence."""
+    """A reason from rclpy, such as `ERROR: Best effort publisher and reliable subscription;`, for a sentence."""
     parts = re.split(r"(ERROR|WARNING): ", reason)
     errors = [text.strip(" ;") for kind, text in zip(parts[1::2], parts[2::2], strict=True) if kind == "ERROR"]
     return "; ".join(text[:1].lower() + text[1:] for text in errors) or reason

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The understudy: a small process that knows the portrait and idles on avatar/image_raw while the generator is silent.
+"""The understudy: a small process that has the portrait and idles on avatar/image_raw while the generator is silent.
 
-It says who is on stage (`stage`), goes on from the motion that the generator showed last, eases into the generator's
-when that one is back, ends what the generator can no longer end, and stops a generator that hangs, so that its
-keeper restarts it. It never loads the network: a second process of the same size would fail for the same reason.
+It says who is on stage (`stage`), continues from the generator's last motion and blends into the generator's motion
+when that returns. It ends utterances that the generator can no longer end, and kills a generator that hangs, so that
+its keeper restarts it. It never loads the network: a second process of the same size would fail for the same reasons.
 """
 
 from __future__ import annotations
@@ -54,15 +54,15 @@ from avatar_forcing_ros.understudy.face import FACEMESH, Face, HeldFace, first_f
 from avatar_forcing_ros.understudy.painter import PaintedFace, PainterGoneError
 
 _LISTENS_FIRST_S = 0.5
-"""A generator may be on stage already, and the middleware takes a while to find it."""
+"""A generator may be on stage already, and the middleware takes a while to discover it."""
 _LISTENS_LONGER_S = 3.0
-"""For one that takes another's place: the generator is on stage, most likely."""
+"""The same for a restarted understudy: the generator is probably on stage."""
 _EMPTIES_S = 0.1
 _SETTLES_FRAMES = 30
 _MOUTH_SETTLES_FRAMES = 7
 _PORTRAIT_PATIENCE_S = 8.0
 _READERS_PATIENCE_S = 6.0
-"""A subscription whose process was killed is counted for up to 20 s, and a new generator will never find it."""
+"""A subscription of a killed process is counted for up to 20 s, and a new generator will never find it."""
 _SILENT_S = 3.5
 _HANGS_S = 8.0
 """A node whose diagnostics have been missing for this long hangs, however busy the machine is."""
@@ -84,13 +84,13 @@ class UnderstudyConfig:
             generator's.
         image_size: side of the pictures in pixels, like the generator's `avatar.image_size`.
         seed: seed of its idle motion.
-        patience_ms: it steps in after this long without a frame; use more than 100 if a network lies in between.
+        patience_ms: steps in after this long without a frame; use more than 100 if a network lies in between.
         fade_ms: time to blend into the generator's motion before handing back to it.
         expects: names of nodes, separated by spaces, to be reported as missing if they do not appear on /diagnostics;
             so is any node that appeared once.
         stop_silent_after_s: a generator of this machine that has been silent for this long is killed, as is a node of
             `expects` whose diagnostics have been missing for 8 s; 0 never does.
-        output: how the avatar is published, as the generator's.
+        output: how the avatar is published, like the generator's.
     """
 
     model: str = FACEMESH
@@ -112,7 +112,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         super().__init__("understudy", UnderstudyConfig(), **node_arguments)
 
     def setup(self, undo: ExitStack) -> None:
-        """Read the portrait; what takes longer is loaded while the first frames are shown."""
+        """Read the portrait; the rest is loaded while the first frames are shown."""
         cv2.setNumThreads(1)
         self._space = motion_space_of(self.config.model)
         chosen = open_portrait(self.config.portrait or default_portrait(), self.config.require_consent)
@@ -123,7 +123,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._loaded = ""
 
     def begin(self, undo: ExitStack) -> None:
-        """Listen to the generator, then tick."""
+        """Subscribe to the generator, then start to tick."""
         self._lock = threading.Lock()
         self._watch = Watch(
             patience_s=self.config.patience_ms / 1e3, fade_frames=max(1, round(self.config.fade_ms / 40))
@@ -189,7 +189,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             is_new = before is not None and (before.pid, before.host) != (message.pid, message.host)
             if before is None or is_new:
                 self._see(message)
-            # a process that changes its portrait, on stage or not, was told to; a new one has that of its parameters
+            # a process that changes its portrait was told to; a new one starts with that of its parameters
             told = before is not None and not is_new and before.portrait_sha256 != message.portrait_sha256
             self._role = message
             self._watch.hear(report, now_s)
@@ -202,7 +202,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._load_now.set()
 
     def _see(self, role: LeadingRole) -> None:
-        """Under the lock: a generator appears; remember its process, if it is one of this machine, to see it end."""
+        """Under the lock: remember the process of a new generator on this machine, to notice its end."""
         owner = (role.host, role.pid)
         if role.host == platform.node() and (role.pid == os.getpid() or _is_ours(role.pid)):
             self._lives = {who: life for who, life in self._lives.items() if life.goes_on()}
@@ -291,7 +291,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._messenger.send(partial(self._shows.changed, mood, stamp))
 
     def _draw(self, latent: NDArray[np.float32], number: int) -> tuple[Face, NDArray[np.uint8]]:
-        """Who is drawn, and the picture; when the painter is gone its last picture breathes until there is another."""
+        """The face that was drawn, and its picture; without a painter, its last picture breathes until one is back."""
         face = self._face
         try:
             return face, face.render(latent, number)
@@ -304,7 +304,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         return self._face, self._face.render(latent, number)
 
     def _move(self, cue: Cue, number: int) -> NDArray[np.float32]:
-        """The motion to draw: idling, into which the generator's newest motion fades out, or which fades into it."""
+        """The motion to draw: idling, blended with what is left of the generator's motion or with its next one."""
         if self._space != FACEMESH:
             return np.zeros(0, np.float32)
         idle: NDArray[Any] = self._idle.at(number)
@@ -323,7 +323,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
     # --- who is gone -----------------------------------------------------------------------------------------------
 
     def _end_what_is_over(self, now_s: float) -> None:
-        """Under the lock: end what is ours to end, and ask the generator for the rest; see `stage`."""
+        """Under the lock: announce the endings that are ours, and ask the generator for the others; see `stage`."""
         ends, asks = self._endings.tick(now_s, self._emptied_s)
         now_ns = self._waiter.now_ns()
         for ending in ends:
@@ -336,14 +336,14 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._say_word()
 
     def _empty_queues(self) -> None:
-        """In the executor's thread: what came by now is taken in, however many messages of a topic wait."""
+        """In the executor's thread: take in all messages that have arrived, however many wait."""
         now_s = time.monotonic()
         self.take_all()
         with self._lock:
             self._emptied_s = now_s
 
     def _is_gone(self, owner: Owner) -> bool | None:
-        """Under the lock: whether the process of a generator has ended; None when it cannot be seen from here."""
+        """Under the lock: whether the process of a generator has ended; None if it cannot be observed from here."""
         life = self._lives.get(owner)
         return None if life is None else not life.goes_on()
 
@@ -366,7 +366,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
                 self._stop(name, pid)
 
     def _stop(self, name: str, pid: int) -> None:
-        """Kill a process that hangs, and its keeper if that is stopped, too, but none that has ended already."""
+        """Kill a process that hangs, and its keeper if that is stopped, too; do nothing if it has ended already."""
         if not _is_ours(pid):
             return
         self._stopped += 1
@@ -384,9 +384,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         path, sha256 = self._wanted or (str(self._path), "")
         if sha256 and sha256 == self._loaded:
             return
-        self._loaded = sha256 or "?"  # a picture that cannot be read is not tried again and again
+        self._loaded = sha256 or "?"  # an unreadable picture is not tried again
         if self._space != FACEMESH:
-            chosen = self._reader.pixels(Request(path, require_consent=False))  # the generator has seen to that
+            chosen = self._reader.pixels(Request(path, require_consent=False))  # the generator has checked consent
             held = first_face(chosen.image, self.config.image_size)
             self._face, self._loaded = held, held.sha256
             return
@@ -417,7 +417,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._face, self._loaded = HeldFace(self._face.picture, self._face.sha256), ""
 
     def _portrait_fits(self, now_s: float) -> bool:
-        """Whether a generator that waits has the portrait that was shown last; if not it is told, once."""
+        """Whether a waiting generator has the portrait that was shown last; if not, it is told once."""
         role = self._role
         if role is None or self._wanted is None or not self._watch.on_stage:
             return True
@@ -431,7 +431,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         return now_s - self._asked_s > _PORTRAIT_PATIENCE_S
 
     def _readers_are_found(self, now_s: float) -> bool:
-        """Whether a generator that waits will be seen by everybody who sees us; for the dead it need not wait long."""
+        """Whether a waiting generator has found all our subscribers; those that have died delay it only briefly."""
         role = self._role
         if role is None or not self._watch.on_stage or is_found(role.readers, self._shows.readers()):
             self._unseen_since_s = None
@@ -477,7 +477,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
 
 
 class _StageOutlet:
-    """What the understudy publishes through. The latched state is withdrawn when the generator leads."""
+    """Publishes for the understudy; its latched state is withdrawn when the generator leads."""
 
     def __init__(self, node: UnderstudyNode, undo: ExitStack) -> None:
         self._node = node
@@ -486,7 +486,7 @@ class _StageOutlet:
         undo.callback(self.forget_state)
 
     def advertise(self, message_type: type, topic: str, profile: Any) -> Any:
-        """A publisher; that of the state exists only while something has been said."""
+        """A publisher; the one for the state exists only while the understudy has a state."""
         if message_type is not AvatarState:
             return self._node.advertise(message_type, topic, profile)
         self._state_arguments = (message_type, topic, profile)
@@ -497,14 +497,14 @@ class _StageOutlet:
         return self._node.get_clock()
 
     def publish(self, message: AvatarState) -> None:
-        """Say the state."""
+        """Publish the state."""
         if self._state is None:
             # without events: the executor waits for those, and fails when it is destroyed meanwhile by another thread
             self._state = self._node.create_publisher(*self._state_arguments, event_callbacks=no_events(publishes=True))
         self._state.publish(message)
 
     def forget_state(self) -> None:
-        """Who comes late must not be told what was so while the understudy played."""
+        """Withdraw the state, so that a late subscriber does not get an outdated one."""
         if self._state is not None:
             self._node.destroy_publisher(self._state)
             self._state = None
@@ -512,7 +512,7 @@ class _StageOutlet:
 
 @dataclass(frozen=True)
 class _SpaceName:
-    """As much of a motion space as publishing asks for."""
+    """As much of a motion space as publishing needs."""
 
     name: str
 
@@ -525,7 +525,7 @@ class _SpaceName:
 
 
 def _left_over(frames: int, size: int) -> NDArray[np.float64]:
-    """(size,) how much of the motion that was shown last is left after so many frames; the mouth and lids go sooner."""
+    """(size,) share of the last shown motion that is left after some frames; mouth and lids settle sooner."""
     from avatar_forcing_ros.motion.facemesh.channels import NAMES
 
     soon = [name in _SOON for name in NAMES]
@@ -538,11 +538,11 @@ _SOON = ("jaw_open", "stretch", "pucker", "press", "upper_lip", "blink_right", "
 
 @dataclass(frozen=True)
 class Life:
-    """A process from its start to its end, which another one with the same number is not.
+    """A process, told apart from a later one with the same number.
 
     Attributes:
-        pid: its number.
-        began: when it started, in ticks since the machine did; 0 if it has ended.
+        pid: process number.
+        began: when it started, in clock ticks since boot; 0 if it has ended.
     """
 
     pid: int
@@ -550,11 +550,11 @@ class Life:
 
     @classmethod
     def of(cls, pid: int) -> Life:
-        """The process that has this number now."""
+        """The process that has a number now."""
         return cls(pid, _beginning(pid))
 
     def goes_on(self) -> bool:
-        """Whether it has not ended; one that was killed and is not yet buried has."""
+        """Whether it has not ended; a zombie counts as ended."""
         return 0 < self.began == _beginning(self.pid)
 
 
@@ -567,7 +567,7 @@ def _beginning(pid: int) -> int:
 
 
 def _is_ours(pid: int) -> bool:
-    """Whether a process is one of this package; its number may have been given to another one meanwhile."""
+    """Whether a process belongs to this package; its number may have been reused meanwhile."""
     try:
         return b"avatar_forcing_ros" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
@@ -575,7 +575,7 @@ def _is_ours(pid: int) -> bool:
 
 
 def _with_stopped_parent(pid: int) -> list[int]:
-    """A process, and the one that keeps it if that is stopped, too, and could not start it anew."""
+    """A process, and its keeper if that is stopped, too, and could not restart it."""
     try:
         parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         state = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0]
@@ -585,7 +585,7 @@ def _with_stopped_parent(pid: int) -> list[int]:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node, before others where that is allowed: on a busy machine its face is the one that must not stand."""
+    """Run the node, with priority if permitted, so that its face never freezes on a busy machine."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     return run(UnderstudyNode, args)

@@ -1,28 +1,28 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Who is on stage: the rule by which a generator and its understudy share avatar/image_raw. No ROS here.
+"""The rule by which a generator and its understudy share avatar/image_raw. It needs no ROS.
 
-The generator leads. It shows a frame only while it holds a lease, which it renews with every frame and which ends by
-itself `LEASE_S` after the newest one. The understudy steps in when it has heard of no frame for `PATIENCE_S`, which is
-longer: so a generator that was stopped and wakes up knows that it is no longer on stage before it shows anything. It
-comes back when the understudy says so, with a higher term than the one in which it fell silent. Nobody shows two faces,
-and only the understudy decides.
+The generator leads. It shows a frame only while it holds a lease, which it renews with every frame and which expires
+`LEASE_S` after the latest one. The understudy steps in when it has heard of no frame for `PATIENCE_S`, which is longer.
+So a generator that was stopped and resumes knows that it is off stage before it shows anything. It returns when the
+understudy permits it, with a higher term than the one in which it fell silent. Two faces are never shown, and only the
+understudy decides.
 
-Silence is measured on the monotonic clock, which nobody sets; frames are named by their presentation time.
+Silence is measured on the monotonic clock, which is never set; frames are identified by their presentation time.
 
-Each utterance ends once, because at any time one side only may tell its ending:
+Each utterance ends once, because at any time only one side may announce its ending:
 
-1. A generator that lives ends what it has. It lists that in every report, and takes a name from the list only after
-   its ending was published; within its process a name can be claimed once (`Lease.claim`).
-2. The understudy ends what a generator had when that is gone for certain: its process no longer exists (one that hangs
-   is killed first), or it said that it leaves. Silence alone is no proof, except of a generator on another computer.
-   Before it does, it takes in what had been sent to it until then (`Endings`).
-3. What no generator has listed for `GONE_S` is the understudy's while it is on stage: who comes on stage later has the
-   name with the word that sends it there, and never says it. While a generator is on stage, that one is asked for the
-   ending, and tells it unless it has the utterance or has ended it.
+1. A living generator ends what it has. It lists its utterances in every report, and removes one only after publishing
+   its ending; within its process, each can be claimed only once (`Lease.claim`).
+2. The understudy ends the utterances of a generator that is gone for certain: its process no longer exists (one that
+   hangs is killed first), or it has announced that it is leaving. Silence alone proves this only of a generator on
+   another computer. Before it ends anything, it takes in all messages sent to it by then (`Endings`).
+3. An utterance that no generator has listed for `GONE_S` is ended by the understudy while it is on stage: the word that
+   sends a generator on stage names such utterances, and the generator never says them. While a generator is on stage,
+   the understudy asks it for the ending, and it agrees unless it has the utterance or has ended it.
 
-A generator that was stopped and wakes up ends what it had as a session does without an understudy: what it was saying
-goes on where it was last heard, or is INTERRUPTED there if that was longer than `AvatarConfig.behind_ms` ago.
+A generator that was stopped and resumes treats its utterances as a session without an understudy does: it continues
+where it was last heard, or INTERRUPTS there if that was longer than `AvatarConfig.behind_ms` ago.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS
 LEASE_S = 0.090
 PATIENCE_S = 0.100
 ALONE_S = 1.0
-"""A generator that no longer hears its understudy goes on stage by itself after this long."""
+"""A generator that no longer hears its understudy goes on stage on its own after this long."""
 FIRST_WORD_S = 4.0
-"""The same for one that has never heard it: on a machine that starts, the middleware takes its time."""
+"""The same for one that has never heard it, because the middleware is slow while a machine starts."""
 GONE_S = 1.0
-"""After this long without a word from the generator, what it was saying has ended."""
+"""An utterance that no generator has listed for this long is lost."""
 _ASLEEP_S = 0.100
 _SET_CLOCK_NS = NANOSECONDS
 _REMEMBERED = 1024
 _NAMED = 256
-"""Newest endings that each word of the understudy names."""
+"""Each word of the understudy names its latest endings, up to this many."""
 ELSEWHERE_GONE_S = 3.0
-"""A generator that nobody can look at, or may kill, is taken for gone after this long: without proof."""
+"""A generator that cannot be observed, or may not be killed, counts as gone after this long, without proof."""
 _TAKES_IN_S = 0.3
-"""What a process sent right before its end has come by then."""
+"""Messages that a process sent right before its end have arrived after this long."""
 _LISTENS_S = 0.3
-"""A node that has not emptied its queues for this long does not know what the others have said."""
+"""A node that has not emptied its queues for this long does not know what others have said."""
 _ASKS_AGAIN_S, _ASKS = 0.5, 6
 
 LEADER, UNDERSTUDY = 0, 1  # the constants of msg/Stage.msg
@@ -76,7 +76,7 @@ class Word:
 class Report:
     """What the generator says with each frame; see msg/LeadingRole.msg.
 
-    `readers` are the subscriptions that each of its publishers has found, always in the same order of topics.
+    `readers` are the numbers of subscriptions that its publishers have found, in a fixed order of topics.
     """
 
     stamp_ns: int
@@ -90,11 +90,11 @@ class Report:
 
 
 class Lease:
-    """The generator's side; safe in any thread.
+    """The generator's side; thread-safe.
 
     Args:
-        shared: there is an understudy. Without one the generator is on stage always, and nothing else here happens.
-        monotonic_s: the clock that silence is measured on.
+        shared: whether there is an understudy. Without one, the generator is always on stage.
+        monotonic_s: the clock that measures silence.
     """
 
     def __init__(self, shared: bool = False, monotonic_s: Callable[[], float] = time.monotonic) -> None:
@@ -113,22 +113,22 @@ class Lease:
 
     @property
     def on_stage(self) -> bool:
-        """Whether the newest frame was shown, and the next one will be if it comes in time."""
+        """Whether the latest frame was shown, and the next one will be if it comes in time."""
         with self._lock:
             return self._on_stage and not self._has_lapsed()
 
     @property
     def awaits_word(self) -> bool:
-        """Whether the understudy, if there is one, has yet to say how things stand."""
+        """Whether to wait for the first word of the understudy, if there is one."""
         return self.shared and self.epoch is None and self._clock_s() - self._heard_s < FIRST_WORD_S
 
     @property
     def is_alone(self) -> bool:
-        """Whether there should be an understudy that has not been heard of for long."""
+        """Whether there should be an understudy, but it has long been silent."""
         return self.shared and self._clock_s() - self._heard_s > FIRST_WORD_S
 
     def may_show(self, stamp_ns: int, now_ns: int) -> bool:
-        """Whether a frame may be published now; asked right before it is.
+        """Whether a frame may be published now; call this right before publishing it.
 
         Args:
             stamp_ns: its presentation time.
@@ -139,14 +139,14 @@ class Lease:
         with self._lock:
             if self._on_stage and self._has_lapsed():
                 self._on_stage, self._granted_ns, self._lapsed_term = False, None, self.term
-                self._heard_s = self._clock_s()  # who was stopped has not listened either: that must be waited for
+                self._heard_s = self._clock_s()  # while stopped, it did not listen either, so it must do that first
             alone_s = FIRST_WORD_S if self.epoch is None else ALONE_S
             if not self._on_stage and self._clock_s() - self._heard_s > alone_s:
                 self._on_stage, self.term = True, self.term + 1
             if not self._on_stage and self._granted_ns is not None:
                 was_set = abs(self._granted_ns - now_ns) > _SET_CLOCK_NS
                 if not was_set and now_ns - self._granted_ns > LEASE_S * NANOSECONDS:
-                    self._granted_ns = None  # who comes too late finds the understudy there again
+                    self._granted_ns = None  # too late: the understudy is on stage again
                 else:
                     self._on_stage = was_set or stamp_ns >= self._granted_ns
             if self._on_stage:
@@ -154,13 +154,13 @@ class Lease:
             return self._on_stage
 
     def hear(self, word: Word) -> None:
-        """The understudy has spoken."""
+        """Take a word of the understudy."""
         with self._lock:
             self._heard_s = self._clock_s()
             self.epoch = word.epoch
             _remember(self._ended, *word.ended)
             if word.term < self.term:
-                return  # of an understudy that has yet to learn what happened while it was away
+                return  # the understudy does not know yet what happened while it was away
             if word.on_stage == UNDERSTUDY:
                 self._on_stage, self._granted_ns = False, None
             elif not self._on_stage and word.term > self._lapsed_term:
@@ -168,31 +168,31 @@ class Lease:
             self.term = word.term
 
     def has_ended(self, utterance_id: str) -> bool:
-        """Whether an utterance is over by the understudy's word or wish, whatever the avatar says of it later."""
+        """Whether the understudy has announced or requested an utterance's end, whatever the avatar reports later."""
         with self._lock:
             return utterance_id in self._ended or utterance_id in self._signed
 
     def is_told(self, utterance_id: str) -> bool:
-        """Whether the understudy has told that an utterance is over."""
+        """Whether the understudy has announced the end of an utterance."""
         with self._lock:
             return utterance_id in self._ended
 
     def take(self, utterance_id: str) -> None:
-        """Something was accepted to be said; pieces that come after the end of their utterance do not count."""
+        """Note an accepted utterance; chunks that come after its end are ignored."""
         if self.shared and utterance_id:
             with self._lock:
                 if utterance_id not in self._over:
                     self._taken[utterance_id] = None
 
     def began(self, utterance_id: str) -> None:
-        """An utterance begins to be said, perhaps another one under the id of one that is over."""
+        """Note that an utterance has begun, perhaps a new one with the id of one that has ended."""
         if self.shared and utterance_id:
             with self._lock:
                 self._over.pop(utterance_id, None)
                 self._taken[utterance_id] = None
 
     def claim(self, utterance_id: str) -> bool:
-        """Whether the caller may tell the ending of an utterance: the first one may, and says so with `told`."""
+        """Whether the caller may announce the end of an utterance: only the first may, and then calls `told`."""
         with self._lock:
             if self.has_ended(utterance_id) or utterance_id in self._over:
                 return False
@@ -200,7 +200,7 @@ class Lease:
             return True
 
     def sign(self, utterance_id: str) -> bool:
-        """The understudy asks for an ending: whether it may be told; what we have after all ends in its own time."""
+        """Whether an ending that the understudy asks for may be announced; not if we have the utterance after all."""
         with self._lock:
             if utterance_id in self._taken or not self.claim(utterance_id):
                 return False
@@ -209,18 +209,18 @@ class Lease:
             return True
 
     def told(self, utterance_id: str) -> None:
-        """The ending of an utterance was published, or will never be: it is no longer ours."""
+        """Note that the ending of an utterance was published, or never will be."""
         with self._lock:
             self._taken.pop(utterance_id, None)
 
     @property
     def utterances(self) -> list[str]:
-        """What was taken, and whose ending has not been published."""
+        """Utterances that were taken and whose ending has not been published."""
         with self._lock:
             return list(self._taken)
 
     def forget_ended(self) -> set[str]:
-        """What was taken and should be said no more, since it was asked the last time, for the understudy wants so."""
+        """Taken utterances that the understudy has ended since the last call; they must not be said any more."""
         with self._lock:
             ended = {name for name in self._taken if name in self._ended}
             self._taken = {name: None for name in self._taken if name not in self._ended}
@@ -237,13 +237,13 @@ def _remember(names: dict[str, None], *newest: str) -> None:
 
 
 def is_found(readers: Sequence[int], by_us: Sequence[int]) -> bool:
-    """Whether who comes on stage is seen by everybody who sees us.
+    """Whether a generator that waits has found all subscribers that we have found.
 
-    The middleware takes from a tenth of a second to many to bring a new publisher and each subscription together, and
-    what is published before is lost without a word.
+    The middleware takes between a tenth of a second and many seconds to connect a new publisher to each subscription,
+    and messages published before are silently lost.
 
     Args:
-        readers: of a report.
+        readers: numbers of subscriptions in the generator's report.
         by_us: the same for our own publishers.
     """
     return all(theirs < 0 or theirs >= ours for theirs, ours in zip(readers, by_us, strict=False))
@@ -251,13 +251,13 @@ def is_found(readers: Sequence[int], by_us: Sequence[int]) -> bool:
 
 @dataclass(frozen=True)
 class Cue:
-    """What the understudy does at one moment of the frame grid.
+    """What the understudy does at one frame of the grid.
 
     Attributes:
-        plays: it shows a frame.
-        share: how much of that is the generator's motion: 0 in its own idling, 1 right before it goes.
-        steps_in: it has just taken the stage; its motion goes on from the generator's newest.
-        says: there is something to tell on the stage topic.
+        plays: whether it shows a frame.
+        share: share of the generator's motion in it: 0 while idling, 1 right before it hands over.
+        steps_in: whether it has just taken the stage; its motion then continues from the generator's latest.
+        says: whether to publish on the topic `stage`.
     """
 
     plays: bool
@@ -271,15 +271,15 @@ class Watch:
     """The understudy's side: watches the generator's reports and decides, once per frame of the grid.
 
     Attributes:
-        patience_s: see `PATIENCE_S`; longer where a network delays and loses what the generator reports.
-        fade_frames: how long the face takes from its own motion into the generator's before it hands over.
-        on_stage: the understudy is.
+        patience_s: see `PATIENCE_S`; use more where a network delays or loses the generator's reports.
+        fade_frames: number of frames in which the face blends into the generator's motion before it hands over.
+        on_stage: whether the understudy is on stage.
         term: see `Stage.msg`.
-        from_ns: presentation time of the first frame from whoever is on stage.
-        epoch: the highest seen.
-        newest: the generator's newest report, None before the first.
-        why: of the newest change, one line.
-        entries: how often it has stepped in while a generator led.
+        from_ns: presentation time of the first frame of the side that is on stage.
+        epoch: highest epoch seen.
+        newest: the generator's latest report, None before the first.
+        why: reason for the latest change, in one line.
+        entries: how often it has stepped in for a generator.
     """
 
     patience_s: float = PATIENCE_S
@@ -303,7 +303,7 @@ class Watch:
     _arrivals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=2))
 
     def hear(self, report: Report, now_s: float) -> None:
-        """The generator has reported a frame."""
+        """Take the generator's report of a frame."""
         self.newest, self._heard_s = report, now_s
         self.epoch = max(self.epoch, report.epoch)
         if report.on_stage:
@@ -312,31 +312,31 @@ class Watch:
         self._arrivals.append((now_s, report.stamp_ns))
 
     def silence_s(self, now_s: float) -> float:
-        """How long the generator has not been heard of."""
+        """How long ago the generator was last heard, in seconds."""
         return now_s - self._heard_s
 
     def listens(self, now_s: float, emptied_s: float) -> None:
-        """When all that had come by then was taken in; who was too busy to do so was as good as asleep."""
+        """Note when all messages were last taken in; being too busy for that counts as having been asleep."""
         if now_s - emptied_s > _LISTENS_S:
             self._woke_s = now_s
 
     def has_stage(self) -> bool:
-        """Whether no generator is on stage, as the one that is there has confirmed, and none was sent there."""
+        """Whether the understudy is on stage, the generator has confirmed that, and none has been sent on stage."""
         report = self.newest
         confirmed = report is None or (not report.on_stage and report.term == self.term)
         return self.on_stage and self._granted_ns is None and confirmed
 
     def knows(self, now_s: float) -> bool:
-        """Whether what the generator has not said means anything: who was asleep has not listened either."""
+        """Whether the generator's silence means anything, since one that was asleep did not listen either."""
         return now_s - self._woke_s > GONE_S
 
     def tick(self, stamp_ns: int, now_s: float, ready: bool = True) -> Cue:
-        """A frame of the grid is due.
+        """Decide what to do for a frame of the grid.
 
         Args:
             stamp_ns: its presentation time.
             now_s: monotonic time.
-            ready: the generator may come on stage as far as the rest goes: it has the right portrait and its readers.
+            ready: whether the generator has the right portrait and has found its subscribers.
         """
         if self._tick_s is None or now_s - self._tick_s > _ASLEEP_S:
             self._wake(now_s, None if self._tick_s is None else now_s - self._tick_s)
@@ -350,7 +350,7 @@ class Watch:
         return self._play(stamp_ns, now_s, ready, regular)
 
     def _wake(self, now_s: float, slept_s: float | None) -> None:
-        """We begin, or were asleep ourselves: listen first, for the generator may be on stage."""
+        """After a start or a sleep of our own, listen first, because the generator may be on stage."""
         if slept_s is None or slept_s > ALONE_S / 2:
             self._unsure_until_s = now_s + self.patience_s
         if slept_s is not None:
@@ -358,7 +358,7 @@ class Watch:
             self._shown_s = max(self._shown_s, now_s - self.patience_s / 2)
 
     def _leads(self, now_s: float) -> bool:
-        """Whether the generator is on stage, also when it went there by itself."""
+        """Whether the generator is on stage, even if it went there on its own."""
         report = self.newest
         if report is None or not report.on_stage or report.term < self.term or self._granted_ns is not None:
             return not self.on_stage
@@ -372,7 +372,7 @@ class Watch:
         if now_s - self._shown_s < self.patience_s and (self.newest is None or self.newest.on_stage):
             return Cue(plays=False, says=regular)
         if self._granted_ns is not None and now_s - self._shown_s < self.patience_s:
-            return Cue(plays=False, says=regular)  # it was sent on stage and has not had the time to go there
+            return Cue(plays=False, says=regular)  # it was sent on stage and has not arrived yet
         leaving = self.newest is not None and self.newest.leaving
         self.why = "the generator has been deactivated" if leaving else "the generator is silent"
         self.entries += not leaving
@@ -384,7 +384,7 @@ class Watch:
         if self._granted_ns is not None and (stamp_ns >= self._granted_ns or self._granted_ns - stamp_ns > NANOSECONDS):
             self.on_stage, self.from_ns, self._shown_s = False, self._granted_ns, now_s
             return Cue(plays=False, says=True)
-        ready = ready or self._granted_ns is not None  # a word that was given holds
+        ready = ready or self._granted_ns is not None  # permission once given holds
         if not (ready and self._keeps_time(stamp_ns, now_s)):
             lost, self._faded, self._granted_ns = self._faded > 0, 0, None
             return Cue(plays=True, steps_in=lost, says=regular or lost)
@@ -395,25 +395,25 @@ class Watch:
         return Cue(plays=True, share=self._faded / self.fade_frames, says=regular)
 
     def _keeps_time(self, stamp_ns: int, now_s: float) -> bool:
-        """Whether the generator makes its frames in time; a report is as old as a frame at most."""
+        """Whether the generator's frames are in time; its reports must be recent."""
         if len(self._arrivals) < 2 or (self.newest is not None and self.newest.leaving):
             return False
         return all(now_s - at_s < 0.15 and abs(stamp_ns - of_ns) <= 4 * FRAME_NS for at_s, of_ns in self._arrivals)
 
     def word(self, ended: Sequence[str] = ()) -> Word:
-        """What to tell now: a change that has been decided is told before it takes place."""
+        """The word for now; a change is announced before it takes place."""
         going = self._granted_ns is not None or not self.on_stage
         from_ns = self.from_ns if self._granted_ns is None else self._granted_ns
         return Word(self.term, LEADER if going else UNDERSTUDY, from_ns, self.epoch, ended, self.why)
 
 
 Owner = tuple[str, int]
-"""A generator: its host, and the number of its process there."""
+"""A generator: its host and process number."""
 
 
 @dataclass
 class _Spoken:
-    """One utterance as the understudy has seen it: `position_ns` of it before the stretch that is being said."""
+    """One utterance as the understudy has seen it; `position_ns` of it precede the stretch that is being said."""
 
     seen_s: float
     owner: Owner | None = None
@@ -427,18 +427,18 @@ class _Spoken:
 
     @property
     def presented_ns(self) -> int:
-        """How much of it was heard."""
+        """How much of it was heard, in nanoseconds."""
         since_ns = 0 if self.said_from_ns is None else self.said_until_ns - self.said_from_ns
         return self.position_ns + max(0, since_ns)
 
 
 @dataclass
 class Ledger:
-    """What was said by whom: so that an utterance whose generator is gone ends where it really stopped.
+    """Which generator said what, so that utterances of one that is gone end where they really stopped.
 
     Attributes:
-        ended: the newest utterances that the understudy has ended.
-        leader: the generator that was heard of last.
+        ended: the latest utterances that the understudy has ended.
+        leader: the generator that was heard last.
     """
 
     ended: deque[str] = field(default_factory=lambda: deque(maxlen=_NAMED))
@@ -447,12 +447,12 @@ class Ledger:
     _closed: dict[str, None] = field(default_factory=dict)
 
     def sent(self, utterance_id: str, now_s: float) -> None:
-        """A dialogue manager has sent something of it, or the generator says that it has it."""
+        """Note that a dialogue manager has sent a part of an utterance, or that a generator has it."""
         if utterance_id and utterance_id not in self._closed:
             self._open.setdefault(utterance_id, _Spoken(now_s))
 
     def listed(self, names: Sequence[str], owner: Owner, now_s: float) -> None:
-        """A generator has these; what it had before is over, by its own word."""
+        """Note the utterances that a generator has; those that it had before are over."""
         self.leader = owner
         for name in names:
             self.sent(name, now_s)
@@ -463,14 +463,14 @@ class Ledger:
             self.over(name)
 
     def said(self, utterance_id: str, stamp_ns: int, duration_ns: int, now_s: float) -> None:
-        """A piece of it was handed to the loudspeaker."""
+        """Note that a piece of an utterance was handed to the loudspeaker."""
         if (spoken := self._begun(utterance_id, now_s)) is not None:
             if spoken.said_from_ns is None or stamp_ns > spoken.said_until_ns + FRAME_NS // 2:  # it was delayed
                 spoken.position_ns, spoken.said_from_ns = spoken.presented_ns, stamp_ns
             spoken.said_until_ns = stamp_ns + duration_ns
 
     def began(self, utterance_id: str, stamp_ns: int, now_s: float) -> None:
-        """It has STARTED, perhaps within a frame."""
+        """Note that an utterance has STARTED, perhaps in the middle of a frame."""
         if (spoken := self._begun(utterance_id, now_s)) is not None:
             spoken.said_from_ns = stamp_ns
             spoken.said_until_ns = max(spoken.said_until_ns, stamp_ns)
@@ -482,33 +482,33 @@ class Ledger:
         return spoken
 
     def stalled(self, utterance_id: str, position_ns: int) -> None:
-        """It has STALLED, and continues with the next piece."""
+        """Note that an utterance has STALLED; it continues with its next piece."""
         if (spoken := self._open.get(utterance_id)) is not None:
             spoken.position_ns, spoken.said_from_ns = position_ns, None
 
     def over(self, utterance_id: str) -> None:
-        """It has ended, whoever said so."""
+        """Note that an utterance has ended, whoever announced it."""
         self._open.pop(utterance_id, None)
         _remember(self._closed, utterance_id)
 
     def of(self, owner: Owner) -> list[str]:
-        """What a generator had, first what began."""
+        """Utterances of a generator; those that have begun come first."""
         names = [name for name, spoken in self._open.items() if spoken.owner == owner]
         return sorted(names, key=lambda name: not self._open[name].began)
 
     def lost(self, now_s: float) -> list[str]:
-        """What has been waiting for longer than `GONE_S` and no generator has listed."""
+        """Utterances that have waited for longer than `GONE_S` and that no generator has listed."""
         return [name for name, each in self._open.items() if each.owner is None and now_s - each.seen_s > GONE_S]
 
     def end(self, name: str) -> Ending:
-        """The understudy ends it."""
+        """End an utterance on behalf of the understudy."""
         ending = Ending(name, self._open[name].presented_ns)
         self.over(name)
         self.ended.append(name)
         return ending
 
     def ask(self, name: str, now_s: float) -> Ending | None:
-        """What to ask a generator for, if it is time to ask; who never answers has told the ending long ago."""
+        """The ending to ask a generator for, if it is time to ask; if it never answers, it ended it long ago."""
         spoken = self._open[name]
         if now_s - spoken.asked_s < _ASKS_AGAIN_S:
             return None
@@ -521,21 +521,21 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Ending:
-    """An utterance is INTERRUPTED after `position_ns` of it."""
+    """The end of an utterance that is INTERRUPTED after `position_ns`."""
 
     utterance_id: str
     position_ns: int
 
 
 class Endings:
-    """The understudy's side of the rule above; not safe in several threads.
+    """The understudy's side of the rule above; not thread-safe.
 
     Args:
         watch: knows who is on stage.
-        is_gone: whether the process of a generator has ended; None when that cannot be seen from here.
+        is_gone: whether the process of a generator has ended; None if it cannot be observed from here.
 
     Attributes:
-        ledger: what was said.
+        ledger: which generator said what.
     """
 
     def __init__(self, watch: Watch, is_gone: Callable[[Owner], bool | None]) -> None:
@@ -546,17 +546,17 @@ class Endings:
         self._leaving = False
 
     def hear(self, owner: Owner, report: Report, now_s: float) -> None:
-        """A generator has reported a frame."""
+        """Take a generator's report of a frame."""
         self._heard_s[owner], self._leaving = now_s, report.leaving
         self._gone_s.pop(owner, None)
         self.ledger.listed(report.utterances, owner, now_s)
 
     def tick(self, now_s: float, emptied_s: float) -> tuple[list[Ending], list[Ending]]:
-        """What the understudy ends now, and what it asks the generator to end.
+        """The endings that the understudy announces now, and those that it asks the generator for.
 
         Args:
             now_s: monotonic time.
-            emptied_s: all that had come by then has been taken in.
+            emptied_s: all messages that had arrived by then have been taken in.
         """
         self._watch.listens(now_s, emptied_s)
         for owner in self._heard_s:
