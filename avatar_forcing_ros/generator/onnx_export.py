@@ -7,6 +7,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -296,8 +297,27 @@ def _traced(graph: _Graph, weights: str) -> onnx.ModelProto:
         )
     assert program is not None
     model: onnx.ModelProto = program.model_proto
+    replace_cosines(model)
     _take_weights_out(model, graph.network, weights)
     return model
+
+
+def replace_cosines(model: onnx.ModelProto) -> None:
+    """Write cosines of doubles as sines: ONNX Runtime 1.23, the last one for Python 3.10, has no others."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    doubles = {one.name for one in inferred.value_info if one.type.tensor_type.elem_type == onnx.TensorProto.DOUBLE}
+    graph, nodes = model.graph, []
+    for node in model.graph.node:
+        if node.op_type == "Cos" and node.input[0] in doubles:
+            quarter, turned = f"{node.output[0]}_quarter", f"{node.output[0]}_turned"
+            graph.initializer.append(onnx.helper.make_tensor(quarter, onnx.TensorProto.DOUBLE, [], [math.pi / 2]))
+            nodes.append(onnx.helper.make_node("Add", [node.input[0], quarter], [turned], f"{node.name}_turn"))
+            nodes.append(onnx.helper.make_node("Sin", [turned], list(node.output), node.name))
+        else:
+            nodes.append(node)
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def _weights_of(model: onnx.ModelProto) -> list[str]:
