@@ -141,7 +141,7 @@ class Theatre:
         self.sent: list[str] = []
         self.told: list[tuple[str, str]] = []
         self.most = 1000
-        self.mute_until_s = 0.0
+        self.kills = True
 
     @property
     def now_ns(self) -> int:
@@ -229,7 +229,8 @@ class Theatre:
                 generator.topics.pop("stage", None)  # latched: the newest one counts
                 generator.send("stage", lambda message: generator.lease.hear(to_word(message)), word)
             if (
-                self.watch.knows(self.now_s)
+                self.kills
+                and self.watch.knows(self.now_s)
                 and self.watch.silence_s(self.now_s) > KILLS_S
                 and self.endings.ledger.leader
             ):
@@ -319,6 +320,31 @@ def test_a_generator_whose_process_cannot_be_seen_is_taken_for_gone_after_a_long
     theatre.starts_s = theatre.now_s + 100
     theatre.play(2)
     assert theatre.told == [("0", "understudy")]
+
+
+def test_who_takes_the_place_of_a_process_that_cannot_be_seen_proves_that_it_is_gone() -> None:
+    theatre = Theatre()
+    theatre.endings = Endings(theatre.watch, lambda _owner: None)
+    theatre.play(3)
+    theatre.say(200)
+    theatre.play(1)
+    theatre.kill()
+    theatre.starts_s = theatre.now_s + 1.2
+    theatre.play(2)
+    assert theatre.told == [("0", "understudy")]
+
+
+@pytest.mark.parametrize("away_s", [1.8, 2.9, 3.2, 6.0])
+def test_one_that_cannot_be_seen_and_comes_back_tells_no_second_ending(away_s: float) -> None:
+    theatre = Theatre()
+    theatre.endings, theatre.kills = Endings(theatre.watch, lambda _owner: None), False
+    theatre.play(3)
+    assert theatre.generator is not None
+    theatre.say(30)
+    theatre.play(0.5)
+    theatre.generator.stopped_until_s = theatre.now_s + away_s
+    theatre.play(away_s + 6)
+    assert (theatre.endings_of, theatre.number) == ({"0": 1}, 1)
 
 
 def test_whatever_is_killed_stopped_and_kept_waiting_each_utterance_ends_once() -> None:
