@@ -47,8 +47,7 @@ def test_a_generator_that_is_killed_leaves_no_gap_and_is_back(monkeypatch: pytes
 
     assert len(pictures) > 50
     assert outcome.gap_ms < 600  # 2 s and more without an understudy
-    assert outcome.endings == 1
-    assert abs(outcome.played_ms - outcome.truth_ms) < 400
+    assert outcome.wrong == 0  # ended once, at the position that was heard, and nothing came after it
     assert outcome.speaks_ms < 30_000
     assert outcome.doubles <= 2  # a process that is held up between looking and showing may be late by a frame
 
