@@ -75,6 +75,26 @@ def test_nodes_do_not_start_with_a_face_that_nobody_has_agreed_to(graph: TestGra
     graph.add(UnderstudyNode, portrait=str(path), require_consent=False, image_size=64)
 
 
+def test_nodes_that_start_after_a_consent_has_ended_show_our_own_character(graph: TestGraph, tmp_path: Path) -> None:
+    path, sidecar = portrait(tmp_path / "face.png", 90, "2999-01-01"), tmp_path / "face.png.yaml"
+    sidecar.write_text(sidecar.read_text().replace("2999", "2020"))
+    own = sha256_of_pixels(read_image(default_portrait()))
+    stage = AvatarStage(graph, require_consent=True, portrait=str(path))
+    understudy = graph.add(UnderstudyNode, portrait=str(path), image_size=64)
+    assert understudy._path == default_portrait()
+    reports = graph.listen(DiagnosticArray, "/diagnostics")
+    stage.play(4)
+    assert stage.infos[-1].portrait_sha256 == own
+
+    def said() -> list[str]:
+        return [p.message for report in reports for p in report.status if p.name == "generator: portrait"]
+
+    stage.play_until(lambda: bool(said()))
+    assert said()[-1] == "the consent of Ada ended on 2020-01-01: our own character is shown instead"
+    answer = ask(graph, path)
+    assert not answer.success and "ended on 2020-01-01" in answer.message
+
+
 def test_a_consent_that_ends_while_the_avatar_runs_takes_the_face_away(
     graph: TestGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

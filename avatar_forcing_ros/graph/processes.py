@@ -19,6 +19,7 @@ from types import TracebackType
 from avatar_forcing_ros.graph.keeping import Restarts
 from avatar_forcing_ros.graph.settings import NodeProcess
 
+_NOISE = "RTPS_TRANSPORT_SHM"  # what the middleware says of files that a killed process left, and mends
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -50,6 +51,7 @@ class ProcessGroup:
         self._nodes, self._environment = nodes, {**os.environ, **environment}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, Path] = {}
+        self._log_began: dict[str, int] = {}
 
     def __enter__(self) -> ProcessGroup:
         self._folder = tempfile.TemporaryDirectory(prefix="avatar_forcing_")
@@ -67,6 +69,7 @@ class ProcessGroup:
     def _start(self, node: NodeProcess) -> None:
         self._logs[node.executable] = Path(self._folder.name) / f"{node.executable}.log"
         with self._logs[node.executable].open("ab") as log:
+            self._log_began[node.executable] = log.tell()
             self._running[node.executable] = subprocess.Popen(
                 [sys.executable, "-m", node.module, *node.ros_arguments()],
                 env=self._environment | self._restarts[node.executable].begin(),
@@ -126,8 +129,10 @@ class ProcessGroup:
         return {name: _usage(process.pid) for name, process in self._running.items() if process.poll() is None}
 
     def last_lines(self, name: str, count: int = 3) -> str:
-        """What a process said last, in one line."""
-        lines = self._logs[name].read_text(errors="replace").splitlines()
+        """What a process has said last since it started, in one line."""
+        with self._logs[name].open(errors="replace") as log:
+            log.seek(self._log_began[name])
+            lines = [line for line in log.read().splitlines() if _NOISE not in line]
         return " | ".join(lines[-count:]) or "it said nothing"
 
 

@@ -34,7 +34,7 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_ending, to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
-from avatar_forcing_ros.portraits.consent import Consent, Permitted, PortraitFile, open_portrait
+from avatar_forcing_ros.portraits.consent import Consent, Permitted, open_first_portrait
 from avatar_forcing_ros.portraits.process import PortraitReader, Request
 from avatar_forcing_ros.session.inputs import InputWatch
 from avatar_forcing_ros.session.outbox import Outbox
@@ -112,7 +112,15 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         """Open the model and the portrait."""
         cv2.setNumThreads(1)
         self._bundle = self._open_model(self.config.model, self.config.compute)
-        chosen = self._open_portrait()
+        chosen, ended = open_first_portrait(
+            self.config.portrait, self.config.require_consent, self.config.portrait_limits
+        )
+        self._warn_of(chosen)
+        self._ended: Consent | None = None
+        if ended is not None:
+            self._ended = ended.consent
+            forget(ended.sha256)
+            self.get_logger().error(f"{ended}; our own character is shown instead")
         self._chosen: Permitted = chosen
         with naming_portrait(chosen.path):
             self._avatar = Avatar(self._bundle, chosen.image, self.config.avatar, self.config.output.label)
@@ -140,7 +148,6 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         self._session.outlets.append(outlet)
         self.work("presentation", outbox.turn, presenting.close)
         self.work("generation", self._session.turn, deciding.close)
-        self._ended: Consent | None = None
         self._ending: Mailbox[Permitted] = Mailbox()
         self.work("consent", self._leave_portrait, self._ending.close)
         self._recording = RecordingNotice(self, self._avatar.label)
@@ -204,13 +211,6 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         remarks = self._show(request.path, self.config.portrait_folder)
         self._ended = None
         return "; ".join(remarks)
-
-    def _open_portrait(self) -> PortraitFile:
-        """Open the portrait that the parameters name."""
-        path = self.config.portrait or default_portrait()
-        chosen = open_portrait(path, self.config.require_consent, self.config.portrait_limits)
-        self._warn_of(chosen)
-        return chosen
 
     def _warn_of(self, chosen: Permitted) -> None:
         if chosen.consent is None:

@@ -20,6 +20,7 @@ from dataclasses import replace
 from avatar_forcing_ros.graph import settings as graph
 from avatar_forcing_ros.graph.environment import local_graph, own_domain
 from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup
+from avatar_forcing_ros.portraits.consent import open_first_portrait
 from avatar_forcing_ros.web.access import AccessConfig, listen, tls_context
 
 _LOOK_S = 0.2
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopped.set())
     try:
+        if choice.portrait:
+            open_first_portrait(choice.portrait)  # who names one that cannot be shown is told so at once
         voice_agent = args.pop("voice_agent")
         access = AccessConfig(**args)
         tls_context(access)

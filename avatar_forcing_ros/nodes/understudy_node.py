@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 
 from avatar_forcing_ros.disclosure.label import Label
-from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.messages.outlet import USER
 from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
@@ -43,7 +42,7 @@ from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns
 from avatar_forcing_ros.nodes.stage_messages import from_ending, from_word, to_report
-from avatar_forcing_ros.portraits.consent import open_portrait
+from avatar_forcing_ros.portraits.consent import open_first_portrait
 from avatar_forcing_ros.portraits.process import PortraitReader, Request
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import UNDERSTUDY, Cue, Endings, Owner, Watch, is_found
@@ -115,7 +114,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         """Read the portrait; the rest is loaded while the first frames are shown."""
         cv2.setNumThreads(1)
         self._space = motion_space_of(self.config.model)
-        chosen = open_portrait(self.config.portrait or default_portrait(), self.config.require_consent)
+        chosen, ended = open_first_portrait(self.config.portrait, self.config.require_consent)
+        if ended is not None:
+            self.get_logger().error(f"{ended}; our own character is shown instead")
         self._path = chosen.path
         with naming_portrait(chosen.path):
             self._face: Face = first_face(chosen.image, self.config.image_size)

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.files.documents import read_mapping
 from avatar_forcing_ros.files.outputs import replacing
 from avatar_forcing_ros.files.pictures import PictureLimits, read_image, sha256_of_pixels
+from avatar_forcing_ros.files.resources import default_portrait
 
 ENDINGS = (".yaml", ".yml", ".json")
 NEVER = "never"
@@ -40,6 +41,19 @@ _MOST_BYTES = 64_000
 
 class ConsentError(ValueError):
     """A face must not be shown; the message says why and what to do, in one line."""
+
+
+class ConsentEndedError(ConsentError):
+    """The last day of a consent is over.
+
+    Attributes:
+        consent: that one.
+        sha256: of the picture's pixels.
+    """
+
+    def __init__(self, message: str, consent: Consent, sha256: str) -> None:
+        super().__init__(message)
+        self.consent, self.sha256 = consent, sha256
 
 
 @dataclass(frozen=True)
@@ -156,11 +170,36 @@ def open_portrait(
             f"Ask the person shown, then: {command(path)} --force"
         )
     if consent.has_ended():
-        raise ConsentError(
+        raise ConsentEndedError(
             f"{sidecar}: the consent of {consent.who} ended on {consent.last_day}. "
-            f"Ask again, then: {command(path)} --force"
+            f"Ask again, then: {command(path)} --force",
+            consent,
+            sha256,
         )
     return PortraitFile(path, sha256, consent, image)
+
+
+def open_first_portrait(
+    path: str, require_consent: bool = True, limits: PictureLimits | None = None
+) -> tuple[PortraitFile, ConsentEndedError | None]:
+    """The portrait that a node starts with, and what keeps it from that of its parameters.
+
+    Where a consent has ended, our own character is shown, as it would be had the node been running: a kiosk that is
+    restarted on the day after must not stay dark.
+
+    Args:
+        path: of the picture; empty is our own character.
+        require_consent: see `open_portrait`.
+        limits: of the picture.
+
+    Raises:
+        MediaError: see `open_portrait`.
+        ConsentError: see `open_portrait`.
+    """
+    try:
+        return open_portrait(path or default_portrait(), require_consent, limits), None
+    except ConsentEndedError as ended:
+        return open_portrait(default_portrait()), ended
 
 
 def _resolved(path: str | Path) -> Path:
