@@ -91,6 +91,7 @@ def test_smiles_are_compared_at_the_delay_of_the_answer() -> None:
         (("--conversations", "0"), "nothing to evaluate"),
         (("--clip-audio", "a.wav"), "--clip, which is missing"),
         (("--seconds", "1"), "--seconds of at least 10"),
+        (("--seconds", "nan"), "--seconds of at least 10"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

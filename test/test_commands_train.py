@@ -116,3 +116,21 @@ def test_from_nothing_to_a_bundle_that_opens(tmp_path: Path) -> None:
     assert "preference_margin" in (tmp_path / "w" / "stage_2" / "metrics.csv").read_text()
     first, last = (load_file(folder / WEIGHTS) for folder in (tmp_path / "w" / "stage_1" / "bundle", tmp_path / "m"))
     assert any(not torch.equal(first[name], last[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--steps", "-1"), "--steps of at least 1, got -1"),
+        (("--batch", "0"), "--batch of at least 1, got 0"),
+        (("--tuning-steps", "-5"), "--tuning-steps of at least 0, got -5"),
+        (("--threads", "0"), "--threads of at least 1, got 0"),
+        (("--seed", "-1"), "--seed of at least 0, got -1"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_is_simulated(
+    words: tuple[str, str], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        run(arguments(*words, "--work", str(tmp_path / "work"), "--output", str(tmp_path / "bundle")))
+    assert not (tmp_path / "work").exists()

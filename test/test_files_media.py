@@ -345,3 +345,18 @@ def test_sound_and_film_that_were_cut_are_said_whatever_their_kind(
     assert list(read_video(recorded)) and not caplog.text
     recorded.write_bytes(recorded.read_bytes()[: recorded.stat().st_size // 2])
     assert list(read_video(recorded)) and "of 2.0 s: the rest is missing" in caplog.text
+
+
+def test_a_big_endian_wav_file_is_refused_not_read_as_noise(tmp_path: Path) -> None:
+    file = tmp_path / "big.wav"
+    file.write_bytes(
+        b"RIFX"
+        + struct.pack(">I", 36 + 320)
+        + b"WAVEfmt "
+        + struct.pack(">IHHIIHH", 16, 1, 1, 16000, 32000, 2, 16)
+        + b"data"
+        + struct.pack(">I", 320)
+        + bytes(320)
+    )
+    with pytest.raises(MediaError, match="RIFX"):
+        read_audio(file)

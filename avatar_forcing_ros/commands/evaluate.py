@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _check(args: argparse.Namespace) -> None:
     require_drawing()
-    if args.conversations < 0 or args.seeds < 1 or args.seconds < 10:
+    if args.conversations < 0 or args.seeds < 1 or not 10 <= args.seconds < math.inf:
         raise ValueError(
             "expected --conversations of at least 0, --seeds of at least 1 and --seconds of at least 10, "
             f"got {args.conversations}, {args.seeds} and {args.seconds}"

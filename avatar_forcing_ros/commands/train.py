@@ -93,6 +93,15 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
     return replace(recipe, corpus=corpus, train=replace(recipe.train, seed=args.seed, **changes), tune=tune)
 
 
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Refuse what would fail only after minutes of simulation."""
+    least = {"steps": 1, "batch": 1, "conversations": 1, "workers": 1, "threads": 1, "tuning_steps": 0, "seed": 0}
+    for name, smallest in least.items():
+        value = getattr(args, name)
+        if value is not None and value < smallest:
+            raise ValueError(f"expected --{name.replace('_', '-')} of at least {smallest}, got {value}")
+
+
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Train and write the bundle.
 
@@ -100,6 +109,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         Steps, the manifest's path, and the metrics on held-out conversations.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    _check_numbers(args)
     torch.set_num_threads(args.threads)
     check_bundle_output(args.output, (args.data, args.work))
     if args.data is not None and is_same(args.work, args.data):

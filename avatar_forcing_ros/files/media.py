@@ -480,15 +480,14 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
         raise MediaError(f"{path}: expected a file, got a pipe or a device")
     if not Path(path).stat().st_size:
         raise MediaError(f"{path}: expected a video or sound file, got an empty file")
+    with Path(path).open("rb") as file:
+        first = file.read(12)
+    if first[:4] == b"RIFX":  # FFmpeg reads it with the bytes of each sample the wrong way round
+        raise MediaError(f"{path}: expected a WAV file in little-endian order (RIFF), got a big-endian one (RIFX)")
     try:
         # tags of a song may be in any alphabet's own encoding; nothing here reads them
         return av.open(os.fspath(path) if part is None else part, metadata_errors="replace")
     except av.FFmpegError as error:
-        with Path(path).open("rb") as file:
-            is_mp4 = file.read(8)[4:] == b"ftyp"
+        is_mp4 = first[4:8] == b"ftyp"
         reason = "an mp4 without its index: it is truncated or was never finished" if is_mp4 else error.strerror
         raise MediaError(f"{path}: expected a video or sound file: {reason}") from None
-
-
-MOST_SOUND_S = 7200.0
-"""It is held in memory as a whole: 1.4 GB for so much at 48 kHz."""
