@@ -106,7 +106,9 @@ def _parser(wanted: str) -> argparse.ArgumentParser:
         subparser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         if name == wanted:
-            importlib.import_module(command.module).add_arguments(subparser)
+            with _ended_by_interrupt(name):
+                module = importlib.import_module(command.module)
+            module.add_arguments(subparser)
     return parser
 
 
@@ -144,6 +146,24 @@ def _run(run: Any, args: argparse.Namespace) -> int:
 def _interrupted(command: str) -> int:
     print(f"avatar-forcing {command}: interrupted", file=sys.stderr)
     return 128 + signal.SIGINT
+
+
+@contextmanager
+def _ended_by_interrupt(command: str) -> Iterator[None]:
+    """Ctrl-C ends the program at once, for compiled modules swallow KeyboardInterrupt while they are imported."""
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        os._exit(_interrupted(command))  # nothing has been written yet
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # whoever ignores it, or handles it, goes on doing so
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _nobody_reads() -> bool:

@@ -3,6 +3,8 @@
 """The command line: what it answers, and that a user's mistake ends in one line and a status, never in a traceback."""
 
 import json
+import os
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -80,3 +82,19 @@ def test_parity_fails_when_the_network_differs(tmp_path, capsys):
     np.savez(tmp_path / "seed1.npz", dme_out=np.ones((1, 50, 64), np.float32), **arrays)
     assert cli.main(["parity", str(tmp_path / "seed1.npz")]) == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["worst"] > 0.1
+
+
+def test_ctrl_c_is_heard_where_an_import_swallows_it(tmp_path: Path) -> None:
+    swallowing = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    print('goes on')\n"
+    swallowing += "except KeyboardInterrupt:\n    print('swallowed')\n\ndef add_arguments(parser): pass\n"
+    (tmp_path / "swallowing.py").write_text(swallowing)
+    program = """
+import signal, sys
+from avatar_forcing_ros import cli
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.COMMANDS["render"] = cli.Command("swallowing", "")
+sys.exit(cli.main(["render"]))
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert (told.returncode, told.stdout, told.stderr) == (130, "", "avatar-forcing render: interrupted\n")
