@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros avatar.launch.py: the live avatar.
 
-Camera and microphone are topics (camera/image_raw, user_audio) of the robot's drivers; with webcam:=0 microphone:=true
-this machine's own devices feed them.
+The robot's drivers publish camera and microphone on topics (camera/image_raw, user_audio); with webcam:=0
+microphone:=true, this machine's own devices do.
 """
 
 from typing import get_args
@@ -40,7 +40,7 @@ def generate_launch_description() -> LaunchDescription:
             argument("microphone", "false", "open this machine's microphone"),
             argument("speaker", "false", "play the avatar's voice on this machine"),
             argument("barge_in", "false", "let the user's voice interrupt the avatar"),
-            argument("side", "both", "robot or card, where the card is in another computer (docs/gpu.md)"),
+            argument("side", "both", "robot or card, if the GPU is in another computer (docs/gpu.md)"),
             together_argument(),
             *environment(),
             OpaqueFunction(function=_nodes),

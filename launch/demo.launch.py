@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros demo.launch.py: the nodes on a recorded conversation, recorded to a video.
 
-`make demo` does the same where there is no `ros2 launch`, and adds a latency table.
+`make demo` does the same without `ros2 launch` and adds a latency table.
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -46,7 +46,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     recorded = recorded_conversation(*(value(context, name) for name in ("user_video", "user_audio", "speech")))
     nodes, common = graph.demo(avatar_choice(context), recorded, value(context, "output")), standard(context)
     actions = {node.executable: node_actions(node, common) for node in together(context, nodes)}
-    # the media source, the last one, ends with the conversation, and the others with it
+    # the last one, the media source, ends with the conversation; the others end with it
     source = [*actions.values()][-1][0]
     end = RegisterEventHandler(OnProcessExit(target_action=source, on_exit=[Shutdown()]))
     return [*(action for of_node in actions.values() for action in of_node), end]

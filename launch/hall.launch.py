@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros hall.launch.py namespaces:=kiosk_1,kiosk_2: several avatars on one model and one card.
 
-Displays, cameras and microphones are elsewhere, each under its namespace (docs/gpu.md).
+Displays, cameras and microphones are on other computers, each in its avatar's namespace (docs/gpu.md).
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ def generate_launch_description() -> LaunchDescription:
     """Arguments, environment and the server."""
     return LaunchDescription(
         [
-            argument("namespaces", None, "of the avatars, with commas between"),
+            argument("namespaces", None, "namespaces of the avatars, separated by commas"),
             argument("model", "", "name of a shipped model or folder of a model bundle; empty takes the default"),
             *standard_arguments(),
             *environment(far=True),
@@ -39,4 +39,4 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     above = f"{common.namespace.strip('/')}/" if common.namespace.strip("/") else ""
     names = [above + name.strip().strip("/") for name in value(context, "namespaces").split(",")]
     (server,) = graph.hall(value(context, "model"), names)
-    return node_actions(server, replace(common, namespace=""))  # one for all would take each avatar's own away
+    return node_actions(server, replace(common, namespace=""))  # one for the process would replace the avatars' own

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros kiosk.launch.py: the avatar in a browser, whose camera and microphone are the user's.
 
-On this machine alone: http://localhost:8070. For browsers elsewhere: host:=0.0.0.0 token:=... certificate:=... key:=...
+On this machine only: http://localhost:8070. For browsers elsewhere: host:=0.0.0.0 token:=... certificate:=... key:=...
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
@@ -32,12 +32,12 @@ def generate_launch_description() -> LaunchDescription:
         [
             *avatar_arguments(),
             *standard_arguments(),
-            argument("host", "", "address to listen on; empty is this machine alone, any other needs a token"),
-            argument("port", "0", "to listen on; 0 is 8070"),
-            argument("token", "", "what a browser elsewhere has to know, at least 16 characters"),
-            argument("certificate", "", "PEM file of the TLS certificate; camera and microphone elsewhere need it"),
+            argument("host", "", "address to listen on; empty: this machine only; any other needs a token"),
+            argument("port", "0", "port to listen on; 0: 8070"),
+            argument("token", "", "secret that browsers elsewhere need, at least 16 characters"),
+            argument("certificate", "", "PEM file of the TLS certificate; without, browsers elsewhere open no camera"),
             argument("key", "", "PEM file of its private key"),
-            argument("names", "", "other names of this machine, with commas between, such as robot.local"),
+            argument("names", "", "other names of this machine, separated by commas, such as robot.local"),
             together_argument(),
             argument("voice_agent", "offline", "who answers: offline, none, or a parameter file of the voice agent"),
             *environment(),

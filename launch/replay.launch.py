@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ros2 launch avatar_forcing_ros replay.launch.py bag:=FOLDER record:=FOLDER: the avatar on a bag's time.
 
-The clock waits for the nodes, so that the pictures are those of `avatar-forcing replay`. A bag with user_motion needs
-no camera pictures: the privacy profile. player:=rosbag2 plays with `ros2 bag play --clock` and records nothing.
+The clock waits for the nodes, so the pictures are those of `avatar-forcing replay`. A bag with user_motion needs no
+camera pictures (the privacy profile). player:=rosbag2 plays with `ros2 bag play --clock` and records nothing.
 """
 
 from pathlib import Path
@@ -36,13 +36,13 @@ def generate_launch_description() -> LaunchDescription:
             *avatar_arguments(),
             *standard_arguments("true"),
             argument("bag", None, "folder of the bag"),
-            argument("record", "", "folder of a bag to record what the avatar presents into; empty records nothing"),
-            argument("rate", "1.0", "seconds of the bag in a second, at most"),
+            argument("record", "", "folder for a bag of what the avatar presents; empty: none"),
+            argument("rate", "1.0", "seconds of the bag per second, at most"),
             argument("camera", "false", "read pictures again even when the bag has user_motion"),
             argument("show", "true", "show or film the avatar"),
-            argument("output", "", "mp4 file to film into; empty shows a window where there is a screen"),
+            argument("output", "", "mp4 file to film into; empty: a window, if there is a screen"),
             argument("player", "ours", "ours, or rosbag2 for `ros2 bag play --clock`"),
-            argument("delay_s", "15.0", "how long the nodes have to load their models before rosbag2 plays"),
+            argument("delay_s", "15.0", "seconds that the nodes have to load their models before rosbag2 plays"),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]
@@ -52,7 +52,7 @@ def generate_launch_description() -> LaunchDescription:
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     common = standard(context)
     if not common.use_sim_time:
-        raise ValueError("use_sim_time must be true, for a replay lives in the bag's time, got false")
+        raise ValueError("use_sim_time must be true, because a replay runs on the bag's time, got false")
     played = graph.PlayedBag(
         value(context, "bag"),
         value(context, "record"),
@@ -67,7 +67,7 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if player not in ("ours", "rosbag2"):
         raise ValueError(f"player must be ours or rosbag2, got {player!r}")
     if player == "rosbag2" and common.namespace:
-        raise ValueError(f"player must be ours in a namespace, for rosbag2 plays into the root, got {player!r}")
+        raise ValueError(f"player must be ours in a namespace, because rosbag2 plays into the root, got {player!r}")
     if player == "ours":
         by_node = {node.executable: node_actions(node, common) for node in nodes}
         actions = [action for of_node in by_node.values() for action in of_node]
