@@ -113,7 +113,7 @@ class Avatar:
         bundle: the model; several avatars may share it.
         portrait: (H, W, 3) uint8 RGB picture of the face to animate.
         config: behaviour in time.
-        label: what its pictures say of themselves; there is one unless it is told not to be shown.
+        label: the label on its pictures, which is shown by default.
 
     Raises:
         PortraitError: the picture cannot be animated.
@@ -143,7 +143,7 @@ class Avatar:
         self._warm_up()
 
     def _warm_up(self) -> None:
-        """The first block and the first picture compile and allocate; better now than when a frame is due."""
+        """Compile and allocate what the first block and picture need now, not when a frame is due."""
         self.start(0)
         self.render(self.step(self._running.next_decision_ns)[0])
         self._conversation = None
@@ -154,8 +154,8 @@ class Avatar:
         """Begin a conversation; the first frame is presented within lead + one block.
 
         Args:
-            now_ns: what time it is.
-            epoch: number of the first one, where others were presented before.
+            now_ns: the time now.
+            epoch: number of its first epoch, if others were presented before.
         """
         block = self._network.block_frames
         first = -(-first_frame_from(now_ns + self.config.lead_ns) // block) * block  # blocks lie alike in ROS time
@@ -164,7 +164,7 @@ class Avatar:
     def reset(self, now_ns: int) -> int:
         """Forget the conversation and start again, also after time has jumped. The epoch increases by one.
 
-        What was being said or waited to be said is interrupted.
+        Speech that is being said or waits to be said is interrupted.
 
         Returns:
             Presentation time from which on nothing of the old conversation must be presented.
@@ -279,12 +279,12 @@ class Avatar:
         return cut
 
     def present_later(self, from_ns: int, now_ns: int, interrupts: bool) -> int:
-        """What was given from a presentation time on could not be presented: go on as soon as possible.
+        """Frames from a presentation time on could not be presented: continue as soon as possible.
 
         Args:
-            from_ns: that time.
-            now_ns: what time it is.
-            interrupts: what was to be said is interrupted there; otherwise it is said from there on.
+            from_ns: that presentation time.
+            now_ns: the time now.
+            interrupts: whether speech is interrupted there; otherwise it continues from there.
 
         Returns:
             What `interrupt` gives.
@@ -344,7 +344,7 @@ class Avatar:
         return self._sampler().steps
 
     def use_steps(self, steps: int) -> None:
-        """Draw blocks with another number of solver steps from the next one on; 0 holds the face still.
+        """Generate blocks with another number of solver steps from the next one on; 0 holds the face still.
 
         Raises:
             ValueError: the number is negative.
@@ -356,7 +356,7 @@ class Avatar:
             self._engine = self._engine_of(replace(self._sampler(), steps=steps))
 
     def _engine_of(self, sampler: SamplerConfig) -> MotionEngine:
-        """Kept, for what it has recorded takes a second to record again."""
+        """The engine for a sampler; engines are kept, because recording their programs again takes a second."""
         if sampler not in self._engines:
             self._engines[sampler] = self.bundle.make_engine(sampler)
         return self._engines[sampler]
@@ -388,18 +388,18 @@ class Avatar:
         return self.drawing(frame)()
 
     def drawing(self, frame: AvatarFrame) -> Callable[[], NDArray[np.uint8]]:
-        """Draws a frame when it is called, later too, and in another thread: with the portrait as it is now."""
+        """A function that draws a frame, later and in any thread, with the portrait of now."""
         portrait, label = self._portrait, self.label
         return lambda: label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS - frame.repeats))
 
     def drawings(
         self, frames: Sequence[AvatarFrame], first_alone: bool = False
     ) -> list[Callable[[], NDArray[np.uint8]]]:
-        """The same for several frames; what is quicker together is drawn when the first of it is asked for.
+        """The same for several frames; those that are quicker together are drawn when the first of them is asked for.
 
         Args:
-            frames: of one block, in order.
-            first_alone: the first one is awaited, and must not wait for the others.
+            frames: frames of one block, in order.
+            first_alone: whether the first one is urgent and must not wait for the others.
         """
         portrait = self._portrait
         if not isinstance(portrait, BlockPortrait) or portrait.at_once == 1:
@@ -420,7 +420,7 @@ class Avatar:
         return due
 
     def counters(self) -> dict[str, int]:
-        """What was refused or mended on the way in, by name, since the conversation began."""
+        """How often input was refused or repaired since the conversation began, by name."""
         c = self._running
         return c.senses.counters() | {
             "speech_lost": c.speech.lost,
@@ -430,7 +430,7 @@ class Avatar:
         }
 
     def speech_complaint(self) -> str:
-        """What the publisher of speech gets wrong, in one line, or empty."""
+        """What the publisher of speech does wrong, in one line; empty if nothing."""
         speech = self._running.speech
         return "; ".join([*map(speech.complaint, speech.mistakes), *filter(None, [speech.refusal])])
 
@@ -492,7 +492,7 @@ class Avatar:
         idles: bool,
         causes: Causes,
     ) -> list[AvatarFrame]:
-        """The frames of a block, with what they were made from; an idle face moves in every second one."""
+        """The frames of a block and what they were made from; an idle face moves in every second one."""
         c = self._running
         seen, heard_until_ns = c.senses.seen(frames), c.senses.heard_until_ns(frames)
         return [
@@ -518,7 +518,7 @@ class Avatar:
         ]
 
     def _user_interrupts(self, now_ns: int) -> bool:
-        """Listen to what the user said until now, and whether it ends what the avatar says."""
+        """Listen to the user until now: whether the user interrupts the avatar."""
         c = self._running
         if c.senses.next_listening_ns is None or now_ns < c.senses.next_listening_ns:
             return False
@@ -528,7 +528,7 @@ class Avatar:
     # --- beginnings and resumptions --------------------------------------------------------------------------------
 
     def _begin(self, first: int, now_ns: int, epoch: int) -> _Conversation:
-        """A conversation without a past, from a frame on."""
+        """A conversation without a past that begins at a frame."""
         block = self._network.block_frames
         senses = Senses(self.bundle, self.config, first, now_ns)
         return _Conversation(
@@ -550,7 +550,7 @@ class Avatar:
         )
 
     def _resume(self, first_frame: int, decision_ns: int) -> None:
-        """Begin a new epoch at a frame, with what was presented before it as past."""
+        """Begin a new epoch at a frame, with the frames presented before it as its past."""
         c = self._running
         c.movement.resume(first_frame)
         c.director.resume(first_frame)
@@ -564,7 +564,7 @@ class Avatar:
         c.next_decision_ns = decision_ns
 
     def _sampler(self) -> SamplerConfig:
-        """The bundle's sampler with what the configuration changes."""
+        """The bundle's sampler with the changes of the configuration."""
         tuned, config = self.bundle.manifest.sampler, self.config
         return replace(
             tuned,

@@ -35,7 +35,7 @@ MANIFEST = "model.yaml"
 WEIGHTS = "model.safetensors"
 AUTOENCODER = "autoencoder.safetensors"
 NOISE_AS_SILENCE = "noise_as_silence"
-"""Setting of log_mel features: in the avatar's own speech what is no voice reads as silence; see `audio/spoken`."""
+"""Setting of log_mel features: in the avatar's own speech, what is not a voice is read as silence (`audio/spoken`)."""
 DEFAULT_BUNDLE = "facemesh"
 
 
@@ -48,15 +48,15 @@ class Manifest:
     """What `model.yaml` says.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
         motion_space: "facemesh" or "autoencoder".
-        network: sizes.
+        network: sizes of the network.
         sampler: steps and guidance scales that the model was tuned for.
         audio: `features` names the kind ("log_mel" or "wav2vec2"); further keys are its settings.
         licence: SPDX identifier of the weights' licence.
         origin: what made the weights.
-        weights: SHA-256 of each weight file by its name.
-        gains: by which named numbers are widened around the portrait's own when they are shown; none are as drawn.
+        weights: SHA-256 of each weight file, by its name.
+        gains: factors by which named numbers are widened around the portrait's own when they are shown.
     """
 
     name: str
@@ -80,15 +80,15 @@ class ModelBundle:
     """A model ready to run.
 
     Attributes:
-        manifest: what its file says.
-        load_network: gives the network for torch, in evaluation mode; called once, when it is first needed.
+        manifest: its `model.yaml`.
+        load_network: loads the network for torch, in evaluation mode; called once, when it is first needed.
         space: motion space of its latents.
         make_audio_stream: makes a fresh stream of the audio features that the network was trained on.
-        make_speech_stream: the same of the avatar's own speech.
+        make_speech_stream: the same for the avatar's own speech.
         latent_mean: (M,) float32; the network sees (latent - mean) / std.
         latent_std: (M,) float32.
         compute: how its networks are computed.
-        graphs: opens the network's passes for ONNX Runtime, or None: torch computes them.
+        graphs: opens the network's passes for ONNX Runtime; if None, torch computes them.
     """
 
     manifest: Manifest
@@ -107,7 +107,7 @@ class ModelBundle:
         return self.load_network()
 
     def make_engine(self, sampler: SamplerConfig) -> MotionEngine:
-        """What draws motion with this model, by the runtime that it is to be computed with."""
+        """An engine that generates motion with this model, with the runtime that `compute` asks for."""
         if self.graphs is not None:
             return onnx_engine.OnnxEngine(self.graphs(), self.manifest.network, sampler)
         from avatar_forcing_ros.generator.torch_engine import TorchEngine  # brings torch
@@ -119,7 +119,7 @@ class ModelBundle:
         return (latents - self.latent_mean) / self.latent_std
 
     def denormalize(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(..., M) what the network says in units of the motion space."""
+        """(..., M) the network's output in units of the motion space."""
         return latents * self.latent_std + self.latent_mean
 
 
@@ -127,11 +127,11 @@ def load_bundle(name_or_folder: str = DEFAULT_BUNDLE, compute: ComputeConfig | N
     """Open a bundle by the name of a shipped one or by its folder, and check it.
 
     Args:
-        name_or_folder: of the bundle.
+        name_or_folder: name or folder of the bundle.
         compute: how its networks are computed.
 
     Raises:
-        BundleError: nothing is there, the manifest is wrong, or a weight file does not match its SHA-256.
+        BundleError: there is no bundle, its manifest is wrong, or a weight file does not match its SHA-256.
     """
     folder = find_bundle(name_or_folder)
     manifest = read_manifest(folder)
@@ -144,7 +144,7 @@ def load_space(name_or_folder: str, compute: ComputeConfig | None = None) -> Mot
     """Open only the motion space of a bundle, to read faces without generating motion.
 
     Raises:
-        BundleError: nothing is there, the manifest is wrong, or the auto-encoder's file does not match its SHA-256.
+        BundleError: there is no bundle, its manifest is wrong, or the auto-encoder's file does not match its SHA-256.
     """
     folder = find_bundle(name_or_folder)
     manifest = read_manifest(folder)
@@ -171,7 +171,7 @@ def find_bundle(name_or_folder: str) -> Path:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read `model.yaml`; every key but `gains` is needed and none else is known.
+    """Read `model.yaml`; every key except `gains` is required, and other keys are refused.
 
     Raises:
         BundleError: the file cannot be read as a manifest.
@@ -190,7 +190,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_names(weights: Any) -> None:
-    """Weight files lie in the bundle, whatever the manifest of a stranger says."""
+    """Refuse weight files outside the bundle, since a stranger may have written the manifest."""
     if not isinstance(weights, Mapping) or not all(isinstance(part, str) for item in weights.items() for part in item):
         raise ValueError("weights must be names of files with their SHA-256")
     for name in weights:
@@ -229,7 +229,7 @@ def _check_sha256(path: Path, expected: str) -> None:
 
 
 def _mending(path: Path) -> str:
-    """What brings back a file of a bundle."""
+    """How to restore a file of a bundle."""
     shipped = resource("models").resolve()
     if path.resolve().is_relative_to(shipped):
         return mending(path.resolve().relative_to(shipped).parts[0])

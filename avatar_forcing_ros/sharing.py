@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One model for several avatars of one process: networks and recorded programs once, and no more avatars than fit."""
+"""One model for several avatars in a process: networks and recorded programs exist once; only avatars that fit start."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from avatar_forcing_ros.motion.space import MotionSpace
 Opened = TypeVar("Opened")
 _log = logging.getLogger(__name__)
 FIRST_GUESS_BYTES = 500_000_000
-"""What a further avatar is taken to need on a GPU until one is there; the published network takes a fifth of it."""
+"""What an avatar is assumed to need on a GPU until one has been measured; the published network takes a fifth of it."""
 
 
 class NoRoomError(ValueError):
-    """There is no memory for another avatar; the message says how many there are and what is missing."""
+    """There is no memory for another avatar; the message says how many there are and how much is missing."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class SharedBundle(ModelBundle):
 
     Attributes:
         avatars: how many there may be.
-        engines: by their samplers, as they were made.
+        engines: the engines made so far, by sampler.
     """
 
     avatars: int = 1
@@ -41,7 +41,7 @@ class SharedBundle(ModelBundle):
     lock: Any = field(default_factory=threading.Lock)
 
     def make_engine(self, sampler: SamplerConfig) -> MotionEngine:
-        """The one engine for a sampler; with torch it draws together what is due together."""
+        """The engine for a sampler; with torch, it generates blocks that are due at the same time together."""
         with self.lock:
             if sampler not in self.engines:
                 self.engines[sampler] = self._new_engine(sampler)
@@ -58,7 +58,7 @@ class SharedBundle(ModelBundle):
 
 
 class SharedModels:
-    """Opens each model once; from several threads one after the other.
+    """Opens each model once; thread-safe.
 
     Args:
         avatars: how many there may be.
@@ -102,10 +102,10 @@ def gpu_free_bytes() -> int | None:
 
 
 class Admission:
-    """Lets avatars in while there is memory for them. The first one is let in whatever it needs.
+    """Lets avatars start while there is memory for them. The first one may always start.
 
     Args:
-        free_bytes: of the GPU's memory; None is not counted.
+        free_bytes: gives how much of the GPU's memory is free; None if there is nothing to count.
     """
 
     def __init__(self, free_bytes: Callable[[], int | None] = gpu_free_bytes) -> None:
@@ -114,13 +114,13 @@ class Admission:
         self.admitted = 0
 
     def admit(self, begin: Callable[[], Opened]) -> Opened:
-        """Let one begin.
+        """Let an avatar start.
 
         Args:
-            begin: gives what is true when it has begun.
+            begin: starts it; returns whether it has started.
 
         Raises:
-            NoRoomError: there is no memory for it; the others are not touched.
+            NoRoomError: there is no memory for it; the others are not affected.
         """
         before = self._free_bytes()
         if self.admitted and before is not None and before < self._needed_bytes:

@@ -34,9 +34,9 @@ class AudioChunk:
 
     Attributes:
         stamp_ns: time of the first sample; None means as soon as possible, right after the chunk before it.
-        samples: (N,) float32 in [-1, 1]; may be empty when only `end_of_utterance` is said.
+        samples: (N,) float32 in [-1, 1]; may be empty if the chunk only says `end_of_utterance`.
         sample_rate: in Hz.
-        utterance_id: what a dialogue manager calls this utterance; empty for microphones.
+        utterance_id: the dialogue manager's name for this utterance; empty for microphones.
         seq: number of the chunk within its utterance or stream.
         end_of_utterance: nothing more follows under this id.
     """
@@ -79,8 +79,8 @@ class FacePlace:
 
     Attributes:
         name: given by the detector; the same person may get another name.
-        low: left and upper edge, shares of the picture.
-        high: right and lower edge; where both are `low` the face is nowhere: nobody is to be read.
+        low: left and upper edge, as shares of the picture.
+        high: right and lower edge; if equal to `low`, no face is to be read.
     """
 
     name: str
@@ -95,7 +95,7 @@ class FacePlace:
 
     @property
     def width(self) -> float:
-        """Share of the picture's width."""
+        """Width, as a share of the picture's width."""
         return self.high[0] - self.low[0]
 
     @property
@@ -132,10 +132,10 @@ class Expression:
 
     Attributes:
         stamp_ns: when it should be seen; None or a time in the past: as soon as possible.
-        name: one that hri_msgs/Expression lists; empty means that valence and arousal say it.
-        valence: -1 (ill) to 1 (well).
+        name: one that hri_msgs/Expression lists; if empty, valence and arousal describe the feeling.
+        valence: -1 (unpleasant) to 1 (pleasant).
         arousal: -1 (drowsy) to 1 (excited).
-        confidence: 0 to 1: how much of it is shown; 0, which an unset field has, means all of it.
+        confidence: 0 to 1: how much of it is shown; 0, the value of an unset field, means all of it.
     """
 
     stamp_ns: int | None
@@ -161,9 +161,9 @@ class LookAt:
     """Where the avatar should look until told otherwise.
 
     Attributes:
-        stamp_ns: when; None, or what is past: as soon as possible.
-        place: in the face's frame, metres: x out of the picture, y to the viewer's right, z up; None: at the user, as
-            the network does by itself.
+        stamp_ns: when; None or a time in the past: as soon as possible.
+        place: in the face's frame, in metres: x out of the picture, y to the viewer's right, z up. None: at the user,
+            as the network does by itself.
     """
 
     stamp_ns: int | None
@@ -202,10 +202,10 @@ class AvatarFrame:
         user_present: a user's face was seen by the block that this frame belongs to.
         user_motion_until_ns: newest user motion sample used, None when there was none.
         user_audio_until_ns: end of the newest user audio used, None when there was none.
-        repeats: its picture is that of the frame before.
-        user: what the user did at the newest moment that this frame could know of; None of frames that know nothing.
-        user_share: of its block's way from the portrait's own motion, how much the user caused, 0 to 1; NaN is not
-            known. Of the network's motion only: rules beside it, such as laughing along, do not count.
+        repeats: whether its picture is that of the frame before.
+        user: what the user did at the newest moment that this frame could know of; None if it knows nothing.
+        user_share: how much of the block's deviation from the portrait's own motion the user caused, 0 to 1; NaN if not
+            known. It covers the network's motion only: rules on top of it, such as laughing along, do not count.
         speech_share: the same for what the avatar says.
     """
 

@@ -19,15 +19,15 @@ _HIGH = np.array([channel.high for channel in CHANNELS], np.float32)
 
 
 class Dials:
-    """Scales motion as wanted.
+    """Scales motion.
 
     Args:
-        names: of the numbers of a latent, or none where they have no names.
-        wanted: how much is shown.
-        gains: of the model, by name: how much wider a number is shown than the network makes it.
+        names: names of the numbers of a latent; empty if they have none.
+        wanted: how much of the motion to show.
+        gains: the model's own factors, by name: how much more of a number is shown than the network gives.
 
     Raises:
-        ValueError: something is to be scaled, and the numbers have no names that are known.
+        ValueError: something is to be scaled, but the numbers have no names, or unknown ones.
     """
 
     def __init__(self, names: Sequence[str], wanted: Expressiveness, gains: Mapping[str, float] | None = None) -> None:
@@ -45,7 +45,7 @@ class Dials:
         self._gains = np.array([share[name] * shown.get(name, 1.0) for name in NAMES], np.float32)
 
     def show(self, latents: NDArray[np.float32], rest: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(B, M) as it was made, (M,) the portrait's own -> (B, M) as it is shown."""
+        """Motion (B, M) as generated, and the portrait's own (M,) -> (B, M) as shown."""
         if self._gains is None:
             return latents
         return np.clip(rest + self._gains * (latents - rest), _LOW, _HIGH).astype(np.float32)

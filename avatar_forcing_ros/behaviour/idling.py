@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""An avatar with nobody there and nothing to say: its motion space idles by itself, and no block is drawn.
+"""Idling: with nobody there and nothing to say, the motion space moves the face by itself and no block is generated.
 
 When somebody comes, the network continues from the motion that was shown, as after an interrupt.
 """
@@ -17,10 +17,10 @@ from avatar_forcing_ros.bundle import ModelBundle
 Latents = NDArray[np.float32]
 
 _EASE_FRAMES, _EYES_EASE_FRAMES = 30, 6
-"""Over which the face glides into idling; lids and gaze sooner, for a lid that sinks slowly looks sleepy."""
+"""Time in which the face glides into idling. Lids and gaze are quicker: a lid that sinks slowly looks sleepy."""
 _STILL = 0.0015
-"""Step of a number of the latent, in its own units, below which a frame may show the picture of the one before it: a
-fifth of a pixel for the head's angles, in a portrait of 512."""
+"""If no number of the latent changes by more than this, in its own units, a frame may show the picture of the one
+before it: a fifth of a pixel for the head's angles, in a portrait of 512."""
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class IdlesAlone(Protocol):
     names: tuple[str, ...]
 
     def idle(self, frame: int, seed: int) -> Latents:
-        """(M,) motion latent of a grid frame; follows from nothing else."""
+        """(M,) motion latent of a grid frame; depends on nothing else."""
         ...
 
 
@@ -39,9 +39,9 @@ class Idling:
 
     Args:
         bundle: the model.
-        after_frames: how long nothing has to happen; 0 never idles.
-        first_frame: of the conversation.
-        seed: another one is another person.
+        after_frames: idle after this many frames in which nothing happened; 0 never idles.
+        first_frame: first frame of the conversation.
+        seed: seed of the motion; faces with different seeds idle differently.
     """
 
     def __init__(self, bundle: ModelBundle, after_frames: int, first_frame: int, seed: int) -> None:
@@ -54,17 +54,17 @@ class Idling:
         self._ease = np.where(eyes, _EYES_EASE_FRAMES, _EASE_FRAMES)
 
     def notice(self, frames: range, busy: bool) -> bool:
-        """Whether a block idles, now that it is known whether anything happens in it."""
+        """Whether a block idles, given whether anything happens in it."""
         if busy:
             self.wake(frames.stop)
         return self._space is not None and 0 < self._after <= frames.start - self._quiet_from
 
     def wake(self, frame: int) -> None:
-        """Nothing has been quiet before a frame."""
+        """Count as busy until a frame."""
         self._quiet_from, self._began = frame, None
 
     def move(self, frames: range, before: Latents) -> Latents:
-        """(B, M) motion of a block that idles, gliding away from the frame `before` it (M,)."""
+        """(B, M) motion of an idle block, gliding away from the frame `before` it (M,)."""
         if self._began is None:
             self._began = frames.start, before
         began, start = self._began
@@ -76,7 +76,7 @@ class Idling:
         return np.stack(moved).astype(np.float32)
 
     def _posed(self, frame: int, began: int) -> Latents:
-        """The space's own motion; of two frames that hardly differ the second is as the first, once it is idled."""
+        """The space's own motion; once fully idle, a frame that hardly differs from the one before repeats it."""
         assert self._space is not None
         latent = self._space.idle(frame, self._seed)
         if frame % 2 and frame - began > _EASE_FRAMES:

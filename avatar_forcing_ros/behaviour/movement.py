@@ -19,8 +19,8 @@ class Movement:
     """The movement of one conversation. All motion here is in network units.
 
     Args:
-        history_frames: of the past that an engine starts from.
-        senses: of the same conversation.
+        history_frames: length of the past from which an engine starts.
+        senses: the senses of the same conversation.
     """
 
     def __init__(self, history_frames: int, senses: Senses) -> None:
@@ -29,11 +29,12 @@ class Movement:
         self._made: dict[int, Latents] = {}
 
     def state(self, engine: MotionEngine, first_frame: int, rest: Latents) -> Any:
-        """What an engine goes on from; made of the past when there is none yet, in which the portrait began at rest.
+        """The state from which an engine continues; the first is made from the past, which begins at rest.
 
         Args:
-            engine: draws next; what it draws with may change between blocks, but for the branches of guidance.
-            first_frame: of the block, on the grid.
+            engine: the engine that draws next. It may differ from that of the block before, but not in its branches
+                of guidance.
+            first_frame: first frame of the block, on the grid.
             rest: (M,) the portrait's own motion.
         """
         if self._state is None:
@@ -43,24 +44,24 @@ class Movement:
         return self._state
 
     def hold(self, frames: range, rest: Latents) -> Latents:
-        """(B, M) the frame before a block, unmoved; the portrait at rest where there is none."""
+        """(B, M) a block that repeats the frame before it; the portrait at rest if there is none."""
         self.begin_anew()
         return np.repeat(self.before(frames, rest)[None], len(frames), axis=0)
 
     def before(self, frames: range, rest: Latents) -> Latents:
-        """(M,) the frame before a block; the portrait at rest where there is none."""
+        """(M,) the frame before a block; the portrait at rest if there is none."""
         return self._made.get(frames.start - 1, rest)
 
     def remember(self, frames: range, latents: Latents) -> None:
-        """What a block became; as much of the past is kept as fills a cache."""
+        """Note the motion of a block; as much of the past is kept as fills a cache."""
         self._made.update(zip(frames, latents, strict=True))
         self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self._history_frames}
 
     def resume(self, first_frame: int) -> None:
-        """From a frame on, what was made is not shown."""
+        """Forget the motion from a frame on, because it is not shown."""
         self._made = {n: latent for n, latent in self._made.items() if n < first_frame}
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """The next block begins from what is remembered."""
+        """Begin the next block from the past that is remembered."""
         self._state = None

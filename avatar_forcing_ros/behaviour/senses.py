@@ -37,7 +37,7 @@ class Senses:
     Attributes:
         motion: the user's face.
         audio: the user's voice, without the avatar's own.
-        next_listening_ns: when it is next decided whether the user interrupts; None: never.
+        next_listening_ns: when to decide next whether the user interrupts; None: never.
     """
 
     def __init__(self, bundle: ModelBundle, config: AvatarConfig, first_frame: int, now_ns: int) -> None:
@@ -62,7 +62,7 @@ class Senses:
     # --- what goes in ----------------------------------------------------------------------------------------------
 
     def say(self, frames: range, spoken: Sequence[SpeechFrame]) -> None:
-        """What the avatar itself says during a block; its features join the avatar's voice."""
+        """Note what the avatar itself says during a block."""
         self._voice.push(np.concatenate([frame.samples for frame in spoken]))
         self._said.update((n, frame.samples) for n, frame in zip(frames, spoken, strict=True))
 
@@ -72,24 +72,24 @@ class Senses:
         self.audio.advance(until_ns)
         self.motion.close(until_ns)
 
-    def wants_to_interrupt(self, now_ns: int, spoken_to: bool) -> bool:
-        """Listen to the user until now: whether somebody speaks in earnest while the avatar does (`spoken_to`)."""
+    def wants_to_interrupt(self, now_ns: int, speaking: bool) -> bool:
+        """Listen to the user until now: whether the user interrupts what the avatar says."""
         if self._barge_in is None:
             return False
         self.next_listening_ns = stamp_of(first_frame_from(now_ns + 1))
         self.audio.listen(now_ns - self._reorder_ns)
-        if spoken_to:
+        if speaking:
             return self._barge_in.wanted
         self._barge_in.forget()
         return False
 
     def skip_to(self, now_ns: int) -> None:
-        """Give up listening to lost time."""
+        """Do not listen to time that was lost."""
         if self._barge_in is not None:
             self.next_listening_ns = stamp_of(first_frame_from(now_ns))
 
     def unsay(self, first_frame: int) -> None:
-        """From a frame on, what was to be said is not said."""
+        """Forget what was to be said from a frame on, because it is not said."""
         for n in [n for n in self._said if n >= first_frame]:
             del self._said[n]
         self._voice.restart(first_frame, self._said.get(first_frame - 1, _SILENCE))
@@ -102,7 +102,7 @@ class Senses:
     # --- what comes out --------------------------------------------------------------------------------------------
 
     def sensed(self, frames: range) -> Sensed:
-        """What the frames depend on, with what the network recalls of the user before them."""
+        """What the frames depend on, including what the network recalls of the user from before them."""
         age, sizes = self._alignment.audio_frames, self._bundle.manifest.network
         recalling = range(frames.start - sizes.recalled_frames, frames.stop)
         return Sensed(
@@ -113,16 +113,16 @@ class Senses:
         )
 
     def silent(self, frames: range) -> NDArray[np.bool_]:
-        """(T,) frames in which the avatar itself says nothing, and nothing makes it laugh."""
+        """(T,) whether the avatar says nothing and nothing makes it laugh."""
         quiet = self.quiet(frames)
         return quiet & ~self._user_laughed(frames) if quiet.any() else quiet
 
     def quiet(self, frames: range) -> NDArray[np.bool_]:
-        """(T,) frames in which the avatar's own voice is silent, within an utterance too."""
+        """(T,) whether the avatar's own voice is silent, between or within utterances."""
         return self._voice.read(frames).mean(axis=-1) < SILENT_MEAN
 
     def _user_laughed(self, frames: range) -> NDArray[np.bool_]:
-        """(T,) whether the user has laughed shortly before; never where motion has no names for it."""
+        """(T,) whether the user has laughed shortly before; always false if the motion has no names."""
         if self._smile_and_jaw is None:
             return np.zeros(len(frames), np.bool_)
         before = LAUGH_ANSWERED_FRAMES
@@ -140,12 +140,12 @@ class Senses:
         return self.motion.read(self._user_stamps(frames))
 
     def face(self, frames: range, before: int) -> NDArray[np.float32]:
-        """(before + T, M) the user's face at the condition positions of frames and before; zeros where unseen."""
+        """(before + T, M) the user's face at the condition positions of frames and before; zeros if it was not seen."""
         window = self.seen(range(frames.start - before, frames.stop))
         return np.where(window.valid[:, None], self._bundle.space.expand_user(window.latents), 0).astype(np.float32)
 
     def user_does(self, frames: range) -> list[UserActivity]:
-        """What the user does at the condition positions of frames; of motion without names only who is seen."""
+        """What the user does at the condition positions of frames; if motion has no names, only whether one is seen."""
         watched = range(frames.start - LOOK_BACK, frames.stop)
         window = self.seen(watched)
         if self._smile_and_jaw is None:
@@ -160,14 +160,14 @@ class Senses:
         return self.audio.features.read(range(frames.start - age, frames.stop - age)).mean(axis=-1)
 
     def heard_until_ns(self, frames: range) -> int | None:
-        """End of the newest user audio that frames depend on, None when there is none; more may have been heard."""
+        """End of the newest user audio that frames depend on, or None; more may have been heard already."""
         if not self._hears(frames):
             return None
         age = self._alignment.audio_frames
         return stamp_of(min(frames.stop - age, self.audio.features.next_frame))
 
     def counters(self) -> dict[str, int]:
-        """What was refused or mended on the way in, by name."""
+        """How often input was refused or repaired, by name."""
         return {
             "user_motion_late": self.motion.late,
             "user_motion_repeated": self.motion.repeated,
@@ -187,7 +187,7 @@ class Senses:
         return [stamp_of(n - self._alignment.motion_frames) for n in frames]
 
     def _user_latents(self, frames: range) -> NDArray[np.float32]:
-        """(T, M) the user's motion as the network sees it; null where nobody was seen."""
+        """(T, M) the user's motion as the network sees it; zeros if nobody was seen."""
         window = self.seen(frames)
         latents = self._bundle.normalize(self._bundle.space.expand_user(window.latents))
         return np.where(window.valid[:, None], latents, 0).astype(np.float32)

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the user does, from face and voice together: laughs, talks, smiles, or none of these.
 
-Either alone misleads. An open smile between two words is no laugh, so a laugh is a broad smile in a mouth that *stays*
-open; its voice need not be heard, for half of all laughs are unvoiced. A sound in the room is no talk, so where a face
-is seen its mouth has to move with the sound; where none is, the sound has to come and go. Coughs, music and noise do
-neither for long. Everything is decided from a window of the past, so a replay decides alike.
+Either alone misleads. An open smile between two words is not a laugh, so a laugh is a broad smile with a mouth that
+*stays* open. It need not be heard, because half of all laughs are unvoiced. A sound in the room is not talk: it must
+come and go, and if a face is seen, its mouth must move as well. Coughs, music and noise do not for long. Everything is
+decided from a window of the past, so a replay decides the same.
 
 Source: half of laughs are unvoiced: Bachorowski et al., 2001.
 """
@@ -22,25 +22,25 @@ from avatar_forcing_ros.signals import FPS, UserActivity
 
 @dataclass(frozen=True)
 class ActivityConfig:
-    """What counts as what; times in frames of 40 ms, levels in units of the log-mel features' mean.
+    """Thresholds; times in frames of 40 ms, levels in units of the log-mel features' mean.
 
     Attributes:
-        laugh_smile: in a laugh the corners are up by this much,
-        laugh_jaw: and the mouth is open by this much,
-        laugh_frames: in so many frames on end: vowels said with a smile are shorter. `bench/perception.py`: with 4
-            frames there were .8 false laughs a minute, with 8 .1, at a price of .16 s.
-        held_smile: a laugh lasts while the corners are up by this much,
-        held_jaw: and the mouth is open by this much,
-        held_frames: at some time within so many frames.
-        smile: the corners are up by this much in a smile, for `smile_frames` on end.
-        held_smile_only: a smile lasts as long as this much is left.
+        laugh_smile: a laugh begins when the smile is above this
+        laugh_jaw: and the jaw is open by more than this
+        laugh_frames: for this many frames in a row. Vowels said with a smile are shorter. With 4 frames there were 0.8
+            false laughs a minute, with 8 there were 0.1, detected 0.16 s later (`bench/perception.py`).
+        held_smile: a laugh lasts while the smile is above this
+        held_jaw: and the jaw is open by more than this
+        held_frames: at least once within this many frames.
+        smile: a smile begins when it is above this for `smile_frames`.
+        held_smile_only: a smile lasts while it is above this.
         smile_frames: see `smile`.
-        voiced: a frame has sound when its level is this far above the quietest of the window.
-        talk_frames: talk is judged over so many frames.
-        talk_share: share of these that have sound.
-        mouth: in these the jaw moves by this much, where a face is seen.
-        changes: in these the level changes by this much, where none is seen.
-        talk_linger: frames for which talk continues after all that, for pauses between words.
+        voiced: a frame has sound if its level is this far above the quietest of the window.
+        talk_frames: talk is judged over this many frames.
+        talk_share: in talk, at least this share of them has sound,
+        mouth: if a face is seen, its jaw moves by more than this in them,
+        changes: and the level changes by more than this in them.
+        talk_linger: talk lasts this many frames longer, to bridge pauses between words.
     """
 
     laugh_smile: float = 0.75
@@ -61,9 +61,9 @@ class ActivityConfig:
 
 
 LOOK_BACK = 50
-"""Frames before a block that `activities` wants to see: in two seconds of speech there is a quiet moment."""
+"""Frames before a block that `activities` needs: two seconds of speech contain a quiet moment."""
 LAUGH_ANSWERED_FRAMES = round(1.5 * FPS)
-"""How long after a laugh a silent avatar may still laugh along: laughs are answered within .8 s, and last."""
+"""How long after a laugh a silent avatar may still laugh along: laughs are answered within 0.8 s, and last a while."""
 
 
 def activities(
@@ -73,17 +73,17 @@ def activities(
     level: NDArray[np.floating] | None,
     config: ActivityConfig | None = None,
 ) -> list[UserActivity]:
-    """What the user does, frame by frame, as far as can be told by then.
+    """What the user does in each frame, judged from that frame and those before it.
 
     Args:
-        smile: (T,) of the face.
+        smile: (T,) smile of the face.
         jaw: (T,) opening of the mouth.
-        seen: (T,) a face was found.
-        level: (T,) mean of the log-mel features; None where nothing is heard.
-        config: what counts as what.
+        seen: (T,) whether a face was found.
+        level: (T,) mean of the log-mel features; None if nothing is heard.
+        config: thresholds.
 
     Returns:
-        T of them; the first `LOOK_BACK` are for the others' sake.
+        One per frame; the first `LOOK_BACK` lack the frames that they depend on.
     """
     config = config or ActivityConfig()
     laughing = _laughing(smile, jaw, seen, config)
@@ -99,10 +99,10 @@ def laughed_lately(
     seen: NDArray[np.bool_],
     config: ActivityConfig | None = None,
 ) -> NDArray[np.bool_]:
-    """(T,) whether the user's face was as in a laugh within `LAUGH_ANSWERED_FRAMES`; arguments as of `activities`.
+    """(T,) whether the user's face has looked as in a laugh within the last `LAUGH_ANSWERED_FRAMES`.
 
-    A laugh is told once it has lasted, so that few are false. Who only has to be ready for one asks this: it holds in
-    every laugh that is told, and from its first frame on.
+    A laugh is reported only once it has lasted, so that few reports are false. This is for being ready in time: it is
+    true in every laugh that is reported, from its first frame on. The arguments are those of `activities`.
     """
     return _lately(_held(smile, jaw, seen, config or ActivityConfig()), LAUGH_ANSWERED_FRAMES) >= 1
 
@@ -130,7 +130,7 @@ def _talking(jaw: NDArray, seen: NDArray[np.bool_], level: NDArray | None, confi
 
 
 def _lasting(begins: NDArray[np.bool_], goes_on: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
-    """From `frames` of the first on end for as long as the second holds."""
+    """True once the first has held for `frames` in a row, and then for as long as the second holds."""
     starts, now, out = _lately(begins, frames) >= frames, False, np.zeros(len(begins), np.bool_)
     for n, (start, on) in enumerate(zip(starts, goes_on, strict=True)):
         now = bool(start or (now and on))

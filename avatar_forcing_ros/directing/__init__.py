@@ -1,3 +1,3 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a dialogue manager wants of the face beside what it says: an expression, and where to look."""
+"""What a dialogue manager wants from the face besides speech: an expression, and where to look."""

@@ -1,13 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Directions over time: what was asked for and when it counts, eased in and out, laid over the network's own motion.
+"""Directions over time: what was asked for and from when, eased in and out, and laid over the network's own motion.
 
-Like everything a network did not draw, directions are not remembered as its past: it goes on from what it drew itself.
+Like all motion that the network did not generate, directions are not part of its past: it continues from its own.
 
-* An expression counts from the block that is decided next; one with a stamp that had come by then, from the same block
-  whenever within `reorder_ms` it comes; one with a stamp ahead, from the frame that is presented then.
-* Lips are speech's: what an expression does to the mouth fades while something is said, and comes back after it.
-* Eyes get to a place first, the head follows, and what the head does beside they make good: the look stays where it is.
+* An expression without a stamp counts from the block that is decided next; one stamped when sent, from the first block
+  decided `reorder_ms` after its stamp, whenever it arrives until then; one stamped ahead, from the frame that is
+  presented at its stamp.
+* The lips belong to speech: what an expression does to the mouth fades while something is said, and returns afterwards.
+* The eyes reach a place first and the head follows. The eyes compensate for all other motion of the head.
 """
 
 from __future__ import annotations
@@ -32,22 +33,22 @@ _HIGH = np.array([channel.high for channel in CHANNELS])
 _KEPT_FRAMES = 60
 """Frames whose easing is remembered: an interrupt goes back by a block and its lead."""
 _AHEAD_NS = 600 * NANOSECONDS
-"""As far ahead as speech may be planned."""
+"""How far ahead a direction may be stamped; the same as for speech."""
 
 
 @dataclass(frozen=True)
 class EasingConfig:
-    """How fast a face follows, in frames: time constants, of which two in a row make a soft beginning.
+    """How fast a face follows. The time constants are in frames; two stages in a row make a soft beginning.
 
     Attributes:
-        rise: of an expression that comes: two thirds of it are there after 0.3 s.
-        fall: of one that goes, which takes people longer. Source: Ekman and Friesen, "Felt, false, and miserable
-            smiles", 1982: felt expressions fade.
-        eyes: of a look; 80 ms. Source: Bahill, Clark, Stark, "The main sequence", 1975.
-        head: of the head's part of it, which comes after. Source: Stahl, 1999.
-        head_lives: share of the network's own turns that goes on while the head looks somewhere.
+        rise: time constant of an expression that appears: two thirds of it are there after 0.3 s.
+        fall: time constant of one that goes, which takes people longer. Source: Ekman and Friesen, "Felt, false, and
+            miserable smiles", 1982: felt expressions fade.
+        eyes: time constant of the eyes in a look; 80 ms. Source: Bahill, Clark, Stark, "The main sequence", 1975.
+        head: time constant of the head in a look; it follows the eyes. Source: Stahl, 1999.
+        head_lives: share of the network's own turns of the head that remains while it looks somewhere.
         hush: frames in which the mouth of an expression gives way to speech.
-        unhush: frames in which it comes back.
+        unhush: frames in which it returns.
         look: how head and eyes share the way.
     """
 
@@ -63,12 +64,12 @@ class EasingConfig:
 
 @dataclass(frozen=True)
 class _Wish:
-    """What was asked for; of two, the one of the later moment counts.
+    """One direction; of two, the one with the later moment counts.
 
     Attributes:
-        moment_ns: its stamp, or when it came.
-        due_ns: it counts for blocks decided at this time or later.
-        from_frame: and for frames from this one on.
+        moment_ns: its stamp, or when it arrived.
+        due_ns: it counts for blocks decided at this time or later,
+        from_frame: and in them for frames from this one on.
         target: what is wanted from then on.
     """
 
@@ -102,13 +103,13 @@ class Director:
     """Directions given in one conversation.
 
     Args:
-        names: of the numbers of a latent.
+        names: names of the numbers of a latent.
         reorder_ns: see `AvatarConfig.reorder_ms`.
         config: how fast a face follows.
 
     Attributes:
-        expression: the newest that was asked for, None: none.
-        look: the newest place that was asked for, None: none.
+        expression: the newest expression that was asked for, or None.
+        look: the newest place that was asked for, or None.
     """
 
     def __init__(self, names: Sequence[str], reorder_ns: int, config: EasingConfig | None = None) -> None:
@@ -122,7 +123,7 @@ class Director:
         self.look: LookAt | None = None
 
     def express(self, wanted: Expression, received_ns: int) -> None:
-        """Have an expression, until another one is asked for.
+        """Show an expression until another one is asked for.
 
         Raises:
             ValueError: there is no such expression, or this model's motion has no names.
@@ -133,10 +134,10 @@ class Director:
         self.expression = wanted
 
     def look_at(self, wanted: LookAt, received_ns: int) -> None:
-        """Look at a place, until another one is asked for; without a place, where the network looks.
+        """Look at a place until another one is asked for; without a place, look where the network does.
 
         Raises:
-            ValueError: the place is none, or this model's motion has no names.
+            ValueError: the place is not one, or this model's motion has no names.
         """
         self._check()
         target = np.zeros(3)
@@ -149,12 +150,12 @@ class Director:
     def show(
         self, frames: range, latents: NDArray[np.float32], spoken: NDArray[np.bool_], decided_ns: int
     ) -> NDArray[np.float32]:
-        """Motion with what was asked for laid over it.
+        """Motion with the directions laid over it.
 
         Args:
-            frames: of the block, on the grid.
-            latents: (B, M) as drawn.
-            spoken: (B,) frames in which something is said.
+            frames: frames of the block, on the grid.
+            latents: (B, M) as generated.
+            spoken: (B,) whether something is said.
             decided_ns: when the block is decided.
         """
         if not (self._faces or self._looks):
@@ -167,7 +168,7 @@ class Director:
         return shown.astype(np.float32)
 
     def resume(self, first_frame: int) -> None:
-        """From a frame on, what was shown is shown otherwise."""
+        """Forget how far things had got from a frame on, because other motion is shown."""
         self._eased = {frame: eased for frame, eased in self._eased.items() if frame < first_frame}
         self._newest = self._eased[max(self._eased)] if self._eased else _AT_REST
 
@@ -195,7 +196,7 @@ class Director:
     # --- easing ----------------------------------------------------------------------------------------------------
 
     def _ease(self, frame: int, said: bool, decided_ns: int) -> _Eased:
-        """One frame further than the newest."""
+        """Ease one frame further than the newest."""
         config, old = self._config, self._newest
         face = _wanted(self._faces, frame, decided_ns, 2 * SIZE)
         look = _wanted(self._looks, frame, decided_ns, 3)
@@ -231,7 +232,7 @@ class Director:
 
 
 def _wanted(wishes: list[_Wish], frame: int, decided_ns: int, size: int) -> NDArray[np.float64]:
-    """What counts for a frame; nothing before anything was asked for. What it replaces for good is dropped."""
+    """(N,) what is wanted at a frame; zeros if nothing was asked for. What it replaces for good is dropped."""
     counts = [k for k, wish in enumerate(wishes) if wish.due_ns <= decided_ns and wish.from_frame <= frame]
     if not counts:
         return np.zeros(size)
@@ -242,7 +243,7 @@ def _wanted(wishes: list[_Wish], frame: int, decided_ns: int, size: int) -> NDAr
 
 
 def _two_stages(old: NDArray[np.float64], target: NDArray[np.float64], frames: float) -> NDArray[np.float64]:
-    """(2, N) one frame further towards the target, the second stage behind the first."""
+    """(2, N) both stages one frame further towards the target; the second follows the first."""
     share = 1 - np.exp(-1 / frames)
     first = old[0] + share * (target - old[0])
     return np.stack([first, old[1] + share * (first - old[1])])

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What faces of a name look like, and what a feeling of a given valence and arousal does to a face.
+"""What each named expression looks like, and what a feeling of a given valence and arousal does to a face.
 
-A face is what is added to the motion of the network, and how much of the network's own motion of each channel is held
-back meanwhile: whoever is sad does not return a smile in full.
+A face says what is added to the motion of the network, and how much of the network's own motion in each channel is held
+back meanwhile: a sad face does not return a smile in full.
 
 Sources: which muscles make the six basic expressions, Ekman, Friesen, Hager, "Facial Action Coding System" (2002);
-feelings as a plane of valence and arousal, Russell, "A Circumplex Model of Affect" (1980). The sizes were chosen by the
-look of drawn portraits, and so that a face mesh tells the basic six apart in them.
+feelings as a plane of valence and arousal, Russell, "A Circumplex Model of Affect" (1980). The sizes were chosen by how
+drawn portraits look, and so that a face mesh can tell the basic six apart in them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 NEUTRAL = "neutral"
 
 MOUTH = ("jaw_open", "stretch", "pucker", "press", "upper_lip")
-"""Channels that speech needs: a face has them only while nothing is said."""
+"""Channels that speech needs: an expression has them only while nothing is said."""
 
 _FACES: dict[str, dict[str, float]] = {
     "neutral": {},
@@ -65,19 +65,19 @@ _FACES: dict[str, dict[str, float]] = {
 EXPRESSIONS = tuple(_FACES)
 """The names that hri_msgs/Expression lists."""
 BASIC = ("angry", "sad", "happy", "surprised", "disgusted", "scared")
-"""Those of Ekman's six."""
+"""The names of Ekman's six basic expressions."""
 
 _HELD = {"smile": 0.85, "brow_raise": 0.6, "brow_furrow": 0.8, "jaw_open": 0.5, "gaze_x": 0.3, "gaze_y": 0.3}
-"""Share of the network's own motion that a face holds back; speech has its mouth to itself."""
+"""Share of the network's own motion that an expression holds back, except in the channels of speech."""
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """What is done to motion.
+    """What an expression does to motion.
 
     Attributes:
-        added: (18,) to each channel.
-        held: (18,) share of the network's own motion of each channel that is not shown.
+        added: (18,) what is added to each channel.
+        held: (18,) share of the network's own motion in each channel that is not shown.
     """
 
     added: NDArray[np.float64]
@@ -85,7 +85,7 @@ class Face:
 
 
 def face_of_name(name: str, intensity: float = 1.0) -> Face:
-    """The face of a named expression; nothing where it is `NEUTRAL`.
+    """The face of a named expression; `NEUTRAL` does nothing.
 
     Raises:
         ValueError: there is no such expression.
@@ -96,7 +96,7 @@ def face_of_name(name: str, intensity: float = 1.0) -> Face:
 
 
 def face_of_feeling(valence: float, arousal: float, intensity: float = 1.0) -> Face:
-    """The face of a feeling; nothing at 0, 0. Both are within -1 and 1."""
+    """The face of a feeling, both from -1 to 1; 0 and 0 do nothing."""
     well, ill, awake, drowsy = max(valence, 0.0), max(-valence, 0.0), max(arousal, 0.0), max(-arousal, 0.0)
     channels = {
         "smile": 0.9 * well - 0.45 * ill,

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Where to look: a place before the face -> how far head and eyes turn, which share the way as people's do.
+"""Where to look: a place in front of the face -> how far head and eyes turn, which share the way as people's do.
 
-The face's frame is that of REP 103 with its origin between the eyes: x out of the picture to whoever watches, y to the
+The face's frame is that of REP 103 with its origin between the eyes: x out of the picture towards the viewer, y to the
 face's own left, which is the viewer's right, z up.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
 
 IRIS_RADIUS = 0.156
-"""Distance of the iris from the point about which an eye turns, interocular distances: 9.8 mm of 63 mm.
+"""Distance of the iris from the point about which an eye turns, in interocular distances: 9.8 mm of 63 mm.
 
 Source: 13.5 mm from the cornea to the centre of rotation, less 3.7 mm to the iris (Le Grand and El Hage, "Physiological
 Optics", 1980).
@@ -28,10 +28,10 @@ class LookConfig:
     """How the way to a place is shared; angles in radians, sideways and up or down.
 
     Attributes:
-        head_share: of the way that the head takes. Source: Stahl, "Amplitude of human head movements associated with
-            horizontal saccades", 1999: eyes alone within some 15 degrees, then the head more and more.
-        head_most: the head turns no further.
-        eyes_most: nor do the eyes, in the head; what is further away is looked at as far as this goes.
+        head_share: share of the way that the head takes. Source: Stahl, "Amplitude of human head movements associated
+            with horizontal saccades", 1999: eyes alone within some 15 degrees, then the head more and more.
+        head_most: how far the head turns at most.
+        eyes_most: how far the eyes turn in the head at most; they look at places beyond as far as they can.
     """
 
     head_share: tuple[float, float] = (0.50, 0.60)
@@ -40,10 +40,10 @@ class LookConfig:
 
 
 def direction_of(place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3,) place in the face's frame -> (2,) angles as of yaw and pitch: to the viewer's right, and down.
+    """(3,) place in the face's frame -> (2,) angles like yaw and pitch: to the viewer's right, and down.
 
     Raises:
-        ValueError: the place is no place, or is where the eyes are.
+        ValueError: the place is not finite, or is where the eyes are.
     """
     if place.shape != (3,) or not np.isfinite(place).all():
         raise ValueError(f"a place to look at must be three finite numbers, got {place}")
@@ -54,13 +54,13 @@ def direction_of(place: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def reachable(direction: NDArray[np.float64], config: LookConfig) -> NDArray[np.float64]:
-    """The direction (2,), or as much of it as head and eyes reach together."""
+    """The direction (2,), or as much of it as head and eyes can reach together."""
     most = np.array(config.head_most) + config.eyes_most
     return np.clip(direction, -most, most)
 
 
 def head_of(direction: NDArray[np.float64], config: LookConfig) -> NDArray[np.float64]:
-    """(2,) how far the head turns for a direction: its share, and what the eyes cannot do."""
+    """(2,) how far the head turns for a direction: its share, and what is beyond the eyes' reach."""
     beyond = np.sign(direction) * np.maximum(np.abs(direction) - config.eyes_most, 0)
     share = np.clip(np.array(config.head_share) * direction, -np.array(config.head_most), config.head_most)
     return np.where(np.abs(beyond) > np.abs(share), beyond, share)

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Laughing along: when the user laughs heartily, the avatar's mouth opens, its cheeks rise and its head goes back.
 
-The bundled network by itself answers half of them, so this is a rule beside it. The rule sees the user as the network
-does, as late, and what it adds is not remembered as the network's past. It never makes a sound, and gives way to
-speech. What counts as hearty: corners far up and a mouth that stays open; a smile at speech is neither.
+The bundled network answers only half of the laughs by itself, so this rule adds to it. The rule sees the user as the
+network does and as late, and what it adds does not become part of the network's past. It never makes a sound, and gives
+way to speech. A hearty laugh has the corners of the mouth far up and a mouth that stays open; a smile while talking has
+not.
 
 Source: about half of laughs are shared, the hearty ones, within a second: Smoski and Bachorowski, 2003; 4 to 5 calls a
 second: Bachorowski et al., 2001; the head goes back rather than forward: Ruch and Ekman, 2001.
@@ -33,13 +34,13 @@ class LaughterConfig:
     """What is answered, and how.
 
     Attributes:
-        smile: the user's corners are up by this much,
-        jaw: and the mouth is open by this much,
-        frames: in so many frames on end.
-        linger: frames for which a laugh continues after what it answers.
-        rise: of the answer, in frames; two of these time constants in a row make a soft beginning.
-        fall: likewise.
-        calls_hz: pulses of the jaw a second.
+        smile: a laugh is answered when the user's smile is above this
+        jaw: and the jaw is open by more than this
+        frames: for this many frames in a row.
+        linger: frames for which the answer continues after the user's laugh.
+        rise: time constant with which the answer begins, in frames; two stages in a row make a soft beginning.
+        fall: the same for its end.
+        calls_hz: pulses of the jaw per second.
     """
 
     smile: float = ActivityConfig.laugh_smile
@@ -53,7 +54,7 @@ class LaughterConfig:
 
 @dataclass(frozen=True)
 class _Laugh:
-    """At a frame: both stages of how much it laughs, 0 to 1, and for how many frames it has been wanted."""
+    """The state at a frame: both stages of how much it laughs, 0 to 1, and for how many frames a laugh was wanted."""
 
     first: float = 0.0
     level: float = 0.0
@@ -64,7 +65,7 @@ class SharedLaughter:
     """Laughing along in one conversation.
 
     Args:
-        names: of the numbers of a latent; where they are not the named channels nothing is added.
+        names: names of the numbers of a latent; if they are not the facemesh channels, nothing is added.
         wanted: whether the avatar laughs along at all.
         config: what is answered, and how.
     """
@@ -76,19 +77,19 @@ class SharedLaughter:
 
     @property
     def look_back(self) -> int:
-        """Frames of the user before a block that `show` wants to see."""
+        """How many frames of the user before a block `show` needs."""
         return self._config.frames - 1 + self._config.linger
 
     def show(
         self, frames: range, latents: NDArray[np.float32], user: NDArray[np.float32], said: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """A block as it is shown.
+        """A block with its laughter.
 
         Args:
-            frames: of the block.
-            latents: (B, 18) as they would be shown otherwise.
-            user: (look_back + B, 18) the user's face at the places of the block and before; zeros where unseen.
-            said: (B,) frames in which the avatar speaks.
+            frames: frames of the block.
+            latents: (B, 18) motion without laughter.
+            user: (look_back + B, 18) the user's face at the positions of the block and before; zeros if unseen.
+            said: (B,) whether the avatar speaks.
 
         Returns:
             (B, 18).
@@ -104,11 +105,11 @@ class SharedLaughter:
         return np.stack(shown)
 
     def resume(self, first_frame: int) -> None:
-        """From a frame on, what was made is not shown."""
+        """Forget the laughter from a frame on, because it is not shown."""
         self._laughs = {n: one for n, one in self._laughs.items() if n < first_frame}
 
     def _answered(self, user: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """(B,) frames in which a laugh of the user, (look_back + B, 18), asks for one."""
+        """(B,) whether the user's face (look_back + B, 18) asks for a laugh."""
         config = self._config
         open_wide = (user[:, INDEX["smile"]] > config.smile) & (user[:, INDEX["jaw_open"]] > config.jaw)
         hearty = np.lib.stride_tricks.sliding_window_view(open_wide, config.frames).all(axis=-1)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Whose face may be shown: a portrait's picture file with a sidecar that says who it is, and that this was agreed to.
+"""Whose face may be shown: a portrait is a picture file with a sidecar that says who it shows, and that they agreed.
 
 `face.png` has `face.png.yaml` (or `.yml`, `.json`) beside it:
 
@@ -40,15 +40,15 @@ _MOST_BYTES = 64_000
 
 
 class ConsentError(ValueError):
-    """A face must not be shown; the message says why and what to do, in one line."""
+    """A face must not be shown; the message says in one line why, and what to do."""
 
 
 class ConsentEndedError(ConsentError):
     """The last day of a consent is over.
 
     Attributes:
-        consent: that one.
-        sha256: of the picture's pixels.
+        consent: the consent.
+        sha256: SHA-256 of the picture's pixels.
     """
 
     def __init__(self, message: str, consent: Consent, sha256: str) -> None:
@@ -61,14 +61,14 @@ class Consent:
     """What a sidecar says.
 
     Attributes:
-        who: is shown.
+        who: who is shown.
         source: where the picture came from.
-        licence: under which it may be used.
-        consent: how it was given, by whom and for what; empty only where nobody is shown.
-        synthetic: nobody is shown.
-        expires: the last day, or None for never.
-        sha256_pixels: of the picture as it is read.
-        sha256_file: of its bytes.
+        licence: the terms on which it may be used.
+        consent: how it was given, by whom and for what; empty only if nobody is shown.
+        synthetic: whether the picture shows nobody who exists.
+        expires: the last day; None for never.
+        sha256_pixels: SHA-256 of the pixels.
+        sha256_file: SHA-256 of the file.
     """
 
     who: str
@@ -91,7 +91,7 @@ class Consent:
 
     @property
     def last_day(self) -> str:
-        """When it ends, as it is written."""
+        """When it ends, as written in the sidecar."""
         return NEVER if self.expires is None else self.expires.isoformat()
 
     def has_ended(self, today: date | None = None) -> bool:
@@ -114,9 +114,9 @@ class Permitted:
     """A portrait that may be shown.
 
     Attributes:
-        path: of the file, links followed.
-        sha256: of the pixels.
-        consent: what the sidecar says, or None where none was needed.
+        path: the file, with links followed.
+        sha256: SHA-256 of the pixels.
+        consent: what the sidecar says; None if there is none and none was needed.
     """
 
     path: Path
@@ -126,7 +126,7 @@ class Permitted:
 
 @dataclass(frozen=True)
 class PortraitFile(Permitted):
-    """The same with its picture, (H, W, 3) uint8 RGB."""
+    """The same, with its picture, (H, W, 3) uint8 RGB."""
 
     image: NDArray[np.uint8]
 
@@ -140,15 +140,15 @@ def open_portrait(
     """Read a picture that may be shown as a portrait.
 
     Args:
-        path: of the picture.
-        require_consent: a sidecar must be there. One that is there counts in any case.
-        limits: of the picture.
-        folder: the picture must lie in there, whatever `..` and links say; empty is anywhere.
+        path: the picture file.
+        require_consent: whether there must be a sidecar. If there is one, it counts in any case.
+        limits: limits of the picture.
+        folder: folder in which the picture must lie, after following `..` and links; empty allows any.
 
     Raises:
-        MediaError: it is no picture that can be read.
-        ConsentError: it lies elsewhere, or there is no sidecar, or it has ended, is of another picture, or does not
-            say what it has to.
+        MediaError: it is not a picture that can be read.
+        ConsentError: it lies elsewhere, it has no sidecar, or the consent has ended, belongs to another picture, or is
+            incomplete.
     """
     path = _resolved(path)
     if folder and not path.is_relative_to(_resolved(folder)):
@@ -182,15 +182,15 @@ def open_portrait(
 def open_first_portrait(
     path: str, require_consent: bool = True, limits: PictureLimits | None = None
 ) -> tuple[PortraitFile, ConsentEndedError | None]:
-    """The portrait that a node starts with, and what keeps it from that of its parameters.
+    """The portrait that a node starts with, and why it is not the one of its parameters, if it is not.
 
-    Where a consent has ended, our own character is shown, as it would be had the node been running: a kiosk that is
+    If a consent has ended, our own character is shown, as it would be if the node had been running: a kiosk that is
     restarted on the day after must not stay dark.
 
     Args:
-        path: of the picture; empty is our own character.
+        path: the picture file; empty is our own character.
         require_consent: see `open_portrait`.
-        limits: of the picture.
+        limits: limits of the picture.
 
     Raises:
         MediaError: see `open_portrait`.
@@ -210,7 +210,7 @@ def _resolved(path: str | Path) -> Path:
 
 
 def command(path: Path) -> str:
-    """The line that writes a sidecar."""
+    """The command line that writes a sidecar."""
     return (
         f"avatar-forcing consent {shlex.quote(str(path))} --who NAME --source WHERE_FROM --licence TERMS "
         "--consent HOW_GIVEN --expires YYYY-MM-DD (--synthetic where nobody is shown)"
@@ -233,7 +233,7 @@ def read_consent(path: Path) -> Consent:
     """What a sidecar says.
 
     Raises:
-        ConsentError: it cannot be read, lacks a key, or has one that is not known.
+        ConsentError: it cannot be read, lacks a key, or has an unknown one.
     """
     try:
         return _consent(read_mapping(path, _MOST_BYTES))
@@ -265,7 +265,7 @@ def day(value: object) -> date | None:
     """A day as YAML or a person writes it; None for never.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a day.
     """
     if isinstance(value, datetime):
         return value.date()

@@ -1,11 +1,11 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Reads portraits in a process of its own, so that nobody who draws meanwhile waits for them.
+"""Reads portraits in a separate process, so that drawing never waits for them.
 
-What decodes a picture and what finds the face in it holds Python's lock for up to half a second; beside it a face would
-stand still. The process starts with the first request, yields to those that draw, and ends when nothing more is asked
-of it. A line of JSON goes in; a line of JSON and arrays come out, read as data, for the picture is a stranger's. A
-process that dies of a picture, or hangs, costs the request and nothing else.
+The libraries that decode a picture and find the face in it hold Python's lock for up to half a second, in which an
+avatar of the same process would stand still. The process starts with the first request, has a lower priority than
+drawing, and ends when it is no longer used. A line of JSON goes in; a line of JSON and arrays come out and are read as
+data, because the picture may be a stranger's. A picture that kills the process or makes it hang costs only its request.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from avatar_forcing_ros.motion.space import MotionSpace, Portrait, PortraitError
 from avatar_forcing_ros.portraits.consent import Consent, Permitted, PortraitFile, open_portrait
 
 KEEPS_S = 30.0
-"""Somebody who tries portraits asks again soon; what reads a face then is loaded already."""
+"""Somebody who tries portraits asks again soon, and then what reads faces is loaded already."""
 PATIENCE_S = 120.0
 _NICE = 5
 _OWN_BYTES = 3 * 2**30
 _BYTES_PER_PIXEL = 16
-"""Most of what a picture needs while it is read: its own bytes, and copies in other colours, with the file beside."""
+"""The most that reading a picture needs: its pixels, copies of them in other colours, and the file."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What shall be read; see `consent.open_portrait`."""
+    """What to read; see `consent.open_portrait`."""
 
     path: str
     require_consent: bool = True
@@ -53,14 +53,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Read:
-    """A portrait that may be shown, and what draws it."""
+    """A portrait that may be shown, ready to be drawn."""
 
     file: Permitted
     portrait: Portrait
 
 
 class PortraitReader:
-    """Has portraits read by another process; from any thread, one after the other.
+    """Has portraits read by another process, one after the other; thread-safe.
 
     Args:
         size: side of the frames in pixels.
@@ -74,11 +74,11 @@ class PortraitReader:
         self._closed = False
 
     def read(self, request: Request, space: MotionSpace) -> Read:
-        """Read a portrait of a motion space; one that takes over no arrays prepares it here, from the pixels.
+        """Read a portrait for a motion space; a space that takes over no arrays prepares it here, from the pixels.
 
         Raises:
-            ValueError: it cannot be read, must not be shown or cannot be animated, with the reason in words;
-                or reading it ended the process, or took longer than `PATIENCE_S`.
+            ValueError: it cannot be read, must not be shown or cannot be animated, with the reason in words; or reading
+                it ended the process or took longer than `PATIENCE_S`.
         """
         if not isinstance(space, PreparingSpace):
             chosen = self.pixels(request)
@@ -89,7 +89,7 @@ class PortraitReader:
             return Read(file, space.take_over(arrays))
 
     def pixels(self, request: Request) -> PortraitFile:
-        """A portrait's picture; raises as `read`."""
+        """A portrait's picture; raises what `read` raises."""
         file, arrays = self._file(request, "")
         return PortraitFile(file.path, file.sha256, file.consent, arrays["image"])
 
@@ -108,7 +108,7 @@ class PortraitReader:
         return Permitted(Path(said["path"]), said["sha256"], _consent(said["consent"])), arrays
 
     def close(self) -> None:
-        """End the process; who waits for it is told so."""
+        """End the process; a request that waits for it fails."""
         self._closed = True
         process = self._process
         if process is not None:
@@ -186,7 +186,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 def _line(pipe: int, until_s: float) -> bytes:
-    """A line of a pipe, byte by byte, so that nothing behind it is taken."""
+    """A line from a pipe, read byte by byte so that nothing after it is taken."""
     line = bytearray()
     while not line.endswith(b"\n"):
         line += _exactly(pipe, 1, until_s)
@@ -194,11 +194,11 @@ def _line(pipe: int, until_s: float) -> bytes:
 
 
 def _exactly(pipe: int, count: int, until_s: float) -> bytearray:
-    """So many bytes of a pipe.
+    """A number of bytes from a pipe.
 
     Raises:
         EOFError: there are fewer.
-        TimeoutError: they have not come by then.
+        TimeoutError: they have not come in time.
     """
     content = bytearray(count)
     view, filled = memoryview(content), 0
@@ -223,7 +223,7 @@ def _consent(said: dict[str, Any] | None) -> Consent | None:
 
 
 def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
-    """Read what is asked for until nothing is."""
+    """Answer requests until there are no more."""
     while asked := asks.readline():
         try:
             said, arrays = _answer(json.loads(asked))
@@ -264,14 +264,14 @@ def _in_words(error: Exception) -> str:
 
 
 def _bound_memory(limits: PictureLimits) -> None:
-    """A decoder that asks for more is refused it, and the rest of the machine keeps its memory."""
+    """Limit this process's memory, so that a decoder cannot take that of the rest of the machine."""
     most = _OWN_BYTES + _BYTES_PER_PIXEL * limits.pixels + limits.bytes
     with suppress(OSError, ValueError):  # a limit of the system's own is lower
         resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def main() -> None:
-    """Run as a node's child, which shares its urgency with nobody."""
+    """Run as a node's child, at a low priority."""
     os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
     with suppress(OSError):  # when memory runs out, this one goes
         Path("/proc/self/oom_score_adj").write_text("1000")
