@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Work that does not depend on what is made of it is done ahead, in a thread of its own."""
+"""Makes items ahead of their use, in a separate thread."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Item = TypeVar("Item")
 def ahead(items: Iterator[Item], most: int, name: str) -> Generator[Item, None, None]:
     """The same items in the same order, made by a thread while those before them are used.
 
-    What goes wrong in making an item comes out where the item would have; close the iterator when it is given up early.
+    An error while making an item is raised where the item would have come. Close the iterator if you stop early.
 
     Args:
-        items: made in the thread, one after the other.
-        most: items that wait to be used.
-        name: of the thread.
+        items: iterated in the thread.
+        most: how many items may wait to be used.
+        name: name of the thread.
     """
     end = object()
     thread = ThreadPoolExecutor(1, name)

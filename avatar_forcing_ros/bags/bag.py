@@ -28,7 +28,7 @@ Storage = Literal["sqlite3", "mcap"]
 _PIECES = {".db3", ".mcap"}
 _CONVERT = "rosbags-convert --src BAG --dst FOLDER"
 _LARGE_PAGES = ("PRAGMA page_size = 65536", "VACUUM")
-"""A picture is 13 writes of SQLite then, not 200, and takes half the time."""
+"""With this page size a picture takes 13 writes of SQLite instead of 200, and half the time."""
 
 
 class BagError(ValueError):
@@ -51,16 +51,16 @@ class BagReader:
     Attributes:
         types: the classes of its messages.
         topics: topic -> type of what can be read.
-        unknown: topic -> type of what cannot be read, since neither the bag nor we know the type.
-        damage: what is lost of the bag, or empty; complete once its messages were read.
-        remark: what was mended without a loss, or empty.
+        unknown: topic -> type of what cannot be read, because neither the bag nor we define the type.
+        damage: what is lost of the bag, or empty; complete once its messages have been read.
+        remark: what was repaired without a loss, or empty.
     """
 
     def __init__(self, path: Path, limits: BagLimits | None = None) -> None:
         """Open it.
 
         Raises:
-            BagError: there is no bag, or nothing of it can be read, or it is larger than the limits when unpacked.
+            BagError: there is no bag, nothing of it can be read, or it exceeds the limits when unpacked.
         """
         self._limits = limits or BagLimits()
         path = path.parent if path.name == "metadata.yaml" else path
@@ -81,14 +81,14 @@ class BagReader:
         self._stack.close()
 
     def counts(self) -> dict[str, int]:
-        """Topic -> messages, of everything in the bag, as the bag says."""
+        """Topic -> number of messages, for everything in the bag, according to the bag."""
         counts: dict[str, int] = {}
         for connection in (c for reader in self._readers for c in reader.connections):
             counts[connection.topic] = counts.get(connection.topic, 0) + connection.msgcount
         return counts
 
     def messages(self, topics: Collection[str]) -> Iterator[BagMessage]:
-        """The messages of some topics in the order of their time; where the bag is damaged they end."""
+        """The messages of some topics in order of time; they end where the bag is damaged."""
         wanted = [[c for c in connections if c.topic in topics] for connections in self._connections]
         pieces = [self._read(reader, some) for reader, some in zip(self._readers, wanted, strict=True) if some]
         yield from heapq.merge(*pieces, key=lambda message: message.time_ns)
@@ -120,7 +120,7 @@ class BagReader:
         return self._open_files()
 
     def _weigh(self) -> None:
-        """Rosbags unpacks files as a whole and asks for no limit."""
+        """Check the limits, because rosbags unpacks files as a whole without any."""
         try:
             for file in sorted(self.path.glob("*.zstd")) if self.path.is_dir() else ():
                 weigh(file, self._limits)
@@ -128,7 +128,7 @@ class BagReader:
             raise BagError(f"{self.path}: {error}") from None
 
     def _open_files(self) -> list[Reader]:
-        """What can be read of a bag that a recorder did not finish: its files, without its table of contents."""
+        """What can be read of a bag that its recorder did not finish: its files, without a table of contents."""
         files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
         readers = {file: reader for file in files if (reader := self._open_file(file))}
         if not readers:
@@ -160,15 +160,15 @@ class BagReader:
 
 
 class BagWriter:
-    """A bag that appears under its name when it is complete.
+    """A new bag, which appears under its name when it is complete.
 
     Args:
         path: folder of the bag.
         storage: "sqlite3" or "mcap".
-        replace: an older bag of that name may go.
+        replace: whether it may replace an older bag of that name.
 
     Raises:
-        BagError: something is there already.
+        BagError: something else is there already.
     """
 
     def __init__(self, path: Path, storage: Storage = "sqlite3", replace: bool = False) -> None:
@@ -227,7 +227,7 @@ class BagWriter:
             raise BagError(f"{self._path}: cannot be written: {failure}") from None
 
     def add_topic(self, topic: str, kind: str) -> None:
-        """Have a topic in the bag, of a kind `package/Name`, even when nothing is written to it."""
+        """Add a topic of a kind `package/Name` to the bag, even if nothing will be written to it."""
         name = kind.replace("/", "/msg/")
         self.types.make(kind)  # defines the type
         with self._worded():

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Draws and records what an avatar presents, in a thread of its own: the next block is generated meanwhile."""
+"""Draws and records what an avatar presents in a separate thread, while the next block is generated."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class BagOutlet(MessageOutlet):
     """Draws what is presented and writes it into a bag, in order, in a thread.
 
     Args:
-        writer: of the bag; the thread opens and closes it.
-        now_ns: the time.
-        space: of the motion.
-        pictures: how pictures are written; the digest is over the raw ones always.
+        writer: writes the bag; the thread opens and closes it.
+        now_ns: gives the time.
+        space: motion space of what is presented.
+        pictures: how pictures are written; the digest always covers the raw ones.
 
     Attributes:
-        digest: over the pictures so far; read it when the outlet is closed.
+        digest: digest of the pictures so far; read it when the outlet is closed.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class BagOutlet(MessageOutlet):
         closing.result()
 
     def add_topic(self, topic: str, kind: str) -> None:
-        """Have one more topic in the bag; before the outlet is entered."""
+        """Add another topic to the bag; call this before entering the outlet."""
         self._topics = {**self._topics, topic: kind}
 
     def copy(self, topic: str, time_ns: int, data: bytes) -> None:
@@ -65,7 +65,7 @@ class BagOutlet(MessageOutlet):
         self._do(lambda: self._writer.write_bytes(f"/{topic}", time_ns, data))
 
     def _do(self, job: Callable[[], None]) -> None:
-        """Have the thread do a job, a few ahead at most; an error of an earlier one comes out here."""
+        """Give the thread a job; only a few may wait. Raises the error of an earlier job, if one failed."""
         self._pending.append(self._thread.submit(job))
         while self._pending and (self._pending[0].done() or len(self._pending) > _AHEAD):
             self._pending.popleft().result()
@@ -76,7 +76,7 @@ class BagOutlet(MessageOutlet):
             self._writer.add_topic(f"/{topic}", kind)
 
     def _close(self, kind: type[BaseException] | None) -> None:
-        """After all jobs: what failed among them fails the bag."""
+        """End after all jobs; if one of them failed, there is no bag."""
         failure = next((error for job in self._pending if (error := job.exception())), None)
         self._writer.__exit__(kind or (type(failure) if failure else None), failure, None)
         if failure is not None and kind is None:

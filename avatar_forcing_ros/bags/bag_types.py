@@ -19,7 +19,7 @@ _AUDIO_COMMON = {
     "AudioDataStamped": "std_msgs/Header header\naudio_common_msgs/AudioData audio",
     "AudioInfo": "uint8 channels\nuint32 sample_rate\nstring sample_format\nuint32 bitrate\nstring coding_format",
 }
-"""Definitions of the audio_common_msgs that is released with ROS; old recorders keep no definitions."""
+"""Definitions of the audio_common_msgs that is released with ROS, since old recorders keep no definitions."""
 _OTHER_AUDIO_COMMON = {
     "AudioData": (
         "float32[] float32_data\nint32[] int32_data\nint16[] int16_data\nint8[] int8_data\nuint8[] uint8_data"
@@ -48,7 +48,7 @@ class BagTypes:
         return self._store
 
     def knows(self, connection: Connection) -> bool:
-        """Take what the bag says of a type; whether its messages can be read."""
+        """Take the bag's definition of a type; returns whether its messages can be read."""
         name = connection.msgtype
         text, kind = connection.msgdef.data, connection.msgdef.format
         try:
@@ -77,10 +77,10 @@ class BagTypes:
         return self._store.types[name](**fields, **missing)
 
     def read(self, data: bytes | memoryview, name: str) -> Any:
-        """The message of some bytes.
+        """The message in some bytes.
 
         Raises:
-            ValueError: they are no message of that type.
+            ValueError: they are not a message of that type.
         """
         try:
             return self._store.deserialize_cdr(data, name)

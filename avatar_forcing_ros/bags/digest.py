@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The SHA-256 of what an avatar showed: equal when every picture and every stamp is equal, and only then."""
+"""The SHA-256 of what an avatar showed: equal if and only if every picture and every stamp is equal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ImageDigest:
     """SHA-256 over the stamp (int64 nanoseconds), height, width (uint32), encoding and pixels of every picture.
 
     Attributes:
-        frames: pictures so far.
+        frames: number of pictures so far.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class ImageDigest:
         self.frames = 0
 
     def add(self, message: Any) -> None:
-        """One Image message more; they come in the order of their stamps."""
+        """Add an Image message; they must come in the order of their stamps."""
         self._hash.update(_HEAD.pack(stamp_ns(message.header.stamp), message.height, message.width))
         self._hash.update(message.encoding.encode())
         self._hash.update(message.data)
@@ -38,7 +38,7 @@ class ImageDigest:
 
 
 def digest_of(bag: BagReader, topic: str = "/avatar/image_raw") -> ImageDigest:
-    """The digest over a topic of pictures in a bag."""
+    """The digest of a topic of pictures in a bag."""
     digest = ImageDigest()
     for message in bag.messages({topic}):
         digest.add(bag.types.read(message.data, message.type_name))

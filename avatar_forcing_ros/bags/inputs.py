@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What of a bag goes into the avatar: which topic is what, when the conversation opens and closes."""
+"""What goes from a bag into the avatar: which topic is what, and when the conversation opens and closes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ INPUTS: dict[str, frozenset[str]] = {
 """Topics that the avatar listens to, and the types that they may have."""
 
 DIRECTIONS = {EXPRESSION: "avatar_forcing_ros/Expression", LOOK_AT: "geometry_msgs/PointStamped"}
-"""What is asked of the face, which a replay records, too; of both names of an expression's type, our own."""
+"""Directions for the face, which a replay copies into its bag, under our own name for the type of expressions."""
 
 _OPENING_NS = NANOSECONDS  # what is stamped in the first second says when the conversation opens
 _TRUST_NS = NANOSECONDS  # a stamp further than this from the bag's own time says nothing about when the bag begins
@@ -50,7 +50,7 @@ _STAMP = struct.Struct("<4xiI")
 
 @dataclass(frozen=True)
 class Input:
-    """One message for the avatar: what it is (a name of `INPUTS`), its type, when it came, and its bytes."""
+    """One message for the avatar: what it is (a name of `INPUTS`), its type, when it arrived, and its bytes."""
 
     name: str
     type_name: str
@@ -59,7 +59,7 @@ class Input:
 
     @property
     def header_ns(self) -> int | None:
-        """Its stamp; None when it has none. Its bytes are little endian on all machines that record bags today."""
+        """Its stamp, or None. Its bytes are little endian on all machines that record bags today."""
         if self.type_name.endswith(("/Empty", "/AudioData", "/AudioInfo")) or len(self.data) < _STAMP.size:
             return None
         return stamp_of_bytes(self.data) or None
@@ -70,14 +70,14 @@ class Survey:
     """What a bag holds for the avatar.
 
     Attributes:
-        inputs: topic -> what it is, of the topics that are used.
+        inputs: topic -> what it is, for the topics that are used.
         types: what it is -> type.
-        opens_ns: the conversation begins; on the frame grid.
-        closes_ns: the last frame is presented by then.
-        counts: what it is -> messages.
-        skipped: topic -> messages that the avatar has no use for, or that cannot be read.
+        opens_ns: when the conversation begins, on the frame grid.
+        closes_ns: when the last frame has been presented.
+        counts: what it is -> number of messages.
+        skipped: topic -> number of messages that the avatar does not use or that cannot be read.
         damage: what is wrong with the bag, or empty.
-        foreign: what it is -> messages whose stamps are of another clock than the bag's.
+        foreign: what it is -> number of messages whose stamps come from another clock than the bag's.
     """
 
     inputs: Mapping[str, str]
@@ -91,12 +91,12 @@ class Survey:
 
     @property
     def sees_camera(self) -> bool:
-        """The user's motion is read from pictures; otherwise it is in the bag."""
+        """Whether the user's motion is read from pictures; otherwise it is in the bag."""
         return CAMERA in self.types or COMPRESSED in self.types
 
     @property
     def directions(self) -> list[str]:
-        """What is asked of the face in this bag."""
+        """The directions for the face in this bag."""
         return [name for name in DIRECTIONS if name in self.types]
 
 
@@ -111,7 +111,7 @@ class _Times:
     foreign: Counter[str] = field(default_factory=Counter)
 
     def note(self, message: Input, duration_ns: int) -> None:
-        """One message more."""
+        """Take another message."""
         received_ns, stamp = message.time_ns, message.header_ns
         self.begin_ns = received_ns if self.begin_ns is None else self.begin_ns
         near = stamp is not None and abs(stamp - received_ns) <= _TRUST_NS
@@ -134,16 +134,16 @@ def stamp_of_bytes(data: bytes) -> int:
 
 
 def survey(bag: BagReader, remap: Mapping[str, str] | None = None, camera: bool = False) -> Survey:
-    """Read a bag once, but for its pictures.
+    """Read a bag once, except its pictures.
 
     Args:
-        bag: to be read.
-        remap: what an input is -> the topic that it has in the bag; others have their own name.
-        camera: read the user's motion from pictures even when it is in the bag.
+        bag: the bag.
+        remap: what an input is -> its topic in the bag, if that has another name.
+        camera: read the user's motion from pictures even if it is in the bag.
 
     Raises:
-        BagError: nothing for the avatar is in the bag, or its clock was set while it was recorded; the message says
-            what was expected and what is there.
+        BagError: there is nothing for the avatar in the bag, or its clock was set while it was recorded; the message
+            says what was expected and what is there.
     """
     inputs = _choose(bag, remap or {}, camera)
     counts = dict.fromkeys(inputs.values(), 0)
@@ -183,13 +183,13 @@ def _leap(bag: BagReader, before_ns: int, after_ns: int) -> str:
 
 
 def read_inputs(bag: BagReader, inputs: Mapping[str, str]) -> Iterator[Input]:
-    """The avatar's messages in the order of the bag's time."""
+    """The avatar's messages in order of the bag's time."""
     for message in bag.messages(inputs):
         yield Input(inputs[message.topic], message.type_name, message.time_ns, message.data)
 
 
 def lengths_of(bag: BagReader, types: Mapping[str, str]) -> Callable[[Input], int]:
-    """How long the sound of a message is, in nanoseconds; 0 for everything else and for what cannot be read."""
+    """Duration of the sound in a message, in nanoseconds; 0 for other messages and those that cannot be read."""
     readers = audio_readers(types)
 
     def length_ns(message: Input) -> int:
@@ -217,7 +217,7 @@ def audio_kind(type_name: str) -> AudioKind:
 
 
 def _choose(bag: BagReader, remap: Mapping[str, str], camera: bool) -> dict[str, str]:
-    """Topic -> what it is, of the inputs that a bag holds."""
+    """Topic -> what it is, for the inputs in a bag."""
     found = {}
     for name, types in INPUTS.items():
         topic = "/" + remap.get(name, name).lstrip("/")
@@ -233,7 +233,7 @@ def _choose(bag: BagReader, remap: Mapping[str, str], camera: bool) -> dict[str,
 
 
 def _worse(found: Mapping[str, str], camera: bool) -> set[str]:
-    """Inputs that say what another one says better."""
+    """Inputs that are not needed because another one is better."""
     pictures = {CAMERA, COMPRESSED} & set(found)
     if MOTION in found and not (camera and pictures):
         return pictures

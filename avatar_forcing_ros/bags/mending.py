@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Files of bags whose recorder was killed or whose disk was full: a copy that can be read, up to where they end.
+"""Files of bags whose recorder was killed or whose disk was full: makes a copy that can be read as far as they go.
 
 Source: https://mcap.dev/spec (records are an opcode, a length of eight bytes and that many bytes), and
 https://www.sqlite.org/fileformat2.html (page size and number of pages at bytes 16 and 28).
@@ -36,7 +36,7 @@ _UNPACKED_PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class BagLimits:
-    """What a compressed bag may become; a small file may hold terabytes.
+    """How large a compressed bag may become when it is unpacked; a small file may hold terabytes.
 
     Attributes:
         bytes: largest size of a bag file that was compressed as a whole; it is unpacked into the temporary folder.
@@ -48,14 +48,14 @@ class BagLimits:
 
 
 class UnpacksTooMuchError(ValueError):
-    """Something compressed is larger than it may be."""
+    """Something compressed exceeds the limits when it is unpacked."""
 
 
 def mend(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
-    """A copy of a bag's file that ends properly; it goes when the stack is closed.
+    """A copy of a bag's file that ends properly; it is deleted when the stack is closed.
 
     Raises:
-        ValueError: it is no such file, or nothing of it is left, or it is too large.
+        ValueError: it is not such a file, nothing of it is left, or it is too large.
     """
     with file.open("rb") as source:
         magic = source.read(16)
@@ -75,20 +75,20 @@ def mend(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
 
 
 def weigh(file: Path, limits: BagLimits) -> None:
-    """See that a file that was compressed as a whole is not too large, without keeping what is in it.
+    """Check that a file that was compressed as a whole is not too large, without keeping its content.
 
     Raises:
-        UnpacksTooMuchError: it is.
+        UnpacksTooMuchError: it is too large.
     """
     with zstd.open(file, "rb") as source, Path(os.devnull).open("wb") as target, suppress(zstd.ZstdError, EOFError):
         _copy(source, target, file.name, limits)
 
 
 def unpack(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
-    """The content of a file that was compressed as a whole; it goes when the stack is closed.
+    """The content of a file that was compressed as a whole; it is deleted when the stack is closed.
 
     Raises:
-        ValueError: it is not compressed, or not to its end, or too large.
+        ValueError: it is not compressed, is truncated, or is too large.
     """
     with file.open("rb") as source:
         if not source.read(16).startswith(_ZSTD_MAGIC):
@@ -103,7 +103,7 @@ def unpack(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
 
 
 def unpacked_message(data: bytes, limits: BagLimits) -> bytes:
-    """The bytes of a message that a recorder compressed by itself; others as they are: none begins like that.
+    """The bytes of a message that was compressed by itself; other messages are returned as they are.
 
     Raises:
         ValueError: it is compressed, and damaged or too large.
@@ -144,7 +144,7 @@ def _copy(source: zstd.ZstdFile, target: IO[bytes], name: str, limits: BagLimits
 
 
 def _mend_mcap(file: Path, copy: Path) -> None:
-    """Copy the whole records, then what is whole in a chunk that is not, then an end without a table of contents."""
+    """Copy the complete records, then those of a truncated chunk, then an end without a table of contents."""
     with file.open("rb") as source, copy.open("wb") as target:
         end = _whole_records(source, len(_MCAP_MAGIC), file.stat().st_size)
         source.seek(0)
@@ -156,7 +156,7 @@ def _mend_mcap(file: Path, copy: Path) -> None:
 
 
 def _whole_records(source: BinaryIO, begin: int, size: int) -> int:
-    """Where the last whole record of data ends."""
+    """Where the last complete record of data ends."""
     source.seek(begin)
     while len(head := source.read(_RECORD.size)) == _RECORD.size:
         opcode, length = _RECORD.unpack(head)
@@ -167,7 +167,7 @@ def _whole_records(source: BinaryIO, begin: int, size: int) -> int:
 
 
 def _part_of_a_chunk(data: bytes) -> bytes:
-    """The whole records of an unfinished chunk as a chunk; nothing where it is compressed."""
+    """The complete records of a truncated chunk as a chunk; nothing if it is compressed."""
     begin = _RECORD.size + _CHUNK_HEAD.size
     if len(data) < begin + 12 or data[0] != _CHUNK or data[begin : begin + 4] != bytes(4):
         return b""
@@ -179,7 +179,7 @@ def _part_of_a_chunk(data: bytes) -> bytes:
 
 
 def _mend_sqlite(file: Path, copy: Path) -> None:
-    """Copy the rows that are whole; pages that are missing are zeros, and where they begin the rows end."""
+    """Copy the complete rows. Missing pages read as zeros, and the rows end where they begin."""
     padded = copy.with_suffix(".padded")
     shutil.copyfile(file, padded)
     with padded.open("r+b") as pages:

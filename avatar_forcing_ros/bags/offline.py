@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A bag through the avatar without ROS, as fast as the machine can: the same pictures as the live nodes make of it."""
+"""Plays a bag to the avatar without ROS, as fast as the machine can: the pictures are those of the live nodes."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Replayed:
     """What was made of a bag.
 
     Attributes:
-        sha256: of all pictures and their stamps, see `ImageDigest`.
-        frames: pictures.
-        counters: what the avatar refused or mended, by name.
-        refused: messages that could not be read, by what they are.
-        reasons: why, the first time, by what they are.
+        sha256: SHA-256 of all pictures and their stamps, see `ImageDigest`.
+        frames: number of pictures.
+        counters: how often the avatar refused or repaired something, by name.
+        refused: number of messages that could not be read, by what they are.
+        reasons: why the first of each could not be read.
         damage: what is wrong with the bag, or empty.
     """
 
@@ -68,9 +68,9 @@ def replay(
     Args:
         source: the bag.
         found: what is in it.
-        writer: of the bag that is made, not open yet.
-        avatar: has not begun yet.
-        portrait_sha256: of the portrait's pixels.
+        writer: writes the new bag; not open yet.
+        avatar: the avatar, not started yet.
+        portrait_sha256: SHA-256 of the portrait's pixels.
         pictures: how pictures are written.
     """
     result = Replayed()
@@ -96,7 +96,7 @@ def replay(
 
 
 def _messages(source: BagReader, found: Survey, space: MotionSpace, result: Replayed) -> Iterator[Input]:
-    """What the avatar gets, until the conversation closes; pictures have become the user's motion."""
+    """The avatar's input until the conversation closes, with pictures turned into the user's motion."""
     messages = takewhile(lambda m: m.time_ns <= found.closes_ns, inputs.read_inputs(source, found.inputs))
     return watch(messages, source.types, space, result.refuse) if found.sees_camera else messages
 
@@ -105,10 +105,10 @@ class Feeder:
     """Hands the messages of a bag to a session, as the nodes' subscriptions do.
 
     Args:
-        bag: has the types of the messages.
+        bag: defines the types of the messages.
         found: what is in it.
-        session: gets them.
-        space: of the user's motion.
+        session: receives them.
+        space: motion space of the user's motion.
     """
 
     def __init__(self, bag: BagReader, found: Survey, session: Session, space: MotionSpace) -> None:
@@ -127,7 +127,7 @@ class Feeder:
         }
 
     def feed(self, message: Input, result: Replayed) -> None:
-        """Hand one over; what is refused is counted, and the next one comes."""
+        """Hand a message over; one that is refused is counted."""
         self._now_ns = message.time_ns
         try:
             self._accept[message.name](self._types.read(message.data, message.type_name))

@@ -20,13 +20,13 @@ Refuse = Callable[[str, Exception], None]
 
 
 def watch(messages: Iterable[Input], types: BagTypes, space: MotionSpace, refuse: Refuse) -> Iterator[Input]:
-    """Put the user's motion in the place of each picture, as a privacy bag has it; all else goes through.
+    """Replace each picture by the user's motion, as in a privacy bag; everything else passes through.
 
     Args:
-        messages: of a bag.
+        messages: messages of a bag.
         types: classes of its messages.
         space: reads pictures.
-        refuse: told of pictures that cannot be read; nothing comes in their place.
+        refuse: called for pictures that cannot be read; nothing replaces them.
     """
     with closing(space.make_encoder()) as encoder:
         watcher = _Watcher(encoder, types, space)
@@ -58,7 +58,7 @@ class _Watcher:
         message = self._types.read(picture.data, picture.type_name)
         time_ns, image = stamp_ns(message.header.stamp), images.read_image(message)
         if time_ns < self._newest_ns:
-            self._encoder.reset()  # time went back: another recording, or a clock that was set
+            self._encoder.reset()  # time went back: another recording begins, or the clock was set
         self._newest_ns = time_ns
         sample = self._encoder.encode(VideoFrame(time_ns, image))
         seen = motion.from_sample(self._types.make, sample, self._space.name, self._space.names)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs of a GPU: what many small steps do, recorded once and started as one.
 
-The recording keeps the addresses of what it reads and writes. A program therefore owns its inputs and outputs, and who
-runs it copies in and out. All programs of one owner share a pool of memory, since only one of them runs at a time.
+A recording keeps the addresses of what it reads and writes. A program therefore owns its inputs and outputs, and its
+user copies in and out. All programs of one owner share a pool of memory, since only one of them runs at a time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Program(Generic[Outputs]):
     """A recorded job.
 
     Attributes:
-        graph: to be replayed on the owner's stream.
+        graph: the graph to replay on the owner's stream.
         outputs: what the job returned; each replay overwrites them.
     """
 
@@ -38,8 +38,8 @@ class Recorder:
     """Records jobs for one owner.
 
     Attributes:
-        device: where they run.
-        stream: on which its owner replays them.
+        device: the device on which they run.
+        stream: the stream on which the owner replays them.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -48,7 +48,7 @@ class Recorder:
         self._pool = torch.cuda.graph_pool_handle()
 
     def record(self, job: Callable[[], Outputs]) -> Program[Outputs]:
-        """Record a job that reads inputs which stay where they are, and waits for nothing."""
+        """Record a job. Its inputs must stay where they are, and it must not wait for anything."""
         quickest = torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False)
         with torch.cuda.stream(self.stream), quickest:
             for _ in range(_REHEARSALS):
@@ -61,5 +61,5 @@ class Recorder:
 
 
 def pinned(shape: Sequence[int], dtype: torch.dtype = torch.float32) -> Tensor:
-    """Empty memory of the host that a GPU reads and writes by itself; where there is none, like any other."""
+    """Empty host memory that a GPU can read and write by itself; ordinary memory if there is no GPU."""
     return torch.empty(tuple(shape), dtype=dtype, pin_memory=torch.cuda.is_available())

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs of several threads done together: a GPU does eight alike in hardly more time than one.
+"""Jobs of several threads done together: a GPU does eight similar jobs in hardly more time than one.
 
-Whoever comes first does the jobs of all who have come, and gives each its own. What comes while it is at work is done
-together after that; so groups form by themselves when there is much to do, and nobody waits when there is not.
+The first thread to come does the jobs of all that have come and gives each its result. Jobs that come meanwhile are
+done together after that. So groups form by themselves when there is much to do, and nobody waits when there is not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class _Ticket(Generic[Job, Result]):
-    """A job that somebody waits for."""
+    """A job that a thread waits for."""
 
     job: Job
     result: Result | None = None
@@ -31,12 +31,12 @@ class Joined(Generic[Job, Result]):
     """Does jobs; may be called from any thread.
 
     Args:
-        act: does several jobs and gives the result of each, in order.
-        most: jobs done together at most.
+        act: does several jobs and returns their results in order.
+        most: how many jobs to do together at most.
         patience_s: how long the first of a group waits for the other users' jobs.
 
     Attributes:
-        users: who may have a job; one alone waits for nobody.
+        users: number of threads that may have jobs; if there is only one, it never waits.
         most: see above.
     """
 
@@ -51,11 +51,11 @@ class Joined(Generic[Job, Result]):
         self._busy = False
 
     def __call__(self, job: Job) -> Result:
-        """Do a job, perhaps with those of others.
+        """Do a job, perhaps together with others.
 
         Raises:
-            Exception: what `act` raises when it does this job alone; a group that fails is done again one by one, so
-                that a job that cannot be done fails nobody else's.
+            Exception: what `act` raises for this job alone. The jobs of a group that fails are done again one by one,
+                so that a bad job does not affect the others.
         """
         ticket: _Ticket[Job, Result] = _Ticket(job)
         with self._changed:
@@ -73,7 +73,7 @@ class Joined(Generic[Job, Result]):
         return ticket.result  # type: ignore[return-value]
 
     def _lead(self, ticket: _Ticket[Job, Result]) -> list[_Ticket[Job, Result]]:
-        """Wait until a job is done, or nobody is at work: then the jobs that are to be done by the caller."""
+        """Wait until a job is done, or until no thread is at work; then return the jobs that the caller must do."""
         with self._changed:
             self._changed.wait_for(lambda: ticket.done or not self._busy)
             if ticket.done:

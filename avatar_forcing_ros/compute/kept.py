@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels that were compiled for a GPU, kept on disk beside the model: the second start takes seconds."""
+"""Keeps kernels that were compiled for a GPU on disk beside the model, so that the second start takes seconds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _VARIABLES = {"TRITON_CACHE_DIR": "triton", "TORCHINDUCTOR_CACHE_DIR": "inductor
 
 
 def keep_compiled(model: Path) -> Path | None:
-    """Have compilers keep what they make in a folder of the model's, unless somebody has said where already.
+    """Make compilers keep their results in a folder of the model, unless the environment names another one.
 
     Args:
         model: folder of a bundle.
 
     Returns:
-        The folder, or None where it cannot be written: then they keep it in the user's own, as they always do.
+        The folder; None if it is not writable, and then they use their default folder.
     """
     folder = model / FOLDER
     try:

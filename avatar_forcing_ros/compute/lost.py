@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Why there is no GPU, or why one failed: it has no memory left, or it is lost.
+"""Why there is no GPU, or why one failed: it is out of memory, or it is lost.
 
-A card that fell off the bus, was reset, or has run into an error that CUDA cannot recover from no longer responds in
-this process: not even its memory can be read.
+A GPU that fell off the bus, was reset, or has met an error from which CUDA cannot recover no longer responds in this
+process: not even its memory can be read.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def why_not(error: Exception) -> str:
 
 
 def why_none() -> str:
-    """Why torch finds no GPU, in parentheses after a space; empty where it was made for none."""
+    """Why torch finds no GPU, in parentheses after a space; empty if this torch was built without GPU support."""
     if torch.version.cuda is None:
         return ""
     try:
         torch.cuda.init()
-    except Exception as error:  # a driver that is too old or absent; torch's own words say which version it wants
+    except Exception as error:  # the driver is too old or absent; torch's own words say which version it needs
         first = str(error).splitlines()[0].split(" Please ")[0].rstrip(".")
         return f" ({first})"
     return ""

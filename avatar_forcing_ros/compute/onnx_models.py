@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class ModelFileError(ValueError):
-    """A network's file is missing or damaged; the message names it and what brings it back."""
+    """A network's file is missing or damaged; the message names it and says how to restore it."""
 
 
 def mending(folder: str) -> str:
-    """What brings a damaged file of the shipped `models/<folder>` back."""
+    """How to restore a damaged file of the shipped `models/<folder>`."""
     return f"bring it back with `git checkout models/{folder}` in a checkout, or install the package again"
 
 
@@ -28,12 +28,12 @@ def open_model(folder: str, name: str, sha256: str) -> InferenceSession:
     """The network in `models/<folder>/<name>.onnx`, opened once in a process; any number of streams may run it.
 
     Args:
-        folder: in models/.
-        name: of the file, without its ending.
-        sha256: of the file; a damaged network would compute nonsense without a word.
+        folder: folder in models/.
+        name: name of the file, without its ending.
+        sha256: SHA-256 of the file; a damaged network would silently compute nonsense.
 
     Raises:
-        ModelFileError: the file is missing, or not the one that the sum belongs to.
+        ModelFileError: the file is missing or does not match its SHA-256.
     """
     import onnxruntime
 

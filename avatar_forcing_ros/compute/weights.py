@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Published weights as plain tensors by name: checked strictly before anything is built from them."""
+"""Published weights as plain tensors by name, checked strictly before anything is built from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class WeightsError(ValueError):
-    """Weights are damaged, incomplete or of another model; the message says what in one line."""
+    """Weights are damaged, incomplete or of another model; the message says in one line what is wrong."""
 
 
 def check_published(
@@ -19,12 +19,12 @@ def check_published(
     shapes: Mapping[str, tuple[int, ...]],
     buffers: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """The parameters among `tensors`, when they are exactly the expected ones.
+    """The parameters among `tensors`, if they are exactly the expected ones.
 
     Args:
-        tensors: what a file holds.
-        shapes: every parameter's name and shape; all must be there.
-        buffers: constants that may be there and must then agree.
+        tensors: the content of a file.
+        shapes: name and shape of every parameter; all must be there.
+        buffers: constants that may be there, and must then agree.
 
     Raises:
         WeightsError: a key is missing or unexpected, a shape or type differs, a value is not finite, or a

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The visible label on the avatar's pictures: drawn once, laid over each frame with whole numbers, so bit for bit.
+"""The visible label on the avatar's pictures: drawn once, and laid over each frame in integers, so bit for bit.
 
-Light letters on a dark plate of their own, so that they can be read on any picture, small and after a coder's losses.
+It has light letters on a dark plate, so that they can be read on any picture, even small and after lossy coding.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from PIL import Image, ImageDraw, ImageFont
 Place = Literal["bottom_left", "bottom", "bottom_right", "top_left", "top", "top_right"]
 
 LEAST_READABLE_PX = 11
-"""Letters of a smaller font cannot be read on a picture that went through JPEG at quality 50."""
+"""Smaller letters cannot be read on a picture after JPEG at quality 50."""
 LEAST_PX, MOST_LETTERS = 14, 200
 MOST_SHARE = 0.92
-"""Share of a picture's width that the label may take; of its height it may take half."""
+"""Share of a picture's width that the label may take; it may take half of the height."""
 _Colour = tuple[int, int, int]
 _PLATE, _RED, _INK = (16, 16, 16), (150, 0, 0), (255, 255, 255)
 _OPACITY = 0.72
@@ -66,7 +66,7 @@ class LabelConfig:
                 raise ValueError(f"label.{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
 
     def complaint(self) -> str:
-        """That nothing visible says that the face is artificial, in one line, or empty."""
+        """A warning in one line if nothing visible says that the face is artificial; else empty."""
         return "" if self.shown else "nothing visible says that the face is artificial: label.shown is false"
 
 
@@ -75,11 +75,11 @@ class Label:
 
     Args:
         config: see `LabelConfig`.
-        side: S, of the pictures in pixels.
+        side: S, side of the pictures in pixels.
 
     Attributes:
-        remark: why it cannot be read, in one line, or empty.
-        recording: somebody records; the pictures say so, too, also where the label itself is not shown.
+        remark: why it cannot be read, in one line; else empty.
+        recording: whether somebody records; the pictures then say so, even if the label itself is not shown.
 
     Raises:
         ValueError: the font cannot be opened, or lacks letters of the text.
@@ -109,7 +109,7 @@ class Label:
 
 @dataclass(frozen=True)
 class _Patch:
-    """What is laid over: `under` is how much of the picture stays, of 256; `over` is what is added, times 256."""
+    """What to lay over a picture: `under` is how much of the picture stays, of 256; `over` is added, times 256."""
 
     rows: slice
     columns: slice
@@ -141,7 +141,7 @@ def _font_file(path: str, text: str) -> str:
     """The font to write a text with; empty for Pillow's own, which has hardly more than ASCII.
 
     Raises:
-        ValueError: it cannot be opened, or has not all letters of the text.
+        ValueError: it cannot be opened or lacks letters of the text.
     """
     if path:
         lacking = _lacking(text, _font(str(Path(path).expanduser()), LEAST_PX))
@@ -169,7 +169,7 @@ def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _lacking(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """Letters for which the font shows its sign for a missing one."""
+    """Letters for which the font shows its sign for missing letters."""
     missing = _shape(chr(0x10FFFF), font)
     return " ".join(sorted({letter for letter in text if letter.strip() and _shape(letter, font) == missing}))
 
@@ -180,7 +180,7 @@ def _shape(letter: str, font: ImageFont.FreeTypeFont) -> tuple[tuple[int, int], 
 
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
-    """The text in lines that are no wider, where its words let it be."""
+    """The text in lines no wider than this, as far as its words allow."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -192,7 +192,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]
 
 
 def _plate(lines: list[str], font: ImageFont.FreeTypeFont, letters_px: int, colour: _Colour) -> Image.Image:
-    """A dark plate with the lines on it; its alpha is what covers the picture."""
+    """A dark plate with the lines on it; its alpha says how much it covers the picture."""
     margin, line_px = round(0.45 * letters_px), round(1.25 * letters_px)
     width = int(max(font.getlength(line) for line in lines)) + 1 + 2 * margin
     height = line_px * len(lines) + 2 * (margin // 2)
@@ -211,7 +211,7 @@ def _plate(lines: list[str], font: ImageFont.FreeTypeFont, letters_px: int, colo
 
 
 def _placed(plate: Image.Image, place: Place, side: int) -> _Patch:
-    """The plate at its place; what is wider or higher than the picture is cut."""
+    """The plate at its place, cut to the picture."""
     plate = plate.crop((0, 0, min(plate.width, side), min(plate.height, side)))
     margin = min(round(0.03 * side), side - plate.height)
     top = margin if place.startswith("top") else side - plate.height - margin

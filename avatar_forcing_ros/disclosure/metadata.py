@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a written video says of itself, where players and archives look for it: the container's tags, and XMP.
+"""What a written video says about itself where players and archives look for it: in the container's tags, and in XMP.
 
 Source of the kinds: IPTC, Digital Source Type vocabulary, https://cv.iptc.org/newscodes/digitalsourcetype/
 """
@@ -29,11 +29,11 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 @dataclass(frozen=True)
 class VideoDisclosure:
-    """What a video says of itself.
+    """What a video says about itself.
 
     Attributes:
-        words: for people.
-        kind: for machines, of IPTC's vocabulary.
+        words: text for people.
+        kind: term of IPTC's vocabulary, for machines.
     """
 
     words: str

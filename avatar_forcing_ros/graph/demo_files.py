@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The recorded conversation of a demo: the files that were given, or ours. No ROS."""
+"""The recorded conversation of a demo: the files that were given, or our own. No ROS."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Recorded:
 
     @property
     def length_s(self) -> float:
-        """How long the conversation takes: as long as the longest of what plays once.
+        """How long the conversation takes: as long as the longest file that plays once.
 
         Raises:
             MediaError: a file cannot be read.
@@ -41,11 +41,11 @@ class Recorded:
 
 
 def recorded_conversation(video: str = "", audio: str = "", speech: str = "") -> Recorded:
-    """A conversation from files; what is empty is taken from ours.
+    """A conversation from files; empty arguments take our own.
 
     Args:
-        video: what the camera saw; ours is a short recording, played forth and back.
-        audio: what the microphone heard; empty takes the video's own sound, where it has one.
+        video: what the camera saw; ours is a short recording, played back and forth.
+        audio: what the microphone heard; empty takes the video's own sound, if it has any.
         speech: what the avatar says.
 
     Raises:

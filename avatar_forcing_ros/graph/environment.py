@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the middleware reads from the environment, said once for the launch files, the demo and the tests."""
+"""What the middleware reads from the environment, in one place for the launch files, the demo and the tests."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _claims: list[socket.socket] = []
 
 
 def shared_memory_profile(far: bool = False) -> dict[str, str]:
-    """Variables that give Fast DDS shared memory large enough for pictures; config/fastdds.xml says why.
+    """Variables that give Fast DDS enough shared memory for pictures; config/fastdds.xml says why.
 
     Args:
-        far: nodes are on several computers; config/fastdds_remote.xml says what they need.
+        far: whether there are nodes on other computers; config/fastdds_remote.xml says what they need.
     """
     path = str(resource("config", "fastdds_remote.xml" if far else "fastdds.xml"))
     # Jazzy and older know only the first name; Kilted and newer complain about it.
@@ -44,9 +44,9 @@ _LEAVE_OUT_OWN = """<rtps>
 
 
 def apart_from_itself() -> dict[str, str]:
-    """The same variables, for a process whose nodes hand messages to each other: Fast DDS then leaves those out.
+    """The same variables for a process whose nodes hand messages to each other, which Fast DDS then ignores.
 
-    Empty where Fast DDS cannot (Humble): everything goes through it.
+    Empty if Fast DDS cannot do so (Humble); then all messages pass through it.
     """
     if distribution() in ("humble", "iron"):
         return {}
@@ -58,7 +58,7 @@ def apart_from_itself() -> dict[str, str]:
 
 
 def distribution() -> str | None:
-    """The ROS distribution in use: the sourced one, else that of the wheels in this environment, else unknown."""
+    """The ROS distribution in use: the sourced one, or that of the wheels in this environment, or unknown."""
     return os.environ.get("ROS_DISTRO") or _of_wheels()
 
 
@@ -70,7 +70,7 @@ def _of_wheels() -> str | None:
 
 
 def local_graph(domain: int) -> dict[str, str]:
-    """Variables of a graph that nobody else joins: for the demo and the tests, on this machine only.
+    """Variables of a graph on this machine that no other nodes join, for the demo and the tests.
 
     Args:
         domain: ROS domain, 0 to 101 (higher numbers meet Linux's own ports).
@@ -89,16 +89,16 @@ def local_graph(domain: int) -> dict[str, str]:
 
 
 def own_domain() -> int:
-    """ROS_DOMAIN_ID where it is set, else a domain in which nobody of this machine is, until this process ends."""
+    """ROS_DOMAIN_ID if it is set, or else a domain that nothing on this machine uses, until this process ends."""
     said = os.environ.get("ROS_DOMAIN_ID")
     return int(said) if said else claim_domain()
 
 
 def claim_domain() -> int:
-    """A ROS domain, 1 to 100, in which nobody of this machine is; this process has it until it ends.
+    """A ROS domain, 1 to 100, that nothing on this machine uses; this process keeps it until it ends.
 
     Raises:
-        OSError: there is none.
+        OSError: all are in use.
     """
     for place in range(100):
         domain = 1 + (os.getpid() + place) % 100
@@ -108,7 +108,7 @@ def claim_domain() -> int:
 
 
 def _claim(domain: int) -> bool:
-    """Take the domain's last port, if somebody has neither that nor the port of a domain's first process."""
+    """Take the domain's last port, if neither that nor the port of a domain's first process is in use."""
     first = _FIRST_PORT + _PORTS * domain
     claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as look:
@@ -123,7 +123,7 @@ def _claim(domain: int) -> bool:
 
 
 def _prefix() -> dict[str, str]:
-    """Where packages are looked up: what a sourced ROS setup has said, else the environment that `make setup` made."""
+    """Where to look for packages: where a sourced ROS setup says, or else in the environment of `make setup`."""
     if os.environ.get("AMENT_PREFIX_PATH") or not (Path(sys.prefix) / "share" / "ament_index").is_dir():
         return {}
     return {"AMENT_PREFIX_PATH": sys.prefix, "ROS_DISTRO": distribution() or "jazzy", "ROS_VERSION": "2"}

@@ -1,9 +1,9 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps processes alive: when one ends that should not, another takes its place, later and later if it keeps ending.
+"""Keeps processes alive: when one ends that should not, another takes its place, with longer and longer delays.
 
-`Restarts` says when; `keep` forks, so that what a process has imported and compiled serves its successors, too: a
-generator takes four seconds to start from nothing and one from there. No ROS here.
+`Restarts` decides when. `keep` forks, so that successors inherit what a process has imported and compiled: a generator
+needs four seconds to start from nothing, and one from there. No ROS here.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEEP = "--keep"
-"""Word of a node's command line that has it kept alive."""
+"""Word on a node's command line that keeps it alive."""
 AFTER = "--after"
-"""Word of a node's command line, with seconds: it begins to load after so long, for others are wanted sooner."""
+"""Word on a node's command line, with seconds: it begins to load after this delay, because others are needed sooner."""
 SAID_S = 60.0
-"""So long a process says that it was restarted."""
+"""How long a process says that it was restarted."""
 _RESTARTED = "AVATAR_FORCING_RESTARTED"
 _PR_SET_PDEATHSIG = 1
 _GOES_FIRST = "500"
@@ -33,12 +33,12 @@ _SLICE_S = 0.1
 
 @dataclass(frozen=True)
 class Restarted:
-    """What a process knows of its like before it.
+    """What a process knows about its predecessors.
 
     Attributes:
         count: how many of them have ended.
-        reason: how the last one did, as the end of a sentence.
-        at_s: when this one began, on the machine's monotonic clock.
+        reason: how the last one ended, as the end of a sentence.
+        at_s: when this process began, on the machine's monotonic clock.
     """
 
     count: int = 0
@@ -47,7 +47,7 @@ class Restarted:
 
     @property
     def variables(self) -> dict[str, str]:
-        """That tell a process."""
+        """Environment variables that tell a process."""
         return {_RESTARTED: f"{self.count} {self.at_s:.3f} {self.reason}"}
 
     @classmethod
@@ -60,7 +60,7 @@ class Restarted:
             return cls()
 
     def complaint(self) -> str:
-        """In one line that it has been restarted, until it has lived for `SAID_S`; then empty."""
+        """That it has been restarted, in one line; empty once it has lived for `SAID_S`."""
         if not self.count or time.monotonic() - self.at_s > SAID_S:
             return ""
         return f"restarted, {self.count} times so far: the process before {self.reason}"
@@ -71,9 +71,9 @@ class Restarts:
     """When the next process may start.
 
     Attributes:
-        delays_s: before the first restart, the second ...; the last one stays.
-        calm_s: after living for this long, a process starts again with the first delay.
-        count: restarts so far.
+        delays_s: delays before the first restart, the second and so on; the last one is kept.
+        calm_s: if a process has lived for this long, the delays begin again with the first.
+        count: number of restarts so far.
         reason: how the newest process ended.
     """
 
@@ -85,12 +85,12 @@ class Restarts:
     _began_s: float = 0.0
 
     def begin(self) -> dict[str, str]:
-        """A process begins now; the variables that tell it of those before."""
+        """Note that a process begins now; returns the variables that tell it about its predecessors."""
         self._began_s = time.monotonic()
         return Restarted(self.count, self.reason, self._began_s).variables
 
     def ended(self, status: int) -> float:
-        """The process that began last has ended, a signal's number counts negative; how long to wait, in s."""
+        """Note how the last process ended (a signal's number is negative); returns how long to wait, in seconds."""
         self.reason = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         return self.after(time.monotonic() - self._began_s)
 
@@ -102,21 +102,21 @@ class Restarts:
 
 
 def wait_for_turn(arguments: Sequence[str]) -> None:
-    """Wait as `AFTER` says, unless the process takes the place of one that was there."""
+    """Wait as `AFTER` says, unless the process is a successor."""
     if AFTER in arguments[:-1] and not Restarted.of_this_process().count:
         time.sleep(float(arguments[arguments.index(AFTER) + 1]))
 
 
 def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callable[[str], None] | None = None) -> int:
-    """Run something in a child process, and again when it ends otherwise than by its own will.
+    """Run something in a child process, and again whenever it ends unintentionally.
 
-    SIGINT and SIGTERM go to the child. A child whose parent is killed goes with it, so that whoever started the parent
-    may start it anew.
+    SIGINT and SIGTERM are passed to the child. If the parent is killed, the child ends too, so that whatever started
+    the parent can start it again.
 
     Args:
-        play: runs in the child; its result is the exit status. The first child to end with 1 has refused to start.
+        play: runs in the child; its result is the exit status. If the first child ends with 1, it refuses to start.
         restarts: when the next one starts.
-        say: told what happens.
+        say: called with what happens.
 
     Returns:
         Exit status of the last child.
@@ -151,7 +151,7 @@ def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callabl
 
 
 def _fork(play: Callable[[], int], variables: Mapping[str, str]) -> int:
-    """The child's number; the child itself never comes back."""
+    """Fork; returns the child's number, and never returns in the child."""
     parent = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()

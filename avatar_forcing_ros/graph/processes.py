@@ -24,17 +24,17 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class NodeFailedError(RuntimeError):
-    """A node ended that should not have; the message has its last lines."""
+    """A node ended that should not have; the message contains its last lines."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process and its children, in which nodes that are kept alive run, have used.
+    """What a process and its children have used; nodes that are kept alive run in children.
 
     Attributes:
-        cpu_s: processor seconds since they began, in user and in system mode.
-        memory_mb: now, with their share of what is shared (PSS).
-        threads: now.
+        cpu_s: processor seconds since they began, in user and system mode.
+        memory_mb: memory now, including their share of shared memory (PSS).
+        threads: number of threads now.
     """
 
     cpu_s: float
@@ -84,7 +84,7 @@ class ProcessGroup:
         return self._running[name].poll() is not None
 
     def tend(self, say: Callable[[str], None]) -> None:
-        """Restart what has ended, after a delay that grows if it keeps ending; call this often."""
+        """Restart processes that have ended, after a delay that grows if they keep ending; call this often."""
         now_s = time.monotonic()
         for node in self._nodes:
             name = node.executable
@@ -103,17 +103,17 @@ class ProcessGroup:
         return self._running[name].pid
 
     def check(self) -> None:
-        """Raise when a process has failed.
+        """Check that no process has failed.
 
         Raises:
-            NodeFailedError: with what it said last.
+            NodeFailedError: one has; the message contains its last lines.
         """
         for name, process in self._running.items():
             if process.poll() not in (None, 0):
                 raise NodeFailedError(f"{name} ended with status {process.returncode}: {self.last_lines(name)}")
 
     def end(self, name: str, patience_s: float) -> int:
-        """End a process: first politely, then harder. Returns its exit status."""
+        """End a process, first politely and then by force; returns its exit status."""
         process = self._running[name]
         for request, wait_s in ((signal.SIGINT, patience_s), (signal.SIGTERM, 2.0), (signal.SIGKILL, None)):
             if process.poll() is None:
@@ -125,11 +125,11 @@ class ProcessGroup:
         raise AssertionError("a killed process ends")
 
     def usage(self) -> dict[str, Usage]:
-        """What every running process uses."""
+        """What each running process uses."""
         return {name: _usage(process.pid) for name, process in self._running.items() if process.poll() is None}
 
     def last_lines(self, name: str, count: int = 3) -> str:
-        """What a process has said last since it started, in one line."""
+        """What a process said last since it started, in one line."""
         with self._logs[name].open(errors="replace") as log:
             log.seek(self._log_began[name])
             lines = [line for line in log.read().splitlines() if _NOISE not in line]
@@ -159,7 +159,7 @@ def _usage_alone(pid: int) -> Usage | None:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that it, or one of these, has started."""
+    """A process and all its descendants."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):

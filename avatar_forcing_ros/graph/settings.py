@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Which nodes, with which parameters, are the live avatar, the kiosk, the demo and a replay. Launch files read it.
+"""Which nodes, with which parameters, make up the live avatar, the kiosk, the demo and a replay. Launch files use it.
 
-A parameter stands in one of three places and only there: its default in the dataclass of its node, what a setting
-(live, kiosk, demo, replay) changes in `config/<setting>.yaml`, and what the caller says in the functions below. No
-ROS here.
+Each value is set in one of three places and only there: as a default in the dataclass of its node, as the change that a
+setting (live, kiosk, demo, replay) makes in `config/<setting>.yaml`, or by the caller of the functions below. No ROS
+here.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Side = Literal["both", "robot", "card"]
 _COMPUTES = ("motion_extraction_node", "generator_node")
 _AGENT = "voice_agent_node"
 NODE = "--node"
-"""Word of `one_process`'s command line; a node's executable and its parameters as JSON follow."""
+"""Word on the command line of `one_process`; a node's executable and its parameters as JSON follow."""
 NAMESPACES = "--namespaces"
-"""Word of `generator_server`'s command line; the namespaces of its avatars follow, with commas between."""
+"""Word on the command line of `generator_server`; the namespaces of its avatars follow, separated by commas."""
 
 PROCESS_ENVIRONMENT = {
     # Each process has one thread that computes; more would take the cores from the others.
@@ -35,26 +35,26 @@ PROCESS_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
 }
-"""Variables of every process, besides those of the middleware in `environment.py`."""
+"""Environment variables of every process, besides those of the middleware in `environment.py`."""
 
 _USER_COMES_AFTER_S = 3.0
-"""On two cores the face and its voice are there a second sooner when the user's is read a little later."""
+"""On two cores, the face and its voice start a second sooner if reading the user's face starts a little later."""
 
 
 @dataclass(frozen=True)
 class NodeProcess:
-    """One node, run as a process of its own, or several in one.
+    """A process with one node or several.
 
     Attributes:
-        executable: its name in lib/avatar_forcing_ros, and of its module in `avatar_forcing_ros.nodes`.
+        executable: its name in lib/avatar_forcing_ros, and that of its module in `avatar_forcing_ros.nodes`.
         settings: parameter file.
-        more_settings: further ones, above it.
-        parameters: what the caller says, above the files.
-        parts: the nodes, where it is several in one process (`one_process`).
-        namespaces: of the avatars, where one process has several (`generator_server`).
-        kept: it starts its own successor when it is killed, from what it has loaded.
-        after_s: it loads so much later than the others when everything starts.
-        respawns: restart it if it fails; otherwise everything ends with it.
+        more_settings: further parameter files, which override it.
+        parameters: the caller's parameters, which override the files.
+        parts: the nodes of a process with several (`one_process`).
+        namespaces: namespaces of the avatars of a process with several (`generator_server`).
+        kept: whether it starts its own successor when it is killed, from what it has loaded.
+        after_s: how much later than the others it loads when everything starts.
+        respawns: whether to restart it if it fails; otherwise everything ends with it.
     """
 
     executable: str
@@ -74,13 +74,13 @@ class NodeProcess:
 
     @property
     def own_arguments(self) -> list[str]:
-        """What is not ROS's of its command line."""
+        """The part of its command line that is not for ROS."""
         parts = [word for part in self.parts for word in (NODE, part.executable, json.dumps(dict(part.parameters)))]
         parts += [NAMESPACES, ",".join(self.namespaces)] if self.namespaces else []
         return parts + [KEEP] * self.kept + ([AFTER, f"{self.after_s:g}"] if self.after_s else [])
 
     def ros_arguments(self) -> list[str]:
-        """Command line of the process after its name."""
+        """The command line of the process, after its name."""
         arguments = [*self.own_arguments, "--ros-args"]
         for file in (self.settings, *self.more_settings):
             arguments += ["--params-file", str(file)]
@@ -96,7 +96,7 @@ class AvatarChoice:
     Attributes:
         model: name of a shipped model, or folder of a model bundle.
         portrait: picture of the face to animate.
-        require_consent: whether it needs a sidecar that says that its face may be shown.
+        require_consent: whether the portrait needs a sidecar that allows showing it.
     """
 
     model: str = ""
@@ -122,8 +122,8 @@ def live(
         microphone: open this machine's microphone.
         speaker: play the avatar's voice on this machine.
         barge_in: let the user's voice interrupt the avatar.
-        side: which part of it: "robot" is what people see and hear, with the understudy, which idles when nothing
-            comes; "card" is what computes.
+        side: which nodes: "robot" for those that people see and hear, with the understudy, which idles when no pictures
+            arrive; "card" for those that compute; "both" for all.
     """
     interrupts = {"avatar.barge_in.enabled": True} if barge_in else {}
     own = {"user_audio.kind": "AudioChunk"} if microphone else {}  # what our media source sends; drivers send others
@@ -148,9 +148,9 @@ def kiosk(avatar: AvatarChoice, voice_agent: str = "offline", **access: Value) -
 
     Args:
         avatar: whose face and which model.
-        voice_agent: who answers: offline needs no server, none leaves it to a dialogue manager of somebody else, and
-            anything else is a parameter file such as examples/voice_agent/local_servers.yaml.
-        access: where and to whom it is served, see `web.access.AccessConfig`; what is empty or 0 is not said.
+        voice_agent: who answers: "offline" needs no server, "none" leaves it to another dialogue manager, and anything
+            else is a parameter file such as examples/voice_agent/local_servers.yaml.
+        access: where and to whom it is served, see `web.access.AccessConfig`; empty values and 0 are left out.
     """
     said = {f"server.access.{name}": value for name, value in access.items() if value}
     return [*_never_off("kiosk", avatar, [_node("web_node", "kiosk", **said)]), *_voice_agent(voice_agent)]
@@ -161,7 +161,7 @@ def hall(model: str, namespaces: Sequence[str]) -> list[NodeProcess]:
 
     Args:
         model: name of a shipped model, or folder of a model bundle.
-        namespaces: of the avatars; portraits and the rest of what tells them apart stand in a parameter file.
+        namespaces: namespaces of the avatars; a parameter file gives their portraits and other differences.
     """
     server = _node("generator_server", "hall", model=model)
     return [replace(server, namespaces=tuple(namespaces), respawns=True)]
@@ -179,7 +179,7 @@ class PlayedBag:
 
     Attributes:
         bag: its folder.
-        output: folder of the bag that what the avatar presents is recorded into; empty records nothing.
+        output: folder of a new bag for what the avatar presents; empty records nothing.
         rate: highest speed, in seconds of the bag per second.
         step_by_step: the clock waits for the nodes.
         camera: play pictures even when the bag has user_motion.
@@ -200,8 +200,8 @@ def replay(
     Args:
         avatar: whose face and which model.
         played: the bag.
-        types: input -> type of its messages in the bag, see `replay.inputs.Survey`; without pictures nobody reads them.
-        video: mp4 file to record to, empty for a window where there is a screen; None shows nothing.
+        types: input -> type of its messages in the bag, see `bags.inputs.Survey`; without pictures nothing reads faces.
+        video: mp4 file to record to; empty for a window, if there is a screen; None shows nothing.
         more: parameters of the generator.
     """
     kinds = {f"{name}.kind": types[name].rpartition("/")[2] for name in ("user_audio", "speech") if name in types}
@@ -221,8 +221,8 @@ def replay(
 def one_process(nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
     """The same nodes in one process.
 
-    The understudy is left out, for it could not outlive the others there. The voice agent stays apart, for its
-    recogniser would keep the pictures waiting.
+    The understudy is left out, because it could not outlive the others. The voice agent stays in a process of its own,
+    because its recogniser would delay the pictures.
     """
     alone = {"generator_node": {"understudy": False}}
     parts = tuple(
@@ -236,7 +236,7 @@ def one_process(nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
 
 
 def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess], **more: Value) -> list[NodeProcess]:
-    """The heart with an understudy, and others; a process that ends is restarted."""
+    """The essential nodes with an understudy, and others; a process that ends is restarted."""
     motion, generator = _heart(setting, avatar, **more)
     others = [replace(generator, kept=True), replace(motion, kept=True, after_s=_USER_COMES_AFTER_S), *others]
     expects = " ".join(node.executable.removesuffix("_node") for node in others)
@@ -247,7 +247,7 @@ def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess]
 
 
 def _voice_agent(who: str) -> list[NodeProcess]:
-    """Who answers in the kiosk, see there.
+    """Who answers in the kiosk; see `kiosk`.
 
     Raises:
         FileNotFoundError: a parameter file that is not there.
@@ -264,7 +264,7 @@ def _voice_agent(who: str) -> list[NodeProcess]:
 
 
 def _heart(setting: str, avatar: AvatarChoice, **more: Value) -> list[NodeProcess]:
-    """Which node sees the user and which is the avatar; the model defines the numbers in which they exchange a face."""
+    """The node that sees the user and the one that is the avatar; the model defines how they exchange a face."""
     eye = _node("motion_extraction_node", setting, model=avatar.model)
     return [eye, _node("generator_node", setting, **vars(avatar), **more)]
 

@@ -38,7 +38,7 @@ _CODINGS = {b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC", b"RIFF": "a WAV file
 _MPEG1_KBIT = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MPEG2_KBIT = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 LOUDEST = 16.0
-"""Sound may be a little louder than 1; what is louder than this was never divided by the largest integer."""
+"""Sound may be a little louder than 1; if it is louder than this, it was never divided by the largest integer."""
 _MARKS = 4096  # bytes that show two frames of MP3
 _UNCODED = ("", "raw", "pcm", "wave", "wav")
 # PortAudio's numbers for the formats, and the field of AudioStamped that holds the samples.
@@ -47,7 +47,7 @@ _PORTAUDIO_FIELDS = {1: "float32_data", 2: "int32_data", 8: "int16_data", 16: "i
 
 @dataclass(frozen=True)
 class AudioLayout:
-    """How the bytes of messages that do not say it are meant.
+    """How to read the bytes of messages that do not say it themselves.
 
     Attributes:
         sample_rate: in Hz.
@@ -66,7 +66,7 @@ class AudioInput:
 
     Attributes:
         kind: message type: AudioChunk is ours; auto takes the installed audio_common_msgs, or ours if there is none.
-        layout: of messages that do not say it themselves (AudioData, AudioDataStamped).
+        layout: layout of messages that do not say it themselves (AudioData, AudioDataStamped).
     """
 
     kind: AudioKind = "auto"
@@ -92,7 +92,7 @@ class AudioReader:
         """One message as a chunk of mono sound.
 
         Raises:
-            ValueError: its encoding, size or rate is none that can be read.
+            ValueError: its encoding, size or rate cannot be read.
         """
         return self._read(message)
 
@@ -100,7 +100,7 @@ class AudioReader:
         """Take the layout from an AudioInfo of the released audio_common_msgs.
 
         Raises:
-            ValueError: it names no rate.
+            ValueError: it has no rate.
         """
         if info.sample_rate <= 0:
             raise ValueError(f"AudioInfo.sample_rate must be positive, got {info.sample_rate}")
@@ -157,7 +157,7 @@ class AudioReader:
 
 
 def coding_of(begin: bytes, size: int) -> str:
-    """How a piece of sound is coded, by its first bytes and its size; empty for samples."""
+    """How a piece of sound is coded, judged by its first bytes and its size; empty for plain samples."""
     for mark, name in _CODINGS.items():
         if begin.startswith(mark):
             return name
@@ -170,7 +170,7 @@ def _two_mp3_frames(begin: bytes) -> bool:
 
 
 def _mp3_frame_size(begin: bytes) -> int:
-    """Bytes of the frame of MPEG layer III that begins here; 0 where none does.
+    """Size in bytes of the frame of MPEG layer III that begins here; 0 if none does.
 
     Source: ISO/IEC 11172-3 and 13818-3, 2.4.2.3: eleven ones, version, layer, bitrate, sampling frequency, padding.
     """
@@ -189,7 +189,7 @@ def read_pcm(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDAr
     """Interleaved samples as bytes -> (N,) float32 in [-1, 1], channels averaged.
 
     Raises:
-        ValueError: unknown format, no channels, or bytes that are no whole number of samples.
+        ValueError: the format is unknown, there are no channels, or the bytes are not a whole number of samples.
     """
     if sample_format not in _SAMPLE_TYPES:
         raise ValueError(f"sample format must be one of {', '.join(_SAMPLE_TYPES)}, got {sample_format!r}")
@@ -200,7 +200,7 @@ def read_pcm(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDAr
 
 
 def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:
-    """Our message, as 16-bit samples, from a chunk."""
+    """Our message with 16-bit samples from a chunk."""
     return make(
         "avatar_forcing_ros/AudioChunk",
         header=header(make, chunk.stamp_ns),

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a dialogue manager wants of the face, from messages: hri_msgs/Expression or our own, and PointStamped."""
+"""What a dialogue manager wants from the face, in messages: hri_msgs/Expression or our own, and PointStamped."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def to_expression(message: Any) -> Expression:
 
 
 def to_look_at(message: Any, face_frame: str) -> LookAt:
-    """Where to look; an empty frame is back to the user.
+    """Where to look; an empty frame returns the look to the user.
 
     Raises:
-        ValueError: the point is of another frame than the face's.
+        ValueError: the point is in another frame than the face's.
     """
     time_ns, point = stamp_ns(message.header.stamp) or None, message.point
     if not frame_of(message):
@@ -43,5 +43,5 @@ def to_look_at(message: Any, face_frame: str) -> LookAt:
 
 
 def frame_of(message: Any) -> str:
-    """Name of the frame that a message is in, without the slash of old."""
+    """Name of a message's frame, without the leading slash of ROS 1."""
     return message.header.frame_id.lstrip("/")

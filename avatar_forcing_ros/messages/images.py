@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages <-> arrays, with the same results as cv_bridge, which replays and machines without it do without."""
+"""Image messages <-> arrays, with the results of cv_bridge, for replays and machines that do not have it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class _Encoding:
 
     Attributes:
         channels: values side by side for one pixel.
-        to_rgb: cv2 colour conversion, None when it is RGB already.
-        dtype: of one value.
+        to_rgb: cv2 colour conversion; None if it is RGB already.
+        dtype: type of one value.
         rows_per_picture: rows in the data for each row of the picture.
     """
 
@@ -71,7 +71,7 @@ ENCODINGS = {
     "nv12": _Encoding(1, cv2.COLOR_YUV2RGB_NV12, rows_per_picture=1.5),
     "nv21": _Encoding(1, cv2.COLOR_YUV2RGB_NV21, rows_per_picture=1.5),
 }
-"""By the names that ROS gives them."""
+"""Encodings by the names that ROS gives them."""
 
 
 def to_rgb(message: Any) -> NDArray[np.uint8]:
@@ -98,7 +98,7 @@ def compressed_to_rgb(message: Any, most_pixels: int = MOST_PIXELS) -> NDArray[n
     """The picture of a CompressedImage message (jpeg, png, ...), (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: the data are no picture that can be read, or one of more pixels, which is not unpacked.
+        ValueError: the data are not a picture that can be read, or have too many pixels and are not unpacked.
     """
     data = np.frombuffer(message.data, np.uint8)
     _check_size(data, most_pixels)
@@ -121,7 +121,7 @@ def from_rgb(
         make: makes messages.
         image: the picture; H and W must be even for nv12.
         time_ns: stamp of the message.
-        frame_id: of the message.
+        frame_id: frame of the message.
         encoding: "rgb8", or "nv12", which has half the bytes.
 
     Raises:
@@ -151,7 +151,7 @@ def read_image(message: Any, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8
     """The picture of either kind of message, (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: it cannot be read, or has more pixels.
+        ValueError: it cannot be read, or has too many pixels.
     """
     if not hasattr(message, "encoding"):
         return compressed_to_rgb(message, most_pixels)
@@ -160,17 +160,17 @@ def read_image(message: Any, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8
 
 
 def check_size(message: Any, most_pixels: int = MOST_PIXELS) -> None:
-    """Refuse an Image message of too many pixels.
+    """Refuse an Image message with too many pixels.
 
     Raises:
-        ValueError: it has more.
+        ValueError: it has too many.
     """
     if message.width * message.height > most_pixels:
         raise ValueError(f"image must have at most {most_pixels} pixels, got {message.width}x{message.height}")
 
 
 def _check_size(data: NDArray[np.uint8], most_pixels: int) -> None:
-    """By its header alone, where Pillow knows the format; a few kilobytes may unpack to gigabytes."""
+    """Refuse a picture by its header, if Pillow knows the format: a few kilobytes may unpack to gigabytes."""
     pixels = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -186,10 +186,10 @@ def _check_size(data: NDArray[np.uint8], most_pixels: int) -> None:
 
 
 def _check_end(data: NDArray[np.uint8]) -> None:
-    """OpenCV before 5 fills with grey what a cut JPEG lacks: half of a face.
+    """Refuse a truncated JPEG, in which OpenCV before 5 fills the rest of a face with grey.
 
     Raises:
-        ValueError: the mark of the end is nowhere in it.
+        ValueError: the end marker is missing.
     """
     content = data.data
     if bytes(content[:2]) == _JPEG_BEGINS and bytes(content).rfind(_JPEG_ENDS) < 0:
@@ -197,7 +197,7 @@ def _check_end(data: NDArray[np.uint8]) -> None:
 
 
 def _nv12(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H * 3/2, W): brightness in full, colour at half the resolution, its two values side by side."""
+    """(H * 3/2, W): brightness at full resolution, then colour at half of it with its two values side by side."""
     height, width, _ = image.shape
     if height % 2 or width % 2:
         raise ValueError(f"nv12 pictures must have even sides, got {width}x{height}")

@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Making and reading messages without saying whose classes they are: rclpy's, or those of a bag's definitions.
+"""Making and reading messages without knowing their classes, which are rclpy's or come from the definitions in a bag.
 
-Conversions are written once, against the names of fields. What a message is made of is said as keywords; numbers in a
-sequence are given as an array. Whoever brings the classes brings a `Make`: `nodes.ros_messages.make` and
-`replay.bag_types.BagTypes.make`.
+Conversions are written once, against the names of fields. The fields of a message are given as keywords, and sequences
+of numbers as arrays. Whoever has the classes provides a `Make`: `nodes.ros_messages.make` and
+`bags.bag_types.BagTypes.make`.
 """
 
 from __future__ import annotations

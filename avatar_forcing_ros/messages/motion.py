@@ -17,24 +17,24 @@ from avatar_forcing_ros.signals import AvatarFrame, MotionSample
 
 
 def from_sample(make: Make, sample: MotionSample, space: str, names: Sequence[str]) -> Any:
-    """What the user's face does, as a message."""
+    """The motion of the user's face, as a message."""
     said = {"confidence": float(sample.confidence), "valid": bool(sample.valid)}
     return _message(make, sample.stamp_ns, sample.latent, space, names, **said)
 
 
 def from_frame(make: Make, frame: AvatarFrame, space: str, names: Sequence[str]) -> Any:
-    """What the avatar's face does, as a message."""
+    """The motion of the avatar's face, as a message."""
     said = {"confidence": 1.0, "valid": True, "epoch": frame.epoch}
     return _message(make, frame.stamp_ns, frame.latent, space, names, **said)
 
 
 def blendshapes(make: Make, frame: AvatarFrame) -> Any:
-    """The same under the names of ARKit, of a frame of the facemesh channels."""
+    """The same under the names of ARKit, for a frame of the facemesh channels."""
     return from_frame(make, replace(frame, latent=to_arkit(frame.latent)), ARKIT, ARKIT_NAMES)
 
 
 def to_sample(message: Any, space: str) -> MotionSample:
-    """What the user's face does, from a message.
+    """The motion of the user's face, from a message.
 
     Raises:
         ValueError: the message is of another motion space, has no stamp, or its numbers are not finite.

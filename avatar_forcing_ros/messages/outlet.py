@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What an avatar presents, as messages by topic: the same on the network and in a bag."""
+"""What an avatar presents, as messages by topic, equal on the network and in a bag."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FRAME_INFO, MOTION, SPEECH = "avatar/frame_info", "avatar/motion", "avatar/speec
 BLENDSHAPES = "avatar/blendshapes"
 PLAYBACK, STATE, USER = "avatar/playback", "avatar/state", "user_activity"
 LATCHED = (STATE, USER)
-"""Who comes late gets the last one."""
+"""Topics whose last message is sent to late subscribers."""
 KINDS_OF_PICTURES = {IMAGE: "sensor_msgs/Image", COMPRESSED: "sensor_msgs/CompressedImage"}
 OUTPUTS = {
     FRAME_INFO: "avatar_forcing_ros/FrameInfo",
@@ -41,12 +41,12 @@ class MessageOutlet:
     """An `Outlet` that makes messages.
 
     Args:
-        make: makes them.
+        make: makes messages.
         emit: sends them.
-        now_ns: the time, for `published` and lateness.
-        space_name: of the motion.
-        space_names: of its numbers, where they have any.
-        config: what is published.
+        now_ns: gives the time, for `published` and lateness.
+        space_name: name of the motion space.
+        space_names: names of its numbers; empty if they have none.
+        config: what to publish.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class MessageOutlet:
         self._user: UserActivity | None = None
 
     def shown(self, shown: Shown) -> None:
-        """Send a picture and what goes with it."""
+        """Send a picture and the messages that accompany it."""
         make, frame, config = self._make, shown.frame, self._config
         stamp_ns, picture = frame.stamp_ns, cache(shown.picture)
         if config.raw:
@@ -96,7 +96,7 @@ class MessageOutlet:
         self._emit(PLAYBACK, event.stamp_ns, lambda: presented.playback_event(self._make, event))
 
     def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """Send the mood."""
+        """Send the avatar's state."""
         self._emit(
             STATE,
             stamp_ns,

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the avatar tells beside its pictures: where a frame came from, and what was played of an utterance."""
+"""What the avatar says about its pictures and speech: where a frame came from, and what was played of an utterance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVENTS = {Playback.STARTED: 0, Playback.FINISHED: 1, Playback.INTERRUPTED: 2, P
 
 
 def frame_info(make: Make, frame: AvatarFrame, provenance: Provenance, frame_id: str = "") -> Any:
-    """Where a frame came from; `published` and `lateness_ms` are filled in when it is."""
+    """Where a frame came from; `published` and `lateness_ms` are filled in when it is published."""
     spoken = bool(frame.utterance_id)
     return make(
         "avatar_forcing_ros/FrameInfo",
@@ -43,7 +43,7 @@ def frame_info(make: Make, frame: AvatarFrame, provenance: Provenance, frame_id:
 
 
 def user_activity(make: Make, frame: AvatarFrame) -> Any:
-    """What the user does, as far as a frame could know."""
+    """What the user did, as far as a frame could know."""
     assert frame.user is not None
     return make("avatar_forcing_ros/UserActivity", header=header(make, frame.stamp_ns), **vars(frame.user))
 
@@ -61,10 +61,10 @@ def playback_event(make: Make, event: PlaybackEvent) -> Any:
 
 
 def to_playback(event: int) -> Playback:
-    """What the number in a PlaybackEvent means.
+    """The meaning of the number in a PlaybackEvent.
 
     Raises:
-        ValueError: nothing.
+        ValueError: it has none.
     """
     for kind, number in _EVENTS.items():
         if number == event:
