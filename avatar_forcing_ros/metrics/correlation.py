@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""How two motions go together: Pearson correlation, its residual against the truth, and the lag of the best match."""
+"""How two motions correlate: Pearson correlation, its residual against the truth, and the lag of the best match."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LaggedCorrelation:
 
 
 def pearson(first: NDArray, second: NDArray) -> float:
-    """Pearson correlation of all numbers of two arrays of one shape; 0 when one of them is constant.
+    """Pearson correlation of all numbers in two arrays of the same shape; 0 if one of them is constant.
 
     Raises:
         ValueError: shapes disagree.
@@ -33,7 +33,7 @@ def pearson(first: NDArray, second: NDArray) -> float:
 
 
 def residual_pearson(user: NDArray, truth: NDArray, generated: NDArray) -> float:
-    """rPCC: how far the bond between user and generated avatar is from that between user and true avatar; 0 is best.
+    """rPCC: difference between the correlation of user and avatar and that of user and true avatar; 0 is best.
 
     Args:
         user: (T, D) motion of the user, clips one after the other.
@@ -69,6 +69,6 @@ def best_lag(first: NDArray, second: NDArray, lags: range) -> LaggedCorrelation:
 
 
 def _overlap(first: NDArray, second: NDArray, lag: int) -> tuple[NDArray, NDArray]:
-    """The parts of two signals that meet when the second is moved `lag` frames earlier."""
+    """The parts of two signals that overlap when the second is moved `lag` frames earlier."""
     frames = len(first) - abs(lag)
     return first[max(0, -lag) :][:frames], second[max(0, lag) :][:frames]

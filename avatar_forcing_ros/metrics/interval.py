@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and the ends of its interval; NaN where there is nothing to measure."""
+    """A figure and the ends of its interval; NaN if there is nothing to measure."""
 
     value: float
     low: float
@@ -32,11 +32,11 @@ def bootstrap(
     """A statistic of independent items, with the interval that it takes over resamples of them.
 
     Args:
-        statistic: of any number of items; NaN where it cannot be told from them.
-        items: such as conversations. Frames are no independent items.
+        statistic: computes the figure from any number of items; NaN if they do not determine it.
+        items: independent items such as conversations; frames are not independent.
         resamples: how many sets of as many items are drawn, with replacement.
         coverage: share of the resamples within the interval.
-        seed: of the drawing.
+        seed: seed of the drawing.
 
     Source: the percentile interval of Efron and Tibshirani, 1993.
     """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""From the times of presented frames to figures: is the rate held, how late, how old is what they react to. No ROS."""
+"""Figures from the times of presented frames: their rate, how late they are, how old what they react to is. No ROS."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class FrameTimes:
         published_ns: when it was handed to the middleware.
         motion_ns: stamp of the camera picture behind the newest user motion used.
         motion_received_ns: when that motion reached the generator.
-        compute_start_ns: when its block was begun.
+        compute_start_ns: when generation of its block began.
         compute_end_ns: when its picture was ready.
         block: (epoch, block) that it belongs to.
-        quality_level: at which it was made; 0 is full.
+        quality_level: quality level at which it was made; 0 is full.
     """
 
     stamp_ns: int
@@ -76,11 +76,11 @@ class Spread:
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """What a run was like.
+    """The figures of a run.
 
     Attributes:
-        frames: presented.
-        fps: held from the first to the last frame.
+        frames: number of presented frames.
+        fps: mean rate from the first to the last frame.
         missing: places on the 25 fps grid that had no frame.
         reduced: frames that were made at less than full quality, because the machine could not keep up.
         lateness: published after the presentation time.
@@ -139,7 +139,7 @@ def report(frames: Sequence[FrameTimes], frame_ns: int) -> LatencyReport:
 
 
 def spread(durations_ns: Sequence[int]) -> Spread:
-    """Median and 95th percentile of durations; not a number when there are none."""
+    """Median and 95th percentile of durations; NaN if there are none."""
     if not durations_ns:
         return Spread(float("nan"), float("nan"))
     p50, p95 = np.percentile(durations_ns, [50, 95]) / MILLISECOND

@@ -18,10 +18,10 @@ class LaughConfig:
     """What counts as a laugh.
 
     Attributes:
-        smile: the corners are up by this much.
-        jaw: and the mouth is open by this much, calls evened out.
-        least_s: for this long.
-        even_s: over which calls are evened out.
+        smile: the smile is above this,
+        jaw: and the jaw, averaged over its calls, is open by more than this,
+        least_s: for at least this long.
+        even_s: time over which the jaw is averaged.
     """
 
     smile: float = 0.35
@@ -31,7 +31,7 @@ class LaughConfig:
 
 
 def laughs(smile: NDArray, jaw: NDArray, speaking: NDArray[np.bool_], config: LaughConfig | None = None) -> NDArray:
-    """Onsets in seconds of the laughs in (T,) curves, in order. While it speaks, an open mouth is no laugh."""
+    """Onsets, in seconds, of the laughs in (T,) curves, in order; an open mouth while `speaking` is not a laugh."""
     config = config or LaughConfig()
     even = uniform_filter1d(np.asarray(jaw, np.float64), max(1, round(config.even_s * FPS)))
     laughing = (np.asarray(smile) > config.smile) & (even > config.jaw) & ~speaking
@@ -43,17 +43,17 @@ def laughs(smile: NDArray, jaw: NDArray, speaking: NDArray[np.bool_], config: La
 def held_share(
     user: NDArray, avatar: NDArray, seen: NDArray[np.bool_], clear: float = 0.3, shown: float = 0.15
 ) -> float:
-    """Share of the time that the user has been smiling clearly for a second in which the avatar smiles.
+    """Of the time after the first second of the user's clear smiles, the share in which the avatar smiles.
 
     Args:
         user: (T,) smile of the user.
         avatar: (T,) smile of the avatar.
-        seen: (T,) frames in which the user is seen.
-        clear: what counts as the user's smile.
-        shown: what counts as the avatar's.
+        seen: (T,) whether the user is seen.
+        clear: least size of a clear smile of the user.
+        shown: least size of a smile of the avatar.
 
     Returns:
-        NaN where the user never smiles for so long.
+        NaN if the user never smiles for so long.
     """
     second = FPS
     smiling = ((np.asarray(user) > clear) & seen).astype(int)

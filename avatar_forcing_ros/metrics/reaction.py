@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Does one face answer the other: rate, delay and false alarms of events such as smiles and nods."""
+"""Whether one face answers the other: rate, delay and false alarms of events such as smiles and nods."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AnswerTime:
 
     @property
     def span_s(self) -> float:
-        """How long an answer is waited for."""
+        """How long an answer may take to come, from the earliest to the latest moment."""
         return self.latest_s - self.earliest_s
 
 
@@ -47,8 +47,8 @@ class Responses:
         delays_s: one per answered event, from the event to its answer.
         events: how many there were.
         false_alarms: onsets that follow no event.
-        free_s: time in which no answer was waited for, where those occurred.
-        span_s: how long an answer was waited for.
+        free_s: time in which no answer was awaited, and false alarms may occur.
+        span_s: length of the time in which an answer to an event is awaited.
     """
 
     delays_s: tuple[float, ...]
@@ -69,15 +69,15 @@ class Responses:
 
     @property
     def false_per_minute(self) -> float:
-        """False alarms in a minute in which no answer was waited for; NaN without such time."""
+        """False alarms per minute of time in which no answer was awaited; NaN without such time."""
         return 60 * self.false_alarms / self.free_s if self.free_s > 0 else float("nan")
 
     @property
     def rate_beyond_chance(self) -> float:
-        """Share of events answered because of them: 0 for a face that moves without regard to the other, 1 at best.
+        """Share of events that were answered, beyond chance: 0 for a face that ignores the other, 1 at best.
 
-        Whoever answers without regard `false_per_minute` times does so in the time of an answer with probability
-        c = 1 - exp(-span rate), and (rate - c) / (1 - c) is left. Source: the correction of Cohen, 1960 (kappa).
+        A face that moves `false_per_minute` times without cause does so within the time of an answer with probability
+        c = 1 - exp(-span rate); the result is (rate - c) / (1 - c). Source: the correction of Cohen, 1960 (kappa).
         """
         chance = 1 - float(np.exp(-self.span_s * self.false_per_minute / 60))
         return (self.rate - chance) / (1 - chance)
@@ -95,7 +95,7 @@ def pool(responses: Sequence[Responses]) -> Responses:
 
 
 def onsets(signal: NDArray, config: OnsetConfig | None = None) -> NDArray[np.float64]:
-    """Times in seconds at which a (T,) signal has risen clearly: one per rise, where half of `rise` is reached."""
+    """Times, in seconds, at which a (T,) signal rises clearly: one per rise, where half of `rise` is reached."""
     config = config or OnsetConfig()
     window = round(config.rise_s * FPS)
     times, frame = [], 0
@@ -126,11 +126,11 @@ def respond(
     """Match answers to events: each event takes the first free answer in its time, each answer serves one event.
 
     Args:
-        events_s: their onsets, ascending. An event counts when the whole time of its answer is watched.
+        events_s: onsets of the events, ascending. An event counts if the whole time of its answer is watched.
         answers_s: onsets of the other face, ascending.
-        watched: (T,) frames in which answers and false alarms count.
+        watched: (T,) whether answers and false alarms count.
         time: when an answer may come.
-        excused_s: other occasions, on which an onset is neither answer nor false alarm.
+        excused_s: other occasions, on which an onset is neither an answer nor a false alarm.
 
     Source: response rate and latency of mimicry as in Heerey and Crossley, 2013.
     """
@@ -158,7 +158,7 @@ def _is_watched(watched: NDArray[np.bool_], event_s: float, time: AnswerTime) ->
 
 
 def _waiting(frames: int, events_s: Sequence[float], time: AnswerTime) -> NDArray[np.bool_]:
-    """(T,) whether an answer to any event is waited for."""
+    """(T,) whether an answer to any event is awaited."""
     out = np.zeros(frames, bool)
     for event in events_s:
         out[_frames_of(event, time)] = True

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Does motion made in blocks betray their borders, and does it tremble?"""
+"""Whether motion that is made in blocks shows their borders, and whether it trembles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def border_jerk_ratio(motion: NDArray, block_frames: int) -> float:
-    """Jerk across block borders in units of the jerk within blocks; 1 means that borders cannot be seen.
+    """Jerk across block borders in units of the jerk within blocks; 1 means that borders do not show.
 
     Args:
         motion: (T, D), block borders at multiples of `block_frames`.
@@ -34,10 +34,10 @@ def border_jerk(motion: NDArray, block_frames: int) -> tuple[NDArray[np.float64]
 
 
 def tremble(curve: NDArray) -> float:
-    """Standard deviation of what changes from frame to frame without order in a (T,) curve, in the curve's units.
+    """Standard deviation of the random changes from frame to frame in a (T,) curve, in the curve's units.
 
-    From second differences, which motion hardly shows and white noise shows sqrt(6)-fold, by their median, which takes
-    no notice of a nod or a blink.
+    It is computed from second differences, in which motion hardly shows and white noise shows sqrt(6)-fold, by their
+    median, which ignores a nod or a blink.
     """
     if len(curve) < 3:
         raise ValueError(f"curve must have at least 3 frames, got {len(curve)}")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Mouth against speech: opening and loudness, closures, and stillness where nothing is said."""
+"""Mouth against speech: opening and loudness, closures, and stillness while nothing is said."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def opening_against_energy(opening: NDArray, sound: NDArray[np.float32], most_la
 
 
 def reached_share(signal: NDArray, spans_s: Sequence[tuple[float, float]], level: float) -> float:
-    """Share of spans of time in which a (T,) signal gets to `level` or above; NaN without spans.
+    """Share of spans of time in which a (T,) signal reaches `level`; NaN without spans.
 
-    With the gap between the lips as signal, over open vowels: the share that is shown. With its negative, over the
-    closures of p, b and m: likewise. A frame belongs to every span that it overlaps.
+    With the gap between the lips as the signal, this is the share of open vowels that are shown; with its negative,
+    that of the closures of p, b and m. A frame belongs to every span that it overlaps.
 
     Source: bilabial closure as the visible sign of p, b and m, Fisher, 1968 (visemes).
     """
@@ -50,7 +50,7 @@ def opening_range(opening: NDArray) -> float:
 
 
 def stillness(opening: NDArray, speaking: NDArray[np.bool_], margin_frames: int = 8) -> float:
-    """Standard deviation of the mouth where nothing is said, as a share of its range while speaking; 0 is still.
+    """Standard deviation of the mouth while nothing is said, as a share of its range while speaking; 0 is still.
 
     Args:
         opening: (T,) mouth opening.
@@ -58,7 +58,7 @@ def stillness(opening: NDArray, speaking: NDArray[np.bool_], margin_frames: int 
         margin_frames: frames before and after speech that count for neither.
 
     Returns:
-        NaN when there is no silence or no speech that is long enough.
+        NaN if there is no silence or speech that is long enough.
     """
     near = np.convolve(speaking, np.ones(2 * margin_frames + 1), mode="same") > 0.5
     silent, said = opening[~near], opening[speaking]
