@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One model for several avatars in a process: networks and recorded programs exist once; only avatars that fit start."""
+"""One model for several avatars in a process: networks and recorded programs exist once; only those that fit start."""
 
 from __future__ import annotations
 
