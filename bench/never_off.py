@@ -11,6 +11,10 @@ Faults: kill -9 and SIGSTOP of the generator and of the motion node. Measured on
 the longest time between two frames of avatar/image_raw, the time until speech is heard again, endings per utterance,
 and frames of two sources at once. What was heard of each utterance on avatar/speech is counted: an ending gives that as
 its position, within two frames since pieces are padded, and nothing of the utterance comes after it.
+
+Beside each gap stands what tells a fault of ours from one of the machine: the longest time between the same pictures as
+they were published, how much too late a thread that only sleeps woke up here in the audience, and for how long the
+understudy's threads could have run but had no processor.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -53,11 +57,13 @@ UTTERANCE_S, PROBE_S = 4.0, 1.2
 PADDING_S = 0.080
 AHEAD_S = 0.100
 """What left before the fault has come by then."""
+SLEEPS_S = 0.010
 CALM_S = 2.5
 """After a fault: so long all is watched."""
 LIVES_S = 10.5
 """Before a fault: so long the process has lived, for who fails sooner than that is started later and later."""
 PATIENCE_S = 40.0
+MOST_GAP_MS = 200.0
 FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
 
 
@@ -66,7 +72,9 @@ class Seen:
     """What a viewer and a dialogue manager have noticed.
 
     Attributes:
+        pictures: when each picture came.
         frames: (when it came, its stamp, who drew it) of every frame.
+        published: when each frame was published, in ROS time.
         motion: (stamp, latent).
         events: (when it came, utterance, event, position in s).
         heard: (when it came, utterance, seconds) of every piece of avatar/speech.
@@ -74,6 +82,7 @@ class Seen:
 
     pictures: list[float] = field(default_factory=list)
     frames: list[tuple[float, int, int]] = field(default_factory=list)
+    published: list[int] = field(default_factory=list)
     motion: list[tuple[int, Any]] = field(default_factory=list)
     events: list[tuple[float, str, int, float]] = field(default_factory=list)
     heard: list[tuple[float, str, float]] = field(default_factory=list)
@@ -97,7 +106,7 @@ class Audience:
         self._node.create_subscription(
             FrameInfo,
             "avatar/frame_info",
-            lambda m: seen.frames.append((time.monotonic(), stamp_ns(m.header.stamp), m.on_stage)),
+            self._note_frame,
             qos.STREAM,
         )
         self._node.create_subscription(
@@ -124,6 +133,10 @@ class Audience:
         self._thread = threading.Thread(target=self._executor.spin, daemon=True)
         self._thread.start()
 
+    def _note_frame(self, info: FrameInfo) -> None:
+        self.seen.frames.append((time.monotonic(), stamp_ns(info.header.stamp), info.on_stage))
+        self.seen.published.append(stamp_ns(info.published))
+
     def say(self, name: str, seconds: float) -> None:
         """Send an utterance, all at once."""
         sound = speech_like(seconds, 16_000)
@@ -138,13 +151,50 @@ class Audience:
         rclpy.shutdown(context=self._context)
 
 
+class Sentinel:
+    """Watches the machine from this process: how late a thread wakes, and how long the understudy waits to run.
+
+    Args:
+        understudy: number of the understudy's process.
+    """
+
+    def __init__(self, understudy: Callable[[], int]) -> None:
+        self._understudy = understudy
+        self._wakings: deque[tuple[float, float]] = deque(maxlen=6000)
+        self._waits: deque[tuple[float, float]] = deque(maxlen=1200)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            asleep_s = time.monotonic()
+            time.sleep(SLEEPS_S)
+            now_s = time.monotonic()
+            self._wakings.append((now_s, now_s - asleep_s - SLEEPS_S))
+            if not self._waits or now_s - self._waits[-1][0] > 5 * SLEEPS_S:
+                self._waits.append((now_s, waited_s(self._understudy())))
+
+    def late_ms(self, from_s: float, until_s: float) -> float:
+        """The latest waking of those that were due, or came, in a stretch of time."""
+        late = [late_s for at_s, late_s in self._wakings if at_s >= from_s and at_s - late_s <= until_s]
+        return 1e3 * max(late, default=0.0)
+
+    def waited_ms(self, from_s: float, until_s: float) -> float:
+        """How long the understudy's threads, all together, waited for a processor, a little more than that stretch."""
+        around = [total_s for at_s, total_s in self._waits if from_s - 0.1 <= at_s <= until_s + 0.1]
+        return 1e3 * max(0.0, around[-1] - around[0]) if around else 0.0
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One fault: all times in milliseconds.
 
     Attributes:
         fault: what was done.
-        gap_ms: longest time between two frames as they came, from the fault until all was calm.
+        gap_ms: longest time between two pictures as they came, from the fault until all was calm.
+        gap_at_ms: when it began, since the fault.
+        unpublished_ms: longest time between two of the pictures around it as they were published.
+        late_ms: how much too late a thread of the audience woke up meanwhile.
+        waited_ms: how long the understudy's threads waited for a processor meanwhile.
         speaks_ms: from the fault until speech is heard again.
         away_ms: from the fault until the generator's frames were shown again; 0 when they never stopped.
         endings: of the utterance that was under way, its FINISHED and INTERRUPTED events.
@@ -156,6 +206,10 @@ class Outcome:
 
     fault: str
     gap_ms: float
+    gap_at_ms: float
+    unpublished_ms: float
+    late_ms: float
+    waited_ms: float
     speaks_ms: float
     away_ms: float
     endings: int
@@ -171,6 +225,7 @@ class Trial:
     def __init__(self, processes: ProcessGroup, audience: Audience, seed: int) -> None:
         self._processes, self._audience, self._chance = processes, audience, np.random.default_rng(seed)
         self._number = 0
+        self._sentinel = Sentinel(lambda: processes.pid("understudy_node"))
         self.verbose = False
 
     def _say(self, seconds: float) -> str:
@@ -237,14 +292,13 @@ class Trial:
         said = [f"utterance-{number}" for number in range(first, self._number + 1)]
         self._until(lambda: all(map(self._endings, said)), 10.0)
         time.sleep(2 * AHEAD_S)
-        times = [t for t in seen.pictures if t > at - 0.5]
         others = [t for t, _, who in seen.frames if t > at and who == 1]
         endings = self._endings(spoken)
         if self.verbose:
             self._explain(at)
         return Outcome(
             fault=name,
-            gap_ms=1e3 * float(np.max(np.diff(times))),
+            **self._gap(at),
             speaks_ms=1e3 * (after - at),
             away_ms=1e3 * (max(others) - at) if others else 0.0,
             endings=len(endings),
@@ -253,6 +307,24 @@ class Trial:
             wrong=sum(not self._ended_rightly(name) for name in said),
             doubles=_doubles([(t, stamp) for t, stamp, _ in seen.frames if t > at - 0.5]),
         )
+
+    def _gap(self, at: float) -> dict[str, float]:
+        """The longest gap between pictures since a fault, and what else was late then."""
+        seen = self._audience.seen
+        times = [t for t in seen.pictures if t > at - 0.5]
+        first, last = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
+        near = [
+            published
+            for (came, *_), published in zip(seen.frames, seen.published, strict=False)
+            if first - 0.3 < came < last + 0.3
+        ]
+        return {
+            "gap_ms": 1e3 * (last - first),
+            "gap_at_ms": 1e3 * (first - at),
+            "unpublished_ms": max((later - earlier for earlier, later in pairwise(near)), default=0) / 1e6,
+            "late_ms": self._sentinel.late_ms(first, last),
+            "waited_ms": self._sentinel.waited_ms(first, last),
+        }
 
     def _explain(self, at: float) -> None:
         """Every frame that came late, or with a stamp of before, in ms since the fault."""
@@ -290,6 +362,15 @@ def age_s(pid: int) -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
 
 
+def waited_s(pid: int) -> float:
+    """How long the threads of a process, all together, have waited for a processor; 0 if the kernel does not count."""
+    total = 0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError):  # the thread has ended
+            total += int(file.read_text().split()[1])
+    return total * 1e-9
+
+
 def child_of(pid: int) -> int:
     """The process that a keeper keeps; the process itself where there is none."""
     path = Path(f"/proc/{pid}/task/{pid}/children")
@@ -313,6 +394,12 @@ def table(outcomes: list[Outcome]) -> str:
             f"{np.median(speaks):8.0f}{endings!s:>16}{off:17.0f}{sum(o.wrong for o in some):7}"
             f"{sum(o.doubles for o in some):9}"
         )
+    lines += [
+        f"  {o.fault}: {o.gap_ms:.0f} ms from {o.gap_at_ms:.0f} ms on, as published {o.unpublished_ms:.0f} ms; "
+        f"meanwhile a sleeper here woke {o.late_ms:.0f} ms late, the understudy waited {o.waited_ms:.0f} ms to run"
+        for o in outcomes
+        if o.gap_ms > MOST_GAP_MS
+    ]
     return "\n".join(lines)
 
 
@@ -404,7 +491,7 @@ def main() -> int:
     audience.close()
     print(f"launch -> face {face_s:.2f} s, generator on stage {lead_s:.2f} s")
     print(table(outcomes))
-    good = all(o.gap_ms <= 200 and o.speaks_ms <= 5000 and not (o.wrong or o.doubles) for o in outcomes)
+    good = all(o.gap_ms <= MOST_GAP_MS and o.speaks_ms <= 5000 and not (o.wrong or o.doubles) for o in outcomes)
     if args.json:
         print(json.dumps({"ok": good, "face_s": face_s, "lead_s": lead_s, "outcomes": [asdict(o) for o in outcomes]}))
     return 0 if good else 1

@@ -30,7 +30,6 @@ from rclpy.clock import Clock, ClockType
 from avatar_forcing_ros.disclosure.label import Label
 from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.messages.outlet import USER
-from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import qos
@@ -50,6 +49,7 @@ from avatar_forcing_ros.signals import FPS, NANOSECONDS, AvatarFrame
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
 from avatar_forcing_ros.understudy.face import FACEMESH, Face, HeldFace, first_face, motion_space_of
+from avatar_forcing_ros.understudy.movement import Movement
 from avatar_forcing_ros.understudy.painter import PaintedFace, PainterGoneError
 
 _LISTENS_FIRST_S = 0.5
@@ -57,8 +57,6 @@ _LISTENS_FIRST_S = 0.5
 _LISTENS_LONGER_S = 3.0
 """The same for a restarted understudy: the generator is probably on stage."""
 _EMPTIES_S = 0.1
-_SETTLES_FRAMES = 30
-_MOUTH_SETTLES_FRAMES = 7
 _PORTRAIT_PATIENCE_S = 8.0
 _READERS_PATIENCE_S = 6.0
 """A subscription of a killed process is counted for up to 20 s, and a new generator will never find it."""
@@ -84,7 +82,7 @@ class UnderstudyConfig:
         image_size: side of the pictures in pixels, like the generator's `avatar.image_size`.
         seed: seed of its idle motion.
         patience_ms: steps in after this long without a frame; use more than 100 if a network lies in between.
-        fade_ms: time to blend into the generator's motion before handing back to it.
+        fade_ms: time to blend into the generator's motion before handing back to it; less if it was hardly away.
         expects: names of nodes, separated by spaces, to be reported as missing if they do not appear on /diagnostics;
             so is any node that appeared once.
         stop_silent_after_s: a generator of this machine that has been silent for this long is killed, as is a node of
@@ -133,9 +131,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._ledger = self._endings.ledger
         self._lives: dict[Owner, Life] = {}
         self._emptied_s = time.monotonic()
-        self._idle = IdleMotion(seed=self.config.seed)
-        self._motion = self._offset = np.zeros(0, np.float32)
-        self._since_frame = 0
+        self._movement = Movement(self.config.seed)
         self._role: LeadingRole | None = None
         self._wanted: tuple[str, str] | None = None
         self._asked_pid, self._asked_s = 0, 0.0
@@ -196,7 +192,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._watch.hear(report, now_s)
             self._endings.hear((message.host, message.pid), report, now_s)
             if report.on_stage:
-                self._motion = np.array(message.latent, np.float32)
+                self._movement.follow(np.array(message.latent, np.float32))
             if report.on_stage or told:
                 self._wanted = (message.portrait, message.portrait_sha256)
         if message.portrait_sha256 not in ("", self._loaded) and (report.on_stage or told):
@@ -308,18 +304,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         """The motion to draw: idling, blended with what is left of the generator's motion or with its next one."""
         if self._space != FACEMESH:
             return np.zeros(0, np.float32)
-        idle: NDArray[Any] = self._idle.at(number)
         with self._lock:
             lead = None if self._role is None else np.array(self._role.latent, np.float32)
-        if cue.steps_in and len(self._motion) == len(idle):
-            self._offset, self._since_frame = self._motion - idle, number
-        if len(self._offset):
-            idle = idle + self._offset * _left_over(number - self._since_frame, len(idle))
-        if cue.share and lead is not None and len(lead) == len(idle):
-            share = cue.share * cue.share * (3 - 2 * cue.share)
-            idle = (1 - share) * idle + share * lead
-        self._motion = idle.astype(np.float32)
-        return self._motion
+            return self._movement.move(number, cue.steps_in, cue.share, lead)
 
     # --- who is gone -----------------------------------------------------------------------------------------------
 
@@ -523,18 +510,6 @@ class _SpaceName:
         from avatar_forcing_ros.motion.facemesh.channels import NAMES
 
         return NAMES if self.name == FACEMESH else ()
-
-
-def _left_over(frames: int, size: int) -> NDArray[np.float64]:
-    """(size,) share of the last shown motion that is left after some frames; mouth and lids settle sooner."""
-    from avatar_forcing_ros.motion.facemesh.channels import NAMES
-
-    soon = [name in _SOON for name in NAMES]
-    share = np.clip(frames / np.where(soon, _MOUTH_SETTLES_FRAMES, _SETTLES_FRAMES), 0, 1)[:size]
-    return 1 - share * share * (3 - 2 * share)
-
-
-_SOON = ("jaw_open", "stretch", "pucker", "press", "upper_lip", "blink_right", "blink_left")
 
 
 @dataclass(frozen=True)

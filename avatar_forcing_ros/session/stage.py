@@ -56,6 +56,10 @@ _TAKES_IN_S = 0.3
 _LISTENS_S = 0.3
 """A node that has not emptied its queues for this long does not know what others have said."""
 _ASKS_AGAIN_S, _ASKS = 0.5, 6
+_NOTICE_FRAMES = 2
+"""A generator is sent on stage this many frames ahead, so that the word has come by then."""
+_AWAY_PER_FADE = 4
+"""The shorter a generator was away, the less the two motions differ, and the sooner one has become the other."""
 
 LEADER, UNDERSTUDY = 0, 1  # the constants of msg/Stage.msg
 
@@ -255,7 +259,7 @@ class Cue:
 
     Attributes:
         plays: whether it shows a frame.
-        share: share of the generator's motion in it: 0 while idling, 1 right before it hands over.
+        share: share of the generator's motion in it: 0 while idling, rising towards 1 before it hands over.
         steps_in: whether it has just taken the stage; its motion then continues from the generator's latest.
         says: whether to publish on the topic `stage`.
     """
@@ -272,7 +276,8 @@ class Watch:
 
     Attributes:
         patience_s: see `PATIENCE_S`; use more where a network delays or loses the generator's reports.
-        fade_frames: number of frames in which the face blends into the generator's motion before it hands over.
+        fade_frames: number of frames in which the face blends into the generator's motion before it hands over, at
+            most; a quarter of the time for which the generator was away if that is less.
         on_stage: whether the understudy is on stage.
         term: see `Stage.msg`.
         from_ns: presentation time of the first frame of the side that is on stage.
@@ -298,6 +303,8 @@ class Watch:
     _unsure_until_s: float = -1e9
     _woke_s: float = -1e9
     _granted_ns: int | None = None
+    _away: int = 0
+    _fades: int = 0
     _faded: int = 0
     _ticks: int = 0
     _arrivals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=2))
@@ -376,7 +383,7 @@ class Watch:
         leaving = self.newest is not None and self.newest.leaving
         self.why = "the generator has been deactivated" if leaving else "the generator is silent"
         self.entries += not leaving
-        self.on_stage, self._granted_ns, self._faded, self.from_ns = True, None, 0, stamp_ns
+        self.on_stage, self._granted_ns, self._away, self._faded, self.from_ns = True, None, 0, 0, stamp_ns
         self.term = max(self.term, self.newest.term if self.newest else 0) + 1
         return Cue(plays=True, steps_in=True, says=True)
 
@@ -384,15 +391,19 @@ class Watch:
         if self._granted_ns is not None and (stamp_ns >= self._granted_ns or self._granted_ns - stamp_ns > NANOSECONDS):
             self.on_stage, self.from_ns, self._shown_s = False, self._granted_ns, now_s
             return Cue(plays=False, says=True)
+        self._away += 1
         ready = ready or self._granted_ns is not None  # permission once given holds
         if not (ready and self._keeps_time(stamp_ns, now_s)):
             lost, self._faded, self._granted_ns = self._faded > 0, 0, None
             return Cue(plays=True, steps_in=lost, says=regular or lost)
-        self._faded = min(self._faded + 1, self.fade_frames)
-        if self._faded == self.fade_frames and self._granted_ns is None:
-            self._granted_ns, self.term, self.why = stamp_ns + 2 * FRAME_NS, self.term + 1, "the generator leads"
-            return Cue(plays=True, share=1.0, says=True)
-        return Cue(plays=True, share=self._faded / self.fade_frames, says=regular)
+        if not self._faded:
+            self._fades = min(self.fade_frames, max(_NOTICE_FRAMES, self._away // _AWAY_PER_FADE))
+        self._faded += 1
+        goes = self._granted_ns is None and self._faded > self._fades - _NOTICE_FRAMES
+        if goes:
+            notice_ns = _NOTICE_FRAMES * FRAME_NS
+            self._granted_ns, self.term, self.why = stamp_ns + notice_ns, self.term + 1, "the generator leads"
+        return Cue(plays=True, share=min(1.0, self._faded / (self._fades + 1)), says=regular or goes)
 
     def _keeps_time(self, stamp_ns: int, now_s: float) -> bool:
         """Whether the generator's frames are in time; its reports must be recent."""
