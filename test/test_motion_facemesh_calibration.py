@@ -52,6 +52,24 @@ def test_a_smile_held_through_the_first_second_stays_mostly_a_smile() -> None:
         neutral.reset()
 
 
+def test_a_smile_that_lasts_stays_mostly_one_and_a_straight_mouth_is_no_frown() -> None:
+    """The first is seen by nobody else; the second is taken for what this face is like, as nobody knows it yet."""
+    column, mean = INDEX["smile_shape"], PRIORS["smile_shape"].mean
+    neutral = NeutralFace()
+    assert 0 < watch(neutral, person(smile_shape=0.8), 3.0)[column] - mean < 0.25
+    neutral.reset()
+    assert watch(neutral, person(smile_shape=-0.4), 0.04)[column] == pytest.approx(mean - 0.4)
+    assert watch(neutral, person(smile_shape=-0.4), 3.0)[column] == pytest.approx(mean - 0.4, abs=0.02)
+
+
+def test_a_frown_of_a_face_that_is_known_is_one() -> None:
+    column, known, frown = INDEX["smile_shape"], person(smile_shape=-0.4), person(smile_shape=-0.8)
+    neutral = NeutralFace()
+    at_rest = watch(neutral, known, 30.0)[column]
+    assert at_rest == pytest.approx(known[column], abs=0.02)
+    assert watch(neutral, frown, 3.0)[column] == pytest.approx(at_rest, abs=0.1)
+
+
 def test_what_lasts_becomes_neutral_slowly_and_without_jumps() -> None:
     seen = person(corner_lift=0.1)
     neutral = NeutralFace()

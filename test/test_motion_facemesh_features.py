@@ -19,7 +19,7 @@ from avatar_forcing_ros.motion.facemesh.landmarks import (
 )
 from avatar_forcing_ros.motion.facemesh.reading.features import CLOSED_APERTURE, to_channels
 from avatar_forcing_ros.motion.facemesh.reading.measures import INDEX as MEASURE
-from avatar_forcing_ros.motion.facemesh.reading.measures import NECK, measure
+from avatar_forcing_ros.motion.facemesh.reading.measures import LIPS, NECK, SMILE_SHAPE, measure
 
 PIXELS = 80.0
 
@@ -69,20 +69,38 @@ def test_position_and_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gap", "width", "lift", "least", "most"),
+    ("change", "least", "most"),
     [
-        (0.16, -0.03, 0.03, -0.1, 0.4),  # somebody talks; corners that stay up while the jaw falls are no smile
-        (0.25, -0.02, -0.07, -0.1, 0.1),  # the jaw alone
-        (0.22, 0.10, 0.15, 0.9, 1.5),  # laughs
-        (0.00, 0.05, 0.06, 0.5, 0.9),  # smiles with lips closed
-        (0.13, 0.06, 0.05, 0.6, 1.0),  # smiles and talks
+        ((0.10, 0.02, 0.03, 0.06, -0.02), -0.1, 0.4),  # talks
+        ((0.10, -0.04, 0.00, 0.04, 0.04), -0.1, 0.2),  # talks with rounded lips
+        ((0.24, 0.16, 0.22, 0.19, -0.07), 0.9, 1.0),  # laughs
+        ((0.11, 0.12, 0.15, 0.11, -0.04), 0.8, 1.0),  # smiles and talks
+        ((0.00, 0.03, 0.07, 0.03, -0.03), 0.3, 0.6),  # closes the lips at the end of that smile
+        ((0.00, 0.00, 0.00, -0.05, 0.01), -0.1, 0.45),  # closes them without one
     ],
 )
-def test_talk_is_told_from_smiles(gap: float, width: float, lift: float, least: float, most: float) -> None:
-    """Changes as the mesh measured them on a filmed person."""
+def test_talk_is_told_from_smiles(change: tuple[float, ...], least: float, most: float) -> None:
+    """Changes of the lip measures as the mesh saw them on a filmed person."""
     face = NEUTRAL.copy()
-    face[[MEASURE["lip_gap"], MEASURE["mouth_width"], MEASURE["corner_lift"]]] += gap, width, lift
+    face[LIPS] += change
+    face[MEASURE["smile_shape"]] = SMILE_SHAPE @ face[LIPS]
     assert least < to_channels(face, NEUTRAL)[INDEX["smile"]] <= most
+
+
+@pytest.mark.parametrize("pose", [{}, {"yaw": 0.35}, {"yaw": -0.35}], ids=["straight", "right", "left"])
+@pytest.mark.parametrize("lips", ["jaw_open", "press", "pucker", "stretch"])
+def test_talking_lips_neither_take_a_smile_away_nor_make_a_frown(lips: str, pose: dict[str, float]) -> None:
+    """Closed lips of a smiling face were once read as a frown."""
+    for smile in (0.0, 0.7):
+        at_rest = read(draw(smile=smile, **pose))["smile"]
+        assert read(draw(smile=smile, **{lips: 0.6}, **pose))["smile"] == pytest.approx(at_rest, abs=0.17)
+
+
+def test_a_frown_is_a_frown() -> None:
+    values = [read(draw(smile=share))["smile"] for share in (0, -0.2, -0.5)]
+    assert values[0] == 0
+    assert values[1] == pytest.approx(-0.2, abs=0.05)
+    assert values[2] == pytest.approx(-0.5, abs=0.05)
 
 
 @pytest.mark.parametrize("name", [name for name in EXPRESSIONS if name != "brow_furrow"])

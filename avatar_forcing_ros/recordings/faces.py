@@ -69,7 +69,7 @@ class FollowedFace:
         return np.array([points is not None for points in self.landmarks], bool)
 
     def measures(self) -> NDArray[np.float64]:
-        """(T, 17) of `measures.measure`, NaN where there was no face."""
+        """(T, 18) of `measures.measure`, NaN where there was no face."""
         nobody = np.full(len(MEASURES), np.nan)
         return np.stack([nobody if points is None else measure(points) for points in self.landmarks])
 
@@ -125,5 +125,5 @@ def filled(rows: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.
 
 
 def lip_gaps(measures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T,) opening between the lips of (T, 17) measures, in interocular distances."""
+    """(T,) opening between the lips of (T, 18) measures, in interocular distances."""
     return measures[:, INDEX["lip_gap"]]

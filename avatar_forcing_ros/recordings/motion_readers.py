@@ -85,7 +85,7 @@ class FaceMeshReader:
 def _with_hindsight(
     measures: NDArray[np.float64], people: NDArray[np.int64], numbers: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """(T, 18) channels of (T, 17) measures, relative to the neutral face known at the end of the clip."""
+    """(T, 18) channels of (T, 18) measures, relative to the neutral face known at the end of the clip."""
     motion = np.zeros((len(measures), SIZE), np.float32)
     known = filled(measures, numbers)
     noise = np.array([NOISE[name] for name in NAMES])
@@ -99,7 +99,7 @@ def _with_hindsight(
 
 
 def _neutral(measures: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(17,) the neutral face that the live calibration finds from looks spread over the whole clip."""
+    """(18,) the neutral face that the live calibration finds from looks spread over the whole clip."""
     face = NeutralFace(_AT_ONCE)
     every = round(_AT_ONCE.look_s * FPS)
     looks = measures[np.isfinite(measures).all(axis=1)][::every]

@@ -92,8 +92,8 @@ def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> 
     """Channels of a face.
 
     Args:
-        measures: (17,) from `measures.measure`.
-        neutral: (17,) the same measures of this person's neutral face.
+        measures: (18,) from `measures.measure`.
+        neutral: (18,) the same measures of this person's neutral face.
 
     Returns:
         (18,) channels in the order and within the limits of `channels.CHANNELS`.
@@ -104,9 +104,10 @@ def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> 
     channels[CHANNEL["x"] : CHANNEL["y"] + 1] /= np.exp(neutral[INDEX["log_scale"]])
     channels[CHANNEL["jaw_open"] : CHANNEL["upper_lip"] + 1] = _mouth(change[LIPS], change[INDEX["pitch"]])
     channels[CHANNEL["brow_raise"] : CHANNEL["brow_furrow"] + 1] = _brows(change[BROWS])
-    channels[CHANNEL["smile"]] = _trusted_smile(channels[CHANNEL["smile"]], turned=float(np.hypot(*change[:2])))
-    blinks = _blinks(measures, neutral, channels[CHANNEL["smile"]])
+    blinks = _blinks(measures, neutral, raised_corners=channels[CHANNEL["smile"]])
     channels[CHANNEL["blink_right"] : CHANNEL["blink_left"] + 1] = blinks
+    turned = float(np.hypot(*change[:2]))
+    channels[CHANNEL["smile"]] = _trusted_smile(change[INDEX["smile_shape"]], turned)
     seen = np.clip(2.0 - 2.5 * blinks.mean(), 0.0, 1.0)  # behind closing lids the mesh guesses the iris
     channels[CHANNEL["gaze_x"]] = seen * change[INDEX["iris_x"]] / (GAZE_X_SHOWN * GAINS.gaze_side)
     channels[CHANNEL["gaze_y"]] = seen * change[INDEX["iris_y"]] / (GAZE_Y_SHOWN * GAINS.gaze_down)
@@ -114,9 +115,11 @@ def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> 
 
 
 def _mouth(change: NDArray[np.float64], nod: float) -> NDArray[np.float64]:
-    """Changes of the five lip measures -> jaw_open, smile, stretch, pucker, press, upper_lip.
+    """Changes of the five lip measures -> jaw_open, raised corners, stretch, pucker, press, upper_lip.
 
-    They are found one after the other; the channel that moves most comes first, and the next explains what is left.
+    They are found one after the other; the channel that moves most comes first, and the next explains what is left. The
+    corners' height explains what else a smile does to the lips, but is not what is given out as the smile: closed lips
+    between two words take the corners down.
     """
     at = LIPS_AT_ONE
     gap, width, lift, lip_lift, lip_height = change - np.array([0, 0, PITCH_LIFT, PITCH_LIFT, 0]) * nod
@@ -148,7 +151,7 @@ def _broad_smile(smile: float, width: float, jaw: float) -> float:
 
 
 def _trusted_smile(smile: float, turned: float) -> float:
-    """When a head turns or nods, the corners of the mesh's mouth sink, so a frown counts less."""
+    """When a head turns or nods, the mesh sees less of its mouth, so a frown counts less."""
     return smile if smile > 0 else smile * max(0.0, 1 - turned / WIDEST_FROWN)
 
 
@@ -172,9 +175,9 @@ def _brows(change: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([raised, furrow])
 
 
-def _blinks(measures: NDArray[np.float64], neutral: NDArray[np.float64], smile: float) -> NDArray[np.float64]:
+def _blinks(measures: NDArray[np.float64], neutral: NDArray[np.float64], raised_corners: float) -> NDArray[np.float64]:
     """(2,) closure of the right and left eye, without the part that comes from a smile."""
     eyes = slice(INDEX["aperture_right"], INDEX["aperture_left"] + 1)
-    squint = SMILE_SQUINT * np.clip(smile, 0.0, 1.0)
+    squint = SMILE_SQUINT * np.clip(raised_corners, 0.0, 1.0)
     closing = (neutral[eyes] - measures[eyes] - squint) / (neutral[eyes] - CLOSED_APERTURE)
     return np.clip(closing, 0.0, 1.0)

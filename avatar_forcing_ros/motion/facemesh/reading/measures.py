@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Landmarks -> 17 raw measures of one face: its pose, and distances on the face with the pose removed.
+"""Landmarks -> 18 raw measures of one face: its pose, and distances on the face with the pose removed.
 
 Nothing here depends on what is neutral for a person: `calibration.py` learns that, and `features.py` turns both into
 channels.
@@ -42,10 +42,21 @@ MEASURES: tuple[str, ...] = (
     "aperture_left",
     "iris_x",  # against its place in the canonical face, mean of both eyes
     "iris_y",
+    "smile_shape",  # in units of the smile; see `SMILE_SHAPE`
 )
 INDEX = {name: i for i, name in enumerate(MEASURES)}
 LIPS = slice(INDEX["lip_gap"], INDEX["lip_height"] + 1)
 BROWS = slice(INDEX["brow_height"], INDEX["brow_distance"] + 1)
+
+SMILE_SHAPE = np.array([4.0, 2.0, 9.5, -7.5, 3.0])
+"""What a smile is seen by, for each of `MEASURES[LIPS]`, in smiles per interocular distance.
+
+Corners rise against the nose, but that alone is no smile: a jaw that opens takes them down, lips that close after a
+word take the whole mouth down, and people's mouths differ in height by a whole smile. Corners that rise against the
+upper lip do neither. Fitted on drawn users of two portraits, mirrored too, seen by a webcam while they talk and smile
+(read for one portrait by a fit on the other, it correlates by .94 with the smile that was drawn, the height of the
+corners alone by .68), then rounded, with less of the gap and more of the width, which real mouths show.
+"""
 
 NECK = np.array([0.0, 1.34, 0.5])
 """Pivot of heads in head space; the renderer's pivot for a face of canonical length."""
@@ -55,13 +66,15 @@ INNER_BROWS = np.array([107, 55, 336, 285])
 
 
 def measure(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Measures of one face, (478, 3) picture space -> (17,)."""
+    """Measures of one face, (478, 3) picture space -> (18,)."""
     head = fit_head(landmarks)
     angles = head_angles(head.rotation)
     points = head.invert(landmarks)
     neck = head.apply(NECK)
     pose = [angles.yaw, angles.pitch, angles.roll, neck[0], neck[1], np.log(head.scale)]
-    return np.concatenate([pose, lip_measures(points), brow_measures(points), eye_measures(points, angles.yaw)])
+    lips = lip_measures(points)
+    eyes = eye_measures(points, angles.yaw)
+    return np.concatenate([pose, lips, brow_measures(points), eyes, [SMILE_SHAPE @ lips]])
 
 
 def lip_measures(points: NDArray) -> NDArray[np.float64]:
