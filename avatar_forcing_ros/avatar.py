@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.behaviour.dials import Dials
-from avatar_forcing_ros.behaviour.idling import Idling
+from avatar_forcing_ros.behaviour.idling import HELD_FRAMES, Idling
 from avatar_forcing_ros.behaviour.movement import Movement
 from avatar_forcing_ros.behaviour.senses import Senses
 from avatar_forcing_ros.bundle import ModelBundle
@@ -90,6 +90,7 @@ class _Conversation:
     events: list[PlaybackEvent] = field(default_factory=list)
     failure: Exception | None = None
     newest: NDArray[np.float32] | None = None
+    held_frames: int = 0
 
 
 class _Together:
@@ -492,8 +493,13 @@ class Avatar:
         idles: bool,
         causes: Causes,
     ) -> list[AvatarFrame]:
-        """The frames of a block and what they were made from; an idle face moves in every second one."""
+        """The frames of a block and what they were made from; an idle face does not move in every one."""
         c = self._running
+        held = []
+        for old, latent in zip([c.newest, *latents[:-1]], latents, strict=True):
+            is_held = idles and old is not None and c.held_frames + 1 < HELD_FRAMES and bool((latent == old).all())
+            c.held_frames = c.held_frames + 1 if is_held else 0
+            held.append(c.held_frames)
         seen, heard_until_ns = c.senses.seen(frames), c.senses.heard_until_ns(frames)
         return [
             AvatarFrame(
@@ -507,13 +513,13 @@ class Avatar:
                 user_present=bool(seen.valid.any()),
                 user_motion_until_ns=seen.newest_ns,
                 user_audio_until_ns=heard_until_ns,
-                repeats=idles and n % 2 == 1 and old is not None and bool((latent == old).all()),
+                repeats=repeats,
                 user=user,
                 user_share=causes.user,
                 speech_share=causes.speech,
             )
-            for n, latent, old, words, user in zip(
-                frames, latents, [c.newest, *latents[:-1]], spoken, c.senses.user_does(frames), strict=True
+            for n, latent, repeats, words, user in zip(
+                frames, latents, held, spoken, c.senses.user_does(frames), strict=True
             )
         ]
 

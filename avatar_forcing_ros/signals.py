@@ -202,7 +202,7 @@ class AvatarFrame:
         user_present: a user's face was seen by the block that this frame belongs to.
         user_motion_until_ns: newest user motion sample used, None when there was none.
         user_audio_until_ns: end of the newest user audio used, None when there was none.
-        repeats: whether its picture is that of the frame before.
+        repeats: its picture is that of the frame so many before it; 0 if it has its own.
         user: what the user did at the newest moment that this frame could know of; None if it knows nothing.
         user_share: how much of the block's deviation from the portrait's own motion the user caused, 0 to 1; NaN if not
             known. It covers the network's motion only: rules on top of it, such as laughing along, do not count.
@@ -219,7 +219,7 @@ class AvatarFrame:
     user_present: bool = False
     user_motion_until_ns: int | None = None
     user_audio_until_ns: int | None = None
-    repeats: bool = False
+    repeats: int = 0
     user: UserActivity | None = None
     user_share: float = math.nan
     speech_share: float = math.nan

@@ -52,6 +52,21 @@ def test_random_access_gives_the_row_of_the_stream() -> None:
     np.testing.assert_array_equal(LogMel().frame(samples[640 * 7 - 240 : 640 * 8]), log_mel_frames(samples)[7])
 
 
+def test_digital_silence_costs_nothing_and_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = np.concatenate([noise(0.2, -20), np.zeros(RATE, np.float32), noise(0.2, -20)])
+    tables = LogMel()
+    monkeypatch.setattr(tables, "silence", tables._row(np.zeros(880, np.float32)))
+    asked: list[int] = []
+    row = tables._row
+    monkeypatch.setattr(tables, "_row", lambda samples: asked.append(1) or row(samples))
+    stream = LogMelStream(tables)
+
+    rows = stream.push(said)
+
+    np.testing.assert_array_equal(rows, log_mel_frames(said))
+    assert len(asked) == 5 + 1 + 5  # one that still hears the noise 15 ms before it
+
+
 def test_a_tone_is_loudest_in_the_band_that_holds_it() -> None:
     edges = mel_edges(LogMelConfig())
     for hertz in (200, 440, 1000, 3000, 6500):

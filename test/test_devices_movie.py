@@ -7,10 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig, VoiceFile, pan
+from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig, VoiceFile, pan, side_by_side, square_planes
 from avatar_forcing_ros.files.media import MediaError, read_audio, read_video
 from avatar_forcing_ros.files.pictures import fit_square
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
@@ -68,6 +69,21 @@ def test_the_user_is_left_and_the_avatar_right_in_picture_and_sound(tmp_path: Pa
     with av.open(str(path)) as container:
         left, right = np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)
     assert np.abs(left).max() > 0.4 > 0.05 > np.abs(right).max()
+
+
+def test_a_picture_in_nv12_is_recorded_as_it_is_in_rgb() -> None:
+    rng = np.random.default_rng(0)
+    rgb = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (96, 64), interpolation=cv2.INTER_CUBIC)
+    planes = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
+    blue, red = planes[64:].reshape(2, 32, 48)
+    nv12 = np.concatenate([planes[:64], cv2.merge([blue, red]).reshape(32, 96)])
+
+    recorded = side_by_side(square_planes(nv12, 128), square_planes(rgb, 128)).to_ndarray(format="rgb24")
+
+    apart = np.abs(recorded[:, :128].astype(int) - recorded[:, 128:])
+    assert recorded.shape == (128, 256, 3)
+    assert apart.mean() < 2 and np.abs(recorded[:, 128:] - cv2.resize(rgb[:, 16:80], (128, 128)).astype(int)).mean() < 4
+    assert np.abs(recorded.astype(int) - recorded.mean((0, 1))).mean() > 20
 
 
 def test_lost_and_disordered_messages_leave_the_rest_in_place(tmp_path: Path) -> None:

@@ -118,6 +118,9 @@ class LogMel:
         expected = self.config.past_samples + self.config.frame_samples
         if samples.shape != (expected,):
             raise ValueError(f"samples must be ({expected},), got {samples.shape}")
+        return self._row(samples) if samples.any() else self.silence  # most of what an avatar says is digital silence
+
+    def _row(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         spectrum = np.fft.rfft(samples[self._gather] * self._window, self.config.fft_size)  # (hops, bins)
         power = spectrum.real**2 + spectrum.imag**2
         floor = 10 ** (self.config.floor_db / 10)
@@ -126,8 +129,8 @@ class LogMel:
 
     @cached_property
     def silence(self) -> NDArray[np.float32]:
-        """(F,) features of digital silence."""
-        return self.frame(np.zeros(self.config.past_samples + self.config.frame_samples, np.float32))
+        """(F,) features of digital silence; not to be changed."""
+        return self._row(np.zeros(self.config.past_samples + self.config.frame_samples, np.float32))
 
 
 class LogMelStream:

@@ -19,8 +19,10 @@ Latents = NDArray[np.float32]
 _EASE_FRAMES, _EYES_EASE_FRAMES = 30, 6
 """Time in which the face glides into idling. Lids and gaze are quicker: a lid that sinks slowly looks sleepy."""
 _STILL = 0.0015
-"""If no number of the latent changes by more than this, in its own units, a frame may show the picture of the one
-before it: a fifth of a pixel for the head's angles, in a portrait of 512."""
+"""As long as no number of the latent, in its own units, has moved by more since a picture was drawn, the picture is
+shown again: a fifth of a pixel for the head's angles, in a portrait of 512."""
+HELD_FRAMES = 3
+"""The most frames that show one picture: the shoulders rise with the breath by a fifth of a pixel meanwhile."""
 
 
 @runtime_checkable
@@ -49,6 +51,7 @@ class Idling:
         self._space = bundle.space if isinstance(bundle.space, IdlesAlone) else None
         self._quiet_from = first_frame
         self._began: tuple[int, Latents] | None = None
+        self._drawn: tuple[int, Latents] | None = None
         names = self._space.names if self._space is not None else ()
         eyes = np.array([name.startswith(("blink", "gaze")) for name in names])
         self._ease = np.where(eyes, _EYES_EASE_FRAMES, _EASE_FRAMES)
@@ -61,7 +64,7 @@ class Idling:
 
     def wake(self, frame: int) -> None:
         """Count as busy until a frame."""
-        self._quiet_from, self._began = frame, None
+        self._quiet_from, self._began, self._drawn = frame, None, None
 
     def move(self, frames: range, before: Latents) -> Latents:
         """(B, M) motion of an idle block, gliding away from the frame `before` it (M,)."""
@@ -76,11 +79,12 @@ class Idling:
         return np.stack(moved).astype(np.float32)
 
     def _posed(self, frame: int, began: int) -> Latents:
-        """The space's own motion; once fully idle, a frame that hardly differs from the one before repeats it."""
+        """The space's own motion; once fully idle, a frame that hardly differs from the last one drawn repeats it."""
         assert self._space is not None
         latent = self._space.idle(frame, self._seed)
-        if frame % 2 and frame - began > _EASE_FRAMES:
-            before = self._space.idle(frame - 1, self._seed)
-            if np.abs(latent - before).max() < _STILL:
-                return before
+        if self._drawn is not None and frame - began > _EASE_FRAMES:
+            drawn_frame, drawn = self._drawn
+            if frame - drawn_frame < HELD_FRAMES and np.abs(latent - drawn).max() < _STILL:
+                return drawn
+        self._drawn = frame, latent
         return latent

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,8 @@ from avatar_forcing_ros.files.outputs import replacing
 from avatar_forcing_ros.files.pictures import fit_square
 from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
 
+Planes = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+"""A square picture in YUV by BT.601: brightness (S, S), blue and red difference (S/2, S/2)."""
 TICKS = 1000
 """Time base of the pictures: stamps are kept to the millisecond, as Matroska does."""
 EMPTY_GREY = 40
@@ -82,12 +85,12 @@ class Recorder:
         self._film = av.open(str(self._part), "w", options={"cluster_time_limit": "500", "flush_packets": "1"})
         self._film.metadata.update(CONVERSATION.tags)
         side, quality = self._config.side, self._config.quality
-        self._track = PictureTrack(self._film, 2 * side, side, "ultrafast", quality, TICKS, quick=True)
+        self._track = PictureTrack(self._film, 2 * side, side, "ultrafast", quality, TICKS)
         self._user_voice = VoiceFile(part.with_suffix(".user.part"), self._config.sample_rate)
         self._avatar_voice = VoiceFile(part.with_suffix(".avatar.part"), self._config.sample_rate)
-        self._waiting: list[tuple[int, NDArray[np.uint8]]] = []
-        self._user: list[tuple[int, NDArray[np.uint8]]] = []
-        self._canvas = np.full((self._config.side, 2 * self._config.side, 3), EMPTY_GREY, np.uint8)
+        self._waiting: list[tuple[int, Planes]] = []
+        self._user: list[tuple[int, Planes]] = []
+        self._nobody = square_planes(np.full((side, side, 3), EMPTY_GREY, np.uint8), side)
         self._start_ns: int | None = None
         self._newest_ns = -1
         self.pictures = 0
@@ -100,12 +103,12 @@ class Recorder:
         if stamp_ns <= self._newest_ns:
             self.late += 1
             return
-        insort(self._waiting, (stamp_ns, image), key=_stamp)
+        insort(self._waiting, (stamp_ns, square_planes(image, self._config.side)), key=_stamp)
         self._write(until_ns=self._waiting[-1][0] - self._config.reorder_ms * MILLISECOND)
 
     def add_user_picture(self, stamp_ns: int, image: NDArray[np.uint8]) -> None:
-        """A picture of the user."""
-        insort(self._user, (stamp_ns, fit_square(image, self._config.side)), key=_stamp)
+        """A picture of the user, as `square_planes` takes it."""
+        insort(self._user, (stamp_ns, square_planes(image, self._config.side)), key=_stamp)
         if not self._waiting:
             self._user = self._user[-50:]  # no avatar yet: nobody will ask for the old ones
 
@@ -148,20 +151,47 @@ class Recorder:
 
     def _write(self, until_ns: int | None) -> None:
         while self._waiting and (until_ns is None or self._waiting[0][0] <= until_ns):
-            stamp_ns, image = self._waiting.pop(0)
+            stamp_ns, avatar = self._waiting.pop(0)
             self._start_ns = stamp_ns if self._start_ns is None else self._start_ns
             self._newest_ns = stamp_ns
-            side = self._config.side
-            self._canvas[:, :side] = self._user_at(stamp_ns)
-            self._canvas[:, side:] = fit_square(image, side)
-            self._track.write(self._canvas, round((stamp_ns - self._start_ns) * TICKS / NANOSECONDS))
+            frame = side_by_side(self._user_at(stamp_ns), avatar)
+            self._track.write_frame(frame, round((stamp_ns - self._start_ns) * TICKS / NANOSECONDS))
             self.pictures += 1
 
-    def _user_at(self, stamp_ns: int) -> NDArray[np.uint8] | int:
+    def _user_at(self, stamp_ns: int) -> Planes:
         """The newest picture of the user at this time; grey before the first one."""
         while len(self._user) > 1 and self._user[1][0] <= stamp_ns:
             self._user.pop(0)
-        return self._user[0][1] if self._user else EMPTY_GREY
+        return self._user[0][1] if self._user else self._nobody
+
+
+def square_planes(picture: NDArray[np.uint8], side: int) -> Planes:
+    """The middle of a picture as a square of this side, which is even.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB, or (H * 3/2, W) NV12, which is spared the way to RGB and back.
+        side: S.
+    """
+    if picture.ndim == 3:
+        # by OpenCV, for a sixth of what libswscale takes: it takes the colour of one pixel of four, not their mean
+        whole = cv2.cvtColor(fit_square(picture, side), cv2.COLOR_RGB2YUV_I420)
+        blue, red = whole[side:].reshape(2, side // 2, side // 2)
+        return whole[:side], blue, red
+    height, width = len(picture) * 2 // 3, picture.shape[1]
+    colours = picture[height:].reshape(height // 2, width // 2, 2)
+    blue, red = cv2.split(fit_square(colours, side // 2))
+    return fit_square(picture[:height], side), blue, red
+
+
+def side_by_side(left: Planes, right: Planes) -> av.VideoFrame:
+    """Two squares as one picture."""
+    side = len(left[0])
+    frame = av.VideoFrame(2 * side, side, "yuv420p")
+    for plane, one, other in zip(frame.planes, left, right, strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: len(one)]
+        rows[:, : len(one)] = one
+        rows[:, len(one) : 2 * len(one)] = other
+    return frame
 
 
 class VoiceFile:

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 
 import av
-import cv2
 import numpy as np
 from av.container import OutputContainer
 from numpy.typing import NDArray
@@ -41,8 +40,6 @@ class PictureTrack:
         preset: of x264; the cheaper, the larger the file.
         quality: constant rate factor of x264; lower is better.
         ticks: of a second, in which pictures say when they are shown.
-        quick: convert to YUV by OpenCV, for a sixth of what libswscale takes; it takes the colour of one pixel of four
-            where libswscale takes their mean.
     """
 
     def __init__(
@@ -53,11 +50,10 @@ class PictureTrack:
         preset: str,
         quality: int,
         ticks: int = FPS,
-        quick: bool = False,
     ) -> None:
         if width % 2 or height % 2:
             raise ValueError(f"width and height must be even, got {width}x{height}")
-        self._container, self._quick, self._tick = container, quick, Fraction(1, ticks)
+        self._container, self._tick = container, Fraction(1, ticks)
         self._stream = container.add_stream("libx264", rate=FPS)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         # either conversion is by BT.601, so the file says so
@@ -68,10 +64,10 @@ class PictureTrack:
 
     def write(self, image: NDArray[np.uint8], tick: int) -> None:
         """One picture, (height, width, 3) uint8 RGB, shown from this tick on."""
-        if self._quick:
-            frame = av.VideoFrame.from_ndarray(cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
-        else:
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        self.write_frame(av.VideoFrame.from_ndarray(image, format="rgb24"), tick)
+
+    def write_frame(self, frame: av.VideoFrame, tick: int) -> None:
+        """The same of a picture in FFmpeg's own memory, YUV by BT.601, which needs no conversion."""
         frame.pts, frame.time_base = tick, self._tick
         self._container.mux(self._stream.encode(frame))
 

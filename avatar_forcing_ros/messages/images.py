@@ -89,9 +89,18 @@ def to_rgb(message: Any) -> NDArray[np.uint8]:
     try:
         return values if encoding.to_rgb is None else cv2.cvtColor(values, encoding.to_rgb)
     except cv2.error:  # some encodings share colours between pixels or rows
-        raise ValueError(
-            f"{message.encoding} pictures must have even sides, got {message.width}x{message.height}"
-        ) from None
+        raise ValueError(_odd(message)) from None
+
+
+def nv12_rows(message: Any) -> NDArray[np.uint8]:
+    """The picture of an Image message in NV12 as it lies there, (H * 3/2, W); may share memory with the message.
+
+    Raises:
+        ValueError: size, step and data do not fit together, or a side is odd.
+    """
+    if message.width % 2 or message.height % 2:
+        raise ValueError(_odd(message))
+    return _values(message, ENCODINGS["nv12"])
 
 
 def compressed_to_rgb(message: Any, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
@@ -222,6 +231,10 @@ def _values(message: Any, encoding: _Encoding) -> NDArray:
     dtype: np.dtype = np.dtype(encoding.dtype).newbyteorder(">" if message.is_bigendian else "<")
     values = lines if encoding.dtype is np.uint8 else lines.copy().view(dtype)
     return values.reshape(rows, message.width, -1) if encoding.channels > 1 else np.ascontiguousarray(values)
+
+
+def _odd(message: Any) -> str:
+    return f"{message.encoding} pictures must have even sides, got {message.width}x{message.height}"
 
 
 def _check_rgb(image: NDArray[np.uint8]) -> None:

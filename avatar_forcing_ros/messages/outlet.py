@@ -11,7 +11,7 @@ from typing import Any
 from avatar_forcing_ros.messages import audio, images, motion, presented
 from avatar_forcing_ros.messages.making import Make, header, time
 from avatar_forcing_ros.motion.facemesh.channels import NAMES
-from avatar_forcing_ros.session.outlet import Mood, OutputConfig, Shown
+from avatar_forcing_ros.session.outlet import Mood, OutputConfig, Picture, Shown
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, UserActivity
 from avatar_forcing_ros.timeline.playback import PlaybackEvent
 
@@ -67,7 +67,7 @@ class MessageOutlet:
         make, frame, config = self._make, shown.frame, self._config
         stamp_ns, picture = frame.stamp_ns, cache(shown.picture)
         if config.raw:
-            self._emit(IMAGE, stamp_ns, lambda: images.from_rgb(make, picture(), stamp_ns, config.frame_id))
+            self._emit(IMAGE, stamp_ns, lambda: self._image(picture(), stamp_ns))
         if config.compressed:
             jpeg = partial(images.compressed_from_rgb, make)
             self._emit(COMPRESSED, stamp_ns, lambda: jpeg(picture(), stamp_ns, config.frame_id, config.jpeg_quality))
@@ -79,6 +79,9 @@ class MessageOutlet:
         if frame.user is not None and frame.user != self._user:
             self._user = frame.user
             self._emit(USER, stamp_ns, lambda: presented.user_activity(make, frame))
+
+    def _image(self, picture: Picture, stamp_ns: int) -> Any:
+        return images.from_rgb(self._make, picture, stamp_ns, self._config.frame_id)
 
     def _frame_info(self, shown: Shown, published_ns: int) -> Any:
         info = presented.frame_info(self._make, shown.frame, shown.provenance, self._config.frame_id)

@@ -15,7 +15,16 @@ from avatar_forcing_ros.nodes import bridge
 from avatar_forcing_ros.nodes.ros_messages import bytes_field, make
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 
-__all__ = ["OutEncoding", "bytes_field", "compressed_from_rgb", "compressed_to_rgb", "from_rgb", "read_image", "to_rgb"]
+__all__ = [
+    "OutEncoding",
+    "bytes_field",
+    "compressed_from_rgb",
+    "compressed_to_rgb",
+    "from_rgb",
+    "read_for_video",
+    "read_image",
+    "to_rgb",
+]
 
 
 def to_rgb(message: Image) -> NDArray[np.uint8]:
@@ -42,6 +51,14 @@ def read_image(message: Image | CompressedImage, most_pixels: int = images.MOST_
         return compressed_to_rgb(message, most_pixels)
     images.check_size(message, most_pixels)
     return to_rgb(message)
+
+
+def read_for_video(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    """The same for `devices.movie.square_planes`: a picture in NV12 stays as it lies in the message, (H * 3/2, W)."""
+    if isinstance(message, CompressedImage) or message.encoding != "nv12":
+        return read_image(message)
+    images.check_size(message)
+    return images.nv12_rows(message)
 
 
 def from_rgb(image: NDArray[np.uint8], stamp: Time, frame_id: str = "", encoding: OutEncoding = "rgb8") -> Image:

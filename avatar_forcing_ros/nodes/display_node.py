@@ -22,7 +22,7 @@ from avatar_forcing_ros.devices.screen import Speaker, Window, has_screen
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, AudioReader, listen_audio
-from avatar_forcing_ros.nodes.conversions import read_image
+from avatar_forcing_ros.nodes.conversions import read_for_video, read_image
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.recording_notice import RECORDING
@@ -144,7 +144,7 @@ class DisplayNode(ManagedNode[DisplayConfig]):
 
     def _add_user_picture(self, message: Image | CompressedImage) -> None:
         assert self._recorder is not None
-        self._recorder.add_user_picture(stamp_ns(message.header.stamp), read_image(message))
+        self._recorder.add_user_picture(stamp_ns(message.header.stamp), read_for_video(message))
 
     def _finish_recording(self) -> None:
         assert self._recorder is not None

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from typing import Any, Protocol
 
 from rclpy.qos import QoSProfile
 
+from avatar_forcing_ros.messages.making import header
 from avatar_forcing_ros.messages.outlet import (
     COMPRESSED,
     FRAME_INFO,
@@ -23,7 +25,7 @@ from avatar_forcing_ros.messages.outlet import (
 )
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.ros_messages import make, message_type
-from avatar_forcing_ros.session.outlet import OutputConfig
+from avatar_forcing_ros.session.outlet import OutputConfig, Picture
 
 _QOS = {IMAGE: qos.PICTURE, COMPRESSED: qos.PICTURE, PLAYBACK: qos.EVENTS} | dict.fromkeys(LATCHED, qos.LATCHED)
 
@@ -58,11 +60,21 @@ class RosOutlet(MessageOutlet):
     """Publishes an avatar's output; made by `publish_from`."""
 
     publishers: Mapping[str, Any]
+    _newest: tuple[Picture, Any] | None = None
 
     def readers(self) -> tuple[int, ...]:
         """Subscriptions that the publisher of each of the topics `_FLEETING` has found; -1 if there is no publisher."""
         found = (self.publishers.get(topic) for topic in _FLEETING)
         return tuple(-1 if publisher is None else publisher.get_subscription_count() for publisher in found)
+
+    def _image(self, picture: Picture, stamp_ns: int) -> Any:
+        """The message of a picture; of one that is shown again, with the data that were made for it before."""
+        if self._newest is None or self._newest[0] is not picture:
+            self._newest = picture, super()._image(picture, stamp_ns)
+            return self._newest[1]
+        again = copy(self._newest[1])
+        again.header = header(make, stamp_ns, self._config.frame_id)
+        return again
 
 
 _FLEETING = (IMAGE, COMPRESSED, FRAME_INFO, MOTION, SPEECH, PLAYBACK)

@@ -473,7 +473,7 @@ class Session:
 
     def _draw(self, draw: Callable[[], Picture], frame: AvatarFrame) -> Picture | None:
         """A new picture, or the previous one if it is the same, quality demands it or drawing fails; None if none."""
-        same = frame.repeats and self._drawn_ns == frame.stamp_ns - FRAME_NS
+        same = frame.repeats and self._drawn_ns == frame.stamp_ns - frame.repeats * FRAME_NS
         if self._picture is None or (self._quality.effort.draws(frame.index) and not same):
             try:
                 self._picture, self._drawn_ns = draw(), frame.stamp_ns
