@@ -82,8 +82,10 @@ def test_a_picture_in_nv12_is_recorded_as_it_is_in_rgb() -> None:
 
     apart = np.abs(recorded[:, :128].astype(int) - recorded[:, 128:])
     assert recorded.shape == (128, 256, 3)
-    assert apart.mean() < 2 and np.abs(recorded[:, 128:] - cv2.resize(rgb[:, 16:80], (128, 128)).astype(int)).mean() < 4
-    assert np.abs(recorded.astype(int) - recorded.mean((0, 1))).mean() > 20
+    assert apart.mean() < 4
+    for half in (recorded[:, :128], recorded[:, 128:]):
+        assert np.abs(half - cv2.resize(rgb[:, 16:80], (128, 128)).astype(int)).mean() < 6
+    assert np.abs(recorded - recorded.mean((0, 1))).mean() > 20
 
 
 def test_lost_and_disordered_messages_leave_the_rest_in_place(tmp_path: Path) -> None:
