@@ -290,5 +290,5 @@ def join(video: Path, sound: NDArray[np.float32], sample_rate: int, output: Path
         voice.finish()
 
 
-def _stamp(item: tuple[int, NDArray[np.uint8]]) -> int:
+def _stamp(item: tuple[int, Planes]) -> int:
     return item[0]

@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.callback_groups import CallbackGroup
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import LoggingSeverity
@@ -53,6 +54,13 @@ _SHOW_ON_S = 0.6
 _SIGNAL_PATIENCE_S = 0.5  # Python handles a signal only when the middleware returns control to the thread
 
 
+class _Untouched(CallbackGroup):
+    """Of what no executor waits for."""
+
+    def can_execute(self, entity: object) -> bool:
+        return False
+
+
 class ManagedNode(LifecycleNode, Generic[Config]):
     """A lifecycle node with a config, which configures and activates itself unless `autostart` is false.
 
@@ -66,6 +74,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     config: Config
     handover: Handover | None = None
     """Passes messages to other nodes of the same process; None leaves that to the middleware."""
+    polls: bool = False
+    """Whether messages on topics that are listened to from now on wait for `take_all`, and wake nobody."""
     needed: bool = True
     """Whether the other nodes of its process end when this one has finished."""
 
@@ -130,7 +140,10 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         With `raw`, `accept` gets the message's bytes.
         """
         guarded, options = self.guard(topic, accept), self.links.options(publishes=False)
-        subscription = self.create_subscription(message_type, topic, guarded, copy(qos), raw=raw, **options)
+        group = _Untouched() if self.polls else None
+        subscription = self.create_subscription(
+            message_type, topic, guarded, copy(qos), raw=raw, callback_group=group, **options
+        )
         self.links.watch(subscription)
         self._subscriptions_active.append(subscription)
         self._active.callback(self._unlisten, subscription)
@@ -138,7 +151,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
             self._active.callback(self.handover.listen(self.resolve_topic_name(topic), guarded))
 
     def take_all(self) -> None:
-        """Take all messages that have arrived so far; call it in the executor's thread.
+        """Take all messages that have arrived so far; call it in the executor's thread, unless the node `polls`.
 
         An executor takes one message of each topic and then turns to services, so a request would overtake the rest of
         a burst that arrived before it.
