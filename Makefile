@@ -75,7 +75,7 @@ kiosk: setup
 
 test: setup $(workshop)
 	@requirements/system.sh test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: setup $(workshop)
 	@$(pip_install) -r requirements/check.txt -r requirements/docs.txt

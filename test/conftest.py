@@ -38,6 +38,11 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 
 
+NODES = "nodes"
+"""Group of the tests of whole nodes and of the page, whose time is the clock on the wall."""
+_PLACED = pytest.StashKey[bool]()
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests of whole nodes and of the page in one process, and run one of them that fails once more.
@@ -54,11 +59,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
             if not item.get_closest_marker("simulated_time"):
                 live.add(item)
-        item.add_marker(pytest.mark.xdist_group("nodes" if item in live else item.path.stem))
+        item.add_marker(pytest.mark.xdist_group(NODES if item in live else item.path.stem))
     items.sort(key=lambda item: (item not in live, item.path not in slow))
 
 
+def _give_way(item: pytest.Item) -> None:
+    """Let the process of `NODES`, whose tests come first, go before the others of `-n`: they compute while it waits."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.config.stash.get(_PLACED, False):
+        group = item.get_closest_marker("xdist_group")
+        if group is None or group.args != (NODES,):
+            os.nice(10)
+    item.config.stash[_PLACED] = True
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    _give_way(item)
     for marker, (present, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not present():
             pytest.skip(reason)
