@@ -130,7 +130,7 @@ $(workshop): $(environment)
 	@requirements/alive.sh requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
 	@$(pip_install) -r requirements/runtime.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/train.txt -r requirements/test.txt
 	@requirements/slim.sh $(BIN)/python
-	@$(BIN)/python -c 'import torch'
+	@$(BIN)/python -c 'import hypothesis, matplotlib.pyplot, scipy.stats, torch._dynamo, torch.onnx, transformers'  # byte code
 	@rm -f $(@D)/workshop-* && echo $(TORCH_BACKEND) > $(@D)/torch_backend && touch $@
 
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
