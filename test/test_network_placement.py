@@ -107,6 +107,14 @@ def test_a_card_that_is_lost_in_mid_sentence_is_left_for_the_cpu_with_weights_fr
     ]
 
 
+def test_nothing_is_asked_of_a_card_that_is_lost() -> None:
+    """Its memory can be neither read nor written, like that of tensors which have none."""
+    network = filled()
+    placement._KEPT[network] = {name: x.detach().clone() for name, x in network.state_dict().items()}
+    fallen = placement.fall_back(network.to("meta"), "the GPU is lost")
+    torch.testing.assert_close(stream(BlockGenerator(fallen)), stream(BlockGenerator(filled())))
+
+
 def test_where_others_live_on_the_card_one_that_has_no_memory_is_told_so() -> None:
     made = BlockGenerator(filled(Cramped))
     made.keeps_gpu = True
