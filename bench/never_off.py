@@ -14,7 +14,7 @@ its position, within two frames since pieces are padded, and nothing of the utte
 
 Beside each gap stands what tells a fault of ours from one of the machine: the longest time between the same pictures as
 they were published, how much too late a thread that only sleeps woke up here in the audience, and for how long the
-understudy's threads could have run but had no processor.
+threads of understudy and generator could have run but had no processor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -152,16 +152,16 @@ class Audience:
 
 
 class Sentinel:
-    """Watches the machine from this process: how late a thread wakes, and how long the understudy waits to run.
+    """Watches the machine from this process: how late a thread wakes, and how long others wait to run.
 
     Args:
-        understudy: number of the understudy's process.
+        pids: numbers of the processes to watch.
     """
 
-    def __init__(self, understudy: Callable[[], int]) -> None:
-        self._understudy = understudy
+    def __init__(self, pids: Callable[[], Sequence[int]]) -> None:
+        self._pids = pids
         self._wakings: deque[tuple[float, float]] = deque(maxlen=6000)
-        self._waits: deque[tuple[float, float]] = deque(maxlen=1200)
+        self._waits: deque[tuple[float, list[float]]] = deque(maxlen=1200)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
@@ -171,17 +171,22 @@ class Sentinel:
             now_s = time.monotonic()
             self._wakings.append((now_s, now_s - asleep_s - SLEEPS_S))
             if not self._waits or now_s - self._waits[-1][0] > 5 * SLEEPS_S:
-                self._waits.append((now_s, waited_s(self._understudy())))
+                with suppress(OSError):  # a keeper has ended just now
+                    self._waits.append((now_s, [waited_s(pid) for pid in self._pids()]))
 
     def late_ms(self, from_s: float, until_s: float) -> float:
         """The latest waking of those that were due, or came, in a stretch of time."""
         late = [late_s for at_s, late_s in self._wakings if at_s >= from_s and at_s - late_s <= until_s]
         return 1e3 * max(late, default=0.0)
 
-    def waited_ms(self, from_s: float, until_s: float) -> float:
-        """How long the understudy's threads, all together, waited for a processor, a little more than that stretch."""
-        around = [total_s for at_s, total_s in self._waits if from_s - 0.1 <= at_s <= until_s + 0.1]
-        return 1e3 * max(0.0, around[-1] - around[0]) if around else 0.0
+    def waited_ms(self, from_s: float, until_s: float) -> list[float]:
+        """How long the threads of each process, all together, waited for a processor in that stretch and .1 s around.
+
+        Empty if nothing is known; 0 for a process that took the place of another one.
+        """
+        around = [totals_s for at_s, totals_s in self._waits if from_s - 0.1 <= at_s <= until_s + 0.1]
+        ends = zip(around[0], around[-1], strict=True) if around else ()
+        return [1e3 * max(0.0, last - first) for first, last in ends]
 
 
 @dataclass(frozen=True)
@@ -194,7 +199,7 @@ class Outcome:
         gap_at_ms: when it began, since the fault.
         unpublished_ms: longest time between two of the pictures around it as they were published.
         late_ms: how much too late a thread of the audience woke up meanwhile.
-        waited_ms: how long the understudy's threads waited for a processor meanwhile.
+        waited_ms: how long the threads of understudy and generator waited for a processor meanwhile.
         speaks_ms: from the fault until speech is heard again.
         away_ms: from the fault until the generator's frames were shown again; 0 when they never stopped.
         endings: of the utterance that was under way, its FINISHED and INTERRUPTED events.
@@ -209,7 +214,7 @@ class Outcome:
     gap_at_ms: float
     unpublished_ms: float
     late_ms: float
-    waited_ms: float
+    waited_ms: list[float]
     speaks_ms: float
     away_ms: float
     endings: int
@@ -225,7 +230,8 @@ class Trial:
     def __init__(self, processes: ProcessGroup, audience: Audience, seed: int) -> None:
         self._processes, self._audience, self._chance = processes, audience, np.random.default_rng(seed)
         self._number = 0
-        self._sentinel = Sentinel(lambda: processes.pid("understudy_node"))
+        generator = lambda: child_of(processes.pid("generator_node"))  # noqa: E731
+        self._sentinel = Sentinel(lambda: (processes.pid("understudy_node"), generator()))
         self.verbose = False
 
     def _say(self, seconds: float) -> str:
@@ -308,7 +314,7 @@ class Trial:
             doubles=_doubles([(t, stamp) for t, stamp, _ in seen.frames if t > at - 0.5]),
         )
 
-    def _gap(self, at: float) -> dict[str, float]:
+    def _gap(self, at: float) -> dict[str, Any]:
         """The longest gap between pictures since a fault, and what else was late then."""
         seen = self._audience.seen
         times = [t for t in seen.pictures if t > at - 0.5]
@@ -396,7 +402,8 @@ def table(outcomes: list[Outcome]) -> str:
         )
     lines += [
         f"  {o.fault}: {o.gap_ms:.0f} ms from {o.gap_at_ms:.0f} ms on, as published {o.unpublished_ms:.0f} ms; "
-        f"meanwhile a sleeper here woke {o.late_ms:.0f} ms late, the understudy waited {o.waited_ms:.0f} ms to run"
+        f"meanwhile a sleeper here woke {o.late_ms:.0f} ms late, understudy and generator waited "
+        f"{' and '.join(f'{ms:.0f}' for ms in o.waited_ms)} ms to run"
         for o in outcomes
         if o.gap_ms > MOST_GAP_MS
     ]
