@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -11,15 +13,18 @@ from avatar_forcing_ros.network.conditions import recalled
 from avatar_forcing_ros.network.config import NetworkConfig
 
 
+@pytest.mark.parametrize("spans", [(2, 6), (1, 3, 6)])
 @pytest.mark.parametrize("frames", [1, 3, 64, 65, 200])
-def test_memory_is_the_means_of_the_past_span_by_span(frames: int) -> None:
+def test_memory_is_the_means_of_the_past_span_by_span(frames: int, spans: tuple[int, ...]) -> None:
     signal = torch.randn(2, 5 + frames, 4, generator=torch.Generator().manual_seed(0))
-    both = recalled(signal, (2, 6))
-    assert both.shape == (2, frames, 12)
-    torch.testing.assert_close(both[..., :4], signal[:, 5:])
-    for frame in range(frames):
-        torch.testing.assert_close(both[:, frame, 4:8], signal[:, frame + 4 : frame + 6].mean(dim=1))
-        torch.testing.assert_close(both[:, frame, 8:], signal[:, frame : frame + 4].mean(dim=1))
+    now, *means = recalled(signal, spans).split(4, dim=-1)
+    torch.testing.assert_close(now, signal[:, 5:])
+    assert len(means) == len(spans)
+    for mean, (start, end) in zip(means, pairwise((0, *spans)), strict=True):
+        assert mean.shape == (2, frames, 4)
+        for frame in range(frames):
+            past = signal[:, frame + 6 - end : frame + 6 - start]
+            torch.testing.assert_close(mean[:, frame], past.mean(dim=1))
 
 
 def test_what_was_recalled_while_generating_can_be_trained_with() -> None:
