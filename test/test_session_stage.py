@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from avatar_forcing_ros.session.stage import GONE_S, LEADER, UNDERSTUDY, Lease, Ledger, Report, Watch, Word, is_found
+from avatar_forcing_ros.session.endings import Ledger
+from avatar_forcing_ros.session.stage import GONE_S, LEADER, UNDERSTUDY, Lease, Report, Watch, Word, is_found
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 FRAME_S = FRAME_NS / 1e9

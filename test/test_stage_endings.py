@@ -16,8 +16,9 @@ pytest.importorskip("rclpy")
 
 from avatar_forcing_ros.nodes.stage_messages import from_word, to_report, to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet
+from avatar_forcing_ros.session.endings import Ending, Endings, Owner
 from avatar_forcing_ros.session.outlet import Provenance, Shown
-from avatar_forcing_ros.session.stage import GONE_S, Ending, Endings, Lease, Owner, Watch
+from avatar_forcing_ros.session.stage import GONE_S, Lease, Watch
 from avatar_forcing_ros.signals import AvatarFrame
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent

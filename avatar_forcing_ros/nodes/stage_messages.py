@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from avatar_forcing_ros.msg import LeadingRole, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration, to_stamp
-from avatar_forcing_ros.session.stage import Ending, Report, Word
+from avatar_forcing_ros.session.endings import Ending
+from avatar_forcing_ros.session.stage import Report, Word
 from avatar_forcing_ros.timeline import playback
 
 _LOST = "no generator is known to have it"

@@ -44,8 +44,9 @@ from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns
 from avatar_forcing_ros.nodes.stage_messages import from_ending, from_word, to_report
 from avatar_forcing_ros.portraits.consent import open_first_portrait
 from avatar_forcing_ros.portraits.process import PortraitReader, Request
+from avatar_forcing_ros.session.endings import Endings, Owner
 from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
-from avatar_forcing_ros.session.stage import UNDERSTUDY, Cue, Endings, Owner, Watch, is_found
+from avatar_forcing_ros.session.stage import UNDERSTUDY, Cue, Watch, is_found
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AvatarFrame
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
