@@ -431,9 +431,8 @@ class Avatar:
         }
 
     def speech_complaint(self) -> str:
-        """What the publisher of speech does wrong, in one line; empty if nothing."""
-        speech = self._running.speech
-        return "; ".join([*map(speech.complaint, speech.mistakes), *filter(None, [speech.refusal])])
+        """What the publisher of speech got wrong lately, in one line, or empty."""
+        return "; ".join(self._running.speech.complaints())
 
     # --- one block -------------------------------------------------------------------------------------------------
 

@@ -91,13 +91,15 @@ def test_smiles_are_compared_at_the_delay_of_the_answer() -> None:
         (("--conversations", "0"), "nothing to evaluate"),
         (("--clip-audio", "a.wav"), "--clip, which is missing"),
         (("--seconds", "1"), "--seconds of at least 10"),
+        (("--output", __file__), "to be a folder, got a file"),
+        (("--output", f"{__file__}/new"), "is a file"),
         (("--seconds", "nan"), "--seconds of at least 10"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
     words: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", *words, "--output", str(tmp_path)]) == 1
+    assert main(["evaluate", "--output", str(tmp_path), *words]) == 1
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
 

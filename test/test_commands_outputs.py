@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,7 +51,14 @@ def test_an_output_is_never_an_input(kind: str, tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.parametrize(
     "wrong",
-    [("--seed", "-1"), ("--steps", "-3"), ("--guidance-user", "nan"), ("--size", "-4"), ("--size", "100000")],
+    [
+        ("--seed", "-1"),
+        ("--steps", "-3"),
+        ("--guidance-user", "nan"),
+        ("--size", "-4"),
+        ("--size", "100000"),
+        ("--size", "65"),
+    ],
 )
 def test_numbers_that_mean_nothing_are_refused_before_work(
     wrong: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -59,7 +67,7 @@ def test_numbers_that_mean_nothing_are_refused_before_work(
     output = tmp_path / "film.mp4"
     assert cli.main(["render", "--speech", str(tmp_path / "talk.wav"), "--output", str(output), *wrong]) == 1
     told = capsys.readouterr().err
-    assert told.count("\n") == 1 and "must be within" in told and wrong[1] in told
+    assert told.count("\n") == 1 and "must be" in told and wrong[1] in told
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -82,11 +90,16 @@ def test_an_output_of_another_kind_is_refused_before_work(name: str, tmp_path: P
         check_output(tmp_path / name, ".mp4", [])
 
 
-def test_the_home_is_found_in_every_path_that_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_home_is_found_in_every_path_that_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shells leave the ~ of --output=~/talk.mp4 as it is; the film then lay in a folder of that name."""
     monkeypatch.setenv("HOME", "/home/ada")
     assert typed_path("~/talk.mp4") == Path("/home/ada/talk.mp4")
-    for text, told in (("https://example.org/a.wav", "download it"), ("~nobody_of_this_name/a.wav", "no such user")):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    wrong = {"https://a.org/a.wav": "download it", "~nobody_of_this_name/a.wav": "no such user", "a.mp4": "was deleted"}
+    for text, told in wrong.items():
         with pytest.raises(argparse.ArgumentTypeError, match=told):
             typed_path(text)
     for name in cli.COMMANDS:
@@ -269,14 +282,22 @@ def mp3_frames(count: int, size: int = 576) -> bytes:
 @pytest.mark.parametrize("data", [mp3_frames(1), mp3_frames(3)[:-100], b"OggS" + bytes(60), b"RIFF" + bytes(60)])
 def test_coded_sound_is_refused_with_what_mends_it_and_stays_refused(data: bytes) -> None:
     reader = AudioReader("AudioData")
-    for piece in (data, bytes(64)):  # a later piece need not begin with a mark
+    for piece in (data, data, bytes(64)):  # a later piece need not begin with a mark
         with pytest.raises(ValueError, match="format:=wave"):
+            reader.read(SimpleNamespace(data=np.frombuffer(piece, np.uint8)))
+
+
+def test_one_piece_that_looks_like_a_frame_of_mp3_is_left_out_alone() -> None:
+    """It happens every few hours of loud sound; the microphone was refused from then on."""
+    reader = AudioReader("AudioData")
+    for piece, is_refused in ((bytes(576), False), (mp3_frames(1), True), (bytes(576), False)):
+        with pytest.raises(ValueError, match="MP3") if is_refused else nullcontext():
             reader.read(SimpleNamespace(data=np.frombuffer(piece, np.uint8)))
 
 
 def test_samples_are_not_taken_for_coded_sound() -> None:
     draw = np.random.default_rng(0)
-    for size in (320, 576, 640, 1152, 3200):
+    for size in (320, 576, 640, 960, 1152, 3200):
         for scale in (1, 300, 30_000):
             samples = (draw.normal(size=(200, size // 2)) * scale).clip(-32768, 32767).astype("<i2")
             assert not any(coding_of(row.tobytes(), size) for row in samples)

@@ -225,12 +225,20 @@ def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
     assert has_audio(path) and len(read_audio(path).samples)
 
 
-@pytest.mark.parametrize("content", [b"", b"text\n" * 100])
-def test_what_is_no_media_file_is_refused(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "an empty file"),
+        (b"text\n" * 100, "something else"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html></html>", "a web page"),
+    ],
+)
+def test_what_is_no_media_file_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
     path = tmp_path / "speech.wav"
     path.write_bytes(content)
     for read in (read_audio, has_audio, lambda p: next(read_video(p))):
-        with pytest.raises(MediaError, match=r"speech\.wav: expected"):
+        with pytest.raises(MediaError, match=rf"speech\.wav: expected a video or sound file, got {told}"):
             read(path)
     with pytest.raises(MediaError, match="got a folder"):
         read_audio(tmp_path)

@@ -172,6 +172,11 @@ def test_pipes_and_devices_are_no_portraits(tmp_path: Path) -> None:
             open_portrait(path)
 
 
+def test_an_option_that_names_a_device_that_gives_nothing_is_refused() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="/dev/null: expected a file"):
+        arguments.input_file("/dev/null")
+
+
 def test_an_option_that_names_a_pipe_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arguments, "MOST_PIPED", 5_000_000)
     with pytest.raises(argparse.ArgumentTypeError, match="at most 5000000 bytes, got more"):

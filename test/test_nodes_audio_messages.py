@@ -26,6 +26,7 @@ from avatar_forcing_ros.nodes.audio_messages import (
     read_pcm,
 )
 from avatar_forcing_ros.nodes.conversions import bytes_field
+from avatar_forcing_ros.testing import speech_like
 
 WAVE = np.array([0.0, 0.5, -0.5, 0.25, -1.0, 0.75], np.float32)
 HEADER = SimpleNamespace(stamp=Time(sec=2, nanosec=500))
@@ -70,7 +71,7 @@ def test_channels_are_averaged() -> None:
     [
         (7, "S16LE", 1, "2 bytes each, got 7 bytes"),
         (6, "S16LE", 2, "got 3 for 2 channels"),
-        (4, "S16LE", 0, "got 2 for 0 channels"),
+        (4, "S16LE", 0, "at least 1, got 0"),
         (4, "S24LE", 1, "one of S8, U8, .*got 'S24LE'"),
     ],
 )
@@ -119,6 +120,78 @@ def test_a_chunk_that_cannot_be_meant_is_refused(change: dict, message: str) -> 
 
     with pytest.raises(ValueError, match=message):
         AudioReader("AudioChunk").read(bad)
+
+
+def chunk_of(data: bytes, utterance_id: str = "answer", seq: int = 0, **fields: object) -> AudioChunk:
+    message = from_chunk(signals.AudioChunk(None, WAVE, 16_000, utterance_id, seq))
+    message.data = bytes_field(np.frombuffer(data, np.uint8))
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+MP3_FRAME = b"\xff\xfb\x90\xc4" + bytes(413)  # 128 kbit/s at 44.1 kHz
+AAC_FRAME = b"\xff\xf1\x50\x80\x10\x1f\xfc" + bytes(121)  # 128 bytes, 44.1 kHz
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"ID3" + bytes(61), "MP3 in them: decode it"),
+        (3 * MP3_FRAME, "MP3 in them: decode it"),
+        (3 * AAC_FRAME, "AAC in them: decode it"),
+        (b"OggS" + bytes(60), "Ogg in them: decode it"),
+        (b"RIFF" + bytes(60), "a WAV file in them: send what follows its header"),
+        (bytes(641), "a chunk of 641 bytes: cut the sound between two samples"),
+    ],
+)
+def test_what_a_synthesiser_sends_in_place_of_samples_is_refused_to_the_end_of_its_utterance(
+    data: bytes, told: str
+) -> None:
+    """Its later pieces look like samples; they would be loud noise."""
+    reader = AudioReader("AudioChunk")
+    for seq, piece in enumerate((data, bytes(64))):
+        with pytest.raises(ValueError, match=told):
+            reader.read(chunk_of(piece, seq=seq))
+    assert len(reader.read(chunk_of(bytes(64), "next", 2)).samples) == 32
+    with pytest.raises(ValueError, match=told):
+        reader.read(chunk_of(data, "last", 2))
+    assert len(reader.read(chunk_of(bytes(64), "last", 0)).samples) == 32  # its publisher begins again
+
+
+@pytest.mark.parametrize("number", ["<f4", "<f8"])
+@pytest.mark.parametrize("name", ["S16LE", "S16BE", "S32LE", "S8", "U8"])
+def test_floats_that_are_said_to_be_integers_are_refused_not_played_as_noise(name: str, number: str) -> None:
+    for level in (1.0, 1e-3):
+        sound = (level * speech_like(0.1)).astype(number)
+        bits = 8 * np.dtype(number).itemsize
+        with pytest.raises(ValueError, match=f"expected samples of {name}, got floating-point numbers of {bits} bits"):
+            read_pcm(as_bytes(sound), name, 1)
+
+
+def test_long_floats_that_are_said_to_be_short_ones_are_refused() -> None:
+    """Of samples that were 16-bit integers before, each second float was 0 and the others between 1 and 2."""
+    for level in (1.0, 1e-3):
+        sound = np.rint(level * 32767 * speech_like(0.1).astype("<f8")) / 32768
+        with pytest.raises(ValueError, match="expected samples of F32LE, got floating-point numbers of 64 bits"):
+            read_pcm(as_bytes(sound), "F32LE", 1)
+
+
+def test_integers_are_not_taken_for_floats() -> None:
+    draw, time_s = np.random.default_rng(0), np.arange(1600) / 16_000
+    sounds = [np.sin(2 * np.pi * pitch * time_s) for pitch in (50, 4000, 8000)]
+    sounds += [np.sign(sounds[0]), draw.normal(size=1600), speech_like(0.1), np.ones(1600)]
+    for sound in sounds:
+        for level in (1e-4, 0.01, 0.1, 0.3, 0.45, 0.5, 1.0):
+            for kind, scale in (("i1", 127), ("<i2", 32767), ("<i4", 2**31 - 1), ("<f4", 1)):
+                stored = (level * sound.clip(-1, 1) * scale).astype(kind)
+                for stereo in (stored, np.repeat(stored, 2)):
+                    read_pcm(as_bytes(stereo), {"i1": "S8", "<i2": "S16LE", "<i4": "S32LE", "<f4": "F32LE"}[kind], 1)
+
+
+def test_the_end_of_an_utterance_needs_nothing_but_its_id() -> None:
+    end = AudioReader("AudioChunk").read(AudioChunk(utterance_id="answer", end_of_utterance=True))
+    assert end.end_of_utterance and end.utterance_id == "answer" and not len(end.samples)
 
 
 # The two packages called audio_common_msgs cannot be installed together; their messages are spelt out here.

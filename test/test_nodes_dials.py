@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -21,7 +22,9 @@ pytestmark = [pytest.mark.ros, pytest.mark.simulated_time]
 _STILL = [INDEX[name] for name in (*POSE, "smile", "jaw_open")]
 
 
-def test_a_dial_takes_effect_while_the_avatar_runs_and_a_bad_value_changes_nothing(tmp_path: Path) -> None:
+def test_a_dial_takes_effect_while_the_avatar_runs_and_a_bad_value_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     portrait = tmp_path / "portrait.png"
     cv2.imwrite(str(portrait), np.full((64, 64, 3), 90, np.uint8))
     with TestGraph() as graph:
@@ -40,3 +43,9 @@ def test_a_dial_takes_effect_while_the_avatar_runs_and_a_bad_value_changes_nothi
         graph.spin_until(lambda: len(motion) >= before + 16)
         held = np.array([message.latent for message in motion])[-8:, _STILL]
         assert np.ptp(held, axis=0).max() < 1e-6
+
+        told: list[str] = []
+        monkeypatch.setattr(stage.node, "get_logger", lambda: SimpleNamespace(warning=told.append))
+        stage.node.set_parameters([Parameter(names[0], value=1.0), Parameter("avatar.seed", value=3)])
+        assert [line.partition(":")[0] for line in told] == ["avatar.seed"]
+        assert "ros2 lifecycle set /generator deactivate" in told[0]

@@ -14,10 +14,10 @@ from avatar_forcing_ros.msg import AudioChunk, FrameInfo, PlaybackEvent
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from std_msgs.msg import Empty
+from std_msgs.msg import Empty, String
 
 from avatar_forcing_ros import signals
-from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes import links, qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
@@ -83,7 +83,7 @@ def test_a_quality_of_service_is_changed_for_one_topic_only(graph: TestGraph) ->
     assert {subscription.topic_name: subscription.qos_profile.depth for subscription in node.subscriptions}[
         "/speech"
     ] == 7
-    assert qos.SPEECH.depth == 200
+    assert qos.SPEECH.depth == 2000
 
 
 def test_a_publisher_that_does_not_fit_is_named_with_both_policies_until_it_goes(graph: TestGraph) -> None:
@@ -104,6 +104,21 @@ def test_a_publisher_that_does_not_fit_is_named_with_both_policies_until_it_goes
     graph.node.destroy_publisher(careless)
     graph.spin_until(becomes(graph, reports, "generator: qos", DiagnosticStatus.OK))
     assert node.faults.count == 0
+
+
+def test_a_topic_that_has_another_type_elsewhere_is_named_with_both(graph: TestGraph) -> None:
+    """Nothing comes then, and nothing said so."""
+    node = avatar(graph)
+    graph.node.create_publisher(String, "speech", 1)
+    graph.node.create_subscription(String, "avatar/state", lambda _message: None, 1)
+    graph.spin_until(lambda: len(node.links.complaints()["qos"].split("; ")) == 2)
+    there = "it is std_msgs/msg/String there and"
+    assert set(node.links.complaints()["qos"].split("; ")) == {
+        f"/speech does not come from /tester: {there} avatar_forcing_ros/msg/AudioChunk here",
+        f"/tester does not get /avatar/state: {there} avatar_forcing_ros/msg/AvatarState here",
+    }
+    line = links._of_another_type("avatar_forcing_ros/msg/AudioChunk", "audio_common_msgs/msg/AudioData")
+    assert line.endswith("set the parameter of this input that ends in .kind to AudioData")
 
 
 def test_the_advice_mends_it(graph: TestGraph) -> None:

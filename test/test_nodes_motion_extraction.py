@@ -110,6 +110,9 @@ def test_a_camera_that_is_not_there_is_said_on_diagnostics(graph: TestGraph) -> 
     assert (status.level, status.message) == (DiagnosticStatus.WARN, "no picture from the camera yet")
     assert status.name == "motion_extraction: health"
 
+    graph.node.create_publisher(CompressedImage, "camera/image_raw/compressed", 1)
+    graph.spin_until(lambda: "compressed:=true" in heard[-1].status[0].message)
+
 
 def test_a_deactivated_node_is_silent_and_an_activated_one_speaks_again(graph: TestGraph) -> None:
     graph.add(MotionExtractionNode, BARS)

@@ -157,13 +157,11 @@ AE_KEY = "motion_autoencoder.dec.input.input"
 FLOW_KEY = "flow_transformer.x_embedder.proj.bias"
 SPEECH_BIN = f"{SPEECH}/pytorch_model.bin"
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing file": (lambda f: (f / FLOW).unlink(), "flow_transformer.pth: expected a weight file, got no such file"),
+    "missing file": (lambda f: (f / FLOW).unlink(), "flow_transformer.pth: no such file"),
     "folder": (lambda f: ((f / FLOW).unlink(), (f / FLOW).mkdir()), "got a folder"),
-    "empty": (lambda f: (f / FLOW).write_bytes(b""), "flow_transformer.pth: damaged"),
-    "text": (
-        lambda f: (f / FLOW).write_text("<html>quota exceeded</html>"),
-        "flow_transformer.pth: (refused: )?damaged",
-    ),
+    "empty": (lambda f: (f / FLOW).write_bytes(b""), "flow_transformer.pth: expected a weight file, got an empty"),
+    "web page": (lambda f: (f / FLOW).write_text("<html>quota exceeded</html>"), "got a web page: download the file"),
+    "text": (lambda f: (f / FLOW).write_text("hi"), "flow_transformer.pth: expected a weight file of PyTorch"),
     "truncated": (truncate, "flow_transformer.pth: damaged"),
     "swapped": (swap, "are the files swapped"),
     "malicious": (lambda f: torch.save({"a": Evil(f / "witness")}, f / AUTOENCODER), "motion_autoencoder.pth: refused"),

@@ -109,6 +109,18 @@ def test_sound_that_comes_too_late_for_its_decision_is_named_with_what_to_set(ag
         assert f"raise avatar.reorder_ms to {-(-age_ms // 40) * 40}," in complaint
 
 
+def test_an_input_whose_messages_cannot_be_used_is_named_until_one_can() -> None:
+    """/diagnostics said that the microphone was fine, and nobody was heard."""
+    watch, now_ns = InputWatch("microphone", 500 * MILLISECOND), START_NS
+    assert not watch.refusal(now_ns)
+    watch.refused(now_ns, "got MP3")
+    assert watch.refusal(now_ns) == "the microphone sends what cannot be used: got MP3"
+    assert not watch.refusal(now_ns + NANOSECONDS)
+    watch.refused(now_ns, "got MP3")
+    watch.seen(now_ns + 1, now_ns)
+    assert not watch.refusal(now_ns + 1)
+
+
 def test_long_chunks_and_chunks_stamped_when_they_were_sent_are_named() -> None:
     watch = InputWatch("microphone", 500 * MILLISECOND)
     for n in range(5):

@@ -91,13 +91,16 @@ def test_the_same_error_is_said_the_1st_10th_and_100th_time() -> None:
     assert faults.count == 150
 
 
-def test_another_error_in_between_is_said_at_once() -> None:
+def test_errors_that_alternate_or_differ_in_a_number_do_not_flood_the_log() -> None:
     log = Log()
     faults = Faults(log)
-    for text in ("dark", "dark", "loud", "dark"):
-        faults.report("input", ValueError(text))
+    for number in range(50):
+        faults.report("camera", ValueError("dark"))
+        faults.report("microphone", ValueError(f"expected an even number of bytes, got {number}"))
+    faults.report("camera", ValueError("loud"))
 
-    assert log.lines == ["input: dark", "input: loud", "input: dark"]
+    assert [line.split()[0] for line in log.lines] == ["camera:", "microphone:"] * 2 + ["camera:"]
+    assert log.lines[0] == "camera: dark" and log.lines[3].endswith("got 9 (10 times)") and faults.count == 101
 
 
 def test_a_mistake_of_ours_is_one_line_with_the_file_at_work_and_debugging_shows_where() -> None:

@@ -122,6 +122,18 @@ def test_correcting_changes_the_pitch_by_less_than_a_hundredth(ppm: float) -> No
     assert len(heard) == 400 * 160
 
 
+def test_the_latency_of_a_loudspeaker_is_set_while_it_plays() -> None:
+    """It is found by ear: the command on the page of troubles had no effect."""
+    playback = VoicePlayback(SAMPLE_RATE)
+    card = SoundCard(playback, SAMPLE_RATE, 160, ppm=0)
+    playback.push(AudioChunk(START_NS, numbered(START_S * SAMPLE_RATE, 5 * SAMPLE_RATE), SAMPLE_RATE))
+    for extra_ms in (0, 200, 50):
+        playback.extra_latency_ms = extra_ms
+        heard_ns, samples = [card.ask() for _ in range(20)][-1]
+        wanted = (heard_ns + extra_ms * MS) * SAMPLE_RATE / NANOSECONDS
+        assert abs(off_by(samples[0], wanted)) < 2
+
+
 def test_an_utterance_begins_at_its_stamp_to_the_sample() -> None:
     playback = VoicePlayback(SAMPLE_RATE)
     card = SoundCard(playback, SAMPLE_RATE, 160, ppm=0)

@@ -92,6 +92,13 @@ def test_speech_stamped_ahead_is_said_at_its_stamp_however_early_it_comes(phase_
         assert timeline.late == 0
 
 
+def test_speech_stamped_by_a_clock_that_is_far_ahead_waits_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    ahead_ns = stamp_of(FIRST) + 3_600_000 * MS
+    said, _, timeline = play([(stamp_of(FIRST), chunk) for chunk in chunks(sound(0.3), stamp_ns=ahead_ns)])
+    assert not said.any() and list(timeline.mistakes) == [Mistake.FAR_AHEAD]
+    assert caplog.text.count("more than ten minutes ahead") == 1
+
+
 def test_speech_later_than_the_window_counts_from_its_arrival_and_is_counted() -> None:
     spoken = chunks(sound(0.2), stamp_ns=stamp_of(FIRST))
     said, _, timeline = play(delayed(spoken, [500 * MS] * 2))
@@ -152,6 +159,20 @@ def test_a_changed_rate_in_mid_utterance_loses_nothing() -> None:
 def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
     resampler = Resampler(rate)
     return np.concatenate([resampler.push(samples), resampler.flush()])
+
+
+def test_an_end_without_a_number_is_no_mistake() -> None:
+    sent = [*chunks(sound(0.3))[:-1], AudioChunk(None, np.zeros(0, np.float32), 16_000, "a", 0, True)]
+    _, events, timeline = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(sent)])
+    assert events[-1].kind is Playback.FINISHED and not timeline.mistakes
+
+
+def test_a_mistake_is_complained_of_for_a_minute() -> None:
+    _, _, timeline = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(chunks(sound(0.3)) * 2)])
+    timeline.refuse("b", "got 5 bytes", stamp_of(FIRST))
+    assert len(timeline.complaints()) == 1 + len(timeline.mistakes)
+    timeline.take(FIRST + 70 * 25, BLOCK, stamp_of(FIRST + 70 * 25))
+    assert not timeline.complaints()
 
 
 def test_the_end_said_twice_counts_once() -> None:

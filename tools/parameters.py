@@ -35,8 +35,9 @@ Pass parameters in a file to any launch file (`params_file:=mine.yaml`), or to a
 ```
 
 Launch arguments override the file, and the file overrides `config/live.yaml`. A node logs names that it does not know.
-Parameters are read when a node is configured; those under `avatar.expressiveness.` and `avatar.guidance_` can also be
-changed while it runs, with effect at once.
+Parameters are read when a node is configured. Those under `avatar.expressiveness.` and `avatar.guidance_`, and
+`playback.extra_latency_ms`, can also be changed while it runs, with effect at once; of any other, the node logs that it
+waits.
 
 Every node also has `use_sim_time`, and `qos_overrides.<topic>.<end>.<policy>` for each of its topics. The end is
 `publisher` or `subscription`; the policy is `history`, `depth`, `reliability` or `durability`. Example:

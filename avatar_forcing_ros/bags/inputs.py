@@ -218,6 +218,7 @@ def audio_kind(type_name: str) -> AudioKind:
 
 def _choose(bag: BagReader, remap: Mapping[str, str], camera: bool) -> dict[str, str]:
     """Topic -> what it is, for the inputs in a bag."""
+    _check_remapping(bag, remap)
     found = {}
     for name, types in INPUTS.items():
         topic = "/" + remap.get(name, name).lstrip("/")
@@ -226,10 +227,31 @@ def _choose(bag: BagReader, remap: Mapping[str, str], camera: bool) -> dict[str,
     for worse in _worse(found, camera):
         found.pop(worse, None)
     if not {MOTION, CAMERA, COMPRESSED, USER_AUDIO, SPEECH} & set(found):
-        there = ", ".join(f"{topic} ({kind})" for topic, kind in sorted((bag.topics | bag.unknown).items()))
         wanted = ", ".join(f"/{remap.get(name, name).lstrip('/')}" for name in INPUTS)
-        raise BagError(f"{bag.path}: expected at least one of {wanted}; the bag has {there or 'nothing'}")
+        raise BagError(f"{bag.path}: expected at least one of {wanted}; the bag has {_listed(bag)}")
     return {topic: name for name, topic in found.items()}
+
+
+def _check_remapping(bag: BagReader, remap: Mapping[str, str]) -> None:
+    """Refuse a remapping that would be passed over.
+
+    Raises:
+        BagError: there is no such input or no such topic, or the topic has another type than the input.
+    """
+    for name, topic in remap.items():
+        if name not in INPUTS:
+            raise BagError(f"expected INPUT:=TOPIC with one of the inputs {', '.join(INPUTS)}, got {name}:={topic}")
+        kind = (bag.topics | bag.unknown).get("/" + topic.lstrip("/"))
+        if kind is None:
+            raise BagError(f"{bag.path}: expected the topic {topic} for {name}; the bag has {_listed(bag)}")
+        if kind not in INPUTS[name]:
+            wanted = " or ".join(sorted(INPUTS[name]))
+            raise BagError(f"{bag.path}: expected {wanted} on {topic} for {name}, got {kind}")
+
+
+def _listed(bag: BagReader) -> str:
+    """All topics of a bag with their types."""
+    return ", ".join(f"{topic} ({kind})" for topic, kind in sorted((bag.topics | bag.unknown).items())) or "nothing"
 
 
 def _worse(found: Mapping[str, str], camera: bool) -> set[str]:

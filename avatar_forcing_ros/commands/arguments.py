@@ -41,6 +41,8 @@ def input_file(text: str) -> Path:
             left -= file.write(piece)
         if not left:
             raise argparse.ArgumentTypeError(f"{path}: expected at most {MOST_PIPED} bytes, got more; does it end?")
+        if not file.tell():
+            raise argparse.ArgumentTypeError(f"{path}: expected a file, got a pipe or a device that gave nothing")
     return kept
 
 
@@ -95,11 +97,35 @@ def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None
             raise ValueError(
                 f"{path}: this is also {source}, which would be overwritten; give the output a name of its own"
             )
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Refuse an output, a file or a folder, that cannot be made where its name says.
+
+    Raises:
+        ValueError: it is below a file, or in a folder in which nothing may be written.
+    """
     place = next(folder for folder in path.absolute().parents if folder.exists())
     if not place.is_dir():
-        raise ValueError(f"{path}: expected the name of a file in a folder, but {place} is a file")
+        raise ValueError(f"{path}: expected a name in a folder, but {place} is a file")
     if not os.access(place, os.W_OK):
         raise ValueError(f"{path}: no permission to write in {place}")
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Refuse a folder of results before any work is done for it.
+
+    Args:
+        folder: to write into; it is made where it is missing.
+        option: that names it.
+
+    Raises:
+        ValueError: it is a file, or it cannot be made, or nothing may be written in it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: expected {option} to be a folder, got a file, which is kept")
+    check_place(folder / "file")
 
 
 def check_bundle_output(folder: Path, inputs: Iterable[Path | None]) -> None:
@@ -112,8 +138,7 @@ def check_bundle_output(folder: Path, inputs: Iterable[Path | None]) -> None:
     Raises:
         ValueError: it is a file, holds other things, or is one of the inputs or lies in one.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: expected the folder of a bundle to write, got a file, which is kept")
+    check_folder(folder, "--output")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
         raise ValueError(
             f"{folder}: expected a bundle to replace (with {MANIFEST}), an empty folder or none, got a folder of other "

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.commands import render
-from avatar_forcing_ros.commands.arguments import input_file, is_same
+from avatar_forcing_ros.commands.arguments import check_folder, input_file, is_same
 from avatar_forcing_ros.evaluation.beside import Side, write_beside
 from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
@@ -119,6 +119,7 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("--clip-audio is the voice of the user in --clip, which is missing")
     if args.beside and not (args.speech or args.clip):
         raise ValueError("--beside needs what its avatar was given: --speech, --clip or both")
+    check_folder(args.output, "--output")
     for name in (*_WRITTEN, *_curves()):
         for source in (args.speech, args.clip, args.clip_audio, args.portrait, args.beside):
             if source is not None and is_same(args.output / name, source):

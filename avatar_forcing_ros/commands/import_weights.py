@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from avatar_forcing_ros.commands.arguments import check_place
 from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.published.importing import LICENCE, Sources, import_weights
 
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Import, and say where the bundle is and what its licence allows."""
+    check_place(args.output)
     sources = Sources(args.flow_transformer, args.motion_autoencoder, args.wav2vec2)
     folder = import_weights(sources, args.output)
     print(f"wrote {folder}; its weights are {LICENCE}: not for commercial use")

@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
-from avatar_forcing_ros.commands.arguments import is_same
+from avatar_forcing_ros.commands.arguments import check_folder, is_same
 from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.clip import ClipRules
@@ -80,8 +80,7 @@ def least_piece_frames(network: NetworkConfig) -> int:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Prepare; returns the counts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    if args.output.exists() and not args.output.is_dir():
-        raise ValueError(f"{args.output}: expected --output to be a folder, got a file, which is kept")
+    check_folder(args.output, "--output")
     for name in (MANIFEST, "dataset.json"):
         if is_same(args.output / name, args.recordings):
             raise ValueError(f"{args.recordings}: would be overwritten; give another --output")

@@ -94,6 +94,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     check_output(args.output, ".mp4", inputs_given)
     if args.motion:
         check_output(args.motion, ".npz", (*inputs_given, args.output))
+    if args.size % 2:
+        raise ValueError(f"--size must be even, as pictures of an mp4 are, got {args.size}")
     config = AvatarConfig(
         seed=args.seed,
         speech_limits=SpeechLimits(waiting_s=0),  # a file waits as a whole

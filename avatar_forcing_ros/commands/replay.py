@@ -18,7 +18,13 @@ from avatar_forcing_ros.bags.bag import BagReader, BagWriter
 from avatar_forcing_ros.bags.inputs import Survey, survey
 from avatar_forcing_ros.bags.offline import Replayed, replay
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, load_bundle
-from avatar_forcing_ros.commands.arguments import add_label_arguments, input_file, label_config, portrait_file
+from avatar_forcing_ros.commands.arguments import (
+    add_label_arguments,
+    check_place,
+    input_file,
+    label_config,
+    portrait_file,
+)
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.motion.space import naming_portrait
@@ -63,6 +69,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Replay the bag; what was done, for --json."""
     cv2.setNumThreads(1)
     _check_apart(args.bag_out, (args.bag_in, args.portrait))
+    check_place(args.bag_out)
     with BagReader(args.bag_in) as source:
         found = survey(source, dict(_remapping(text) for text in args.remap), args.camera)
         writer = BagWriter(args.bag_out, args.storage, args.force)

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.commands.arguments import check_bundle_output, is_same
+from avatar_forcing_ros.commands.arguments import check_bundle_output, check_folder, is_same
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
@@ -114,8 +114,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     check_bundle_output(args.output, (args.data, args.work))
     if args.data is not None and is_same(args.work, args.data):
         raise ValueError(f"{args.work}: this is also --data, which is read; give --work a folder of its own")
-    if args.work.exists() and not args.work.is_dir():
-        raise ValueError(f"{args.work}: expected --work to be a folder, got a file, which is kept")
+    check_folder(args.work, "--work")
     require_drawing()
     recipe = recipe_from(args)
     if recipe.graphs:

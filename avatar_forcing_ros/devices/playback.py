@@ -131,6 +131,7 @@ class VoicePlayback:
     """Between the avatar's voice, which has stamps, and a sound card, which has none. Safe in two threads.
 
     Attributes:
+        extra_latency_ms: see `PlaybackConfig`; may be set at any time.
         late: chunks that came too late for the sound card and delayed the voice.
         lost: chunks that came so late, or are stamped so far ahead, that they were left out.
         jumps: places where playing jumped while the voice sounded.
@@ -143,6 +144,7 @@ class VoicePlayback:
         drift = DriftFollower(self._samples(self._config.smoothing_ms), tolerance=4)
         self._head = PlayHead(drift, self._samples(self._config.jump_ms))
         self._quiet = 0
+        self.extra_latency_ms = self._config.extra_latency_ms
         self.late = 0
         self.lost = 0
         self.jumps = 0
@@ -166,7 +168,7 @@ class VoicePlayback:
 
     def pull(self, count: int, heard_ns: int) -> NDArray[np.float32]:
         """The next (count,) samples for the sound card; the first of them will be heard at `heard_ns`."""
-        heard = _sample(heard_ns + self._config.extra_latency_ms * MILLISECOND, self._rate)
+        heard = _sample(heard_ns + self.extra_latency_ms * MILLISECOND, self._rate)
         head = self._head
         with self._lock:
             sounds = head.position is not None and self._voice.sounds(head.position, count)

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from avatar_forcing_ros.files.inputs import require_file
+
 MOST_BYTES = 1_000_000
 
 
@@ -18,10 +20,8 @@ def read_mapping(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     Raises:
         ValueError: it is no file of at most so many bytes, or holds something else; in one line that names it.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: {'expected a file' if path.exists() else 'no such file'}")
     try:
-        with path.open("rb") as file:
+        with require_file(path, "keys with values in YAML or JSON").open("rb") as file:
             content = file.read(most_bytes + 1)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None

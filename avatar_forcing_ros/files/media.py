@@ -29,6 +29,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.files.inputs import instead, require_file
 from avatar_forcing_ros.signals import FPS
 
 JITTER_S = 0.03
@@ -472,16 +473,8 @@ def _declared_length_of_wav_s(path: str | Path, bytes_a_second: float) -> float 
 
 def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
     """Open a file, or a part of it that was read already."""
-    if Path(path).is_dir():
-        raise MediaError(f"{path}: expected a video or sound file, got a folder")
-    if not Path(path).exists():
-        raise MediaError(f"{path}: no such file")
-    if not Path(path).is_file():
-        raise MediaError(f"{path}: expected a file, got a pipe or a device")
-    if not Path(path).stat().st_size:
-        raise MediaError(f"{path}: expected a video or sound file, got an empty file")
-    with Path(path).open("rb") as file:
-        first = file.read(12)
+    with require_file(path, "a video or sound file", MediaError).open("rb") as file:
+        first = file.read(100)
     if first[:4] == b"RIFX":  # FFmpeg reads it with the bytes of each sample the wrong way round
         raise MediaError(f"{path}: expected a WAV file in little-endian order (RIFF), got a big-endian one (RIFX)")
     try:
@@ -489,5 +482,10 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
         return av.open(os.fspath(path) if part is None else part, metadata_errors="replace")
     except av.FFmpegError as error:
         is_mp4 = first[4:8] == b"ftyp"
-        reason = "an mp4 without its index: it is truncated or was never finished" if is_mp4 else error.strerror
-        raise MediaError(f"{path}: expected a video or sound file: {reason}") from None
+        reason = "an mp4 without its index: it is truncated or was never finished" if is_mp4 else instead(first)
+        raise MediaError(f"{path}: expected a video or sound file, got {reason or _no_media(error)}") from None
+
+
+def _no_media(error: av.FFmpegError) -> str:
+    is_other = isinstance(error, av.InvalidDataError)
+    return "something else" if is_other else f"one that cannot be opened: {error.strerror}"

@@ -16,14 +16,22 @@ def typed_path(text: str) -> Path:
     """A path as an option names it. Shells leave the ~ in --output=~/talk.mp4 and in quotes as it is.
 
     Raises:
-        ArgumentTypeError: an address of the network, or the home of a user who is not there.
+        ArgumentTypeError: an address of the network, the home of a user who is not there, or a name in a current folder
+            that was deleted.
     """
     if "://" in text:
         raise argparse.ArgumentTypeError(f"expected a path on this machine, got {text!r}; download it first")
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
     except RuntimeError:
         raise argparse.ArgumentTypeError(f"expected a path, got {text!r}: there is no such user") from None
+    try:
+        path.absolute()
+    except FileNotFoundError:
+        raise argparse.ArgumentTypeError(
+            f"expected a path, got {text!r} in a folder that was deleted: cd to another"
+        ) from None
+    return path
 
 
 def typed_or_empty(text: str) -> str:

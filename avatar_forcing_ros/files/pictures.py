@@ -16,11 +16,13 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from avatar_forcing_ros.files.inputs import instead, require_file
 from avatar_forcing_ros.files.media import MediaError
 
 LARGEST_SIDE = 4096
 """Larger pictures are made smaller while they are read: no portrait is drawn larger than 2048 pixels."""
-_EXPECTED = "expected a picture (jpeg, png, webp, avif, tiff, bmp, gif)"
+_A_PICTURE = "a picture (jpeg, png, webp, avif, tiff, bmp, gif)"
+_EXPECTED = f"expected {_A_PICTURE}"
 # Of all that Pillow knows: others are not pictures of people, and EPS is a program that Ghostscript would run.
 _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "WEBP", "TIFF", "JPEG2000", "TGA", "ICO", "PCX", "PSD", "QOI", "AVIF")
 # What people try besides; by the first bytes, or those after the first four.
@@ -38,9 +40,6 @@ _KNOWN = {
     b"\x1a\x45\xdf\xa3": "a video: save one picture of it",
     b"<svg": "SVG: save it as PNG",
     b"<?xml": "SVG or another XML file: save it as PNG",
-    b"<!doctype": "a web page: save the picture itself",
-    b"<html": "a web page: save the picture itself",
-    b"version https://git-lfs": "a pointer of Git LFS: fetch the file with git lfs pull",
 }
 _IS_REDUCED, _SUBFILE_TYPE = 1, 254  # TIFF 6.0, NewSubfileType: the large picture is elsewhere in the file
 
@@ -101,19 +100,11 @@ def _opened(content: bytes) -> Image.Image:
 
 
 def _read(path: str | Path, most_bytes: int) -> bytes:
-    if Path(path).is_dir():
-        raise MediaError(f"{path}: {_EXPECTED}, got a folder")
-    if not Path(path).exists():
-        raise MediaError(f"{path}: no such file")
-    if not Path(path).is_file():
-        raise MediaError(f"{path}: {_EXPECTED}, got a pipe or a device")
     try:
-        with Path(path).open("rb") as file:
+        with require_file(path, _A_PICTURE, MediaError).open("rb") as file:
             content = file.read(most_bytes + 1)
     except OSError as error:
         raise MediaError(f"{path}: cannot be read: {error.strerror}") from None
-    if not content:
-        raise MediaError(f"{path}: {_EXPECTED}, got an empty file")
     if len(content) > most_bytes:
         raise MediaError(f"{path}: expected a picture of at most {most_bytes} bytes, got more")
     return content
@@ -197,7 +188,7 @@ def _guess(content: bytes) -> str:
     for head, name in _KNOWN.items():
         if begin[: len(head)].lower() == head.lower() or content[4 : 4 + len(head)] == head:
             return name
-    return "something else"
+    return instead(content[:100]) or "something else"
 
 
 def _first_line(error: Exception) -> str:

@@ -34,12 +34,13 @@ _SAMPLE_TYPES = {
     "F64BE": ">f8",
 }
 _CHUNK_ENCODINGS = {0: "S16LE", 1: "F32LE"}  # the constants of msg/AudioChunk.msg
-_CODINGS = {b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC", b"RIFF": "a WAV file"}
+_CODINGS = {b"ID3": "MP3", b"OggS": "Ogg", b"fLaC": "FLAC", b"RIFF": "a WAV file", b"\x1a\x45\xdf\xa3": "WebM"}
 _MPEG1_KBIT = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MPEG2_KBIT = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 LOUDEST = 16.0
 """Sound may be a little louder than 1; if it is louder than this, it was never divided by the largest integer."""
-_MARKS = 4096  # bytes that show two frames of MP3
+_MARKS, _FRAME_HEAD = 4096, 7  # bytes that show two frames of MP3 or AAC, and bytes of the head of one
+_LEAST_NUMBERS = 32  # from so many on their exponents show whether they are floats
 _UNCODED = ("", "raw", "pcm", "wave", "wav")
 # PortAudio's numbers for the formats, and the field of AudioStamped that holds the samples.
 _PORTAUDIO_FIELDS = {1: "float32_data", 2: "int32_data", 8: "int16_data", 16: "int8_data", 32: "uint8_data"}
@@ -86,7 +87,8 @@ class AudioReader:
             "AudioStamped": self._stamped,
         }[kind]
         self._layout, self._coding, self._now_ns = layout or AudioLayout(), "", now_ns
-        self._seq, self._recognised = -1, ""
+        self._seq, self._recognised, self._suspected = -1, "", ""
+        self._utterance: tuple[str, int] | None = None
 
     def read(self, message: Any) -> signals.AudioChunk:
         """One message as a chunk of mono sound.
@@ -108,18 +110,33 @@ class AudioReader:
         self._layout = AudioLayout(info.sample_rate, info.channels, info.sample_format)
 
     def _chunk(self, message: Any) -> signals.AudioChunk:
-        encoding = _CHUNK_ENCODINGS.get(message.encoding)
-        if encoding is None:
-            raise ValueError(f"AudioChunk.encoding must be one of {_CHUNK_ENCODINGS}, got {message.encoding}")
-        samples = read_pcm(np.frombuffer(message.data, np.uint8), encoding, message.channels)
+        if self._begins(message):
+            self._recognised = ""
+        is_empty = not len(message.data)  # how its samples are meant need not be said then
         return signals.AudioChunk(
             stamp_ns(message.header.stamp) or None,
-            samples,
-            message.sample_rate,
+            np.zeros(0, np.float32) if is_empty else self._samples(message),
+            message.sample_rate or (AudioLayout.sample_rate if is_empty else 0),
             message.utterance_id,
             message.seq,
             message.end_of_utterance,
         )
+
+    def _samples(self, message: Any) -> NDArray[np.float32]:
+        encoding = _CHUNK_ENCODINGS.get(message.encoding)
+        if encoding is None:
+            raise ValueError(f"AudioChunk.encoding must be one of {_CHUNK_ENCODINGS}, got {message.encoding}")
+        # what was recognised once stays refused: later pieces would be noise, and need not begin with a mark
+        self._recognised = self._recognised or _no_samples(message.data, encoding)
+        if self._recognised:
+            raise ValueError(f"expected samples of {encoding}, got {self._recognised}")
+        return read_pcm(np.frombuffer(message.data, np.uint8), encoding, message.channels)
+
+    def _begins(self, message: Any) -> bool:
+        """Whether another utterance begins with a message, by its id or by its number."""
+        before, this = self._utterance, (message.utterance_id, message.seq)
+        self._utterance = None if message.end_of_utterance else this
+        return before is None or before[0] != this[0] or before[1] > this[1]
 
     def _data(self, message: Any) -> signals.AudioChunk:
         samples = self._raw(message.data)
@@ -142,11 +159,14 @@ class AudioReader:
     def _raw(self, data: Any) -> NDArray[np.float32]:
         if self._coding not in _UNCODED:
             raise ValueError(f"audio must be uncoded (format:=wave where it is captured), got {self._coding!r}")
-        # what was recognised once stays refused: later pieces need not begin with a mark
-        self._recognised = self._recognised or coding_of(bytes(data[:_MARKS]), len(data))
-        if self._recognised:
+        found = coding_of(bytes(data[:_MARKS]), len(data))
+        # of millions of pieces of samples, one looks like a single frame; two of them do not follow each other
+        if found and (found not in _FRAMED or found == self._suspected):
+            self._recognised = found
+        self._suspected = found
+        if found := self._recognised or found:
             raise ValueError(
-                f"expected samples of {self._layout.sample_format!r}, got {self._recognised} in them; "
+                f"expected samples of {self._layout.sample_format!r}, got {found} in them; "
                 "set format:=wave where it is captured"
             )
         return read_pcm(np.frombuffer(data, np.uint8), self._layout.sample_format, self._layout.channels)
@@ -156,17 +176,29 @@ class AudioReader:
         return signals.AudioChunk(time_ns, samples, sample_rate, seq=self._seq)
 
 
-def coding_of(begin: bytes, size: int) -> str:
-    """How a piece of sound is coded, judged by its first bytes and its size; empty for plain samples."""
+def _no_samples(data: Any, encoding: str) -> str:
+    """What came in place of samples, and after which no later piece can be read, with what mends it; or empty."""
+    if found := coding_of(bytes(data[:_MARKS])):
+        mend = "send what follows its header" if found == _CODINGS[b"RIFF"] else "decode it before you send it"
+        return f"{found} in them: {mend}"
+    if len(data) % np.dtype(_SAMPLE_TYPES[encoding]).itemsize:
+        return f"a chunk of {len(data)} bytes: cut the sound between two samples"
+    return ""
+
+
+def coding_of(begin: bytes, size: int | None = None) -> str:
+    """How a piece of sound is coded, judged by its first bytes, and by its size where it may be a single frame.
+
+    Returns:
+        The coding; empty for plain samples.
+    """
     for mark, name in _CODINGS.items():
         if begin.startswith(mark):
             return name
-    return "MP3" if _mp3_frame_size(begin) == size or _two_mp3_frames(begin) else ""
-
-
-def _two_mp3_frames(begin: bytes) -> bool:
-    size = _mp3_frame_size(begin)
-    return bool(size) and _mp3_frame_size(begin[size:]) > 0
+    for name, framed in _FRAMED.items():
+        if framed.size_of(begin) == size or framed.count(begin) > 1:
+            return name
+    return ""
 
 
 def _mp3_frame_size(begin: bytes) -> int:
@@ -174,7 +206,7 @@ def _mp3_frame_size(begin: bytes) -> int:
 
     Source: ISO/IEC 11172-3 and 13818-3, 2.4.2.3: eleven ones, version, layer, bitrate, sampling frequency, padding.
     """
-    if len(begin) < 4 or begin[0] != 0xFF or begin[1] & 0xE6 != 0xE2:
+    if len(begin) < _FRAME_HEAD or begin[0] != 0xFF or begin[1] & 0xE6 != 0xE2:
         return 0
     version, rate_code, pace_code = begin[1] >> 3 & 3, begin[2] >> 4, begin[2] >> 2 & 3
     if version == 1 or rate_code in (0, 15) or pace_code == 3:
@@ -183,6 +215,44 @@ def _mp3_frame_size(begin: bytes) -> int:
     kbit = (_MPEG1_KBIT if is_first else _MPEG2_KBIT)[rate_code - 1]
     rate = (44_100, 48_000, 32_000)[pace_code] >> {3: 0, 2: 1, 0: 2}[version]
     return (144_000 if is_first else 72_000) * kbit // rate + (begin[2] >> 1 & 1)
+
+
+def _aac_frame_size(begin: bytes) -> int:
+    """Bytes of the frame of AAC (ADTS) that begins here; 0 where none does.
+
+    Source: ISO/IEC 13818-7, 6.2: twelve ones, then layer 0; thirteen bits of length from the 31st bit on.
+    """
+    if len(begin) < _FRAME_HEAD or begin[0] != 0xFF or begin[1] & 0xF6 != 0xF0 or begin[2] >> 2 & 15 > 12:
+        return 0
+    size = (begin[3] & 3) << 11 | begin[4] << 3 | begin[5] >> 5
+    return size if size > _FRAME_HEAD else 0
+
+
+@dataclass(frozen=True)
+class _Framed:
+    """A coding without a mark at its beginning: frames follow each other, each with a head.
+
+    Attributes:
+        size_of: bytes of the frame that begins here; 0 where none does.
+        kept: bits of a head's third byte that are the same in all frames, as is the second byte.
+    """
+
+    size_of: Callable[[bytes], int]
+    kept: int
+
+    def count(self, begin: bytes) -> int:
+        """How many frames follow each other, the last of them cut; 0 where anything else does."""
+        at = count = 0
+        while len(begin) - at >= _FRAME_HEAD:
+            head = begin[at : at + _FRAME_HEAD]
+            size = self.size_of(head)
+            if not size or head[1] != begin[1] or (head[2] ^ begin[2]) & self.kept:
+                return 0
+            at, count = at + size, count + 1
+        return count
+
+
+_FRAMED = {"MP3": _Framed(_mp3_frame_size, 0x0C), "AAC": _Framed(_aac_frame_size, 0xFC)}
 
 
 def read_pcm(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDArray[np.float32]:
@@ -196,7 +266,29 @@ def read_pcm(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDAr
     dtype = np.dtype(_SAMPLE_TYPES[sample_format])
     if data.size % dtype.itemsize:
         raise ValueError(f"{sample_format} samples have {dtype.itemsize} bytes each, got {data.size} bytes in all")
+    sizes = () if dtype.itemsize == 8 else (8,) if dtype.kind == "f" else (4, 8)
+    if floats := next((size for size in sizes if _are_floats(data, size)), 0):
+        raise ValueError(f"expected samples of {sample_format}, got floating-point numbers of {8 * floats} bits")
     return _mono(data.view(dtype), channels)
+
+
+def _are_floats(data: NDArray[np.uint8], size: int) -> bool:
+    """Whether bytes of something else are sound in floating-point numbers of `size` bytes instead, little endian.
+
+    Their highest bytes hold the sign and most of the exponent: for nearly all samples of either sign they are those of
+    1e-8 to 1. As integers they would be two narrow bands far from zero, and nothing between, in each second sample; as
+    pairs of shorter floats, each second one would be loud throughout and the others nearly never be sound.
+    """
+    numbers = data[: data.size // size * size].reshape(-1, size)
+    numbers = numbers[numbers.any(axis=1)]
+    if len(numbers) < _LEAST_NUMBERS:
+        return False
+    highest, lowest = numbers[:, -1], {4: 0x32, 8: 0x3E}[size]
+    likely = ((highest & 0x7F) >= lowest) & ((highest & 0x7F) <= 0x3F)
+    negative = np.mean(highest >= 0x80)
+    half = numbers[:, 3] & 0x7F
+    is_pair = size == 8 and np.mean((half >= 0x32) & (half <= 0x3F)) > 0.5
+    return bool(likely.mean() > 0.95 and 0.05 < negative < 0.95 and not is_pair)
 
 
 def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:
@@ -215,10 +307,14 @@ def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:
 
 
 def _mono(values: NDArray, channels: int) -> NDArray[np.float32]:
-    if channels < 1 or values.size % channels:
+    if channels < 1:
+        raise ValueError(f"the number of channels must be at least 1, got {channels}")
+    if values.size % channels:
         raise ValueError(f"samples must share out evenly to the channels, got {values.size} for {channels} channels")
     mono = to_mono(values if channels == 1 else values.reshape(-1, channels))
     loudest = float(np.abs(mono).max(initial=0.0))
+    if not np.isfinite(loudest):
+        raise ValueError("floating-point samples must be finite, got NaN or infinite ones: are they of this encoding?")
     if loudest > LOUDEST:
         raise ValueError(f"floating-point samples must be within -1 and 1, got {loudest:.4g}: divide by the full scale")
     return mono

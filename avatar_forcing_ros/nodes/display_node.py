@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Bool
 
@@ -21,7 +22,7 @@ from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig
 from avatar_forcing_ros.devices.playback import VOICE_EARLY_MS, VOICE_LATE_MS, PlaybackConfig, VoicePlayback
 from avatar_forcing_ros.devices.screen import Speaker, Window, has_screen
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
-from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, AudioReader, listen_audio
 from avatar_forcing_ros.nodes.conversions import read_for_video, read_image
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
@@ -69,6 +70,7 @@ class DisplayNode(ManagedNode[DisplayConfig]):
     """
 
     needed = False  # other nodes in its process continue when the window is closed
+    live = ("playback.extra_latency_ms",)
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__("display", DisplayConfig(), **node_arguments)
@@ -117,8 +119,14 @@ class DisplayNode(ManagedNode[DisplayConfig]):
             undo.callback(speaker.close)
             self.listen(AudioChunkMessage, "avatar/speech", lambda m: speaker.voice.push(reader.read(m)), qos.STREAM)
             self._speaker = speaker
+            undo.callback(params.when_set(self, self.guard("parameters", self._turn_latency)))
         if self._recorder is not None:
             self._listen_to_record(self._recorder)
+
+    def _turn_latency(self, _changes: list[Parameter]) -> None:
+        """It is set by ear, while the avatar talks."""
+        assert self._speaker is not None
+        self._speaker.voice.extra_latency_ms = params.read(self, DisplayConfig).playback.extra_latency_ms
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds

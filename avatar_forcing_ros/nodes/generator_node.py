@@ -48,8 +48,6 @@ from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 from avatar_forcing_ros.understudy.face import forget
 
-_DIALS = ("avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user")
-"""Parameters that take effect with the next block."""
 _DAYS_AHEAD = 14
 """A warning is given this many days before a consent ends."""
 
@@ -101,6 +99,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     Args:
         open_model: opens the model that the parameter `model` names, as `load_bundle` does.
     """
+
+    live = ("avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user")  # with the next block
 
     def __init__(
         self, open_model: Callable[[str, ComputeConfig], ModelBundle] = load_bundle, **node_arguments: Any
@@ -187,7 +187,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     def _listen(self) -> None:
         space = self._bundle.space.name
-        listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, self._session.hear)
+        hear, refuse_sound = self._session.hear, lambda _id, reason: self._session.refuse_sound(reason)
+        listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, hear, refuse_sound)
         say, refuse = self._session.say, self._session.refuse_speech
         listen_audio(self, "speech", self.config.speech, qos.SPEECH, say, refuse)
         self.listen(Empty, "speech/interrupt", lambda _message: self._session.interrupt(), qos.STREAM)
@@ -200,7 +201,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     def _turn_dials(self, changes: list[Parameter]) -> None:
         """Apply changed dials with the next block."""
-        if any(change.name.startswith(_DIALS) for change in changes):
+        if any(change.name.startswith(self.live) for change in changes):
             self._session.use_dials(params.read(self, GeneratorNodeConfig).avatar)
 
     def _settle(self) -> None:

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what keeps messages from a node: incompatible qualities of service, and a clock that nobody publishes.
+"""Finds what keeps messages from a node: other types, incompatible qualities of service, a clock nobody publishes.
 
-Both faults are silent: no message comes, and that is all. Here, each is reported in the log and on /diagnostics.
+All of these are silent: no message comes, and that is all. Here, each is reported in the log and on /diagnostics.
 
 The middleware would report incompatible ends by events, but rclpy's executor checks every event of every topic for each
 message: with the 34 events of the generator, a wait took two and a half times as long. So the topics are polled
@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -28,6 +28,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
+from avatar_forcing_ros.messages.audio import AudioKind
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS
 
 _LOOK_S = 1.0
@@ -156,15 +157,31 @@ def _misfit(node: Node, end: Publisher | Subscription) -> str:
         return ""
     others = node.get_subscriptions_info_by_topic if publishes else node.get_publishers_info_by_topic
     for other in others(topic):
+        name = f"{other.node_namespace.rstrip('/')}/{other.node_name}"
+        what = f"{name} does not get {topic}" if publishes else f"{topic} does not come from {name}"
+        if other.topic_type != (ours := _type_name(end)):
+            return f"{what}: {_of_another_type(ours, other.topic_type)}"
         sides = (end.qos_profile, other.qos_profile) if publishes else (other.qos_profile, end.qos_profile)
         fits, reason = qos_check_compatible(*sides)
         if fits == QoSCompatibility.ERROR:
-            name = f"{other.node_namespace.rstrip('/')}/{other.node_name}"
-            what = f"{name} does not get {topic}" if publishes else f"{topic} does not come from {name}"
             side = "publisher" if publishes else "subscription"
             advice = f"change theirs, or ours with the parameters qos_overrides.{topic}.{side}"
             return f"{what}: {_in_words(reason)}; {advice}"
     return ""
+
+
+def _type_name(end: Publisher | Subscription) -> str:
+    """The name of an end's type as the graph gives it, such as std_msgs/msg/Empty."""
+    kind = end.msg_type
+    return f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
+
+
+def _of_another_type(ours: str, theirs: str) -> str:
+    line = f"it is {theirs} there and {ours} here"
+    kind = theirs.rpartition("/")[2]
+    if kind in get_args(AudioKind) and ours.rpartition("/")[2] in get_args(AudioKind):
+        line += f"; set the parameter of this input that ends in .kind to {kind}"
+    return line
 
 
 def _in_words(reason: str) -> str:

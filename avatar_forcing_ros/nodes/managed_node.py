@@ -25,6 +25,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import LoggingSeverity
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
@@ -47,7 +48,7 @@ _AUTOSTART = "autostart"
 _debugged = threading.Event()
 """Set if the command line of this process contains `--debug`."""
 _LOOK_S = 0.1
-_MOST_AT_ONCE = 1000
+_MOST_AT_ONCE = 5000
 """More messages than any topic queues, see `qos`."""
 _SHOW_ON_S = 0.6
 """When a needed node has finished, the others continue this long, so that a recording does not end on a syllable."""
@@ -78,6 +79,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):
     """Whether messages on topics that are listened to from now on wait for `take_all`, and wake nobody."""
     needed: bool = True
     """Whether the other nodes of its process end when this one has finished."""
+    live: tuple[str, ...] = ()
+    """What the names of parameters begin with that take effect while it is active."""
 
     def __init__(self, name: str, defaults: Config, **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
@@ -254,7 +257,18 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def _read_and_setup(self) -> None:
         self.config = params.read(self, self._config_type)
+        self._configured.callback(params.when_set(self, self.guard("parameters", self._tell_what_waits)))
         self.setup(self._configured)
+
+    def _tell_what_waits(self, changes: Sequence[Parameter]) -> None:
+        """Who sets a parameter is told that it is set, and would wait in vain for an effect."""
+        used = params.values(self.config)
+        waiting = [c.name for c in changes if c.name in used and not c.name.startswith(self.live)]
+        if waiting:
+            self.get_logger().warning(
+                f"{', '.join(waiting)}: set, but used only once the node is configured again: "
+                f"ros2 lifecycle set {self.get_fully_qualified_name()} deactivate, then cleanup, configure, activate"
+            )
 
     def _look_around_and_begin(self) -> None:
         self.links.open()

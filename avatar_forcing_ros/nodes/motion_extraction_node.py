@@ -23,9 +23,11 @@ from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.session.errors import one_line
-from avatar_forcing_ros.session.inputs import PictureWatch
+from avatar_forcing_ros.session.inputs import NONE_YET, PictureWatch
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import MILLISECOND, VideoFrame
+
+_RAW, _COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         self.work("motion extraction", self._turn, self._mailbox.close)
         wanted = qos.PICTURE if self.config.reliable else qos.SENSOR
         if self.config.compressed:
-            self.listen(CompressedImage, "camera/image_raw/compressed", self._mailbox.put, wanted)
+            self.listen(CompressedImage, _COMPRESSED, self._mailbox.put, wanted)
         else:
-            self.listen(Image, "camera/image_raw", self._mailbox.put, wanted)
+            self.listen(Image, _RAW, self._mailbox.put, wanted)
         self._humans = Humans(self, undo) if self.config.user == "humans" else None
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 
@@ -146,10 +148,21 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
             "last_fault": self.faults.last,
         }
         camera = self._camera.complaint(now_ns)
+        if camera == NONE_YET:
+            camera += self._elsewhere()
         if camera:
             return Health(Level.DEGRADED, camera, values, {"camera": camera})
         message = many if self._face_found or people > 1 or self._humans else "no face in the picture"
         return Health(Level.OK, message, values, {"camera": ""})
+
+    def _elsewhere(self) -> str:
+        """Where pictures come instead, with what to set, for the end of a complaint; or empty."""
+        ours, other = (_COMPRESSED, _RAW) if self.config.compressed else (_RAW, _COMPRESSED)
+        if self.count_publishers(self.resolve_topic_name(ours)) or not self.count_publishers(
+            name := self.resolve_topic_name(other)
+        ):
+            return ""
+        return f": they come on {name}, which is read with compressed:={str(not self.config.compressed).lower()}"
 
 
 def exposed_ns(message: Image | CompressedImage) -> int:

@@ -15,8 +15,8 @@ MICROPHONE = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
 PICTURE = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
 """Pictures out: reliable serves both kinds of subscriber; a fifth of a second, because 20 MB/s must not pile up."""
 
-SPEECH = QoSProfile(depth=200, reliability=ReliabilityPolicy.RELIABLE)
-"""Speech to be said: no chunk may be lost, and a whole sentence may arrive at once."""
+SPEECH = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE)
+"""Speech to be said: no chunk may be lost, and a long answer may arrive at once, in pieces of 20 ms."""
 
 STREAM = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 """Small messages that accompany pictures: motion, frame info, speech out."""

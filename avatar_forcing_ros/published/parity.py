@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatar_forcing_ros.files.inputs import instead, require_file
 from avatar_forcing_ros.generator.block_generator import BlockGenerator
 from avatar_forcing_ros.generator.roll_out import roll_out
 from avatar_forcing_ros.network.conditions import Conditions
@@ -212,13 +213,15 @@ def run(
 
 
 def _read_arrays(path: Path) -> dict[str, Tensor]:
+    if not zipfile.is_zipfile(require_file(path, "a fixture (.npz)")):
+        with path.open("rb") as start:
+            came = instead(start.read(100)) or "something else, or one that was cut"
+        raise ValueError(f"{path}: expected a fixture (.npz), got {came}")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: torch.from_numpy(np.asarray(file[name], np.float32)) for name in file}
-    except FileNotFoundError:
-        raise ValueError(f"{path} must be a fixture (.npz), got no such file") from None
     except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} must be a fixture (.npz), got a file that cannot be read as one: {error}") from None
+        raise ValueError(f"{path}: expected a fixture (.npz), got one that cannot be read: {error}") from None
 
 
 def _seed_of(path: Path) -> int:

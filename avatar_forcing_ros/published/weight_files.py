@@ -15,8 +15,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from avatar_forcing_ros.compute.weights import WeightsError
+from avatar_forcing_ros.files.inputs import instead, require_file
 
 _CTC_HEAD = "lm_head."
+_TORCH_FILES = (b"PK\x03\x04", b"\x80")
+"""What `torch.save` begins a file with: a zip archive since 1.6, before that a pickle of protocol 2 or later."""
 _UNUSED = "masked_spec_embed"
 """Only used in training; the published wav2vec2-base-960h lacks it."""
 _RENAMED = {
@@ -32,8 +35,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is missing, damaged, holds anything but tensors by name, or asks to run code.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: expected a weight file, got {'a folder' if path.is_dir() else 'no such file'}")
+    require_file(path, "a weight file", WeightsError)
+    with path.open("rb") as file:
+        if came := instead(file.read(100)):
+            raise WeightsError(f"{path}: expected a weight file, got {came}")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if not isinstance(content, dict) or not content:
         raise WeightsError(f"{path}: expected tensors by name, got {type(content).__name__}")
@@ -52,6 +57,9 @@ def _read_safetensors(path: Path) -> Any:
 
 def _read_torch(path: Path) -> Any:
     """Let torch read tensors only; whatever else happens, the file is to blame."""
+    with path.open("rb") as file:
+        if not file.read(4).startswith(_TORCH_FILES):
+            raise WeightsError(f"{path}: expected a weight file of PyTorch, got something else")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError:

@@ -31,6 +31,8 @@ from typing import Any
 
 import yaml
 
+from avatar_forcing_ros.files.inputs import require_file
+
 FIELDS = (
     "id", "video_a", "video_b", "video", "audio_a", "audio_b", "audio", "sound", "start", "end", "offset_b",
 )  # fmt: skip
@@ -110,8 +112,7 @@ def read_dyads(path: Path) -> list[Dyad]:
     Raises:
         DyadListError: the file is not a valid list. The files that it names are not opened.
     """
-    if not path.is_file():
-        raise DyadListError(f"{path}: no such file")
+    require_file(path, "a list of recordings", DyadListError)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise DyadListError(f"{path}: expected a list that ends in {', '.join(_READERS)}, got '{path.suffix}'")

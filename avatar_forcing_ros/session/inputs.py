@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
+NONE_YET = "no picture from the camera yet"
 _AHEAD_NS = 20 * MILLISECOND
 _JUDGED_NS = NANOSECONDS  # an input is judged by its last second, so that complaints come and go quickly
 _LEAST_JUDGED = 3
@@ -56,6 +57,7 @@ class InputWatch:
         self._last_ns: int | None = None
         self._length_ns = 0
         self._ages_ns: deque[tuple[int, int]] = deque()
+        self._refusal, self._refused_ns = "", 0
         self.count = 0
 
     def seen(self, now_ns: int, made_ns: int | None = None, length_ns: int = 0) -> None:
@@ -67,10 +69,22 @@ class InputWatch:
         while len(self._ages_ns) > _LEAST_JUDGED and not 0 <= now_ns - self._ages_ns[0][0] <= _JUDGED_NS:
             self._ages_ns.popleft()
 
+    def refused(self, now_ns: int, reason: str) -> None:
+        """Something came now that cannot be used."""
+        self._refusal, self._refused_ns = reason, now_ns
+
     def forget(self) -> None:
         """Start again as if nothing had arrived, after a jump in time."""
         self._last_ns = None
+        self._refusal = ""
         self._ages_ns.clear()
+
+    def refusal(self, now_ns: int) -> str:
+        """That what comes now cannot be used, in one line, or empty."""
+        is_newest = self._last_ns is None or self._refused_ns >= self._last_ns
+        if not (self._refusal and is_newest and now_ns - self._refused_ns <= self._timeout_ns):
+            return ""
+        return f"the {self.name} sends what cannot be used: {self._refusal}"
 
     @property
     def least_age_ns(self) -> int | None:
@@ -99,8 +113,7 @@ class InputWatch:
 
     def _late_complaint(self, age_ns: int) -> str:
         """That more of it comes too late to count than is tolerated, even of what comes soonest, or empty."""
-        lost = self._punctuality.lost(age_ns) if self._punctuality else 0.0
-        if self._punctuality is None or lost <= self._punctuality.tolerated:
+        if self._punctuality is None or (lost := self._punctuality.lost(age_ns)) <= self._punctuality.tolerated:
             return ""
         enough_ms = -(-age_ns // FRAME_NS) * FRAME_NS // MILLISECOND
         return (
@@ -174,7 +187,7 @@ class PictureWatch:
         if self._refusal and is_newest and now_ns - self._refused_ns <= self._timeout_ns:
             return f"pictures come that cannot be read: {self._refusal}"
         if self._last_ns is None:
-            return "no picture from the camera yet"
+            return NONE_YET
         if now_ns - self._last_ns > self._timeout_ns:
             return f"the camera has stopped: its newest picture came {(now_ns - self._last_ns) // MILLISECOND} ms ago"
         rate_hz = self.rate_hz(now_ns)

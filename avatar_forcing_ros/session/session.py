@@ -52,6 +52,7 @@ _INBOX = 10_000  # room for minutes of input; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
 _SETTLE_PATIENCE_S = 25.0
 _LATEST_SPEECH_NS = 250 * MILLISECOND
+_NO_STAMP = "sound needs the time of its first sample, got an empty header.stamp: set it to now less its length"
 _CONCERNS_SPEECH = ("interrupt", "withdraw", "reset")
 _NEWEST_BLOCKS, _NEWEST_FRAMES = 100, 250  # durations and lateness are remembered for this many
 
@@ -131,10 +132,8 @@ class Session:
         self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
         self._arrivals = ArrivalTimes()
         timeout_ns = avatar.config.input_timeout_ms * MILLISECOND
-        window_ns, period_ns = (
-            avatar.config.reorder_ms * MILLISECOND,
-            avatar.bundle.manifest.network.block_frames * FRAME_NS,
-        )
+        window_ns = avatar.config.reorder_ms * MILLISECOND
+        period_ns = avatar.bundle.manifest.network.block_frames * FRAME_NS
         self.camera = InputWatch("camera", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.5))
         self.microphone = InputWatch("microphone", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.05))
         self.sound = SoundWatch()
@@ -161,6 +160,12 @@ class Session:
         self.sound.hear(chunk)
         length_ns = chunk.duration_ns
         self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + length_ns, length_ns)
+        if chunk.stamp_ns is None:
+            self.microphone.refused(received_ns, _NO_STAMP)
+
+    def refuse_sound(self, reason: str) -> None:
+        """Note that sound of the user arrived that cannot be read."""
+        self.microphone.refused(self._clock.now_ns(), reason)
 
     def see(self, sample: MotionSample) -> None:
         """Take a sample of the user's motion."""
@@ -286,7 +291,8 @@ class Session:
         stopped = {i.name: i.stopped(now_ns) * f"the {i.name} has stopped" for i in (self.camera, self.microphone)}
         return {
             "camera": stopped["camera"] or self.camera.clock_complaint(),
-            "microphone": stopped["microphone"]
+            "microphone": self.microphone.refusal(now_ns)
+            or stopped["microphone"]
             or self.microphone.clock_complaint()
             or self.microphone.length_complaint()
             or self.sound.complaint(),

@@ -8,14 +8,16 @@ oldest items are dropped and counted, because real time needs the newest.
 
 from __future__ import annotations
 
+import re
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from avatar_forcing_ros.session.errors import describe, trace
 
 Item = TypeVar("Item")
+_KINDS = 8  # of errors that are counted apart; the oldest is forgotten
 
 
 class ErrorLog(Protocol):
@@ -73,11 +75,13 @@ class Mailbox(Generic[Item]):
 
 
 class Faults:
-    """Counts errors, and logs them without flooding: a repeated one is logged the 1st, 10th, 100th ... time.
+    """Counts errors, and logs them without flooding: each kind is logged the 1st, 10th, 100th ... time.
+
+    Of one kind are those whose lines differ in nothing but numbers.
 
     Attributes:
         count: number of errors so far.
-        repeats: how often the latest one occurred in a row.
+        repeats: how often those of the latest one's kind occurred, unless it was forgotten over others meanwhile.
         last: the latest one in one line, or empty.
     """
 
@@ -87,19 +91,28 @@ class Faults:
         self.count = 0
         self.repeats = 0
         self.last = ""
+        self._repeats: OrderedDict[str, int] = OrderedDict()
 
     def report(self, where: str, error: Exception) -> None:
         """Count one error and perhaps log it, in one line and, at debug level, with its traceback."""
         line = describe(error)
         with self._lock:
             self.count += 1
-            self.repeats = self.repeats + 1 if line == self.last else 1
+            repeats = self.repeats = self._count(f"{where}: {line}")
             self.last = line
-            repeats = self.repeats
         if str(repeats).strip("0") == "1":
             times = f" ({repeats} times)" if repeats > 1 else ""
             self._log.error(f"{where}: {line}{times}")
             self._log.debug(trace(error))
+
+    def _count(self, line: str) -> int:
+        """How often errors of this line's kind have occurred."""
+        kind = re.sub(r"\d+", "0", line)
+        self._repeats[kind] = self._repeats.get(kind, 0) + 1
+        self._repeats.move_to_end(kind)
+        while len(self._repeats) > _KINDS:
+            self._repeats.popitem(last=False)
+        return self._repeats[kind]
 
 
 class Worker:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -22,6 +22,8 @@ from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 Known = TypeVar("Known")
 _log = logging.getLogger(__name__)
 _REMEMBERED = 256  # utterances that are over
+_FAR_AHEAD_NS = 600 * NANOSECONDS  # nobody plans speech for so much later; its clock is another one
+_COMPLAINED_NS = 60 * NANOSECONDS  # a mistake is complained of for so long after it was last made
 _MARKS = 1024  # newest chunks of an utterance
 _TAKEN = 3 * SAMPLE_RATE // 2  # newest samples of an utterance that can be taken back
 
@@ -75,6 +77,7 @@ class Mistake(Enum):
     AFTER_ITS_END = (
         "chunks come after its end_of_utterance: set that on the last chunk only; what comes after is NOT played"
     )
+    FAR_AHEAD = "its stamp is more than ten minutes ahead, for which it waits: an empty stamp is said at once"
     MIXED = "chunks come after another utterance has begun: send one after the other; what comes late is NOT played"
 
 
@@ -264,13 +267,18 @@ class SpeechTimeline:
     _numbered: OrderedDict[str, _Numbering] = field(default_factory=OrderedDict)
     _refused: OrderedDict[str, Mistake | None] = field(default_factory=OrderedDict)
     _refusals: list[PlaybackEvent] = field(default_factory=list)
+    _made_ns: dict[Mistake | None, int] = field(default_factory=dict)
+    _now_ns: int = 0
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
         """Accept a chunk; call it in the order of arrival."""
+        self._now_ns = received_ns
         reason = self._too_much(chunk)
         if reason:
             self.refuse(chunk.utterance_id, reason, received_ns)
             return
+        if chunk.stamp_ns is not None and chunk.stamp_ns > received_ns + _FAR_AHEAD_NS:
+            self._note(Mistake.FAR_AHEAD, chunk)
         self._waiting_ns += chunk.duration_ns
         self._waiting_ids[chunk.utterance_id] += 1
         self._waiting.append(_Waiting(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
@@ -278,10 +286,12 @@ class SpeechTimeline:
     def refuse(self, utterance_id: str, reason: str, received_ns: int) -> None:
         """Refuse a part of an utterance that cannot be read."""
         self.refusal = f"speech {_whose(utterance_id)}: {reason}; it is NOT played"
+        self._now_ns = self._made_ns[None] = received_ns
         self._refuse(utterance_id, None, reason, received_ns)
 
     def take(self, first_frame: int, frames: int, decided_ns: int) -> tuple[list[SpeechFrame], list[PlaybackEvent]]:
         """The speech of `frames` grid frames, from chunks available by `decided_ns`, and the events of utterances."""
+        self._now_ns = decided_ns
         self._admit([item for item in self._waiting if item.counts_ns <= decided_ns], decided_ns)
         sound = np.zeros(frames * FRAME_SAMPLES, np.float32)
         owners = [""] * frames
@@ -432,7 +442,9 @@ class SpeechTimeline:
                 if numbering.is_new(chunk):
                     self._refuse_for(Mistake.BACKWARDS, item)
                 return
-            if numbering.chunks > 1 and not ends:
+            if ends:
+                chunk = replace(chunk, seq=utterance.next_seq)  # an end need not be numbered
+            elif numbering.chunks > 1:
                 self._note(Mistake.NO_NEW_ID, chunk)
                 utterance.finish()
                 utterance = self._add(chunk, item.counts_ns)
@@ -498,8 +510,14 @@ class SpeechTimeline:
     def _note(self, mistake: Mistake, chunk: AudioChunk) -> None:
         """Log a mistake of the publisher when it first occurs."""
         said, self.mistakes[mistake] = mistake in self.mistakes, chunk.utterance_id
+        self._made_ns[mistake] = self._now_ns
         if not said:
             _log.warning("%s", self.complaint(mistake))
+
+    def complaints(self) -> list[str]:
+        """What went wrong in the last minute, a line for each mistake."""
+        lately = [made for made, at_ns in list(self._made_ns.items()) if abs(self._now_ns - at_ns) <= _COMPLAINED_NS]
+        return [self.refusal if mistake is None else self.complaint(mistake) for mistake in lately]
 
     def complaint(self, mistake: Mistake) -> str:
         """A mistake that has occurred, in one line."""
