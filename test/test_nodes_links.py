@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("rclpy")
+rclpy = pytest.importorskip("rclpy")
 from avatar_forcing_ros.msg import AudioChunk, FrameInfo, PlaybackEvent
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.context import Context
 from rclpy.duration import Duration
+from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Empty, String
 
@@ -109,14 +111,19 @@ def test_a_publisher_that_does_not_fit_is_named_with_both_policies_until_it_goes
 def test_a_topic_that_has_another_type_elsewhere_is_named_with_both(graph: TestGraph) -> None:
     """Nothing comes then, and nothing said so."""
     node = avatar(graph)
-    graph.node.create_publisher(String, "speech", 1)
-    graph.node.create_subscription(String, "avatar/state", lambda _message: None, 1)
+    elsewhere = Context()  # the middleware allows one type of a topic in a process
+    rclpy.init(context=elsewhere)
+    stranger = Node("stranger", context=elsewhere)
+    stranger.create_publisher(String, "speech", 1)
+    stranger.create_subscription(String, "avatar/state", lambda _message: None, 1)
     graph.spin_until(lambda: len(node.links.complaints()["qos"].split("; ")) == 2)
     there = "it is std_msgs/msg/String there and"
     assert set(node.links.complaints()["qos"].split("; ")) == {
-        f"/speech does not come from /tester: {there} avatar_forcing_ros/msg/AudioChunk here",
-        f"/tester does not get /avatar/state: {there} avatar_forcing_ros/msg/AvatarState here",
+        f"/speech does not come from /stranger: {there} avatar_forcing_ros/msg/AudioChunk here",
+        f"/stranger does not get /avatar/state: {there} avatar_forcing_ros/msg/AvatarState here",
     }
+    stranger.destroy_node()
+    rclpy.shutdown(context=elsewhere)
     line = links._of_another_type("avatar_forcing_ros/msg/AudioChunk", "audio_common_msgs/msg/AudioData")
     assert line.endswith("set the parameter of this input that ends in .kind to AudioData")
 

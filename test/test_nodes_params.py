@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from rclpy.parameter import Parameter
 
 from avatar_forcing_ros.nodes import params
 from avatar_forcing_ros.nodes.executors import QuietExecutor
+from avatar_forcing_ros.nodes.managed_node import said_in_one_line
 
 pytestmark = pytest.mark.ros
 
@@ -119,6 +121,36 @@ def test_descriptions_and_ranges_come_from_the_dataclass(make_node) -> None:
 def test_bad_values_are_refused_by_name(make_node, given: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         declared(make_node(**given), Outer())
+
+
+@pytest.mark.parametrize(("given", "expected"), [(True, "yes"), (False, "no"), ("auto", "auto"), ("no", "no")])
+def test_yes_and_no_need_no_quotes(make_node, given: object, expected: str) -> None:
+    """YAML takes them for bools: -p window:=yes was refused."""
+
+    @dataclass(frozen=True)
+    class Shown:
+        window: Literal["auto", "yes", "no"] = "auto"
+
+    params_of = make_node(window=given)
+    params.declare(params_of, Shown())
+    assert params_of.get_parameter("window").value == given
+    assert params._build(Shown, {"window": given}) == Shown(expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["node", "-p", "fps:=3"], "expected --ros-args before -p"),
+        (["node", "--ros-args", "-q"], "these arguments of ROS cannot be used: "),
+        (["node", "--ros-args", "--params-file", __file__], "these arguments of ROS cannot be used: .*parse"),
+    ],
+)
+def test_arguments_of_ros_that_cannot_be_used_are_one_line(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said_in_one_line(arguments, lambda: 0) == 1
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.match(f"error: {told}", said) and "/project/" not in said and "--debug" not in said
 
 
 def test_misspelt_parameters_are_found(make_node) -> None:

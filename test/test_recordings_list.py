@@ -98,7 +98,7 @@ def test_every_wrong_line_is_named_and_the_rest_is_not(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("list.txt", "", "ends in .csv, .jsonl, .yaml, .yml, got '.txt'"),
+        ("list.txt", "id", "ends in .csv, .jsonl, .yaml, .yml, got '.txt'"),
         ("list.csv", "id,video\n", "at least one recording"),
         ("list.yaml", "id: x\n", "expected a YAML list"),
         ("list.yaml", "- one\n", "line 1: expected a mapping"),

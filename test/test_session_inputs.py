@@ -82,6 +82,16 @@ def test_a_camera_that_slows_down_changes_or_stops_is_named_and_then_not_any_mor
     assert not any(play(3, 25, 320)[1:])
 
 
+def test_a_camera_that_stands_still_is_named_until_it_goes_on() -> None:
+    """Its user was there for ever, and did not move."""
+    watch, lines = PictureWatch(500 * MILLISECOND), []
+    for n in range(500):
+        now_ns = START_NS + n * 40 * MILLISECOND
+        watch.seen(now_ns, 640, 480, mark=150 if 150 <= n < 300 else n)
+        lines.append(watch.complaint(now_ns))
+    assert not any(lines[:270]) and all("is it frozen" in line for line in lines[276:300]) and not any(lines[300:])
+
+
 @pytest.mark.parametrize("seconds", [3.0, -3.0])
 def test_a_sensor_whose_clock_was_set_is_named_for_as_long_as_it_is_so(seconds: float) -> None:
     watch, lines = InputWatch("camera", 500 * MILLISECOND), []

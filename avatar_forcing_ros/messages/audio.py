@@ -40,6 +40,7 @@ _MPEG2_KBIT = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 LOUDEST = 16.0
 """Sound may be a little louder than 1; if it is louder than this, it was never divided by the largest integer."""
 _MARKS, _FRAME_HEAD = 4096, 7  # bytes that show two frames of MP3 or AAC, and bytes of the head of one
+_LEAST_VALUES = 8  # a tone at a quarter of the sample rate has fewer
 _LEAST_NUMBERS = 32  # from so many on their exponents show whether they are floats
 _UNCODED = ("", "raw", "pcm", "wave", "wav")
 # PortAudio's numbers for the formats, and the field of AudioStamped that holds the samples.
@@ -277,18 +278,19 @@ def _are_floats(data: NDArray[np.uint8], size: int) -> bool:
 
     Their highest bytes hold the sign and most of the exponent: for nearly all samples of either sign they are those of
     1e-8 to 1. As integers they would be two narrow bands far from zero, and nothing between, in each second sample; as
-    pairs of shorter floats, each second one would be loud throughout and the others nearly never be sound.
+    pairs of shorter floats, each second one would be loud throughout, of many values, and the others never be sound.
     """
     numbers = data[: data.size // size * size].reshape(-1, size)
-    numbers = numbers[numbers.any(axis=1)]
+    numbers = numbers[numbers[:, :-1].any(axis=1) | (numbers[:, -1] & 0x7F > 0)]  # not 0 of either sign
     if len(numbers) < _LEAST_NUMBERS:
         return False
     highest, lowest = numbers[:, -1], {4: 0x32, 8: 0x3E}[size]
     likely = ((highest & 0x7F) >= lowest) & ((highest & 0x7F) <= 0x3F)
     negative = np.mean(highest >= 0x80)
     half = numbers[:, 3] & 0x7F
-    is_pair = size == 8 and np.mean((half >= 0x32) & (half <= 0x3F)) > 0.5
-    return bool(likely.mean() > 0.95 and 0.05 < negative < 0.95 and not is_pair)
+    is_sound = np.mean((half >= 0x32) & (half <= 0x3F)) > 0.5
+    few = len(np.unique(numbers[:, 4:], axis=0)) < _LEAST_VALUES if size == 8 else False
+    return bool(likely.mean() > 0.95 and 0.05 < negative < 0.95 and not (size == 8 and (is_sound or few)))
 
 
 def from_chunk(make: Make, chunk: signals.AudioChunk) -> Any:

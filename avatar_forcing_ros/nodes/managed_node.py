@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from copy import copy
 from functools import partial
+from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 import rclpy
@@ -38,7 +39,7 @@ from avatar_forcing_ros.nodes.executors import QuietExecutor
 from avatar_forcing_ros.nodes.handover import HandingPublisher, Handover
 from avatar_forcing_ros.nodes.links import Links
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
-from avatar_forcing_ros.session.errors import describe, trace
+from avatar_forcing_ros.session.errors import describe, one_line, trace
 from avatar_forcing_ros.session.worker import Faults, Worker
 
 Config = TypeVar("Config")
@@ -322,8 +323,7 @@ def said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
     if debug:
         _debugged.set()
     try:
-        # rclpy's signal handlers would invalidate the context at once, while threads are still publishing.
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        _init(args)
         forward_logging()
         return play()
     except Exception as error:  # last resort
@@ -333,6 +333,23 @@ def said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
         return 1
     finally:
         rclpy.try_shutdown()
+
+
+def _init(args: list[str] | None) -> None:
+    """Initialise rclpy.
+
+    Raises:
+        ValueError: what was typed is no argument of ROS, or its parameter file cannot be read.
+    """
+    given = sys.argv if args is None else args
+    if "--ros-args" not in given and any(flag in ("-p", "-r") and ":=" in value for flag, value in pairwise(given)):
+        raise ValueError("expected --ros-args before -p and -r, got none, without which they do nothing")
+    try:
+        # rclpy's signal handlers would invalidate the context at once, while threads are still publishing.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # errors of rclpy's own
+        reason = one_line(error).partition(", at /")[0]
+        raise ValueError(f"these arguments of ROS cannot be used: {reason}") from error
 
 
 def run_together(makers: Sequence[Callable[[], ManagedNode]], args: list[str], handover: Handover | None = None) -> int:

@@ -27,6 +27,7 @@ from avatar_forcing_ros.session.inputs import NONE_YET, PictureWatch
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import MILLISECOND, VideoFrame
 
+_MARKED = 16  # of so many rows and columns of a picture one tells whether it has changed
 _RAW, _COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
 
 
@@ -116,18 +117,22 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         if message is None:
             return
         try:
-            time_ns = exposed_ns(message)
-            image = read_image(message, self.config.most_pixels)
+            self._read(message)
         except ValueError as error:
             self._camera.refused(self.get_clock().now().nanoseconds, one_line(error))
             raise
-        self._camera.seen(self.get_clock().now().nanoseconds, image.shape[1], image.shape[0])
+
+    def _read(self, message: Image | CompressedImage) -> None:
+        time_ns = exposed_ns(message)
+        image = read_image(message, self.config.most_pixels)
+        now_ns, mark = self.get_clock().now().nanoseconds, hash(image[::_MARKED, ::_MARKED].tobytes())
         if self._newest_ns is not None and time_ns < self._newest_ns:
             self._encoder.reset()  # time went back: a new recording, or a clock that was set
         self._newest_ns = time_ns
         if self._humans is not None and isinstance(self._encoder, AttendingEncoder):
             self._encoder.attend(self._humans.user())
         sample = self._encoder.encode(VideoFrame(time_ns, image))
+        self._camera.seen(now_ns, image.shape[1], image.shape[0], mark)
         self._face_found = sample.valid
         self._publisher.publish(from_sample(sample, self._space.name, self._space.names))
 

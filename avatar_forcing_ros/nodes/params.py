@@ -24,6 +24,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 Config = TypeVar("Config")
+_YES_NO = {"yes", "no"}
 _PLAIN = (bool, int, float, str, Path)
 
 
@@ -137,8 +138,10 @@ def _leaf(name: str, hint: Any) -> tuple[type, bool, tuple[str, ...]]:
 
 
 def _descriptor(entry: _Entry) -> ParameterDescriptor:
-    # None has no ROS type, so an optional parameter is typed here (`_convert`) instead of by rclpy.
-    descriptor = ParameterDescriptor(description=entry.description, dynamic_typing=entry.optional)
+    # None has no ROS type, so an optional parameter is typed here (`_convert`) instead of by rclpy; so is a choice of
+    # yes or no, which YAML takes for a bool where it is not in quotes.
+    dynamic = entry.optional or not _YES_NO.isdisjoint(entry.choices)
+    descriptor = ParameterDescriptor(description=entry.description, dynamic_typing=dynamic)
     if entry.choices:
         descriptor.additional_constraints = "one of: " + ", ".join(entry.choices)
     if entry.range is not None and entry.kind is int:
@@ -164,6 +167,8 @@ def _build(config_type: type[Config], values: Mapping[str, Any], prefix: str = "
 def _convert(name: str, value: Any, kind: type, optional: bool, choices: tuple[str, ...]) -> Any:
     if value is None and optional:
         return None
+    if isinstance(value, bool) and not _YES_NO.isdisjoint(choices):
+        value = "yes" if value else "no"
     if choices and value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     if kind is Path and isinstance(value, str):

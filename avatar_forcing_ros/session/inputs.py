@@ -144,6 +144,8 @@ class PictureWatch:
 
     SLOW_HZ, SLOW_NO_MORE_HZ = 10.0, 12.0
     """Rates below which a complaint begins, and from which it ends: a blink takes 150 ms."""
+    FROZEN_NS = 5 * NANOSECONDS
+    """A camera's noise makes each picture another one; one that is the same for so long stands still."""
     _SAID_NS = 3 * NANOSECONDS // 2
     """A change of size is momentary; it is reported this long so that the next report includes it."""
 
@@ -155,10 +157,14 @@ class PictureWatch:
         self._slow = False
         self._change, self._changed_ns = "", 0
         self._refusal, self._refused_ns = "", 0
+        self._mark: int | None = None
+        self._same_since_ns = 0
         self.size: tuple[int, int] | None = None
 
-    def seen(self, now_ns: int, width: int, height: int) -> None:
-        """Note that a picture of this size arrived."""
+    def seen(self, now_ns: int, width: int, height: int, mark: int | None = None) -> None:
+        """Note that a picture of this size arrived; two whose mark is the same are the same, None is never the same."""
+        if mark is None or mark != self._mark or now_ns < self._same_since_ns:
+            self._mark, self._same_since_ns = mark, now_ns
         if self._last_ns is not None and not 0 <= now_ns - self._last_ns <= self._timeout_ns:
             self._came_ns.clear()
             self._first_ns = None
@@ -195,6 +201,8 @@ class PictureWatch:
             self._slow = rate_hz < (self.SLOW_NO_MORE_HZ if self._slow else self.SLOW_HZ)
             if self._slow:
                 return f"only {rate_hz:.0f} pictures a second come from the camera"
+        if self._last_ns - self._same_since_ns >= self.FROZEN_NS:
+            return "the camera gives the same picture again and again, without any noise: is it frozen, or covered?"
         return self._change if 0 <= now_ns - self._changed_ns < self._SAID_NS else ""
 
 
