@@ -175,7 +175,7 @@ def test_an_input_of_another_name_is_found_by_remapping(tmp_path: Path) -> None:
     with BagReader(bag) as source:
         assert survey(source, {"user_motion": "/user_motion"}).inputs == {"/user_motion": "user_motion"}
         refused = {
-            "the topic speach for speech; the bag has /user_motion": {"speech": "speach"},  # the rest was replayed mute
+            "the topic tts for speech; the bag has /user_motion": {"speech": "tts"},  # the rest was replayed mute
             r"with one of the inputs user_motion, .*, got /tts:=speech": {"/tts": "speech"},  # as for `ros2 run`
             "AudioChunk .* on user_motion for speech, got avatar_forcing_ros/msg/MotionLatents": {
                 "speech": "user_motion"

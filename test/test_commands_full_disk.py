@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +106,7 @@ def test_render_on_a_full_disk_leaves_neither_film_nor_motion(
     for size in (0, 100, largest // 2, largest * 9 // 10):
         with room_for(size):
             assert write(tmp_path / "full") == 1
-        assert "avatar-forcing render: " in capsys.readouterr().err
+        assert re.search(r"avatar-forcing render: \[Errno \d+\] [\w ]+: '\S+/full/[am]\.\w+'$", capsys.readouterr().err)
         assert not (tmp_path / "full").exists()
 
 

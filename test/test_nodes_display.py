@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from avatar_forcing_ros.files.media import read_audio, read_video
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import compressed_from_rgb, from_rgb
+from avatar_forcing_ros.nodes.diagnostics import Level
 from avatar_forcing_ros.nodes.display_node import DisplayNode
 from avatar_forcing_ros.nodes.ros_time import to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
@@ -87,3 +89,20 @@ def test_without_screen_and_file_it_only_counts(monkeypatch: pytest.MonkeyPatch)
 def test_a_folder_that_cannot_be_written_refuses_the_start() -> None:
     with TestGraph() as graph, pytest.raises(AssertionError, match="display did not start"):
         graph.add(DisplayNode, output="/proc/no/such/talk.mp4")
+
+
+def test_a_recording_that_cannot_be_written_is_an_error_of_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk was full, and /diagnostics said that all was well."""
+    with TestGraph() as graph:
+        node = graph.add(DisplayNode, output=str(tmp_path / "talk.mp4"), user_audio__kind="AudioChunk")
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(node._recorder, "add_avatar_picture", full)
+        graph.send(Image, "avatar/image_raw", from_rgb(picture(20), to_stamp(START_NS)))
+        graph.spin_until(lambda: node.faults.count)
+        assert node._health().level is Level.ERROR
+        assert node._health().message == "the recording cannot be written: [Errno 28] No space left on device"

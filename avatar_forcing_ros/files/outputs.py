@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def typed_path(text: str) -> Path:
@@ -74,5 +77,9 @@ def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
             os.umask(mask)
             part.chmod(0o666 & ~mask)
             part.replace(path)
+        except OSError as error:  # nobody knows the name of the part
+            if error.filename == os.fspath(part) or (error.filename is None and error.errno in _NO_ROOM):
+                raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+            raise
         finally:
             part.unlink(missing_ok=True)
