@@ -256,8 +256,10 @@ def test_a_live_node_that_fails_is_started_anew_later_and_later(load) -> None:
         f"{name}_node" for name in ("understudy", "generator", "motion_extraction", "display", "media_source")
     }
     again = watched(actions)["generator_node"]
-    assert not again(ended(0), runs)
     assert not again(ended(-9), shuts_down)
+    assert not again(ended(0), shuts_down)
+    said, _ = watched(actions)["understudy_node"](ended(0), runs)  # SIGTERM of somebody who watches the memory
+    assert "ended with status 0; restart 1 in 0 s" in said.named["msg"]
 
     delays = []
     for number in range(1, 5):

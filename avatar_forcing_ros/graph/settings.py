@@ -54,7 +54,8 @@ class NodeProcess:
         namespaces: namespaces of the avatars of a process with several (`generator_server`).
         kept: whether it starts its own successor when it is killed, from what it has loaded.
         after_s: how much later than the others it loads when everything starts.
-        respawns: whether to restart it if it fails; otherwise everything ends with it.
+        respawns: whether to restart it when it ends, even without a fault, as on SIGTERM of somebody who watches the
+            memory; otherwise everything ends with it.
     """
 
     executable: str

@@ -60,9 +60,9 @@ class Standard:
 
 
 def node_actions(node: NodeProcess, standard: Standard) -> list[LaunchDescriptionEntity]:
-    """A node of a graph, and what happens when it fails: it is restarted, or everything ends.
+    """A node of a graph, and what happens when it ends: it is restarted, or everything ends if it failed.
 
-    Launch's own `respawn` always waits for the same time, and also restarts processes that have finished.
+    Launch's own `respawn` always waits for the same time.
     """
     if not node.respawns:
         action = node_action(node, standard)
@@ -72,7 +72,7 @@ def node_actions(node: NodeProcess, standard: Standard) -> list[LaunchDescriptio
 
 def _kept_alive(node: NodeProcess, standard: Standard, restarts: Restarts) -> list[LaunchDescriptionEntity]:
     def again(event: Any, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        if context.is_shutdown or event.returncode == 0:
+        if context.is_shutdown:
             return []
         delay_s = restarts.ended(event.returncode)
         said = LogInfo(msg=f"{node.executable} {restarts.reason}; restart {restarts.count} in {delay_s:g} s")
