@@ -78,9 +78,10 @@ def simulated(count: int, seed: int, filmed_share: float) -> list[Conversation]:
 
 
 def on_conversations(conversations: Sequence[Conversation]) -> dict[str, float | int]:
-    """Laughs found and false, talk found and false, smiles found and false, delays."""
+    """Laughs found and false, talk found and false, smiles found and false, delays; how truly the smile is read."""
     laughs = hearty = found = hearty_found = false = 0
     minutes, delays, talk, no_talk, smiles, no_smiles = 0.0, [], [], [], [], []
+    read, true, talks = [], [], []
     for conversation in conversations:
         valid = conversation.user_valid
         if not valid.any():
@@ -107,6 +108,9 @@ def on_conversations(conversations: Sequence[Conversation]) -> dict[str, float |
         no_talk.append(told.talking[~_around(says, FPS) & ~near & valid])
         smiles.append(told.smiling[(shows > 0.5) & ~near & valid])
         no_smiles.append(told.smiling[~_around(shows > 0.1, FPS // 2) & ~near & valid])
+        read.append(conversation.user_motion[valid, INDEX["smile"]])
+        true.append(shows[valid])
+        talks.append(says[valid])
     return {
         "minutes": round(minutes, 1),
         "laughs": laughs,
@@ -119,6 +123,17 @@ def on_conversations(conversations: Sequence[Conversation]) -> dict[str, float |
         "silence told as talk %": _percent(no_talk),
         "smiles told %": _percent(smiles),
         "no smile told as one %": _percent(no_smiles),
+        **smile_errors(np.concatenate(read), np.concatenate(true), np.concatenate(talks)),
+    }
+
+
+def smile_errors(read: NDArray, true: NDArray, talks: NDArray[np.bool_]) -> dict[str, float]:
+    """How the smile that is read (N,) differs from the true one (N,): rms, while they talk and not; correlation."""
+    errors = (read - true) ** 2
+    return {
+        "error of the smile, talking": round(float(np.sqrt(errors[talks].mean())), 3),
+        "silent": round(float(np.sqrt(errors[~talks].mean())), 3),
+        "correlation of the smile": round(float(np.corrcoef(read, true)[0, 1]), 2),
     }
 
 
