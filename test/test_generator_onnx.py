@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,7 +22,7 @@ from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.generator.motion_engine import MotionEngine, Sensed
 from avatar_forcing_ros.generator.noise import block_noise
-from avatar_forcing_ros.generator.onnx_engine import MotionGraphs, OnnxEngine, fits
+from avatar_forcing_ros.generator.onnx_engine import DESCRIPTION, FOLDER, MotionGraphs, OnnxEngine, describe, fits
 from avatar_forcing_ros.generator.onnx_export import write_graphs
 from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.generator.torch_engine import TorchEngine
@@ -30,7 +31,7 @@ from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.testing import TINY_NETWORK
 
 NETWORK = replace(TINY_NETWORK, condition_radius=1)
-SHARP = replace(NETWORK, condition_radius=0, depth=1)  # as shipped: a frame hears one condition, and nothing is asked
+SHARP = replace(NETWORK, condition_radius=0, depth=1, newest_face=True)  # a frame hears one condition
 SIZE = NETWORK.motion_size
 SAMPLER = SamplerConfig(
     steps=2, joint=True, guidance_avatar=1.0, guidance_user=2.0, anchor=AnchorConfig(frame_pull=0.1, gain=0.2),
@@ -135,7 +136,17 @@ def test_graphs_of_another_sampler_are_left_alone(folder: Path) -> None:
     assert fits(folder, NETWORK, replace(SAMPLER, steps=7, guidance_user=3.0))
     assert not fits(folder, NETWORK, replace(SAMPLER, smoothing=(2.0,) * SIZE))
     assert not fits(folder, replace(NETWORK, depth=3), SAMPLER)
+    assert not fits(folder, replace(NETWORK, newest_face=True), SAMPLER)
     assert not fits(folder.parent, NETWORK, SAMPLER)
+
+
+def test_graphs_from_before_a_setting_was_added_fit_networks_without_it(tmp_path: Path) -> None:
+    described = describe(NETWORK, SAMPLER)
+    del described["network"]["newest_face"]
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / DESCRIPTION).write_text(json.dumps(described))
+    assert fits(tmp_path, NETWORK, SAMPLER)
+    assert not fits(tmp_path, replace(NETWORK, newest_face=True), SAMPLER)
 
 
 def test_the_shipped_model_has_graphs_that_draw_what_torch_draws() -> None:

@@ -257,3 +257,27 @@ def test_positions_turn_alike_in_complex_numbers_and_written_out_as_compilers_ne
     torch.testing.assert_close(rotary.turn(x), turned)
     assert not torch.allclose(turned, x)
     torch.testing.assert_close(turned.float().norm(dim=-1), x.float().norm(dim=-1), rtol=0.01, atol=0)
+
+
+def test_with_the_newest_face_a_block_sees_the_face_of_its_last_frame_only() -> None:
+    torch.manual_seed(0)
+    config = replace(TINY, memory_frames=(2, 5), newest_face=True)
+    network = AvatarForcingNetwork(config).eval()
+    frames, before = config.window_frames, config.recalled_frames
+    voice, heard = torch.randn(1, before + frames, config.audio_feature_size), torch.ones(1)
+    own, face = torch.randn(1, frames, config.audio_feature_size), torch.randn(1, before + frames, config.motion_size)
+
+    def encoded(face: torch.Tensor) -> torch.Tensor:
+        return network.encode_conditions(network.sense(own, voice, heard, face))
+
+    forgotten, remembered, newest = (face.clone() for _ in range(3))
+    forgotten[:, : frames - 1] += 1.0  # before the memory of the last frame
+    remembered[:, -2] += 1.0
+    newest[:, -1] += 1.0
+    assert torch.equal(encoded(forgotten), encoded(face))
+    for changed in (remembered, newest):
+        assert (encoded(changed) != encoded(face)).any(dim=-1).all(), "every frame of the block sees it"
+    plain = AvatarForcingNetwork(replace(config, newest_face=False)).eval()
+    plain.load_state_dict(network.state_dict())
+    conditions = network.sense(own, voice, heard, face)
+    assert not torch.allclose(plain.encode_conditions(conditions), network.encode_conditions(conditions))

@@ -6,6 +6,8 @@
     user's face       n - motion_frames, the sample at that moment
     user's voice      n - audio_frames, the feature frame
 
+A network with `newest_face` sees, in all frames of a block, the face of the block's last position.
+
 Live (`senses`), clips for training (`train/clips`), whole conversations (`train/streaming`, so `evaluate` too) and
 prepared recordings take their ages from here. The live rule is the only one: training follows it.
 """

@@ -27,7 +27,7 @@ from avatar_forcing_ros.train.clips import ClipSampler
 from avatar_forcing_ros.train.corpus import build_corpus
 from avatar_forcing_ros.train.export import require_graph_export, write_bundle
 from avatar_forcing_ros.train.from_recordings import train_on_recordings
-from avatar_forcing_ros.train.journal import Journal
+from avatar_forcing_ros.train.journal import Journal, timed
 from avatar_forcing_ros.train.on_gpu import DeviceClipSampler, GpuTrainer
 from avatar_forcing_ros.train.pairs import PairSampler, make_pairs
 from avatar_forcing_ros.train.pictures import draw_curves, require_drawing, take_of
@@ -132,14 +132,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if not ranks.first:
             trainer.run(args.work / "stage_1", journal=None)
             return {"rank": ranks.rank}
-        _train(trainer, recipe, args.work / "stage_1")
+        with timed("stage 1"):
+            _train(trainer, recipe, args.work / "stage_1")
         trainer.ranks = Ranks()  # the second stage is short: the first rank does it
     if recipe.tune.steps:
-        trainer = make_tuner(recipe, trainer, args.work)
-        _train(trainer, recipe, args.work / "stage_2")
-    data = held_out(recipe.evaluated, config=recipe.corpus.conversation, films=args.work / _HELD_OUT_FILMS)
-    metrics = evaluate(data, _generate(trainer, recipe, data), recipe.network.block_frames)
-    manifest = _write(trainer, recipe, args.output, recipe.graphs)
+        with timed("losing motion"):
+            trainer = make_tuner(recipe, trainer, args.work)
+        with timed("stage 2"):
+            _train(trainer, recipe, args.work / "stage_2")
+    with timed("evaluation and export"):
+        data = held_out(recipe.evaluated, config=recipe.corpus.conversation, films=args.work / _HELD_OUT_FILMS)
+        metrics = evaluate(data, _generate(trainer, recipe, data), recipe.network.block_frames)
+        manifest = _write(trainer, recipe, args.output, recipe.graphs)
     return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
 
 
@@ -159,7 +163,8 @@ def _write(trainer: Trainer, recipe: Recipe, folder: Path, graphs: bool = False)
 
 def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Trainer:
     """Simulate what is missing, and set up the run."""
-    corpus = build_corpus(recipe.corpus, work / "conversations", workers)
+    with timed("simulation and filming"):
+        corpus = build_corpus(recipe.corpus, work / "conversations", workers)
     scale = LatentScale.of(corpus.motion, np.array([channel.high - channel.low for channel in CHANNELS]))
     if torch.device(device).type == "cuda":
         clips = DeviceClipSampler(corpus, scale, recipe.clips, recipe.train.seed, torch.device(device))

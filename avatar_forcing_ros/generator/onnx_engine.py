@@ -58,7 +58,8 @@ def fits(folder: Path, network: NetworkConfig, sampler: SamplerConfig) -> bool:
         found = json.loads((folder / FOLDER / DESCRIPTION).read_text())
     except (OSError, ValueError):
         return False
-    return bool({key: found.get(key) for key in ("network", "sampler")} == describe(network, sampler))
+    made_for = {"network": asdict(NetworkConfig()) | found.get("network", {}), "sampler": found.get("sampler")}
+    return bool(json.loads(json.dumps(made_for)) == describe(network, sampler))
 
 
 @dataclass

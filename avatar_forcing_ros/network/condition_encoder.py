@@ -72,10 +72,12 @@ class DualMotionEncoder(nn.Module):
         self.avatar_attention = WindowAttention(size, config.condition_heads)
         self.avatar_norm = nn.LayerNorm(size)
         self.output = nn.Linear(size, config.hidden_size)
+        self.newest_face = config.newest_face
 
     def forward(self, conditions: Conditions) -> Tensor:
         """Conditions of a window -> (B, T, hidden)."""
-        motion = functional.silu(self.motion_in_norm(self.motion_in(conditions.user_motion)))
+        face = conditions.user_motion[:, -1:] if self.newest_face else conditions.user_motion
+        motion = functional.silu(self.motion_in_norm(self.motion_in(face)))
         motion = functional.silu(self.motion_out_norm(self.motion_out(motion)))
         voice = self.voice_in(conditions.user_audio)
         user = functional.silu(self.user_norm(motion + self.user_attention(motion, voice)))

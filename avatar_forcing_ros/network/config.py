@@ -32,6 +32,9 @@ class NetworkConfig:
             (3, 9) is the last three frames and the six before them. Empty, as published, means no memory. With a
             `condition_radius` of zero, a frame sees one moment of the user, and only this memory tells it of a pause or
             of a smile that fades.
+        newest_face: whether all frames of a window see the user's face as it is for the last one, the newest that there
+            is, with its memory. If not, each frame has the face of its own age, as published; the dual motion encoder
+            has no positions, so it then mixes the ages.
         visibility: rule of self-attention, "framewise" as in the published weights or "blockwise" as in the paper's
             figure; see `visibility.visible`.
     """
@@ -49,12 +52,13 @@ class NetworkConfig:
     lookahead_frames: int = 2
     condition_radius: int = 2
     memory_frames: tuple[int, ...] = ()
+    newest_face: bool = False
     visibility: str = "framewise"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory_frames", tuple(self.memory_frames))  # YAML has lists
         for name, value in vars(self).items():
-            if name not in ("visibility", "condition_radius", "memory_frames") and value <= 0:
+            if name not in ("visibility", "condition_radius", "memory_frames", "newest_face") and value <= 0:
                 raise ValueError(f"{name} must be positive, got {value}")
         if any(end <= start for start, end in pairwise((0, *self.memory_frames))):
             raise ValueError(f"memory_frames must be positive and ascending, got {self.memory_frames}")

@@ -30,8 +30,11 @@ sound predicts them less surely."""
 MIRRORED_CHANNELS = ("smile", "brow_raise")
 """Channels with which the avatar answers the user's face."""
 
+WANDERING_CHANNELS = ("yaw", "roll", "x", "y", "scale")
+"""Channels in which a generated head wanders off. Pitch does not, and a pitch that returns looks like a nod."""
+
 _RETURN_FRAMES = {
-    **dict.fromkeys(("yaw", "roll", "x", "y", "scale"), 5.0),
+    **dict.fromkeys(WANDERING_CHANNELS, 10.0),
     "pitch": 4.0,
     "brow_raise": 1.5,
     "brow_furrow": 1.5,
@@ -40,6 +43,10 @@ _RETURN_FRAMES = {
 """n of each channel: after a past that has drifted, (1 + k / n) exp(-k / n) of its error is left k frames later. The
 return begins at zero speed, so that the face continues from where it is; a network that is shown an instant return
 learns a kink at every block border. Channels that are not listed are quick and return at once."""
+
+_ALREADY_RETURNING = 20
+"""Most frames for which a head that has drifted has been on its way back when the given past ends. A stream is mostly
+on its way: a network that sees only the beginning of returns stops at every border."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,12 @@ class ObjectiveConfig:
         past_noise: greatest share of noise in that past. It is not scored, and the network is told that it is clean.
         past_offset: standard deviation, in network units, of a constant added to each channel of that past. It stands
             for the drift of a long stream, and teaches the network to come back.
-        posture_offset: the same for the position of the head. Generated posture wanders at random; the pull back is
-            proportional to the square of this.
+        posture_offset: the same for the position of the head.
+        astray_share: chance that one of the WANDERING_CHANNELS is far astray in that past.
+        astray_offset: standard deviation of the offset then. Generated posture wanders at random. Drifts that are all
+            of one moderate size teach a pull that is proportional to the distance, too weak to hold the head and
+            strong enough to flatten its posture. Where the truth never is, every distance must be drift: there, rare
+            large ones teach a strong pull, and near the middle none.
         past_swap_share: chance that the MIRRORED_CHANNELS of that past come from another clip. In nearly every block of
             the data, motion simply continues. A network that learns only this keeps smiling once it smiles; the swap
             forces it to look at the user.
@@ -85,6 +96,8 @@ class ObjectiveConfig:
     past_noise: float = 0.05
     past_offset: float = 0.1
     posture_offset: float = 0.3
+    astray_share: float = 0.3
+    astray_offset: float = 2.0
     past_swap_share: float = 0.7
     lip_swap_share: float = 0.3
     last_block_weight: float = 3.0
@@ -165,32 +178,48 @@ def shifted(t: Tensor, shift: float) -> Tensor:
 def add_noise(motion: Tensor, times: Times, config: ObjectiveConfig, generator: torch.Generator) -> Noised:
     """Put clips at their times on the path. A given past drifts a little; what follows returns from there."""
     noise = torch.randn(motion.shape, generator=generator, device=generator.device).to(motion.device)
-    astray = torch.randn(motion.shape[0], 1, motion.shape[2], generator=generator, device=generator.device)
     t, past = times.t.to(motion.device), times.past.to(motion.device)
+    drift = _drift(motion, past, config, generator)
     shown = _with_other_answers(motion, past, config, generator)
-    error = shown - motion + _offsets(config, motion) * astray.to(motion.device) * past[..., None]
-    clean = motion + error * past[..., None] + _on_the_way_back(error, past, config)
+    swapped = (shown - motion) * past[..., None]
+    clean = motion + drift + swapped + _on_the_way_back(swapped, past, config)
     x_t = interpolate(clean, noise, t)
     return Noised(x_t, t.masked_fill(past, CLEAN_TIME), target_velocity(clean, noise), (~past).float())
 
 
-def _offsets(config: ObjectiveConfig, motion: Tensor) -> Tensor | float:
-    """Standard deviation of the drift of each number of a given past."""
+def _drift(motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+    """(B, T, M) how far each number is adrift: in a given past, and on its way back from there."""
+    batch, _, size = motion.shape
+    device = generator.device
+    astray = torch.randn(batch, 1, size, generator=generator, device=device)
     if not config.has_channels:
-        return config.past_offset
-    return _per_channel(tuple((name, config.posture_offset) for name in POSE), config.past_offset, motion.device)
+        return config.past_offset * astray.to(motion.device) * past[..., None]
+    far = torch.rand(batch, 1, size, generator=generator, device=device) < config.astray_share
+    begun = torch.randint(_ALREADY_RETURNING + 1, (batch, 1, 1), generator=generator, device=device)
+    wanders = _per_channel(tuple((name, 1.0) for name in WANDERING_CHANNELS), 0.0, motion.device)
+    usual = _per_channel(tuple((name, config.posture_offset) for name in POSE), config.past_offset, motion.device)
+    offsets = usual.lerp(torch.full_like(usual, config.astray_offset), far.to(motion.device) * wanders)
+    drift = offsets * astray.to(motion.device) * past.any(dim=1)[:, None, None]
+    return drift * _left(_since(past) + begun.to(motion.device) * wanders)
+
+
+def _since(past: Tensor) -> Tensor:
+    """(B, T, 1) frames since the given past ended: 1 in the first frame after it, less in the past."""
+    return (torch.arange(1, past.shape[1] + 1, device=past.device) - past.sum(dim=1, keepdim=True))[..., None]
+
+
+def _left(since: Tensor) -> Tensor:
+    """(B, T, M) share of an error that is left some frames after its return began; see `_RETURN_FRAMES`."""
+    share = since.clamp(min=0) / _per_channel(tuple(_RETURN_FRAMES.items()), 1e-3, since.device)
+    return (1 + share) * torch.exp(-share)
 
 
 def _on_the_way_back(error: Tensor, past: Tensor, config: ObjectiveConfig) -> Tensor:
-    """(B, T, M) how much of the past's last `error` (B, T, M) is left in the frames after it; see `_RETURN_FRAMES`."""
+    """(B, T, M) how much of the past's last `error` (B, T, M) is left in the frames after it."""
     if not config.has_channels:
         return torch.zeros_like(error)
-    frames = torch.arange(1, past.shape[1] + 1, device=past.device)
-    since = frames - past.sum(dim=1, keepdim=True)  # (B, T), 1 in the first frame after it
-    last = (since == 0)[..., None]
-    share = since.clamp(min=0)[..., None] / _per_channel(tuple(_RETURN_FRAMES.items()), 1e-3, past.device)
-    left = (1 + share) * torch.exp(-share) * (since > 0)[..., None]
-    return (error * last).sum(dim=1, keepdim=True) * left
+    since = _since(past)
+    return (error * (since == 0)).sum(dim=1, keepdim=True) * _left(since) * (since > 0)
 
 
 @lru_cache(maxsize=16)

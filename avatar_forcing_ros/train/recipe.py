@@ -116,6 +116,7 @@ def bundled_network_config() -> NetworkConfig:
         lookahead_frames=2,
         condition_radius=0,
         memory_frames=(3, 9, 25, 75),
+        newest_face=True,
         visibility="blockwise",
     )
 
@@ -136,7 +137,7 @@ def clips_for(network: NetworkConfig) -> ClipConfig:
 def full_recipe() -> Recipe:
     """The bundled model."""
     return Recipe(
-        CorpusConfig(),
+        CorpusConfig(conversation=ConversationConfig(filmed_share=0.16)),
         replace(clips_for(bundled_network_config()), laugh_share=0.15),
         bundled_network_config(),
         TrainConfig(),

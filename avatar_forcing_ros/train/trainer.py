@@ -213,7 +213,7 @@ class Trainer:
             if journal is not None:
                 journal.rewind(self.step)
             _log.info("continuing at step %d", self.step)
-        began, first = time.monotonic(), self.step
+        began, spent, first = time.monotonic(), time.process_time(), self.step
         train_step = self.quick_step()
         while self.step < self.config.steps:
             made = train_step()
@@ -222,8 +222,9 @@ class Trainer:
             if self.step % self.config.log_steps == 0 or self.step == self.config.steps:
                 costs = {name: float(value) for name, value in made.items()}
                 journal.add(self.step, costs)
-                pace = (time.monotonic() - began) / (self.step - first)
-                _log.info("%s", _line(self.step, self.config.steps, costs, pace))
+                made_now = self.step - first
+                pace = (time.monotonic() - began) / made_now, (time.process_time() - spent) / made_now
+                _log.info("%s", _line(self.step, self.config.steps, costs, *pace))
             if self.step % self.config.checkpoint_steps == 0 or self.step == self.config.steps:
                 save(self.state_dict(), path)
                 if report is not None:
@@ -278,7 +279,8 @@ def _by_group(errors: Tensor, share: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _line(step: int, steps: int, costs: dict[str, float], seconds: float) -> str:
-    """A line of progress, with the time left."""
+def _line(step: int, steps: int, costs: dict[str, float], seconds: float, processor: float) -> str:
+    """A line of progress, with what a step takes by the clock and of processor time, and the time left."""
     numbers = " ".join(f"{name} {value:.3f}" for name, value in costs.items() if math.isfinite(value))
-    return f"step {step}/{steps} {numbers} | {seconds:.2f} s/step, {(steps - step) * seconds / 60:.0f} min left"
+    pace = f"{seconds:.2f} s/step, {processor:.2f} of processor"
+    return f"step {step}/{steps} {numbers} | {pace}, {(steps - step) * seconds / 60:.0f} min left"
