@@ -20,7 +20,6 @@ from avatar_forcing_ros.train.clips import ClipBatch, ClipConfig, ClipSampler
 from avatar_forcing_ros.train.corpus import Corpus
 from avatar_forcing_ros.train.journal import Journal
 from avatar_forcing_ros.train.objective import (
-    WANDERING_CHANNELS,
     ObjectiveConfig,
     Times,
     add_noise,
@@ -75,28 +74,14 @@ def test_a_given_past_is_called_clean_is_a_little_astray_and_is_not_scored() -> 
     times = Times(torch.full((clips, 28), 500.0) * ~past, past)
     noised = add_noise(torch.zeros(clips, 28, 18), times, config, torch.Generator().manual_seed(0))
     assert not noised.t[:, :24].any() and not noised.scored[:, :24].any() and noised.scored[:, 24:].all()
-    still = [i for i, channel in enumerate(CHANNELS) if channel.name not in WANDERING_CHANNELS]
-    assert (noised.x_t[:, :24, still] == noised.x_t[:, :1, still]).all()
+    assert (noised.x_t[:, :24] == noised.x_t[:, :1]).all()
     face, pitch, roll = noised.x_t[:, 0, len(POSE) :], noised.x_t[:, 0, INDEX["pitch"]], noised.x_t[:, 0, INDEX["roll"]]
     assert face.std() == pytest.approx(config.past_offset, rel=0.05)
     assert pitch.std() == pytest.approx(config.posture_offset, rel=0.05)
     variance = (1 - config.astray_share) * config.posture_offset**2 + config.astray_share * config.astray_offset**2
-    assert roll.var() == pytest.approx(variance, rel=0.1)
+    assert roll.var() == pytest.approx(variance, rel=0.15)
     assert roll.abs().median() < 1.5 * config.posture_offset, "most are no more astray than pitch"
     assert noised.x_t[:, 24:, INDEX["jaw_open"]].std() == pytest.approx(0.5, rel=0.04)
-
-
-def test_a_head_that_is_astray_may_already_be_on_its_way_back() -> None:
-    past = (torch.arange(48) < 24).expand(500, 48)
-    noised = add_noise(
-        torch.zeros(500, 48, 18), Times(torch.zeros(500, 48), past), ObjectiveConfig(), torch.Generator().manual_seed(0)
-    )
-    yaw = noised.x_t[..., INDEX["yaw"]]
-    left = yaw / yaw[:, :1]
-    assert (left[:, :4] == 1).all() and (left.diff(dim=1) <= 1e-6).all() and (left[:, -1] < 0.35).all()
-    begun = (left[:, 23] < 1).float().mean()
-    assert begun == pytest.approx(20 / 21, abs=0.03), "most have begun to return while they are still given"
-    assert (left[:, 24] < 1).all(), "in the first frame that is drawn, all return"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
@@ -150,7 +135,7 @@ def test_posture_comes_back_from_astray_without_a_kink_and_lips_at_once() -> Non
     noised = add_noise(motion, Times(torch.zeros(200, 48), past), ObjectiveConfig(), torch.Generator().manual_seed(0))
     roll, jaw = noised.x_t[..., INDEX["roll"]], noised.x_t[..., INDEX["jaw_open"]]
     third = roll.diff(n=3, dim=1).abs().mean(dim=0)
-    assert third.max() < 0.1 * roll[:, 0].abs().mean() and roll[:, -1].abs().max() < 0.1 * roll[:, 0].abs().max()
+    assert third.max() < 0.1 * roll[:, 0].abs().mean() and roll[:, -1].abs().max() < 0.01 * roll[:, 0].abs().max()
     assert jaw[:, 7].abs().mean() > 0.05 and jaw[:, 8:].abs().max() < 1e-6
 
 

@@ -31,10 +31,10 @@ MIRRORED_CHANNELS = ("smile", "brow_raise")
 """Channels with which the avatar answers the user's face."""
 
 WANDERING_CHANNELS = ("yaw", "roll", "x", "y", "scale")
-"""Channels in which a generated head wanders off. Pitch does not, and a pitch that returns looks like a nod."""
+"""Channels in which a generated head wanders off. Pitch does not."""
 
 _RETURN_FRAMES = {
-    **dict.fromkeys(WANDERING_CHANNELS, 10.0),
+    **dict.fromkeys(WANDERING_CHANNELS, 5.0),
     "pitch": 4.0,
     "brow_raise": 1.5,
     "brow_furrow": 1.5,
@@ -43,10 +43,6 @@ _RETURN_FRAMES = {
 """n of each channel: after a past that has drifted, (1 + k / n) exp(-k / n) of its error is left k frames later. The
 return begins at zero speed, so that the face continues from where it is; a network that is shown an instant return
 learns a kink at every block border. Channels that are not listed are quick and return at once."""
-
-_ALREADY_RETURNING = 20
-"""Most frames for which a head that has drifted has been on its way back when the given past ends. A stream is mostly
-on its way: a network that sees only the beginning of returns stops at every border."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ class ObjectiveConfig:
     past_noise: float = 0.05
     past_offset: float = 0.1
     posture_offset: float = 0.3
-    astray_share: float = 0.3
+    astray_share: float = 0.1
     astray_offset: float = 2.0
     past_swap_share: float = 0.7
     lip_swap_share: float = 0.3
@@ -195,12 +191,11 @@ def _drift(motion: Tensor, past: Tensor, config: ObjectiveConfig, generator: tor
     if not config.has_channels:
         return config.past_offset * astray.to(motion.device) * past[..., None]
     far = torch.rand(batch, 1, size, generator=generator, device=device) < config.astray_share
-    begun = torch.randint(_ALREADY_RETURNING + 1, (batch, 1, 1), generator=generator, device=device)
     wanders = _per_channel(tuple((name, 1.0) for name in WANDERING_CHANNELS), 0.0, motion.device)
     usual = _per_channel(tuple((name, config.posture_offset) for name in POSE), config.past_offset, motion.device)
     offsets = usual.lerp(torch.full_like(usual, config.astray_offset), far.to(motion.device) * wanders)
     drift = offsets * astray.to(motion.device) * past.any(dim=1)[:, None, None]
-    return drift * _left(_since(past) + begun.to(motion.device) * wanders)
+    return drift * _left(_since(past))
 
 
 def _since(past: Tensor) -> Tensor:

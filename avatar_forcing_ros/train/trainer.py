@@ -70,7 +70,7 @@ class TrainConfig:
         checkpoint_steps: steps between checkpoints.
     """
 
-    steps: int = 16000
+    steps: int = 12000
     batch: int = 32
     learning_rate: float = 1e-3
     warmup_steps: int = 100
