@@ -50,7 +50,7 @@ EXPLAINED: dict[str, str] = {
     "timeline/feature_track.py:8 -> 9": "how many frames of silence settle every stream, and more do as well",
     "timeline/feature_track.py:0 -> 1": "the next frame before `restart` has said it: all is silence until then",
     "timeline/feature_track.py:n < frame -> n <= frame": "the next frame is not read before it is made anew",
-    "timeline/speech.py:1024 -> 1025": "how many marks of an utterance are kept",
+    "timeline/utterance.py:1024 -> 1025": "how many marks of an utterance are kept",
 }
 """`file:old -> new` of changes that are allowed to survive, and why."""
 ON_A_GPU = ("kernels.py", "fused.py", "captured.py", "block_programs.py")

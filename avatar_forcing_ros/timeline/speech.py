@@ -18,14 +18,13 @@ from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
+from avatar_forcing_ros.timeline.utterance import Numbering, Utterance
 
 Known = TypeVar("Known")
 _log = logging.getLogger(__name__)
 _REMEMBERED = 256  # utterances that are over
 _FAR_AHEAD_NS = 600 * NANOSECONDS  # nobody plans speech for so much later; its clock is another one
 _COMPLAINED_NS = 60 * NANOSECONDS  # a mistake is complained of for so long after it was last made
-_MARKS = 1024  # newest chunks of an utterance
-_TAKEN = 3 * SAMPLE_RATE // 2  # newest samples of an utterance that can be taken back
 
 
 @dataclass(frozen=True)
@@ -82,142 +81,6 @@ class Mistake(Enum):
 
 
 @dataclass
-class _Numbering:
-    """How the chunks of an utterance have been numbered and ended so far, which shows what the publisher means."""
-
-    first_seq: int
-    first_mark: int
-    chunks: int = 0
-    always_ended: bool = True
-    unnumbered: bool = False
-    cut: bool = False
-    ended: bool = False
-    marks: OrderedDict[int, int] = field(default_factory=OrderedDict)
-
-    def is_first_again(self, chunk: AudioChunk) -> bool:
-        """Whether a chunk has the number of the first one, but other content."""
-        return chunk.seq == self.first_seq and len(chunk.samples) > 0 and _mark(chunk) != self.first_mark
-
-    def is_new(self, chunk: AudioChunk) -> bool:
-        """Whether a chunk has sound that did not come under its number before, so that it was not just sent twice."""
-        return len(chunk.samples) > 0 and self.marks.get(chunk.seq) != _mark(chunk)
-
-    def note(self, chunk: AudioChunk) -> None:
-        """Note a chunk that is played."""
-        self.chunks += 1
-        self.always_ended &= chunk.end_of_utterance
-        self.ended |= chunk.end_of_utterance
-        self.marks[chunk.seq] = _mark(chunk)
-        while len(self.marks) > _MARKS:
-            self.marks.popitem(last=False)
-
-
-class _Held:
-    """Samples, kept in the pieces in which they came, so that adding a piece does not copy all the others."""
-
-    def __init__(self) -> None:
-        self._pieces: deque[NDArray[np.float32]] = deque()
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def append(self, samples: NDArray[np.float32]) -> None:
-        if len(samples):
-            self._pieces.append(samples)
-            self._length += len(samples)
-
-    def put_back(self, samples: NDArray[np.float32]) -> None:
-        if len(samples):
-            self._pieces.appendleft(samples)
-            self._length += len(samples)
-
-    def take(self, room: int) -> NDArray[np.float32]:
-        """The first `room` samples, or as many as there are."""
-        taken = [np.zeros(0, np.float32)]
-        while room > 0 and self._pieces:
-            piece = self._pieces.popleft()
-            taken.append(piece[:room])
-            if len(piece) > room:
-                self._pieces.appendleft(piece[room:])
-            room -= len(taken[-1])
-        found = np.concatenate(taken)
-        self._length -= len(found)
-        return found
-
-
-@dataclass(eq=False)
-class _Utterance:
-    """One utterance; `spans` are the stretches of time given to it, in samples at 16 kHz from time zero."""
-
-    utterance_id: str
-    requested: int | None
-    waits_since_ns: int
-    resampler: Resampler
-    next_seq: int
-    numbering: _Numbering
-    samples: _Held = field(default_factory=_Held)
-    ended: bool = False
-    flowing: bool = False
-    spans: list[tuple[int, int]] = field(default_factory=list)
-    taken: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-
-    def extend(self, chunk: AudioChunk, counts_ns: int) -> None:
-        """Append a chunk of any sample rate."""
-        if not len(self.samples):
-            self.waits_since_ns = counts_ns
-        if chunk.sample_rate != self.resampler.rate:
-            self._append(self.resampler.flush())
-            self.resampler = Resampler(chunk.sample_rate)
-        self._append(self.resampler.push(chunk.samples))
-        if chunk.end_of_utterance:
-            self.finish()
-
-    def go_on(self, chunk: AudioChunk) -> None:
-        """Continue after a false end."""
-        self.ended, self.resampler = False, Resampler(chunk.sample_rate)
-
-    def finish(self) -> None:
-        """Note that no more chunks follow."""
-        self._append(self.resampler.flush())
-        self.ended = True
-
-    def take(self, start: int, room: int) -> NDArray[np.float32]:
-        """Take up to `room` samples, to be presented from sample `start` on."""
-        taken = self.samples.take(room)
-        stop = start + len(taken)
-        if self.spans and self.spans[-1][1] == start:
-            start = self.spans.pop()[0]
-        if stop > start or not self.spans:
-            self.spans.append((start, stop))
-        self.taken = np.concatenate([self.taken, taken])[-_TAKEN:]
-        return taken
-
-    def take_back(self, sample: int) -> None:
-        """What stands from a time on waits again; if nothing stands before it, the utterance has not begun."""
-        unsaid = self.presented_before(self.spans[-1][1]) - self.presented_before(sample)
-        kept = max(0, len(self.taken) - unsaid)
-        if unsaid:
-            self.samples.put_back(self.taken[kept:])
-            self.taken, self.flowing = self.taken[:kept], True
-        not_begun = self.spans[0][0] > sample
-        self.cut(sample)
-        if not_begun:
-            self.spans = []
-
-    def presented_before(self, sample: int) -> int:
-        """How many of its samples are presented before a time, in samples."""
-        return sum(max(0, min(stop, sample) - start) for start, stop in self.spans)
-
-    def cut(self, sample: int) -> None:
-        """End the utterance at a time, in samples."""
-        self.spans = [(start, min(stop, sample)) for start, stop in self.spans if start < sample] or [(sample, sample)]
-
-    def _append(self, samples: NDArray[np.float32]) -> None:
-        self.samples.append(samples)
-
-
-@dataclass
 class SpeechTimeline:
     """Queue of utterances. The speech available when a block is decided is cut into the frames of that block.
 
@@ -258,13 +121,13 @@ class SpeechTimeline:
     late: int = 0
     refusal: str = ""
     mistakes: dict[Mistake, str] = field(default_factory=dict)
-    _queue: deque[_Utterance] = field(default_factory=deque)
-    _said: deque[_Utterance] = field(default_factory=lambda: deque(maxlen=16))
+    _queue: deque[Utterance] = field(default_factory=deque)
+    _said: deque[Utterance] = field(default_factory=lambda: deque(maxlen=16))
     _waiting: list[_Waiting] = field(default_factory=list)
     _waiting_ns: int = 0
     _waiting_ids: Counter[str] = field(default_factory=Counter)
     _closed: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-    _numbered: OrderedDict[str, _Numbering] = field(default_factory=OrderedDict)
+    _numbered: OrderedDict[str, Numbering] = field(default_factory=OrderedDict)
     _refused: OrderedDict[str, Mistake | None] = field(default_factory=OrderedDict)
     _refusals: list[PlaybackEvent] = field(default_factory=list)
     _made_ns: dict[Mistake | None, int] = field(default_factory=dict)
@@ -487,7 +350,7 @@ class SpeechTimeline:
             self._add(chunk, FOR_EVER_NS).numbering = before  # `extend` says since when it waits
         return True
 
-    def _remember(self, utterance: _Utterance, cut: bool = False) -> None:
+    def _remember(self, utterance: Utterance, cut: bool = False) -> None:
         """Remember how an ended utterance was numbered, to judge later chunks with its id."""
         who, utterance.numbering.cut = utterance.utterance_id, utterance.numbering.cut or cut
         _put_newest(self._numbered, who, utterance.numbering)
@@ -523,7 +386,7 @@ class SpeechTimeline:
         """A mistake that has occurred, in one line."""
         return f"speech {_whose(self.mistakes[mistake])}: {mistake.value}"
 
-    def _utterance_of(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
+    def _utterance_of(self, chunk: AudioChunk, counts_ns: int) -> Utterance:
         """The utterance that a chunk belongs to; a new one ends the previous one, even if that had no end yet."""
         if self._queue and not self._queue[-1].ended:
             if self._queue[-1].utterance_id == chunk.utterance_id:
@@ -533,11 +396,11 @@ class SpeechTimeline:
             self._remember(self._queue[-1])
         return self._add(chunk, counts_ns)
 
-    def _add(self, chunk: AudioChunk, counts_ns: int) -> _Utterance:
+    def _add(self, chunk: AudioChunk, counts_ns: int) -> Utterance:
         requested = None if chunk.stamp_ns is None else sample_of(chunk.stamp_ns)
-        numbering = _Numbering(chunk.seq, _mark(chunk))
+        numbering = Numbering.of(chunk)
         resampler = Resampler(chunk.sample_rate)
-        utterance = _Utterance(chunk.utterance_id, requested, counts_ns, resampler, chunk.seq, numbering)
+        utterance = Utterance(chunk.utterance_id, requested, counts_ns, resampler, chunk.seq, numbering)
         self._queue.append(utterance)
         return utterance
 
@@ -548,7 +411,7 @@ class SpeechTimeline:
             return position
         return max(position, first.requested - origin)
 
-    def _may_flow(self, utterance: _Utterance, wanted: int, decided_ns: int) -> bool:
+    def _may_flow(self, utterance: Utterance, wanted: int, decided_ns: int) -> bool:
         if wanted <= 0:
             return False
         enough = utterance.ended or len(utterance.samples) >= wanted
@@ -571,7 +434,7 @@ class SpeechTimeline:
         self._close(utterance, stop < len(sound), events)
         return stop
 
-    def _close(self, utterance: _Utterance, room_left: bool, events: list[PlaybackEvent]) -> None:
+    def _close(self, utterance: Utterance, room_left: bool, events: list[PlaybackEvent]) -> None:
         """After a stretch was said, note whether the utterance is over or has run dry."""
         end = utterance.spans[-1][1]
         played = _nanoseconds(utterance.presented_before(end))
@@ -593,11 +456,6 @@ def _put_newest(known: OrderedDict[str, Known], who: str, what: Known) -> None:
     known.move_to_end(who)
     while len(known) > _REMEMBERED:
         known.popitem(last=False)
-
-
-def _mark(chunk: AudioChunk) -> int:
-    """A hash by which to recognise a chunk that is sent again."""
-    return hash((chunk.stamp_ns, chunk.end_of_utterance, chunk.samples.tobytes()))
 
 
 def _nanoseconds(samples: int) -> int:
