@@ -103,6 +103,5 @@ def test_a_recording_that_cannot_be_written_is_an_error_of_the_node(
 
         monkeypatch.setattr(node._recorder, "add_avatar_picture", full)
         graph.send(Image, "avatar/image_raw", from_rgb(picture(20), to_stamp(START_NS)))
-        graph.spin_until(lambda: node.faults.count)
-        assert node._health().level is Level.ERROR
+        graph.spin_until(lambda: node._health().level is Level.ERROR)
         assert node._health().message == "the recording cannot be written: [Errno 28] No space left on device"
