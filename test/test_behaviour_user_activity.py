@@ -52,6 +52,11 @@ def test_a_face_at_rest_a_smile_talk_both_and_a_laugh() -> None:
     assert does(smile=0.9, jaw=0.4 + 0.1 * SYLLABLES, level=None) == "laughing"
 
 
+def test_nobody_seen_and_nothing_heard_is_as_nobody_in_a_silent_room() -> None:
+    nobody, broad = np.zeros(FRAMES, bool), np.full(FRAMES, 0.9)
+    assert activities(broad, broad, nobody, None) == activities(broad, broad, nobody, np.full(FRAMES, -1.0))
+
+
 def test_an_open_smile_between_words_and_a_long_vowel_are_no_laugh() -> None:
     assert does(smile=0.6, jaw=0.23) == "smiling"
     vowel = np.where((NOW > 85) & (NOW < 93), 0.7, 0.05)

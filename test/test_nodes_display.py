@@ -42,6 +42,8 @@ def test_a_conversation_is_recorded_with_both_faces_and_voices(tmp_path: Path, c
         node = graph.add(
             DisplayNode, output=str(path), recording__side=64, user_audio__kind="AudioChunk", compressed=compressed
         )
+        assert len(node._subscriptions_active) == 4
+        assert not any(graph._executor.can_execute(topic) for topic in node._subscriptions_active)  # it looks itself
         for n in range(20):
             stamp_ns = START_NS + n * FRAME_NS
             chunk = AudioChunk(stamp_ns, voice[n * 640 : (n + 1) * 640], 16_000, seq=n)
@@ -82,6 +84,7 @@ def test_without_screen_and_file_it_only_counts(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("DISPLAY", raising=False)
     with TestGraph() as graph:
         node = graph.add(DisplayNode)
+        assert not node.polls  # what is shown must not wait
         graph.send(Image, "avatar/image_raw", from_rgb(picture(20), to_stamp(START_NS)))
         graph.spin_until(lambda: node._shown == 1)
 

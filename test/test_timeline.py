@@ -69,6 +69,16 @@ def test_user_motion_holds_the_newest_sample_and_times_out():
     assert window.valid.tolist() == [False, True, True, True, True, False]
 
 
+def test_before_anybody_comes_motion_reads_as_that_of_somebody_long_gone() -> None:
+    empty, gone = (UserMotionTimeline(size=2, timeout_ns=HALF_SECOND) for _ in range(2))
+    gone.push(MotionSample(0, np.ones(2, np.float32)))
+    stamps = [3 * HALF_SECOND, 4 * HALF_SECOND]
+
+    for one, other in zip(vars(empty.read(stamps)).values(), vars(gone.read(stamps)).values(), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert getattr(one, "dtype", None) == getattr(other, "dtype", None)
+
+
 def test_user_motion_without_a_face_is_zero_but_known():
     timeline = UserMotionTimeline(size=2, timeout_ns=HALF_SECOND)
     timeline.push(motion(0, 5.0, valid=False))

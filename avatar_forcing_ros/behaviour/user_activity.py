@@ -85,6 +85,8 @@ def activities(
     Returns:
         One per frame; the first `LOOK_BACK` lack the frames that they depend on.
     """
+    if level is None and not seen.any():
+        return [UserActivity()] * len(seen)
     config = config or ActivityConfig()
     laughing = _laughing(smile, jaw, seen, config)
     talking = _talking(jaw, seen, level, config) & ~laughing

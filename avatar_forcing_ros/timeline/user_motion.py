@@ -75,6 +75,8 @@ class UserMotionTimeline:
 
     def read(self, stamps_ns: list[int]) -> MotionWindow:
         """The newest sample at or before each of (T,) ascending stamps; this changes nothing."""
+        if not self._samples:  # nobody there: asked for hundreds of frames a second
+            return MotionWindow(np.zeros((len(stamps_ns), self.size), np.float32), np.zeros(len(stamps_ns), bool), None)
         known_ns = [sample.stamp_ns for sample in self._samples]
         held = [self._at(bisect_right(known_ns, stamp), stamp) for stamp in stamps_ns]
         valid = np.array([sample is not None and sample.valid for sample in held])
