@@ -67,7 +67,7 @@ class DisplayConfig:
 class DisplayNode(ManagedNode[DisplayConfig]):
     """Callbacks put messages into a mailbox; one thread draws, writes and plays them.
 
-    A display that only records looks for messages fifty times a second.
+    A display that only records looks for messages fifty times a second; its pictures count as up to 20 ms later.
     """
 
     needed = False  # other nodes in its process continue when the window is closed
