@@ -37,12 +37,15 @@ from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.autoencoder.config import AutoencoderConfig
 from avatar_forcing_ros.motion.autoencoder.published import published_shapes
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
+from avatar_forcing_ros.motion.facemesh.reading.calibration import PRIORS
+from avatar_forcing_ros.motion.facemesh.reading.measures import MEASURES
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.recordings import workers
 from avatar_forcing_ros.recordings.clip import ClipRules, divide, stream_features
 from avatar_forcing_ros.recordings.dyads import read_dyads
+from avatar_forcing_ros.recordings.motion_readers import _neutral
 from avatar_forcing_ros.recordings.prepare import Share
 from avatar_forcing_ros.recordings.prepare import prepare as prepare_for
 from avatar_forcing_ros.recordings.shards import MANIFEST, Dataset, DatasetError
@@ -176,6 +179,14 @@ def test_hindsight_does_not_fade_in_and_the_live_reading_does(prepared: Dataset)
     shard, jaw = prepared.read_shard("two"), INDEX["jaw_open"]
     assert shard.seen[0, 2, jaw] < 0.5 * shard.motion[0, 2, jaw]
     np.testing.assert_allclose(shard.seen[0, 40:, jaw], shard.motion[0, 40:, jaw], atol=0.05)
+
+
+def test_the_last_look_of_a_clip_is_not_its_neutral_face() -> None:
+    """Live, whatever is straighter than neutral is taken for it until the face is known; with hindsight it is."""
+    at_rest = np.array([PRIORS[name].mean for name in MEASURES])
+    frowning = at_rest - 0.4 * (np.array(MEASURES) == "smile_shape")
+    neutral = _neutral(np.stack([at_rest] * 100 + [frowning] * 13))
+    np.testing.assert_allclose(neutral, at_rest, atol=0.05)
 
 
 def test_a_mixed_sound_goes_to_whose_mouth_moves(prepared: Dataset) -> None:

@@ -29,8 +29,8 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS
 Pictures = Callable[[], Iterator[NDArray[np.uint8]]]
 """Plays a clip from its beginning, with one picture (H, W, 3) per grid frame."""
 
-_AT_ONCE = CalibrationConfig(settle_s=1e-3)
-"""With hindsight, the neutral face need not settle gradually."""
+_AT_ONCE = CalibrationConfig(settle_s=1e-3, known_after=0.0)
+"""With hindsight, the neutral face need not settle gradually, and is known."""
 
 
 @dataclass(frozen=True)

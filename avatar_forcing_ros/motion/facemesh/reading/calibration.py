@@ -77,7 +77,7 @@ class CalibrationConfig:
         most_opinions: number of opinions beyond which the past fades, so that a person who moves the chair is learnt
             again.
         settle_s: time constant of later corrections, so that nothing jumps.
-        known_after: opinions after which what rarely lies below neutral may do so; with one, it is neutral itself.
+        known_after: opinions after which what rarely lies below neutral may do so; with two less, it is neutral itself.
         widest_turn: looks with a larger turn of the head, in radians, do not count.
     """
 
@@ -119,8 +119,8 @@ class NeutralFace:
         share = 1.0 if self._seen_s <= self.config.first_s else 1 - np.exp(-elapsed_s / self.config.settle_s)
         self._neutral = self._neutral + share * (self._target - self._neutral)
         neutral, rare = self._neutral.copy(), self._one_sided
-        known = np.clip((self._opinions() - 1) / (self.config.known_after - 1), 0.0, 1.0)
-        neutral[rare] += (1 - known) * np.minimum(0.0, measures[rare] - neutral[rare])
+        doubt = np.clip((self.config.known_after - self._opinions()) / 2, 0.0, 1.0)
+        neutral[rare] += doubt * np.minimum(0.0, measures[rare] - neutral[rare])
         return neutral
 
     def _look(self, measures: NDArray[np.float64]) -> None:
