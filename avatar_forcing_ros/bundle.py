@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
+from avatar_forcing_ros.audio.bilabials import BilabialDetector
 from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.audio.spoken import SpokenStream
 from avatar_forcing_ros.compute.config import ComputeConfig
@@ -24,6 +26,7 @@ from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.generator import onnx_engine
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
 from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
+from avatar_forcing_ros.motion.facemesh.channels import NAMES
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.timeline.feature_track import FeatureStream
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 MANIFEST = "model.yaml"
 WEIGHTS = "model.safetensors"
 AUTOENCODER = "autoencoder.safetensors"
+BILABIALS = "bilabials.safetensors"
+"""Weights of a detector of p, b and m in log_mel features; a model with named channels may have it."""
 NOISE_AS_SILENCE = "noise_as_silence"
 """Setting of log_mel features: in the avatar's own speech, what is not a voice is read as silence (`audio/spoken`)."""
 DEFAULT_BUNDLE = "facemesh"
@@ -89,6 +94,7 @@ class ModelBundle:
         latent_std: (M,) float32.
         compute: how its networks are computed.
         graphs: opens the network's passes for ONNX Runtime; if None, torch computes them.
+        bilabials: finds p, b and m in the avatar's own speech; if None, the network alone shuts the lips.
     """
 
     manifest: Manifest
@@ -100,6 +106,7 @@ class ModelBundle:
     latent_std: NDArray[np.float32]
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     graphs: Callable[[], onnx_engine.MotionGraphs] | None = None
+    bilabials: BilabialDetector | None = None
 
     @cached_property
     def network(self) -> AvatarForcingNetwork:
@@ -249,19 +256,32 @@ def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> Model
     load = cache(partial(_load_network, manifest, weights, compute))
     if graphs is None:
         load()  # what does not fit is told now
-    return ModelBundle(manifest, load, space, *_audio_streams(manifest, folder), mean, std, compute, graphs)
+    bilabials = _bilabials(manifest, folder, space)
+    return ModelBundle(manifest, load, space, *_audio_streams(manifest, folder), mean, std, compute, graphs, bilabials)
+
+
+def _bilabials(manifest: Manifest, folder: Path, space: MotionSpace) -> BilabialDetector | None:
+    """The detector of p, b and m, if the manifest names one."""
+    if BILABIALS not in manifest.weights:
+        return None
+    if space.names != NAMES or manifest.audio.get("features") != "log_mel":
+        raise BundleError(f"{manifest.name}: {BILABIALS} is for the channels of facemesh and for log_mel features")
+    try:
+        return BilabialDetector(load_file(folder / BILABIALS))
+    except ValueError as error:
+        raise BundleError(f"{folder / BILABIALS}: {error}") from None
 
 
 def _load_network(manifest: Manifest, weights: Path, compute: ComputeConfig) -> AvatarForcingNetwork:
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file as load_tensors
 
     from avatar_forcing_ros.network.model import AvatarForcingNetwork
     from avatar_forcing_ros.network.placement import settle
 
     if compute.threads:
         torch.set_num_threads(compute.threads)
-    tensors = {name: tensor for name, tensor in load_file(weights).items() if not name.startswith("latent_")}
+    tensors = {name: tensor for name, tensor in load_tensors(weights).items() if not name.startswith("latent_")}
     network = AvatarForcingNetwork(manifest.network)
     try:
         network.load_state_dict(tensors)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`avatar-forcing train`: the bundled model from scratch.
 
-    simulate -> stage 1, diffusion forcing -> losing motion -> stage 2, preference -> evaluate -> write the bundle
+    simulate -> stage 1, diffusion forcing -> losing motion -> stage 2, preference
+             -> detector of p, b and m -> evaluate -> write the bundle
 
 Everything in the working folder is found again, so a run that was stopped continues where it was.
 """
@@ -18,14 +19,19 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
+from avatar_forcing_ros.audio.bilabials import BilabialDetector
+from avatar_forcing_ros.bundle import BILABIALS
 from avatar_forcing_ros.commands.arguments import check_bundle_output, check_folder, is_same
+from avatar_forcing_ros.evaluation.comparison import shown_closures
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.train.bilabials import train_detector
 from avatar_forcing_ros.train.clips import ClipSampler
 from avatar_forcing_ros.train.corpus import build_corpus
-from avatar_forcing_ros.train.export import require_graph_export, write_bundle
+from avatar_forcing_ros.train.export import Companions, require_graph_export, write_bundle
 from avatar_forcing_ros.train.from_recordings import train_on_recordings
 from avatar_forcing_ros.train.journal import Journal, timed
 from avatar_forcing_ros.train.on_gpu import DeviceClipSampler, GpuTrainer
@@ -140,10 +146,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             trainer = make_tuner(recipe, trainer, args.work)
         with timed("stage 2"):
             _train(trainer, recipe, args.work / "stage_2")
+    with timed("detector of p, b and m"):
+        detector = train_detector(recipe.bilabials, args.work / BILABIALS, args.workers)
     with timed("evaluation and export"):
         data = held_out(recipe.evaluated, config=recipe.corpus.conversation, films=args.work / _HELD_OUT_FILMS)
-        metrics = evaluate(data, _generate(trainer, recipe, data), recipe.network.block_frames)
-        manifest = _write(trainer, recipe, args.output, recipe.graphs)
+        manifest = _write(trainer, recipe, args.output, recipe.graphs, (detector,))
+        block, heard = recipe.network.block_frames, data.heard.avatar_features
+        motion = shown_closures(BilabialDetector(load_file(detector)), _generate(trainer, recipe, data), heard, block)
+        metrics = evaluate(data, motion, block)
     return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
 
 
@@ -154,11 +164,12 @@ def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:
     _write(trainer, recipe, folder / "bundle")
 
 
-def _write(trainer: Trainer, recipe: Recipe, folder: Path, graphs: bool = False) -> Path:
+def _write(trainer: Trainer, recipe: Recipe, folder: Path, graphs: bool = False, files: tuple[Path, ...] = ()) -> Path:
     scale, origin = trainer.sampler.scale, origin_of(recipe, trainer)
     return write_bundle(
-        folder, "facemesh", trainer.average, scale, recipe.sampler, origin, graphs=graphs, gains=recipe.gains
-    )
+        folder, "facemesh", trainer.average, scale, recipe.sampler, origin, Companions(files=files), graphs,
+        recipe.gains,
+    )  # fmt: skip
 
 
 def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Trainer:

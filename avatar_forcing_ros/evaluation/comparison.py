@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.audio.bilabials import BilabialDetector, bilabial_frames
 from avatar_forcing_ros.bundle import ModelBundle
+from avatar_forcing_ros.directing.closures import with_closures
 from avatar_forcing_ros.evaluation.held_out import HeldOut, estimate, observe
 from avatar_forcing_ros.evaluation.measures import NOISE
 from avatar_forcing_ros.evaluation.noises import as_speech, noises
@@ -126,4 +128,14 @@ def require_named_channels(bundle: ModelBundle) -> None:
 def generate(bundle: ModelBundle, heard: Heard, seed: int = 0) -> NDArray[np.float32]:
     """(C, T, 18) motion that a model generates from what it hears and sees, block by block, as in live use."""
     scale = LatentScale(bundle.latent_mean, bundle.latent_std)
-    return stream_motion(bundle.network, scale, bundle.manifest.sampler, heard, seed)
+    drawn = stream_motion(bundle.network, scale, bundle.manifest.sampler, heard, seed)
+    if bundle.bilabials is None:
+        return drawn
+    return shown_closures(bundle.bilabials, drawn, heard.avatar_features, bundle.manifest.network.block_frames)
+
+
+def shown_closures(
+    detector: BilabialDetector, drawn: NDArray[np.float32], features: NDArray, block_frames: int
+) -> NDArray[np.float32]:
+    """(C, T, 18) what a network drew, with lips that meet where a detector finds p, b or m in (C, T, F) of speech."""
+    return with_closures(drawn, np.stack([bilabial_frames(detector, said, block_frames) for said in features]))

@@ -175,6 +175,8 @@ _LIPS = (
     Measure("energy_corr", "jaw against log energy, correlation", "", HIGHER, _value(_mouth)),
     Measure("energy_lag", "lag of the jaw there", "frames", AS_TRUTH, _lag(_mouth)),
     Measure("closure_share", "p, b, m with lips shut", "%", HIGHER, _mean_of(lambda one: one.closures_shown)),
+    Measure("other_closure_share", "other consonants with lips shut", "%", AS_TRUTH,
+            _mean_of(lambda one: one.other_closures)),
     Measure("vowel_share", "open vowels with lips apart", "%", HIGHER, _mean_of(lambda one: one.vowels_shown)),
     Measure("stillness", "mouth in silence, share of its range", "%", LOWER, _mean_of(lambda one: one.stillness)),
 )  # fmt: skip

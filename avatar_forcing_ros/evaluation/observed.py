@@ -23,7 +23,7 @@ from avatar_forcing_ros.metrics.speech_motion import log_energy, reached_share, 
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.conversation import Conversation
-from avatar_forcing_ros.simulation.lips import targets_of
+from avatar_forcing_ros.simulation.lips import is_consonant, targets_of
 
 PARTS = {"expression": slice(6, 18), "pose": slice(0, 6)}
 MOUTH_LAGS = range(-5, 6)
@@ -128,21 +128,28 @@ class Observed:
     @cached_property
     def closures_shown(self) -> float:
         """Share of the sounds p, b, m on which the lips meet."""
-        return reached_share(-self.lip_gap, self._spans(lambda target: target[_PRESS_TARGET] == 1), -self.config.shut)
+        return reached_share(-self.lip_gap, self._spans(_is_closure), -self.config.shut)
+
+    @cached_property
+    def other_closures(self) -> float:
+        """Share of the other consonants on which the lips meet: many share a frame with a p, b or m."""
+        others = self._spans(lambda symbol: is_consonant(symbol) and not _is_closure(symbol))
+        return reached_share(-self.lip_gap, others, -self.config.shut)
 
     @cached_property
     def vowels_shown(self) -> float:
         """Share of the open vowels on which the lips part."""
         wide = self.config.open_target
-        return reached_share(self.lip_gap, self._spans(lambda target: target[_JAW_TARGET] >= wide), self.config.shut)
+        open_vowels = self._spans(lambda symbol: targets_of(symbol)[0][_JAW_TARGET] >= wide)
+        return reached_share(self.lip_gap, open_vowels, self.config.shut)
 
-    def _spans(self, wanted: Callable[[tuple[float, ...]], bool]) -> list[tuple[float, float]]:
-        """Start and end, in seconds, of the avatar's phonemes whose targets are wanted."""
+    def _spans(self, wanted: Callable[[str], bool]) -> list[tuple[float, float]]:
+        """Start and end, in seconds, of the avatar's phonemes whose symbols are wanted."""
         return [
             (item.start_s + phoneme.start_s, item.start_s + phoneme.end_s)
             for item in self.conversation.avatar_talk.spoken
             for phoneme in item.phrase.phonemes
-            if phoneme.symbol and wanted(targets_of(phoneme.symbol)[0])
+            if phoneme.symbol and wanted(phoneme.symbol)
         ]
 
     @cached_property
@@ -251,6 +258,10 @@ class Observed:
         if self.block_frames < 4:
             return np.full((2, self.generated.shape[1]), np.nan)
         return np.stack(border_jerk(self.generated, self.block_frames))
+
+
+def _is_closure(symbol: str) -> bool:
+    return targets_of(symbol)[0][_PRESS_TARGET] == 1
 
 
 def joined(observed: Sequence[Observed], what: Callable[[Observed], NDArray]) -> NDArray:

@@ -82,9 +82,21 @@ _UNKNOWN = (0.28, 0.05, 0.0, 0.0, 0.0, 0.4, 0.2, 1.0)
 _SEPARATE = ("tʃ", "dʒ", "ts", "dz", "ɐɾ")
 
 
+_VOWELS = "iɪᵻyʏeɛøœæaɑʌɐəɨɔɒouʊʉɚɜɝ"
+
+
+def _plain(symbol: str) -> str:
+    return "".join(letter for letter in symbol if letter not in "ˈˌː:-̩̃̚ʰʲ̝̯ˑ")
+
+
+def is_consonant(symbol: str) -> bool:
+    """Whether a sound is a consonant; a pause is none."""
+    return bool(_plain(symbol)) and _plain(symbol)[0] not in _VOWELS
+
+
 def targets_of(symbol: str) -> tuple[tuple[float, ...], ...]:
     """Targets of a sound in order: two for a diphthong or a syllabic consonant, else one."""
-    plain = "".join(letter for letter in symbol if letter not in "ˈˌː:-̩̃̚ʰʲ̝̯ˑ")
+    plain = _plain(symbol)
     if plain in _TARGETS:
         return (_TARGETS[plain],)
     if plain[:2] in _SEPARATE:

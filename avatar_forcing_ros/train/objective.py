@@ -251,15 +251,15 @@ def with_other_voices(clips: ClipBatch, config: ObjectiveConfig, generator: torc
         return clips
     return replace(
         clips,
-        avatar_features=_another_voice(clips.avatar_features, config, generator),
-        user_features=_another_voice(clips.user_features, config, generator),
+        avatar_features=with_another_voice(clips.avatar_features, config, generator),
+        user_features=with_another_voice(clips.user_features, config, generator),
     )
 
 
 _COLOUR_POINTS = 6
 
 
-def _another_voice(features: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
+def with_another_voice(features: Tensor, config: ObjectiveConfig, generator: torch.Generator) -> Tensor:
     """(B, T, F) log-mel features of the same words in other voices."""
     mel, batch, device = LogMelConfig(), len(features), features.device
 

@@ -14,6 +14,7 @@ from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.simulation.conversation import ConversationConfig
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
+from avatar_forcing_ros.train.bilabials import BilabialConfig
 from avatar_forcing_ros.train.clips import ClipConfig
 from avatar_forcing_ros.train.corpus import CorpusConfig
 from avatar_forcing_ros.train.objective import ObjectiveConfig
@@ -44,6 +45,7 @@ class Recipe:
         evaluated: held-out conversations in the final evaluation.
         watched: how many of these are generated after every checkpoint.
         gains: factors that widen named numbers when they are shown.
+        bilabials: the detector of p, b and m.
         graphs: whether the bundle gets graphs for ONNX Runtime, so that a robot needs no torch.
     """
 
@@ -58,6 +60,7 @@ class Recipe:
     evaluated: int = 8
     watched: int = 1
     gains: Mapping[str, float] = field(default_factory=lambda: dict(BUNDLED_GAINS))
+    bilabials: BilabialConfig = field(default_factory=BilabialConfig)
     graphs: bool = True
 
 
@@ -157,4 +160,8 @@ def smoke_recipe() -> Recipe:
     network = replace(full.network, hidden_size=32, condition_size=16, depth=1)
     pairs = PairConfig(conversations=2, steps=1)
     tune = replace(train, steps=4)
-    return replace(full, corpus=corpus, train=train, network=network, pairs=pairs, tune=tune, evaluated=1, graphs=False)
+    bilabials = BilabialConfig(talks=1, conversation=conversation, steps=4)
+    return replace(
+        full, corpus=corpus, train=train, network=network, pairs=pairs, tune=tune, evaluated=1, bilabials=bilabials,
+        graphs=False,
+    )  # fmt: skip

@@ -1,0 +1,53 @@
+# SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Lips that meet for p, b and m: what the sound says of it and what the network does, weighed against each other.
+
+A short closure is a single frame in eight, and a network that also has to smile, nod and blink misses half of them. A
+small one that listens for nothing else (`audio/bilabials`) and the network are wrong at different places, so together
+they find more, and fewer that are none. Only jaw and pressed lips change; what is shown is not remembered as the
+network's past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
+
+_JAW, _PRESS = INDEX["jaw_open"], INDEX["press"]
+
+
+@dataclass(frozen=True)
+class ClosureConfig:
+    """How both are weighed.
+
+    Attributes:
+        network: weight of the network's pressed lips, against how likely a closure sounds.
+        parted: lips meet no further than the network has them up to this sum,
+        shut: and are shut from this one on.
+        most_press: of lips that are not shut; more of it looks shut.
+        jaw: share of the jaw's opening that a closure takes back, as in the data (`simulation/lips`).
+    """
+
+    network: float = 0.6
+    parted: float = 0.6
+    shut: float = 0.7
+    most_press: float = 0.6
+    jaw: float = 0.9
+
+
+def with_closures(
+    motion: NDArray[np.float32], likely: NDArray[np.float32], config: ClosureConfig | None = None
+) -> NDArray[np.float32]:
+    """Motion (..., 18) whose lips meet where (...,) a closure is likely."""
+    config = config or ClosureConfig()
+    press = motion[..., _PRESS]
+    found = likely + config.network * np.clip(press, 0, 1)
+    closed = np.clip((found - config.parted) / (config.shut - config.parted), 0, 1)
+    shown = motion.copy()
+    shown[..., _PRESS] = np.maximum(closed, np.minimum(press, config.most_press))
+    shown[..., _JAW] *= 1 - config.jaw * closed
+    return shown
