@@ -17,7 +17,7 @@ from avatar_forcing_ros.audio.log_mel import LogMel
 from avatar_forcing_ros.audio.spoken import spoken_frames
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.behaviour.config import AvatarConfig
-from avatar_forcing_ros.bundle import BILABIALS, DEFAULT_BUNDLE, find_bundle
+from avatar_forcing_ros.bundle import BILABIALS, DEFAULT_BUNDLE, ModelBundle, find_bundle
 from avatar_forcing_ros.directing.closures import ClosureConfig, with_closures
 from avatar_forcing_ros.evaluation.noises import noises
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
@@ -99,11 +99,11 @@ def test_an_avatar_hears_its_own_speech_block_by_block(detector: BilabialDetecto
     sound = speech_like(1.6)
     sound = sound[: len(sound) // (BLOCK * FRAME_SAMPLES) * BLOCK * FRAME_SAMPLES]
 
-    def frames(bundle) -> np.ndarray:
+    def frames(bundle: ModelBundle) -> np.ndarray:
         avatar = Avatar(bundle, np.full((64, 64, 3), 128, np.uint8), AvatarConfig(image_size=64))
         avatar.start(0)
         avatar.push_speech(AudioChunk(None, sound, 16_000, "one", 0, True), 0)
-        made = avatar.step(stamp_of(60))
+        made = [frame for n in range(60) for frame in avatar.step(stamp_of(n))]
         return np.stack([f.latent for f in made if f.utterance_id])
 
     drawn, shown = frames(plain), frames(replace(plain, bilabials=detector))
@@ -112,7 +112,7 @@ def test_an_avatar_hears_its_own_speech_block_by_block(detector: BilabialDetecto
     assert np.abs(shown - drawn).max() > 0.05
 
 
-def bundle_features(bundle, sound: np.ndarray) -> np.ndarray:
+def bundle_features(bundle: ModelBundle, sound: np.ndarray) -> np.ndarray:
     stream = bundle.make_speech_stream()
     rows = [stream.push(part) for part in np.split(sound, len(sound) // (BLOCK * FRAME_SAMPLES))]
     assert rows[0].shape[1] == len(LogMel().silence)

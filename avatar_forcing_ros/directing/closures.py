@@ -32,9 +32,9 @@ class ClosureConfig:
         jaw: share of the jaw's opening that a closure takes back, as in the data (`simulation/lips`).
     """
 
-    network: float = 0.6
-    parted: float = 0.6
-    shut: float = 0.7
+    network: float = 0.7
+    parted: float = 0.7
+    shut: float = 0.8
     most_press: float = 0.6
     jaw: float = 0.9
 

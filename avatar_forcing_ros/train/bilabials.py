@@ -107,8 +107,9 @@ def simulate(config: BilabialConfig, first: int, count: int) -> list[Heard]:
     espeak, conversation, made = Espeak(), config.conversation, []
     for index in range(first, first + count):
         rng = np.random.default_rng([config.seed, index])
-        voices = [Speaker(random_voice(rng, conversation.flite_share), espeak) for _ in range(2)]
-        talks = simulate_turns(rng, conversation.duration_s, *voices, random_style(rng), conversation.turns)
+        avatar, user = (Speaker(random_voice(rng, conversation.flite_share), espeak) for _ in range(2))
+        style = random_style(rng)
+        talks = simulate_turns(rng, conversation.duration_s, avatar, user, style, conversation.turns)
         for talk in talks:
             features = spoken_frames(record(rng, talk.sound(), conversation.avatar_acoustics))
             press = lip_curves(talk, len(features), FPS)[:, _PRESS]
