@@ -4,8 +4,8 @@
 
 A short closure is a single frame in eight, and a network that also has to smile, nod and blink misses half of them. A
 small one that listens for nothing else (`audio/bilabials`) and the network are wrong at different places, so together
-they find more, and fewer that are none. Only jaw and pressed lips change; what is shown is not remembered as the
-network's past.
+they find more. Neither decides alone: of real voices, which it has never heard, the small one takes an n or an r for an
+m now and then. Only jaw and pressed lips change; what is shown is not remembered as the network's past.
 """
 
 from __future__ import annotations
@@ -27,16 +27,21 @@ class ClosureConfig:
     Attributes:
         network: weight of the network's pressed lips, against how likely a closure sounds.
         parted: lips meet no further than the network has them up to this sum,
-        shut: and are shut from this one on.
+        shut: and are shut from this one on,
+        refused: unless the network presses them no more than this;
+        agreed: from this on, it does not object.
         most_press: of lips that are not shut; more of it looks shut.
-        jaw: share of the jaw's opening that a closure takes back, as in the data (`simulation/lips`).
+        jaw: share of the jaw's opening that a closure takes back. Pressed lips are shut however it stands, and it
+            should follow the loudness of speech.
     """
 
     network: float = 0.7
     parted: float = 0.7
     shut: float = 0.8
+    refused: float = 0.15
+    agreed: float = 0.25
     most_press: float = 0.6
-    jaw: float = 0.9
+    jaw: float = 0.3
 
 
 def with_closures(
@@ -47,6 +52,7 @@ def with_closures(
     press = motion[..., _PRESS]
     found = likely + config.network * np.clip(press, 0, 1)
     closed = np.clip((found - config.parted) / (config.shut - config.parted), 0, 1)
+    closed *= np.clip((press - config.refused) / (config.agreed - config.refused), 0, 1)
     shown = motion.copy()
     shown[..., _PRESS] = np.maximum(closed, np.minimum(press, config.most_press))
     shown[..., _JAW] *= 1 - config.jaw * closed
