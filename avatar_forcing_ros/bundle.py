@@ -256,8 +256,8 @@ def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> Model
     load = cache(partial(_load_network, manifest, weights, compute))
     if graphs is None:
         load()  # what does not fit is told now
-    bilabials = _bilabials(manifest, folder, space)
-    return ModelBundle(manifest, load, space, *_audio_streams(manifest, folder), mean, std, compute, graphs, bilabials)
+    streams, bilabials = _audio_streams(manifest, folder), _bilabials(manifest, folder, space)
+    return ModelBundle(manifest, load, space, *streams, mean, std, compute, graphs, bilabials)
 
 
 def _bilabials(manifest: Manifest, folder: Path, space: MotionSpace) -> BilabialDetector | None:

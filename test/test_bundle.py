@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.numpy import save_file
 
-from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, MANIFEST, WEIGHTS, BundleError, find_bundle, load_bundle
+from avatar_forcing_ros.bundle import (
+    BILABIALS,
+    DEFAULT_BUNDLE,
+    MANIFEST,
+    WEIGHTS,
+    BundleError,
+    find_bundle,
+    load_bundle,
+    sha256_of,
+)
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 
 
@@ -67,6 +77,13 @@ def test_a_bad_bundle_is_refused_in_one_line(copy, damage, message):
     with pytest.raises(BundleError, match=message) as refused:
         load_bundle(str(copy))
     assert "\n" not in str(refused.value)
+
+
+def test_a_detector_of_closures_that_is_none_is_refused(copy):
+    save_file({"first.weight": np.zeros((1, 1, 1), np.float32)}, copy / BILABIALS)
+    edit(copy, weights={BILABIALS: sha256_of(copy / BILABIALS)})
+    with pytest.raises(BundleError, match="expected the weights of a detector"):
+        load_bundle(str(copy))
 
 
 def test_weights_of_another_size_are_refused(copy):
