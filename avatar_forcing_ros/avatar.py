@@ -458,7 +458,7 @@ class Avatar:
         said = np.array([bool(frame.utterance_id or frame.samples.any()) for frame in spoken])
         idles = c.idling.notice(frames, bool(said.any()) or not c.senses.nobody(frames))
         rest = self.bundle.normalize(self._portrait.reference)
-        causes, closures = Causes(), None
+        causes, bilabials = Causes(), None
         try:
             if idles:
                 drawn = c.idling.move(frames, c.movement.before(frames, rest))
@@ -473,14 +473,14 @@ class Avatar:
                 if not np.isfinite(drawn).all():
                     raise ArithmeticError("the network gave numbers that are not finite")
                 causes = causes_of(self._engine.moved(state), drawn, rest)
-                closures = c.senses.closures(frames)
+                bilabials = c.senses.bilabials(frames)
         except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
             c.failure, drawn = error, c.movement.hold(frames, rest)  # `step` tells of it
         c.movement.remember(frames, drawn)
         face, speaks = c.senses.face(frames, c.laughter.look_back), ~c.senses.quiet(frames)
         moved = self.bundle.denormalize(drawn)
-        if closures is not None:
-            moved = with_closures(moved, closures)
+        if bilabials is not None:
+            moved = with_closures(moved, bilabials)
         moved = self._dials.show(moved, self._portrait.reference)
         latents = c.director.show(frames, c.laughter.show(frames, moved, face, speaks), said, c.next_decision_ns)
         made = self._frames(frames, latents, spoken, idles, causes)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from avatar_forcing_ros.audio.bilabials import PAST_FRAMES, BilabialDetector, bilabial_frames
+from avatar_forcing_ros.audio.bilabials import PAST_FRAMES, BilabialDetector, Bilabials, bilabial_frames
 from avatar_forcing_ros.audio.log_mel import LogMel
 from avatar_forcing_ros.audio.spoken import spoken_frames
 from avatar_forcing_ros.avatar import Avatar
@@ -48,7 +48,7 @@ def test_words_full_of_them_are_told_from_words_without_in_voices_that_were_kept
     def share(text: str) -> float:
         """Of the sounds p, b, m if there are any, else of all consonants and vowels: how many seem shut."""
         phrase = speaker.say(text)
-        likely = bilabial_frames(detector, spoken_frames(np.pad(0.3 * phrase.samples, (0, 2560))), BLOCK)
+        likely = bilabial_frames(detector, spoken_frames(np.pad(0.3 * phrase.samples, (0, 2560))), BLOCK).likely
         shut = [p for p in phrase.phonemes if p.symbol and targets_of(p.symbol)[0][3] == 1]
         spans = [(p.start_s, p.end_s) for p in shut or phrase.phonemes if p.end_s > p.start_s]
         return float(np.mean([likely[int(b * 25) : int(np.ceil(e * 25))].max() > LIKELY for b, e in spans]))
@@ -59,7 +59,7 @@ def test_words_full_of_them_are_told_from_words_without_in_voices_that_were_kept
 
 def test_silence_and_noise_shut_nothing(detector: BilabialDetector) -> None:
     for sound in (*noises(2.0).values(), np.zeros(32_000, np.float32)):
-        assert bilabial_frames(detector, spoken_frames(sound), BLOCK).max() < LIKELY
+        assert bilabial_frames(detector, spoken_frames(sound), BLOCK).likely.max() < LIKELY
 
 
 def test_the_detector_computes_what_was_trained() -> None:
@@ -69,7 +69,7 @@ def test_the_detector_computes_what_was_trained() -> None:
     rows = np.random.default_rng(0).normal(size=(PAST_FRAMES + BLOCK, 320)).astype(np.float32)
     with torch.no_grad():
         wanted = torch.sigmoid(network(torch.from_numpy(rows)[None]))[0].numpy()
-    np.testing.assert_allclose(made(rows), wanted, atol=1e-5)
+    np.testing.assert_allclose(made(rows).likely, wanted, atol=1e-5)
     assert len(wanted) == BLOCK
 
 
@@ -80,15 +80,15 @@ def test_weights_that_are_not_all_there_are_named() -> None:
 
 def test_lips_meet_where_sound_and_network_say_so_and_nothing_else_moves() -> None:
     config = ClosureConfig()
-    motion = np.full((5, SIZE), 0.3, np.float32)
-    motion[:, PRESS] = (0.1, 0.3, 1.0, 1.0, 0.9)
-    likely = np.array([0.0, 1.0, 0.0, config.shut, 0.0], np.float32)
-    shown = with_closures(motion, likely, config)
+    motion = np.full((7, SIZE), 0.3, np.float32)
+    motion[:, PRESS] = (0.1, 0.3, 1.0, 1.0, 0.9, 0.0, 0.0)
+    likely = np.array([0.0, 1.0, 0.0, config.shut, 0.0, 1.0, 1.0], np.float32)
+    shown = with_closures(motion, Bilabials(likely, np.arange(7) == 6), config)
     gap = shown[:, JAW] * (1 - shown[:, PRESS])
-    np.testing.assert_array_equal(shown[0], motion[0])
+    np.testing.assert_array_equal(shown[[0, 5]], motion[[0, 5]], "a voice sounds, and the network says no")
+    assert gap[6] == 0, "a hushed voice"
     assert gap[1] == gap[3] == 0, "both say so"
     assert gap[2] > 0.05 and gap[4] > 0.05, "it does not sound like a closure at all"
-    np.testing.assert_array_equal(with_closures(motion, np.ones_like(likely))[0], motion[0], "the network says no")
     others = [n for n in range(SIZE) if n not in (JAW, PRESS)]
     np.testing.assert_array_equal(shown[:, others], motion[:, others])
     assert motion[1, PRESS] == np.float32(0.3), "what was drawn stays as it was"
@@ -108,8 +108,8 @@ def test_an_avatar_hears_its_own_speech_block_by_block(detector: BilabialDetecto
         return np.stack([f.latent for f in made if f.utterance_id])
 
     drawn, shown = frames(plain), frames(replace(plain, bilabials=detector))
-    likely = bilabial_frames(detector, bundle_features(plain, sound), BLOCK)
-    np.testing.assert_allclose(shown, with_closures(drawn, likely), atol=1e-5)
+    heard = bilabial_frames(detector, bundle_features(plain, sound), BLOCK)
+    np.testing.assert_allclose(shown, with_closures(drawn, heard), atol=1e-5)
     assert np.abs(shown - drawn).max() > 0.05
 
 

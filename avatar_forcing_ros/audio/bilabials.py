@@ -13,6 +13,7 @@ Source: cues of the place of articulation, Delattre, Liberman and Cooper, 1955; 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,21 @@ PAST_FRAMES = AHEAD_FRAMES = 3
 STRIDES = (1, 2, 2)
 """Of the layers, whose product is the windows of a video frame."""
 _LAYERS = ("first", "second", "hidden")
+_HUSH_DB = 12.0
+"""A frame this far below the loudest one around it is hushed: the closure of a p or b, but hardly ever an n or r."""
+
+
+@dataclass(frozen=True)
+class Bilabials:
+    """What is heard of p, b and m in some frames.
+
+    Attributes:
+        likely: (...,) float32, 0 to 1: how likely the lips are shut.
+        hushed: (...,) bool: the voice is much quieter than around it.
+    """
+
+    likely: NDArray[np.float32]
+    hushed: NDArray[np.bool_]
 
 
 class BilabialDetector:
@@ -46,19 +62,17 @@ class BilabialDetector:
         self._biases = {name: weights[f"{name}.bias"] for name in (*_LAYERS, "last")}
         self(np.zeros((PAST_FRAMES + 1, LogMelConfig().feature_size), np.float32))
 
-    def __call__(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How likely the lips are shut in each of T successive frames, of which the last is the newest known.
+    def __call__(self, rows: NDArray[np.float32]) -> Bilabials:
+        """What is heard in T successive frames, of which the last is the newest known.
 
         Args:
             rows: (PAST_FRAMES + T, F) log-mel features of the frames before and of the T frames.
-
-        Returns:
-            (T,) float32, 0 to 1.
         """
         x = with_marks(rows)
         for name, stride in zip(_LAYERS, STRIDES, strict=True):
             x = np.maximum(self._layer(x, name, stride), 0)
-        return (1 / (1 + np.exp(-self._layer(x, "last", 1)[:, 0]))).astype(np.float32)
+        likely = 1 / (1 + np.exp(-self._layer(x, "last", 1)[:, 0]))
+        return Bilabials(likely.astype(np.float32), _hushed(rows))
 
     def _layer(self, x: NDArray[np.float32], name: str, stride: int) -> NDArray[np.float32]:
         """(N, in) -> (N', out): a convolution along time."""
@@ -75,14 +89,21 @@ def with_marks(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.pad(marked, ((0, AHEAD_FRAMES * mel.hops_per_frame), (0, 0)))
 
 
-def bilabial_frames(
-    detector: BilabialDetector, features: NDArray[np.float32], block_frames: int
-) -> NDArray[np.float32]:
-    """(T,) the same of a whole recording of (T, F), of which an avatar knows one block after the other; silent before.
+def _hushed(rows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(T,) of (PAST_FRAMES + T, F) log-mel features."""
+    above_floor = np.maximum(10 ** (LogMelConfig().decibels_per_unit / 10 * (rows + 1)) - 1, 0).mean(axis=1)
+    level_db = 10 * np.log10(above_floor + 1)
+    frames = range(PAST_FRAMES, len(rows))
+    return np.array([level_db[n - PAST_FRAMES :].max() - level_db[n] > _HUSH_DB for n in frames], np.bool_)
+
+
+def bilabial_frames(detector: BilabialDetector, features: NDArray[np.float32], block_frames: int) -> Bilabials:
+    """The same of a whole recording of (T, F), of which an avatar knows one block after the other; silent before.
 
     Frames after the last whole block are left out.
     """
     before = np.broadcast_to(LogMel().silence, (PAST_FRAMES, features.shape[1]))
     rows = np.concatenate([before, features]).astype(np.float32)
     starts = range(0, len(features) - block_frames + 1, block_frames)
-    return np.concatenate([detector(rows[start : start + PAST_FRAMES + block_frames]) for start in starts])
+    heard = [detector(rows[start : start + PAST_FRAMES + block_frames]) for start in starts]
+    return Bilabials(np.concatenate([one.likely for one in heard]), np.concatenate([one.hushed for one in heard]))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.barge_in import BargeIn
-from avatar_forcing_ros.audio.bilabials import PAST_FRAMES
+from avatar_forcing_ros.audio.bilabials import PAST_FRAMES, Bilabials
 from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.behaviour.alignment import Alignment
@@ -122,8 +122,8 @@ class Senses:
         """(T,) whether the avatar's own voice is silent, between or within utterances."""
         return self._voice.read(frames).mean(axis=-1) < SILENT_MEAN
 
-    def closures(self, frames: range) -> NDArray[np.float32] | None:
-        """(T,) how likely the newest frames of the avatar's own speech are those of p, b or m; None: cannot be told."""
+    def bilabials(self, frames: range) -> Bilabials | None:
+        """What is heard of p, b and m in the newest frames of the avatar's own speech; None: it cannot be told."""
         if self._bundle.bilabials is None:
             return None
         return self._bundle.bilabials(self._voice.read(range(frames.start - PAST_FRAMES, frames.stop)))

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lips that meet for p, b and m: what the sound says of it and what the network does, weighed against each other.
 
-A short closure is a single frame in eight, and a network that also has to smile, nod and blink misses half of them. A
+A short closure is a single frame, and a network that also has to smile, nod and blink misses half of them. A
 small one that listens for nothing else (`audio/bilabials`) and the network are wrong at different places, so together
-they find more. Neither decides alone: of real voices, which it has never heard, the small one takes an n or an r for an
-m now and then. Only jaw and pressed lips change; what is shown is not remembered as the network's past.
+they find more. Of real voices, which it has never heard, the small one takes an n or an r for an m now and then, so it
+decides alone only where the voice is hushed, as in a p or b. Only jaw and pressed lips change; what is shown is not
+remembered as the network's past.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.audio.bilabials import Bilabials
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 
 _JAW, _PRESS = INDEX["jaw_open"], INDEX["press"]
@@ -28,7 +30,7 @@ class ClosureConfig:
         network: weight of the network's pressed lips, against how likely a closure sounds.
         parted: lips meet no further than the network has them up to this sum,
         shut: and are shut from this one on,
-        refused: unless the network presses them no more than this;
+        refused: unless the voice is not hushed and the network presses them no more than this;
         agreed: from this on, it does not object.
         most_press: of lips that are not shut; more of it looks shut.
         jaw: share of the jaw's opening that a closure takes back. Pressed lips are shut however it stands, and it
@@ -45,14 +47,15 @@ class ClosureConfig:
 
 
 def with_closures(
-    motion: NDArray[np.float32], likely: NDArray[np.float32], config: ClosureConfig | None = None
+    motion: NDArray[np.float32], heard: Bilabials, config: ClosureConfig | None = None
 ) -> NDArray[np.float32]:
-    """Motion (..., 18) whose lips meet where (...,) a closure is likely."""
+    """Motion (..., 18) whose lips meet where p, b or m is heard, (...,)."""
     config = config or ClosureConfig()
     press = motion[..., _PRESS]
-    found = likely + config.network * np.clip(press, 0, 1)
+    found = heard.likely + config.network * np.clip(press, 0, 1)
     closed = np.clip((found - config.parted) / (config.shut - config.parted), 0, 1)
-    closed *= np.clip((press - config.refused) / (config.agreed - config.refused), 0, 1)
+    agreed = np.clip((press - config.refused) / (config.agreed - config.refused), 0, 1)
+    closed *= np.maximum(agreed, heard.hushed)
     shown = motion.copy()
     shown[..., _PRESS] = np.maximum(closed, np.minimum(press, config.most_press))
     shown[..., _JAW] *= 1 - config.jaw * closed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.audio.bilabials import BilabialDetector, bilabial_frames
+from avatar_forcing_ros.audio.bilabials import BilabialDetector, Bilabials, bilabial_frames
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.directing.closures import with_closures
 from avatar_forcing_ros.evaluation.held_out import HeldOut, estimate, observe
@@ -138,4 +138,6 @@ def shown_closures(
     detector: BilabialDetector, drawn: NDArray[np.float32], features: NDArray, block_frames: int
 ) -> NDArray[np.float32]:
     """(C, T, 18) what a network drew, with lips that meet where a detector finds p, b or m in (C, T, F) of speech."""
-    return with_closures(drawn, np.stack([bilabial_frames(detector, said, block_frames) for said in features]))
+    heard = [bilabial_frames(detector, said, block_frames) for said in features]
+    both = Bilabials(np.stack([one.likely for one in heard]), np.stack([one.hushed for one in heard]))
+    return with_closures(drawn, both)
