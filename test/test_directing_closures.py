@@ -89,6 +89,7 @@ def test_lips_meet_where_sound_and_network_say_so_and_nothing_else_moves() -> No
     assert gap[6] == 0, "a hushed voice"
     assert gap[1] == gap[3] == 0, "both say so"
     assert gap[2] > 0.05 and gap[4] > 0.05, "it does not sound like a closure at all"
+    np.testing.assert_allclose(shown[:, JAW], np.where(gap == 0, 0.3 * (1 - config.jaw), 0.3), rtol=1e-6)
     others = [n for n in range(SIZE) if n not in (JAW, PRESS)]
     np.testing.assert_array_equal(shown[:, others], motion[:, others])
     assert motion[1, PRESS] == np.float32(0.3), "what was drawn stays as it was"
