@@ -476,3 +476,9 @@ def test_an_expression_of_hri_msgs_is_the_same_as_ours_with_and_without_its_defi
             assert reader.topics["/robot_face/expression"] == "hri_msgs/msg/Expression"
         played(bag, tmp_path / f"{name}_out")
         assert shown(tmp_path / f"{name}_out") == shown(reference / "out")
+
+
+def test_a_folder_that_is_no_bag_is_named_so(tmp_path: Path) -> None:
+    (tmp_path / "face.png").write_bytes(b"picture")
+    with pytest.raises(BagError, match=r"got: a folder without a file that ends in \.db3 or \.mcap"):
+        BagReader(tmp_path)

@@ -133,6 +133,8 @@ class BagReader:
         readers = {file: reader for file in files if (reader := self._open_file(file))}
         if not readers:
             got = f"a bag of ROS 1: convert it with {_CONVERT}" if _is_ros_1(self.path) else self.damage or self.remark
+            if self.path.is_dir() and not any(_PIECES & set(file.suffixes) for file in files):
+                got = "a folder without a file that ends in .db3 or .mcap"
             raise BagError(f"{self.path}: expected a bag of rosbag2 (sqlite3 or mcap), got: {got}")
         lost = [file.name for file in files if file not in readers and _PIECES & set(file.suffixes)]
         if lost:

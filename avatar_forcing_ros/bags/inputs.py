@@ -228,7 +228,8 @@ def _choose(bag: BagReader, remap: Mapping[str, str], camera: bool) -> dict[str,
         found.pop(worse, None)
     if not {MOTION, CAMERA, COMPRESSED, USER_AUDIO, SPEECH} & set(found):
         wanted = ", ".join(f"/{remap.get(name, name).lstrip('/')}" for name in INPUTS)
-        raise BagError(f"{bag.path}: expected at least one of {wanted}; the bag has {_listed(bag)}")
+        has = f"the bag has {_listed(bag)}; --remap INPUT:=TOPIC takes it from another"
+        raise BagError(f"{bag.path}: expected at least one of {wanted}; {has}")
     return {topic: name for name, topic in found.items()}
 
 

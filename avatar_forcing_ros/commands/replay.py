@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     length = (found.closes_ns - found.opens_ns) / NANOSECONDS
     lost = losses(found, result)
     speed = f"{length:.1f} s in {seconds:.1f} s, {length / seconds:.1f} times real time"
-    _say(args, found, result, source.remark, speed)
+    _say(args, found, result, source.remark, speed, source.topics | source.unknown)
     for share, text in lost:
         allowed = share <= MOST_LOST or args.allow_losses
         print(text if allowed else f"{text}: more than a tenth is an error; --allow-losses accepts it")
@@ -130,12 +130,15 @@ def _remapping(text: str) -> tuple[str, str]:
     return name.strip("/"), topic
 
 
-def _say(args: argparse.Namespace, found: Survey, result: Replayed, remark: str, speed: str) -> None:
+def _say(
+    args: argparse.Namespace, found: Survey, result: Replayed, remark: str, speed: str, kinds: Mapping[str, str]
+) -> None:
     """What a person wants to know, above the JSON."""
     print(f"{args.bag_out}: {result.frames} frames, {speed}")
     print(f"sha256 of pictures and stamps: {result.sha256}")
     for topic, count in found.skipped.items():
-        print(f"skipped {topic}: {count} messages that the avatar does not listen to or that cannot be read")
+        kind = kinds.get(topic, "of no type that is known")
+        print(f"skipped {topic} ({kind}): {count} messages that the avatar does not listen to or that cannot be read")
     for name, count in found.foreign.items():
         print(
             f"{name}: {count} of {found.counts[name]} messages are stamped more than a second from when the bag "
