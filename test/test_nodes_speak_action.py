@@ -177,7 +177,8 @@ def test_a_goal_that_makes_no_sense_is_refused_with_its_reason(
 
 
 def test_unreadable_sound_is_refused_with_its_reason(client: Client, graph: TestGraph) -> None:
-    future = client._client.send_goal_async(Speak.Goal(chunks=[AudioChunk(sample_rate=16_000, channels=1, encoding=9)]))
+    unknown = AudioChunk(sample_rate=16_000, channels=1, encoding=9, data=bytes(2))
+    future = client._client.send_goal_async(Speak.Goal(chunks=[unknown]))
     graph.spin_until(future.done)
     result = future.result().get_result_async()
     graph.spin_until(result.done)
