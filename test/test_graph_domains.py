@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -30,23 +29,3 @@ def test_a_domain_is_claimed_once_and_none_in_which_somebody_is(monkeypatch: pyt
 def test_a_domain_that_is_said_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", "42")
     assert environment.own_domain() == 42
-
-
-def test_only_an_understudy_that_stays_on_this_machine_goes_without_shared_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ROS_DISTRO", "jazzy")
-    here = environment.local_graph(7)
-    apart = environment.without_shared_memory(here)
-    assert apart["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SYSTEM_DEFAULT"
-    profile = Path(apart["FASTRTPS_DEFAULT_PROFILES_FILE"]).read_text()
-    assert "<type>SHM</type>" not in profile and "<address>127.0.0.1</address>" in profile
-    for name, value in (
-        ("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET"),
-        ("ROS_STATIC_PEERS", "10.0.0.2"),
-        ("RMW_IMPLEMENTATION", "rmw_cyclonedds_cpp"),  # it would take SYSTEM_DEFAULT for the network
-        ("FASTRTPS_DEFAULT_PROFILES_FILE", "/etc/ours.xml"),
-    ):
-        assert environment.without_shared_memory(here | {name: value}) == {}
-    monkeypatch.setenv("ROS_DISTRO", "kilted")
-    assert environment.without_shared_memory(environment.local_graph(7)) == {}

@@ -10,7 +10,6 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -56,25 +55,6 @@ def apart_from_itself() -> dict[str, str]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "fastdds.xml").write_text(profile, encoding="utf-8")
     return dict.fromkeys(shared_memory_profile(), str(folder / "fastdds.xml"))
-
-
-def without_shared_memory(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Variables for a process that must not wait for others' locks, to be set before ROS starts.
-
-    config/fastdds_understudy.xml says why. Empty, so that nothing changes, unless the graph stays on this machine with
-    the profile of `shared_memory_profile`, on the distribution that this was tried with.
-    """
-    ours = shared_memory_profile()
-    fits = (
-        environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE") == "LOCALHOST"
-        and not environment.get("ROS_STATIC_PEERS")
-        and environment.get("RMW_IMPLEMENTATION", "rmw_fastrtps_cpp") == "rmw_fastrtps_cpp"
-        and all(environment.get(name) == path for name, path in ours.items())
-    )
-    if not fits or distribution() != "jazzy":
-        return {}
-    path = str(resource("config", "fastdds_understudy.xml"))
-    return dict.fromkeys(ours, path) | {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}
 
 
 def distribution() -> str | None:

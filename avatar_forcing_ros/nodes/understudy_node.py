@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 
 from avatar_forcing_ros.disclosure.label import Label
-from avatar_forcing_ros.graph.environment import without_shared_memory
 from avatar_forcing_ros.graph.keeping import Restarted, Restarts
 from avatar_forcing_ros.messages.outlet import USER
 from avatar_forcing_ros.motion.space import naming_portrait
@@ -563,8 +562,7 @@ def _with_stopped_parent(pid: int) -> list[int]:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node, with priority if permitted and apart from others' locks, so that its face never freezes."""
-    os.environ.update(without_shared_memory())
+    """Run the node, with priority if permitted, so that its face never freezes on a busy machine."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
     return run(UnderstudyNode, args)
