@@ -286,7 +286,8 @@ class Trial:
         time.sleep(float(self._chance.uniform(0.0, UTTERANCE_S - 0.2)))
         pid = pid_now()
         at = time.monotonic()
-        os.kill(pid, number)
+        with suppress(ProcessLookupError):  # it ended by itself just before, which comes to the same
+            os.kill(pid, number)
         if wakes_s:
             time.sleep(wakes_s)
             with suppress(ProcessLookupError):  # it has been ended meanwhile
