@@ -176,7 +176,7 @@ class Sentinel:
 
     def late_ms(self, from_s: float, until_s: float) -> float:
         """The latest waking of those that were due, or came, in a stretch of time."""
-        late = [late_s for at_s, late_s in self._wakings if at_s >= from_s and at_s - late_s <= until_s]
+        late = [late_s for at_s, late_s in list(self._wakings) if at_s >= from_s and at_s - late_s <= until_s]
         return 1e3 * max(late, default=0.0)
 
     def waited_ms(self, from_s: float, until_s: float) -> list[float]:
@@ -184,7 +184,7 @@ class Sentinel:
 
         Empty if nothing is known; 0 for a process that took the place of another one.
         """
-        around = [totals_s for at_s, totals_s in self._waits if from_s - 0.1 <= at_s <= until_s + 0.1]
+        around = [totals_s for at_s, totals_s in list(self._waits) if from_s - 0.1 <= at_s <= until_s + 0.1]
         ends = zip(around[0], around[-1], strict=True) if around else ()
         return [1e3 * max(0.0, last - first) for first, last in ends]
 
