@@ -33,6 +33,7 @@ from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.directing.closures import with_closures
 from avatar_forcing_ros.directing.director import Director
 from avatar_forcing_ros.directing.laughter import SharedLaughter
+from avatar_forcing_ros.directing.mimicry import LOOK_BACK, with_mimicry
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
 from avatar_forcing_ros.generator.causes import Causes, causes_of
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
@@ -364,7 +365,7 @@ class Avatar:
         return self._engines[sampler]
 
     def use_dials(self, config: AvatarConfig) -> None:
-        """Take guidance and expressiveness of another configuration, from the next block on; the rest stays as it is.
+        """From the next block on, take guidance, mirroring and expressiveness of another configuration; all else stays.
 
         Raises:
             ValueError: this model's motion cannot be scaled.
@@ -376,6 +377,7 @@ class Avatar:
             self.config,
             guidance_avatar=config.guidance_avatar,
             guidance_user=config.guidance_user,
+            mirrors_smile=config.mirrors_smile,
             expressiveness=config.expressiveness,
         )
         self._dials = dials
@@ -481,6 +483,7 @@ class Avatar:
         moved = self.bundle.denormalize(drawn)
         if bilabials is not None:
             moved = with_closures(moved, bilabials)
+        moved = self._mirroring(frames, moved)
         moved = self._dials.show(moved, self._portrait.reference)
         latents = c.director.show(frames, c.laughter.show(frames, moved, face, speaks), said, c.next_decision_ns)
         made = self._frames(frames, latents, spoken, idles, causes)
@@ -488,6 +491,12 @@ class Avatar:
         c.newest, c.block, c.next_frame = latents[-1], c.block + 1, frames.stop
         c.next_decision_ns = stamp_of(c.next_frame) - self.config.lead_ns
         return made
+
+    def _mirroring(self, frames: range, moved: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(B, M) the motion of a block with a smile that follows the user's, unless the user is not to matter."""
+        share = self.config.mirrors_smile if self.config.guidance_user else 0.0
+        seen = self._running.senses.smile(frames, LOOK_BACK) if share else None
+        return moved if seen is None else with_mimicry(moved, self._portrait.reference, *seen, share)
 
     def _frames(
         self,

@@ -78,7 +78,7 @@ UNITS = {
 }
 """Of a parameter whose name ends in this."""
 FACTORS = {"avatar", "user", "pose", "face", "mouth", "caution", "certainty", "persistence", "memory", "probability"}
-FACTORS |= {"balance", "speed", "rate", "share", "temperature"}
+FACTORS |= {"balance", "speed", "rate", "share", "temperature", "smile"}
 NUMBERS = (Parameter.Type.INTEGER, Parameter.Type.DOUBLE)
 MIDDLEWARE = ("use_sim_time", "qos_overrides.", "start_type_description_service")
 

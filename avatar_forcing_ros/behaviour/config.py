@@ -62,6 +62,8 @@ class AvatarConfig:
         expressiveness: how much of the motion is shown.
         laughs_along: whether to answer every hearty laugh of the user with a laugh; the network alone answers half.
             Only with named channels.
+        mirrors_smile: share of the smile that follows the user's directly; the rest is the network's, which comes later
+            and lasts. Only with named channels.
         echo_gate: keeps the avatar's own voice out of what it hears.
         barge_in: lets the user's voice interrupt the avatar.
     """
@@ -81,6 +83,7 @@ class AvatarConfig:
     speech_limits: SpeechLimits = field(default_factory=SpeechLimits)
     expressiveness: Expressiveness = field(default_factory=Expressiveness)
     laughs_along: bool = True
+    mirrors_smile: float = field(default=0.5, metadata={"range": (0.0, 1.0)})
     echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
     barge_in: BargeInConfig = field(default_factory=BargeInConfig)
 

@@ -151,6 +151,13 @@ class Senses:
         window = self.seen(range(frames.start - before, frames.stop))
         return np.where(window.valid[:, None], self._bundle.space.expand_user(window.latents), 0).astype(np.float32)
 
+    def smile(self, frames: range, before: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
+        """(before + T,) the user's smile where `face` looks, and whether it was seen; None: without names."""
+        if self._smile_and_jaw is None:
+            return None
+        window = self.seen(range(frames.start - before, frames.stop))
+        return self._bundle.space.expand_user(window.latents)[:, self._smile_and_jaw[0]], window.valid
+
     def user_does(self, frames: range) -> list[UserActivity]:
         """What the user does at the condition positions of frames; if motion has no names, only whether one is seen."""
         watched = range(frames.start - LOOK_BACK, frames.stop)

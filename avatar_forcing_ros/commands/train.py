@@ -24,7 +24,7 @@ from safetensors.numpy import load_file
 from avatar_forcing_ros.audio.bilabials import BilabialDetector
 from avatar_forcing_ros.bundle import BILABIALS
 from avatar_forcing_ros.commands.arguments import check_bundle_output, check_folder, is_same
-from avatar_forcing_ros.evaluation.comparison import shown_closures
+from avatar_forcing_ros.evaluation.comparison import as_shown
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.files.outputs import typed_path
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
@@ -151,8 +151,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with timed("evaluation and export"):
         data = held_out(recipe.evaluated, config=recipe.corpus.conversation, films=args.work / _HELD_OUT_FILMS)
         manifest = _write(trainer, recipe, args.output, recipe.graphs, (detector,))
-        block, heard = recipe.network.block_frames, data.heard.avatar_features
-        motion = shown_closures(BilabialDetector(load_file(detector)), _generate(trainer, recipe, data), heard, block)
+        block, drawn = recipe.network.block_frames, _generate(trainer, recipe, data)
+        motion = as_shown(drawn, data.heard, block, BilabialDetector(load_file(detector)))
         metrics = evaluate(data, motion, block)
     return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
 

@@ -4,8 +4,8 @@
 
 The bundled network answers only half of the laughs by itself, so this rule adds to it. The rule sees the user as the
 network does and as late, and what it adds does not become part of the network's past. It never makes a sound, and gives
-way to speech. A hearty laugh has the corners of the mouth far up and a mouth that stays open; a smile while talking has
-not.
+way to speech. Its smile is the least that a laugh needs, so that one which fades with the user's can fade. A hearty
+laugh has the corners of the mouth far up and a mouth that stays open; a smile while talking has not.
 
 Source: about half of laughs are shared, the hearty ones, within a second: Smoski and Bachorowski, 2003; 4 to 5 calls a
 second: Bachorowski et al., 2001; the head goes back rather than forward: Ruch and Ekman, 2001.
@@ -46,9 +46,9 @@ class LaughterConfig:
     smile: float = ActivityConfig.laugh_smile
     jaw: float = ActivityConfig.laugh_jaw
     frames: int = ActivityConfig.laugh_frames
-    linger: int = 20
+    linger: int = 12
     rise: float = 2.5
-    fall: float = 7.0
+    fall: float = 5.0
     calls_hz: float = 4.6
 
 
@@ -127,7 +127,7 @@ class SharedLaughter:
             return latent
         call = 0.5 + 0.5 * np.cos(2 * np.pi * self._config.calls_hz * laugh.age / FPS)
         wanted = latent.astype(np.float64)
-        for name, least in (("jaw_open", 0.3 + 0.1 * call), ("smile", 0.9), ("upper_lip", 0.25)):
+        for name, least in (("jaw_open", 0.3 + 0.1 * call), ("smile", 0.6), ("upper_lip", 0.25)):
             wanted[INDEX[name]] = max(wanted[INDEX[name]], least)
         for name in ("press", "pucker"):
             wanted[INDEX[name]] = 0.0

@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.bilabials import BilabialDetector, Bilabials, bilabial_frames
+from avatar_forcing_ros.behaviour.alignment import Alignment
+from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.directing.closures import with_closures
+from avatar_forcing_ros.directing.mimicry import LOOK_BACK, with_mimicry
 from avatar_forcing_ros.evaluation.held_out import HeldOut, estimate, observe
 from avatar_forcing_ros.evaluation.measures import NOISE
 from avatar_forcing_ros.evaluation.noises import as_speech, noises
@@ -126,18 +129,26 @@ def require_named_channels(bundle: ModelBundle) -> None:
 
 
 def generate(bundle: ModelBundle, heard: Heard, seed: int = 0) -> NDArray[np.float32]:
-    """(C, T, 18) motion that a model generates from what it hears and sees, block by block, as in live use."""
+    """(C, T, 18) motion that a model shows for what it hears and sees, block by block, as in live use."""
     scale = LatentScale(bundle.latent_mean, bundle.latent_std)
     drawn = stream_motion(bundle.network, scale, bundle.manifest.sampler, heard, seed)
-    if bundle.bilabials is None:
-        return drawn
-    return shown_closures(bundle.bilabials, drawn, heard.avatar_features, bundle.manifest.network.block_frames)
+    return as_shown(drawn, heard, bundle.manifest.network.block_frames, bundle.bilabials)
 
 
-def shown_closures(
-    detector: BilabialDetector, drawn: NDArray[np.float32], features: NDArray, block_frames: int
+def as_shown(
+    drawn: NDArray[np.float32], heard: Heard, block_frames: int, detector: BilabialDetector | None
 ) -> NDArray[np.float32]:
-    """(C, T, 18) what a network drew, with lips that meet where a detector finds p, b or m in (C, T, F) of speech."""
-    heard = [bilabial_frames(detector, said, block_frames) for said in features]
-    both = Bilabials(np.stack([one.likely for one in heard]), np.stack([one.hushed for one in heard]))
-    return with_closures(drawn, both)
+    """(C, T, 18) what a network drew -> what is shown: lips meet where p, b or m is found, smiles follow the user's.
+
+    Laughs are the network's own.
+    """
+    if detector is not None:
+        found = [bilabial_frames(detector, said, block_frames) for said in heard.avatar_features]
+        both = Bilabials(np.stack([one.likely for one in found]), np.stack([one.hushed for one in found]))
+        drawn = with_closures(drawn, both)
+    age, frames = Alignment.of(AvatarConfig(), block_frames).motion_frames, drawn.shape[1]
+    smile, seen = (
+        np.pad(signal, ((0, 0), (LOOK_BACK + age, 0)))[:, : LOOK_BACK + frames]
+        for signal in (heard.user_motion[..., INDEX["smile"]], heard.user_valid)
+    )
+    return with_mimicry(drawn, heard.reference, smile, seen, AvatarConfig().mirrors_smile)

@@ -35,6 +35,7 @@ DIALS: Mapping[str, tuple[float, float, float]] = {
     "avatar.expressiveness.face": (0.0, 2.0, 0.05),
     "avatar.expressiveness.mouth": (0.0, 2.0, 0.05),
     "avatar.guidance_user": (-1.0, 4.0, 0.1),
+    "avatar.mirrors_smile": (0.0, 1.0, 0.05),
     "avatar.guidance_avatar": (-1.0, 4.0, 0.1),
 }
 """Parameters of the generator that may change while it runs: minimum, maximum, step."""

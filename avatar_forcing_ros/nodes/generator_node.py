@@ -100,7 +100,9 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         open_model: opens the model that the parameter `model` names, as `load_bundle` does.
     """
 
-    live = ("avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user")  # with the next block
+    live = (  # with the next block
+        "avatar.expressiveness.", "avatar.guidance_avatar", "avatar.guidance_user", "avatar.mirrors_smile",
+    )  # fmt: skip
 
     def __init__(
         self, open_model: Callable[[str, ComputeConfig], ModelBundle] = load_bundle, **node_arguments: Any
