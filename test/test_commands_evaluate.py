@@ -20,8 +20,11 @@ from avatar_forcing_ros.commands.evaluate import add_arguments, run
 from avatar_forcing_ros.evaluation.comparison import require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.evaluation.measures import ROWS
+from avatar_forcing_ros.evaluation.reading import smile_reading
 from avatar_forcing_ros.evaluation.real_clip import smile_against_smile
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
+from avatar_forcing_ros.simulation.camera import Observed
+from avatar_forcing_ros.simulation.filming import FilmStudio
 from avatar_forcing_ros.testing import TINY_NETWORK, speech_like, tiny_bundle
 from avatar_forcing_ros.train.export import write_bundle
 from avatar_forcing_ros.train.scaling import LatentScale
@@ -50,13 +53,21 @@ def test_a_table_with_every_column_and_its_pictures(tmp_path: Path, monkeypatch:
         asked.append(held_out(*given))
         return asked[-1]
 
+    def film(_: FilmStudio, rng: np.random.Generator, motion: np.ndarray) -> Observed:
+        filmed.append(len(motion))
+        return Observed(1.2 * motion, np.ones(len(motion), bool))
+
+    filmed: list[int] = []
+    monkeypatch.setattr(FilmStudio, "__init__", lambda *_: None)
+    monkeypatch.setattr(FilmStudio, "film", film)
     monkeypatch.setattr("avatar_forcing_ros.commands.evaluate.held_out", noted)
     model, stage_1 = (write_tiny(tmp_path / name, seed) for seed, name in enumerate(("model", "stage_1")))
-    small = ("--conversations", 1, "--seed", 5, "--seconds", 12, "--seeds", 1, "--output", tmp_path / "out")
+    small = ("--conversations", 1, "--seed", 5, "--seconds", 12, "--filmed", 1, "--output", tmp_path / "out")
     result = run(arguments(model, "--without-stage-2", stage_1, *small))
     names = ["truth", "model", "model, no user motion", "stage 1", "stage 1, no user motion", "nobody there"]
     assert list(result["columns"]) == names
     assert result["columns"]["truth"]["rpcc_expression"][0] == 0
+    assert filmed == [12 * 25] and result["filmed"] == 1
     truth = evaluate(asked[0], asked[0].truth, load_bundle(model).network.config.block_frames)
     assert result["columns"]["truth"]["var_pose"][0] == pytest.approx(truth["var_pose"], rel=0.01)
     assert result["columns"]["model"]["noise_stillness"][0] > 0
@@ -64,6 +75,9 @@ def test_a_table_with_every_column_and_its_pictures(tmp_path: Path, monkeypatch:
     assert written["columns"] == result["columns"]
     assert [Path(path).name for path in result["pictures"]] == ["curves_0.png", "strip.png"]
     assert (tmp_path / "out" / "table.txt").read_text().count("\n") > len(ROWS)
+    reading = smile_reading(asked[0].conversations)
+    assert reading is not None and str(reading) in (tmp_path / "out" / "table.txt").read_text()
+    assert result["user_smile_as_read"]["correlation"] == pytest.approx(reading.correlation, abs=1e-4)
 
 
 def test_a_recording_is_rendered_and_watched(tmp_path: Path) -> None:
@@ -94,6 +108,8 @@ def test_smiles_are_compared_at_the_delay_of_the_answer() -> None:
         (("--output", __file__), "to be a folder, got a file"),
         (("--output", f"{__file__}/new"), "is a file"),
         (("--seconds", "nan"), "--seconds of at least 10"),
+        (("--filmed", "2"), "--filmed within 0 (nobody) and 1 (everybody), got 2"),
+        (("--filmed", "nan"), "--filmed within 0 (nobody) and 1 (everybody), got nan"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

@@ -62,6 +62,20 @@ def test_silence_and_noise_shut_nothing(detector: BilabialDetector) -> None:
         assert bilabial_frames(detector, spoken_frames(sound), BLOCK).likely.max() < LIKELY
 
 
+def test_silence_is_listened_to_once_and_what_is_no_silence_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = BilabialDetector(load_file(find_bundle(DEFAULT_BUNDLE) / BILABIALS))
+    listened: list[int] = []
+    heard = detector._heard
+    monkeypatch.setattr(detector, "_heard", lambda rows: [listened.append(len(rows)), heard(rows)][1])
+    silent = np.repeat(LogMel().silence[None], PAST_FRAMES + BLOCK, axis=0)
+    nearly = silent.copy()
+    nearly[0, 0] = np.nextafter(nearly[0, 0], np.float32(0))  # the oldest frame that matters, and not the block itself
+    for rows, times in ((silent, 1), (silent, 1), (nearly, 2), (nearly, 3), (silent[1:], 4), (silent, 4)):
+        found, wanted = detector(rows), heard(rows)
+        assert np.array_equal(found.likely, wanted.likely) and np.array_equal(found.hushed, wanted.hushed)
+        assert len(listened) == times
+
+
 def test_the_detector_computes_what_was_trained() -> None:
     torch.manual_seed(1)
     network = _Network(BilabialConfig().channels)

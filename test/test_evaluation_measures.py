@@ -16,6 +16,7 @@ from avatar_forcing_ros.evaluation.held_out import HeldOut, estimate, evaluate, 
 from avatar_forcing_ros.evaluation.measures import MEASURES, ROWS
 from avatar_forcing_ros.evaluation.noises import LEVELS_DBFS, as_speech, noises
 from avatar_forcing_ros.evaluation.reaction_pictures import draw_reaction, draw_strip
+from avatar_forcing_ros.evaluation.reading import smile_reading
 from avatar_forcing_ros.evaluation.table import as_json, format_table
 from avatar_forcing_ros.metrics.interval import Estimate
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
@@ -160,6 +161,25 @@ def test_smiles_that_the_camera_missed_need_no_answer(data: HeldOut) -> None:
     blind = replace(data.conversations[0], user_valid=np.zeros(FRAMES, bool))
     found = observe(HeldOut((blind,)), blind.motion[None, None], 4)[0][0].smiles
     assert found.events == 0 and found.false_alarms == 0
+
+
+def test_a_reading_of_the_smile_is_judged_where_the_face_was_found(data: HeldOut) -> None:
+    one = data.conversations[0]
+    true, talks = one.user_true_motion[:, INDEX["smile"]], one.user_talk.speaking(25)[:FRAMES]
+    read = one.user_true_motion.copy()
+    smile, valid = read[:, INDEX["smile"]], np.arange(FRAMES) >= 1000
+    smile += np.where(talks, 0.2, 0.1)  # by which the reader errs while the user talks, and while silent
+    around = [slice(n - 40, n + 40) for n in range(1050, FRAMES)]
+    calm = next(part.start + 40 for part in around if np.ptp(true[part]) < 0.01 and not talks[part].any())
+    smile[:1000] += np.sin(np.arange(1000))  # while nobody was seen
+    wrong = smile_reading([replace(one, user_motion=read, user_valid=valid)])
+    assert wrong is not None and wrong.false_rises_per_minute == 0
+    assert wrong.error_talking == pytest.approx(0.2, abs=1e-6) and wrong.error_silent == pytest.approx(0.1, abs=1e-6)
+    smile[calm] += 0.4
+    more = smile_reading([replace(one, user_motion=read, user_valid=valid)])
+    assert more is not None and more.false_rises_per_minute == pytest.approx(60 / ((FRAMES - 1000) / 25))
+    assert more.correlation < wrong.correlation < 1
+    assert smile_reading([replace(one, user_valid=valid & False)]) is None
 
 
 def test_intervals_hold_their_figures_and_samples_stay_with_their_conversation(data: HeldOut) -> None:

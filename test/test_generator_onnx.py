@@ -22,7 +22,15 @@ from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.generator.motion_engine import MotionEngine, Sensed
 from avatar_forcing_ros.generator.noise import block_noise
-from avatar_forcing_ros.generator.onnx_engine import DESCRIPTION, FOLDER, MotionGraphs, OnnxEngine, describe, fits
+from avatar_forcing_ros.generator.onnx_engine import (
+    DESCRIPTION,
+    FOLDER,
+    RULES,
+    MotionGraphs,
+    OnnxEngine,
+    describe,
+    fits,
+)
 from avatar_forcing_ros.generator.onnx_export import write_graphs
 from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.generator.torch_engine import TorchEngine
@@ -147,6 +155,14 @@ def test_graphs_from_before_a_setting_was_added_fit_networks_without_it(tmp_path
     (tmp_path / FOLDER / DESCRIPTION).write_text(json.dumps(described))
     assert fits(tmp_path, NETWORK, SAMPLER)
     assert not fits(tmp_path, replace(NETWORK, newest_face=True), SAMPLER)
+
+
+@pytest.mark.parametrize("rules", [None, RULES - 1])
+def test_graphs_that_ease_as_earlier_versions_did_are_left_alone(rules: int | None, tmp_path: Path) -> None:
+    (tmp_path / FOLDER).mkdir()
+    described = {key: value for key, value in (describe(NETWORK, SAMPLER) | {"rules": rules}).items() if value}
+    (tmp_path / FOLDER / DESCRIPTION).write_text(json.dumps(described))
+    assert not fits(tmp_path, NETWORK, SAMPLER)
 
 
 def test_the_shipped_model_has_graphs_that_draw_what_torch_draws() -> None:

@@ -12,7 +12,7 @@ from avatar_forcing_ros.metrics.distance import frechet_distance
 from avatar_forcing_ros.metrics.eyelids import blinks
 from avatar_forcing_ros.metrics.interval import bootstrap
 from avatar_forcing_ros.metrics.richness import entropy_bits, shannon_index, variance
-from avatar_forcing_ros.metrics.smoothness import border_jerk_ratio, tremble
+from avatar_forcing_ros.metrics.smoothness import border_jerk, border_jerk_ratio, tremble
 
 RNG = np.random.default_rng(0)
 
@@ -98,9 +98,9 @@ def test_blinks_counts_and_tells_half_ones() -> None:
 def test_smooth_motion_has_no_borders_and_steps_do() -> None:
     frames = np.arange(400)
     smooth = np.sin(frames / 9 + 0.3)[:, None]
-    assert border_jerk_ratio(smooth, 4) == pytest.approx(1, abs=0.05)
+    assert border_jerk_ratio(border_jerk(smooth, 4)) == pytest.approx(1, abs=0.05)
     steps = (frames // 4 % 2).astype(float)[:, None] + 0.05 * RNG.normal(size=(400, 1))
-    assert border_jerk_ratio(steps, 4) > 1.5
+    assert border_jerk_ratio(border_jerk(steps, 4)) > 1.5
 
 
 def test_tremble_is_the_noise_of_a_moving_curve_and_knows_no_nods() -> None:
@@ -114,15 +114,22 @@ def test_tremble_is_the_noise_of_a_moving_curve_and_knows_no_nods() -> None:
         tremble(noise[:2])
 
 
-def test_border_jerk_is_the_ratio_of_both_kinds_of_third_differences() -> None:
-    # The third difference of place^3 / 6 is 1 within a block of four places.
-    place = np.arange(400) % 4
-    sign = (-1.0) ** (np.arange(400) // 4)
-    motion = (sign * (place**3 / 6.0))[:, None]
-    middles = np.abs(np.diff(motion[:, 0], n=3))[2::4]
-    assert border_jerk_ratio(motion, 4) == pytest.approx(middles.mean() / 1.0)
+@pytest.mark.parametrize("block", [4, 5])
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_border_jerk_is_that_where_the_border_shows_most(block: int, after: int) -> None:
+    jerk = np.ones(99 * block)
+    jerk[block - after :: block] = 3  # the border after so many of the four frames
+    motion = np.concatenate([np.zeros(3), (-1.0) ** np.arange(len(jerk)) * jerk])[:, None]
+    for _ in range(3):  # so that these are its third differences
+        motion = np.cumsum(motion, axis=0) - np.mean(np.cumsum(motion, axis=0))
+    found = border_jerk(motion, block) * motion.std()
+    np.testing.assert_allclose(found[:, 0], [1, *(3 if place == after else 1 for place in (1, 2, 3))])
+    assert border_jerk_ratio(found) == pytest.approx(3)
+
+
+def test_border_jerk_needs_a_block_that_has_an_inside() -> None:
     with pytest.raises(ValueError, match="at least 4, got 3"):
-        border_jerk_ratio(motion, 3)
+        border_jerk(np.zeros((40, 1)), 3)
 
 
 def test_bootstrap_interval_of_a_mean_is_as_wide_as_its_standard_error() -> None:

@@ -60,14 +60,23 @@ class BilabialDetector:
             raise ValueError(f"expected the weights of a detector of p, b and m, without {', '.join(missing)}")
         self._weights = {name: weights[f"{name}.weight"] for name in (*_LAYERS, "last")}
         self._biases = {name: weights[f"{name}.bias"] for name in (*_LAYERS, "last")}
+        self._silence = LogMel().silence
+        self._of_silence: dict[int, Bilabials] = {}  # by the number of rows
         self(np.zeros((PAST_FRAMES + 1, LogMelConfig().feature_size), np.float32))
 
     def __call__(self, rows: NDArray[np.float32]) -> Bilabials:
-        """What is heard in T successive frames, of which the last is the newest known.
+        """What is heard in T successive frames, of which the last is the newest known; silence costs nothing.
 
         Args:
             rows: (PAST_FRAMES + T, F) log-mel features of the frames before and of the T frames.
         """
+        if (rows != self._silence).any():
+            return self._heard(rows)
+        if len(rows) not in self._of_silence:
+            self._of_silence[len(rows)] = self._heard(rows)
+        return self._of_silence[len(rows)]
+
+    def _heard(self, rows: NDArray[np.float32]) -> Bilabials:
         x = with_marks(rows)
         for name, stride in zip(_LAYERS, STRIDES, strict=True):
             x = np.maximum(self._layer(x, name, stride), 0)

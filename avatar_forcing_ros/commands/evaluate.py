@@ -22,6 +22,7 @@ from avatar_forcing_ros.evaluation.beside import Side, write_beside
 from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
 from avatar_forcing_ros.evaluation.reaction_pictures import draw_reaction, draw_real_clip, draw_strip
+from avatar_forcing_ros.evaluation.reading import smile_reading
 from avatar_forcing_ros.evaluation.real_clip import (
     RealClip,
     RealClipResult,
@@ -72,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seconds", type=float, default=conversations.duration_s, help="length of each conversation (%(default)s)"
     )
     parser.add_argument(
+        "--filmed", type=float, default=conversations.filmed_share, metavar="SHARE",
+        help="share of the users who are drawn, filmed and read by the live encoder, 0 to 1; of the others, readings "
+        "are simulated (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--seeds", type=int, default=defaults.seeds, help="samples drawn for each conversation (%(default)s)"
     )
     parser.add_argument(
@@ -113,6 +119,8 @@ def _check(args: argparse.Namespace) -> None:
             "expected --conversations of at least 0, --seeds of at least 1 and --seconds of at least 10, "
             f"got {args.conversations}, {args.seeds} and {args.seconds}"
         )
+    if not 0 <= args.filmed <= 1:
+        raise ValueError(f"expected --filmed within 0 (nobody) and 1 (everybody), got {args.filmed}")
     if not (args.conversations or args.speech or args.clip):
         raise ValueError("nothing to evaluate: expected --conversations of at least 1, --speech or --clip")
     if args.clip_audio and not args.clip:
@@ -141,10 +149,12 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
     stage_1 = load_bundle(args.without_stage_2) if args.without_stage_2 else None
     require_named_channels(model)
     tqdm.write(f"simulating {args.conversations} conversations of {args.seconds:g} s")
-    data = held_out(args.conversations, args.seed, replace(ConversationConfig(), duration_s=args.seconds))
-    config = ComparisonConfig(seeds=args.seeds)
+    made = replace(ConversationConfig(), duration_s=args.seconds, filmed_share=args.filmed)
+    data = held_out(args.conversations, args.seed, made)
+    config, reading = ComparisonConfig(seeds=args.seeds), smile_reading(data.conversations)
     columns = compare(data, model, stage_1, config, progress=lambda name: tqdm.write(f"generating: {name}"))
-    table = "\n".join([format_table(columns), LEGEND, *([] if stage_1 else [HOW_TO_GET_STAGE_1])])
+    notes = [*([str(reading)] if reading else []), *([] if stage_1 else [HOW_TO_GET_STAGE_1])]
+    table = "\n".join([format_table(columns), LEGEND, *notes])
     tqdm.write(f"\n{table}\n")
     _write_text(args.output / "table.txt", table)
     return {
@@ -152,6 +162,8 @@ def _on_conversations(args: argparse.Namespace) -> dict[str, Any]:
         "seed": args.seed,
         "seconds": args.seconds,
         "seeds": args.seeds,
+        "filmed": args.filmed,
+        "user_smile_as_read": {name: _number(value) for name, value in vars(reading).items()} if reading else None,
         "columns": as_json(columns),
         "pictures": [str(path) for path in _draw(args.output, model, data, columns)],
     }

@@ -14,7 +14,8 @@ from avatar_forcing_ros.evaluation.observed import MOUTH_LAGS, PARTS, SMILE_LAGS
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation, pearson, residual_pearson
 from avatar_forcing_ros.metrics.reaction import Responses, pool
 from avatar_forcing_ros.metrics.richness import COMMON_CLUSTERS, PAPER_CLUSTERS, entropy_bits
-from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.metrics.smoothness import border_jerk_ratio
+from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES
 from avatar_forcing_ros.simulation.lips import LIP_CHANNELS
 
 Statistic = Callable[[Sequence[Observed]], float]
@@ -85,14 +86,9 @@ def _laughs(figure: Callable[[Responses], float]) -> Statistic:
 
 
 def _jerk(channels: Sequence[str]) -> Statistic:
-    """Ratio of jerk across borders to jerk within blocks, over some channels of all conversations."""
+    """Ratio of jerk at borders to jerk within blocks, over some channels of all conversations."""
     columns = [INDEX[name] for name in channels]
-
-    def ratio(observed: Sequence[Observed]) -> float:
-        across, within = np.mean([one.channel_jerk[:, columns] for one in observed], axis=(0, 2))
-        return float(across / max(within, 1e-12))
-
-    return ratio
+    return lambda observed: border_jerk_ratio(np.mean([one.jerk[:, columns] for one in observed], axis=0))
 
 
 def _index(part: str, clusters: int) -> Statistic:
@@ -151,19 +147,19 @@ JERK_GROUPS = {
     "lids": ("blink_right", "blink_left"),
 }
 """Groups of channels for jerk; a mean over all channels would hide kinks in the smooth ones."""
-_NAMES = {"expression": "Exp", "pose": "Pose"}
+_PART_NAMES = {"expression": "Exp", "pose": "Pose"}
 _CLUSTERS = (COMMON_CLUSTERS, PAPER_CLUSTERS)
 _SID_KEYS = ("sid_{}", "sid_{}_paper_k")
 
 _RESEMBLANCE = (
-    *(Measure(f"rpcc_{part}", f"rPCC-{name}", "", LOWER, _residual(part)) for part, name in _NAMES.items()),
+    *(Measure(f"rpcc_{part}", f"rPCC-{name}", "", LOWER, _residual(part)) for part, name in _PART_NAMES.items()),
     *(
         Measure(key.format(part), f"SID-{name}, K = {clusters[part]}", "bit", HIGHER, _index(part, clusters[part]))
         for key, clusters in zip(_SID_KEYS, _CLUSTERS, strict=True)
-        for part, name in _NAMES.items()
+        for part, name in _PART_NAMES.items()
     ),
-    *(Measure(f"var_{part}", f"Var-{name}", "", HIGHER, _variance(part)) for part, name in _NAMES.items()),
-    *(Measure(f"fd_{part}", f"FD-{name}", "", LOWER, _distance(part)) for part, name in _NAMES.items()),
+    *(Measure(f"var_{part}", f"Var-{name}", "", HIGHER, _variance(part)) for part, name in _PART_NAMES.items()),
+    *(Measure(f"fd_{part}", f"FD-{name}", "", LOWER, _distance(part)) for part, name in _PART_NAMES.items()),
 )
 _LIPS = (
     *(
@@ -208,7 +204,7 @@ _REST = (
                 _mean_of(lambda one, name=name: one.spread(name)))  # type: ignore[misc]
         for name in ("jaw_open", "smile", "pitch", "roll", "yaw")
     ),
-    Measure("border_jerk", "jerk at block borders against inside", "", LOWER, _mean_of(lambda one: one.border_jerk)),
+    Measure("border_jerk", "jerk at block borders against inside", "", LOWER, _jerk(NAMES)),
     *(Measure(f"border_jerk_{name}", f"... of {name}", "", AS_TRUTH, _jerk(channels))
       for name, channels in JERK_GROUPS.items()),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from avatar_forcing_ros.metrics.laughs import held_share, laughs
 from avatar_forcing_ros.metrics.nods import nods
 from avatar_forcing_ros.metrics.reaction import AnswerTime, OnsetConfig, Responses, onsets, respond
 from avatar_forcing_ros.metrics.richness import COMMON_CLUSTERS, PAPER_CLUSTERS, find_states, variance, visits
-from avatar_forcing_ros.metrics.smoothness import border_jerk, border_jerk_ratio
+from avatar_forcing_ros.metrics.smoothness import border_jerk
 from avatar_forcing_ros.metrics.speech_motion import log_energy, reached_share, stillness
 from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.signals import FPS
@@ -248,16 +248,11 @@ class Observed:
         return float(np.mean(looks)) if looks else float("nan")
 
     @cached_property
-    def border_jerk(self) -> float:
-        """Ratio of jerk across borders to jerk within blocks; NaN if blocks are too short to tell."""
-        return border_jerk_ratio(self.generated, self.block_frames) if self.block_frames >= 4 else float("nan")
-
-    @cached_property
-    def channel_jerk(self) -> NDArray[np.float64]:
-        """(2, 18) jerk of each channel across borders and within blocks; NaN if blocks are too short to tell."""
+    def jerk(self) -> NDArray[np.float64]:
+        """(4, 18) jerk of each channel within blocks and at their borders; NaN if blocks are too short to tell."""
         if self.block_frames < 4:
-            return np.full((2, self.generated.shape[1]), np.nan)
-        return np.stack(border_jerk(self.generated, self.block_frames))
+            return np.full((4, self.generated.shape[1]), np.nan)
+        return border_jerk(self.generated, self.block_frames)
 
 
 def _is_closure(symbol: str) -> bool:

@@ -39,6 +39,8 @@ from avatar_forcing_ros.network.config import NetworkConfig
 GRAPHS = ("modulation", "prime", "open", "step", "finish")
 FOLDER = "onnx"
 DESCRIPTION = "graphs.json"
+RULES = 2
+"""Of what the graphs contain; it rises when `poise`, `smoothing` or `anchor` computes something else than before."""
 AFTER = "next_"
 """Prefix of the state's arrays in the output of `finish`, because a graph's inputs and outputs need different names."""
 
@@ -49,7 +51,7 @@ def describe(network: NetworkConfig, sampler: SamplerConfig) -> dict[str, Any]:
     """All settings that are fixed in the graphs; steps and guidance are not."""
     fixed = {key: value for key, value in asdict(sampler).items() if key not in ("steps", "joint")}
     fixed = {key: value for key, value in fixed.items() if not key.startswith("guidance_")}
-    return json.loads(json.dumps({"network": asdict(network), "sampler": fixed}))
+    return json.loads(json.dumps({"rules": RULES, "network": asdict(network), "sampler": fixed}))
 
 
 def fits(folder: Path, network: NetworkConfig, sampler: SamplerConfig) -> bool:
@@ -58,7 +60,11 @@ def fits(folder: Path, network: NetworkConfig, sampler: SamplerConfig) -> bool:
         found = json.loads((folder / FOLDER / DESCRIPTION).read_text())
     except (OSError, ValueError):
         return False
-    made_for = {"network": asdict(NetworkConfig()) | found.get("network", {}), "sampler": found.get("sampler")}
+    made_for = {
+        "rules": found.get("rules"),
+        "network": asdict(NetworkConfig()) | found.get("network", {}),
+        "sampler": found.get("sampler"),
+    }
     return bool(json.loads(json.dumps(made_for)) == describe(network, sampler))
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from avatar_forcing_ros.generator.block_generator import BlockGenerator
 from avatar_forcing_ros.generator.onnx_engine import AFTER, DESCRIPTION, FOLDER, describe
 from avatar_forcing_ros.generator.onnx_passes import OnnxPasses, Opened, unpack
-from avatar_forcing_ros.generator.poise import poise_from
+from avatar_forcing_ros.generator.poise import MEMORY, poise_from
 from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.generator.state import GeneratorState
 from avatar_forcing_ros.network.cache import KeysValues, KVCache
@@ -215,7 +215,7 @@ class _Finish(_Graph):
             **self._cached(),
             "encoded": torch.zeros(_BRANCHES, frames, self.sizes.hidden_size),
             "running_mean": torch.zeros(1, size),
-            "poise": torch.zeros(1, size, 4),
+            "poise": torch.zeros(1, size, MEMORY),
             "silent_frames": torch.zeros(1),
             "silent": torch.zeros(1, self.sizes.block_frames, dtype=torch.bool),
         }

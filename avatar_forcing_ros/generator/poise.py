@@ -10,15 +10,20 @@ from what it drew itself:
   follows such a reading quickly would smile anew with every other word.
 * What it deviates from the portrait's own for seconds is taken back: its running mean over `settling_s` is subtracted.
   Shifts of posture stay, a drift does not.
-* It is eased: two low-pass stages in a row, each over `easing_frames`, so that position and speed go on across the
-  border of two blocks whatever the next one begins with. A slow rise comes later by twice that.
+* It is eased: of all courses that go on from the last four frames shown, the one is taken that stays near what was
+  drawn and whose fourth differences are small, so that position, speed and acceleration go on across the border of two
+  blocks whatever the next one begins with. It is planned beyond its end, as if the drawn course stopped there, and
+  planned anew with every block, so it begins to turn in time. A step of the drawn course takes four times
+  `easing_frames`, and overshoots by a tenth.
 
-Source: exponential smoothing and its cascade, Brown, 1963; of the slack: the play operator of hysteresis, Krasnoselskii
-and Pokrovskii, 1989, on one side.
+Source: exponential smoothing, Brown, 1963; of the slack: the play operator of hysteresis, Krasnoselskii and Pokrovskii,
+1989, on one side; of the easing: the smoother of Whittaker, 1923, as in Eilers, 2003 (doi 10.1021/ac034173t), of order
+four and with the receding horizon of Garcia, Prett and Morari, 1989 (doi 10.1016/0005-1098(89)90002-2).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,8 +33,12 @@ from torch import Tensor
 
 from avatar_forcing_ros.signals import FPS
 
-_MEMORY = 3
-"""Numbers that are kept of each channel: the running mean and both stages; a fourth is what the slack holds."""
+_ORDER = 4
+"""Of the differences that easing keeps small, so also the number of frames shown that it goes on from."""
+_LINEAR = 1 + _ORDER
+"""Numbers that are kept of each channel: the running mean and the last frames shown,"""
+MEMORY = _LINEAR + 1
+"""and what the slack holds."""
 _FADING = 1 / (1.3 * FPS)
 """Share of the slack that goes in a frame: a smile's last trace is gone in some seconds."""
 
@@ -52,14 +61,14 @@ class Poise:
         self._slack = torch.tensor(slack) if any(slack) else None
 
     def __call__(self, block: Tensor, reference: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, B, M) drawn, (N, M), (N, M, 4) -> (N, B, M) to show, and the memory after it."""
+        """(N, B, M) drawn, (N, M), (N, M, MEMORY) -> (N, B, M) to show, and the memory after it."""
         away = (block - reference[:, None]).transpose(1, 2)
         if self._slack is not None:
-            away = self._with_slack(away, memory[..., _MEMORY])
+            away = self._with_slack(away, memory[..., _LINEAR])
         self._matrices = self._matrices.to(block)
-        made = torch.einsum("mij,nmj->nmi", self._matrices, torch.cat((memory[..., :_MEMORY], away), dim=-1))
-        shown = made[..., :-_MEMORY].transpose(1, 2) + reference[:, None]
-        return shown, torch.cat((made[..., -_MEMORY:], away[..., -1:]), dim=-1)
+        made = torch.einsum("mij,nmj->nmi", self._matrices, torch.cat((memory[..., :_LINEAR], away), dim=-1))
+        shown = made[..., :-_LINEAR].transpose(1, 2) + reference[:, None]
+        return shown, torch.cat((made[..., -_LINEAR:], away[..., -1:]), dim=-1)
 
     def _with_slack(self, away: Tensor, held: Tensor) -> Tensor:
         """(N, M, B) drawn, (N, M) held before it -> (N, M, B)."""
@@ -72,21 +81,34 @@ class Poise:
 
 
 def poise_from(last: Tensor, reference: Tensor) -> Tensor:
-    """(N, M) the last frame shown and the portrait's own -> (N, M, 4) memory, from which motion goes on smoothly."""
+    """(N, M) the last frame shown and the portrait's own -> (N, M, MEMORY), from which motion goes on smoothly."""
     away = last - reference
-    return torch.stack((torch.zeros_like(away), away, away, away), dim=-1)
+    return torch.stack((torch.zeros_like(away), *[away] * (MEMORY - 1)), dim=-1)
 
 
 def _response(settling_s: float, easing_frames: float, block_frames: int) -> NDArray[np.float64]:
-    """(B + 3, 3 + B): (memory, drawn) -> (shown, memory), from the response to a one in each place."""
+    """(B + 5, 5 + B): (memory, drawn) -> (shown, memory), from the response to a one in each place."""
     settle = 1 / (FPS * settling_s) if settling_s else 0.0
-    ease = 1 - np.exp(-1 / easing_frames) if easing_frames else 1.0
-    state = np.eye(_MEMORY + block_frames)
-    mean, first, second = state[:_MEMORY]
-    shown = []
-    for drawn in state[_MEMORY:]:
+    state = np.eye(_LINEAR + block_frames)
+    mean, past = state[0], state[1:_LINEAR]
+    settled = []
+    for drawn in state[_LINEAR:]:
         mean = mean + settle * (drawn - mean)
-        first = first + ease * (drawn - mean - first)
-        second = second + ease * (first - second)
-        shown.append(second)
-    return np.stack([*shown, mean, first, second])
+        settled.append(drawn - mean)
+    shown = _eased(past, np.stack(settled), easing_frames)
+    return np.vstack([shown, mean, np.concatenate([past, shown])[-_ORDER:]])
+
+
+def _eased(past: NDArray[np.float64], block: NDArray[np.float64], frames: float) -> NDArray[np.float64]:
+    """(B, X): the course after `past` (4, X) that is eased over `frames`, for the drawn course `block` (B, X)."""
+    if not frames:
+        return block
+    ahead = _ORDER + math.ceil(6 * frames)  # a longer plan begins the same
+    wanted = np.concatenate([block, np.repeat(block[-1:], ahead, axis=0)])
+    differences = np.diff(np.eye(_ORDER + len(wanted)), _ORDER, axis=0)
+    of_past, of_course = differences[:, :_ORDER], differences[:, _ORDER:]
+    stiffness = frames ** (2 * _ORDER)  # so that the course takes k times as long at k times `frames`
+    planned = np.linalg.solve(
+        np.eye(len(wanted)) + stiffness * of_course.T @ of_course, wanted - stiffness * of_course.T @ of_past @ past
+    )
+    return planned[: len(block)]

@@ -66,7 +66,8 @@ class SamplerConfig:
             at all, as published. See `smoothing`.
         settling_s: over how many seconds each number of the latent comes back to the portrait's own; 0 and empty are
             never, as published. See `poise`.
-        easing_frames: how far each number is eased across the borders of blocks; empty is not at all. See `poise`.
+        easing_frames: over how many frames each number is eased across the borders of blocks; empty is not at all. See
+            `poise`.
         slack: how far each number may fall, in network units, before what is shown of it falls too; empty is not at
             all. See `poise`.
         at_rest_in_silence: 1 for numbers that are at the portrait's own while the avatar says nothing, else 0; empty is

@@ -20,7 +20,7 @@ class GeneratorState:
         tail: the last l frames emitted, (B, l, M): the next window's offset frames.
         cache: keys, values and conditions of the past, for all guidance branches.
         mean: running mean of the motion, (B, M), which the anchor watches.
-        poise: memory of `poise`, (B, M, 4).
+        poise: memory of `poise`, (B, M, MEMORY).
         silent_frames: number of frames since the avatar last said something, (B,).
         moved: how far the user and the avatar's speech moved the latest block, (B, 2, block, M); see `causes`.
     """

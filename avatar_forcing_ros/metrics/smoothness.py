@@ -8,29 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def border_jerk_ratio(motion: NDArray, block_frames: int) -> float:
-    """Jerk across block borders in units of the jerk within blocks; 1 means that borders do not show.
+def border_jerk(motion: NDArray, block_frames: int) -> NDArray[np.float64]:
+    """(4, D) mean jerk of each channel: within blocks, then with the border after 1, 2 and 3 of its four frames.
 
     Args:
         motion: (T, D), block borders at multiples of `block_frames`.
         block_frames: at least 4, since jerk takes four frames.
 
-    Jerk is the third difference. It counts as across when the border lies in the middle of its four frames, as within
-    when none lies between them; each channel is measured in units of its own standard deviation.
+    Jerk is the absolute third difference, in units of the channel's own standard deviation. Kinks of different kinds
+    show at different places: what jumps has most where the border lies in the middle, what sets off at once after a
+    smooth block has most where only the last frame is beyond it.
     Source: Flash and Hogan, 1985, for jerk as the measure of smoothness.
     """
-    across, within = border_jerk(motion, block_frames)
-    return float(across.mean() / max(within.mean(), 1e-12))
-
-
-def border_jerk(motion: NDArray, block_frames: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean jerk of each channel across borders and within blocks, both (D,); arguments as of `border_jerk_ratio`."""
     if block_frames < 4:
         raise ValueError(f"block_frames must be at least 4, got {block_frames}")
     jerk = np.abs(np.diff(np.asarray(motion, np.float64), n=3, axis=0)) / np.maximum(motion.std(axis=0), 1e-9)
-    first = np.arange(len(jerk)) % block_frames  # place of the first of the four in its block
-    across, within = first == block_frames - 2, first <= block_frames - 4
-    return jerk[across].mean(axis=0), jerk[within].mean(axis=0)
+    left = block_frames - np.arange(len(jerk)) % block_frames  # frames of the block from the first of the four on
+    return np.stack([jerk[places].mean(axis=0) for places in (left >= 4, left == 1, left == 2, left == 3)])
+
+
+def border_jerk_ratio(jerk: NDArray[np.float64]) -> float:
+    """Of `border_jerk` (4, D): jerk where a border shows most in units of that within blocks; 1: it does not show."""
+    within, *across = jerk.mean(axis=1)
+    return float(max(across) / max(within, 1e-12))
 
 
 def tremble(curve: NDArray) -> float:

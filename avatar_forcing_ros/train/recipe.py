@@ -73,7 +73,7 @@ _NOISE = {
     "smile": 0.15,
 }
 _SMOOTHING = {"smile": 3.0, "pitch": 1.0, **dict.fromkeys(_POSTURE, 3.0)}
-_EASING = {"smile": 0.7, "pitch": 1.6, "brow_raise": 0.6, **dict.fromkeys(("yaw", "roll", "x", "y", "scale"), 1.5)}
+_EASING = {"smile": 1.3, "pitch": 1.4, "brow_raise": 1.3, **dict.fromkeys(("yaw", "roll", "x", "y", "scale"), 1.45)}
 BUNDLED_SAMPLER = SamplerConfig(
     steps=3,
     guidance_avatar=1.0,
