@@ -28,7 +28,7 @@ class SmileReading:
 
     Attributes:
         error_talking: rms while they talk; NaN if they never do.
-        error_silent: rms while they are silent.
+        error_silent: rms while they are silent; NaN if they never are.
         correlation: with the true smiles.
         false_rises_per_minute: rises of 0.3 that were read and are not there.
     """
@@ -39,10 +39,10 @@ class SmileReading:
     false_rises_per_minute: float
 
     def __str__(self) -> str:
+        talking, silent = ("-" if np.isnan(x) else f"{x:.2f}" for x in (self.error_talking, self.error_silent))
         return (
-            f"The users' smiles, as read: error (rms) {self.error_talking:.2f} while they talk, "
-            f"{self.error_silent:.2f} while silent; correlation {self.correlation:.2f}; "
-            f"rises that are not there: {self.false_rises_per_minute:.1f} a minute."
+            f"The users' smiles, as read: error (rms) {talking} while they talk, {silent} while silent; "
+            f"correlation {self.correlation:.2f}; rises that are not there: {self.false_rises_per_minute:.1f} a minute."
         )
 
 
