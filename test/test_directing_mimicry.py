@@ -52,6 +52,15 @@ def test_it_is_added_to_a_face_that_smiles_at_rest_and_stays_within_its_limits()
     assert shown[:BEGINS] == pytest.approx(0.3) and shown[ENDS - 1] == pytest.approx(1.0)
 
 
+def test_lips_that_close_for_a_moment_do_not_take_the_smile_down() -> None:
+    smile = smiles()
+    whole = followed(smile)
+    smile[LOOK_BACK + 80 : LOOK_BACK + 82] = 0.1
+    np.testing.assert_array_equal(followed(smile), whole)
+    smile[LOOK_BACK + 80 : LOOK_BACK + 86] = 0.1
+    assert followed(smile)[85] < 0.6 * whole[85]
+
+
 def test_a_frown_is_not_followed() -> None:
     assert not followed(smiles(-0.5)).any()
 

@@ -14,18 +14,22 @@ reactions to emotional facial expressions", 2000.
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX
 
 _SMILE = INDEX["smile"]
-LOOK_BACK = 12
-"""Frames of the user before a block that `with_mimicry` needs. A face that comes or goes takes this long to count, so
-that the smile does not jump."""
+_TRUST = 13
+"""Frames within which a face that comes or goes gets to count or ceases to, so that the smile does not jump."""
+_HELD = 3
+"""A smile that is read lower for fewer frames than this is held: lips that close between two words take it down."""
+LOOK_BACK = _TRUST + _HELD - 2
+"""Frames of the user before a block that `with_mimicry` needs."""
 _FADING = 0.5
 """Weight of each frame of the user relative to the one after it: the reading trembles, and a mean over about two frames
 does less."""
-_WEIGHTS = _FADING ** np.arange(LOOK_BACK, -1, -1)
+_WEIGHTS = _FADING ** np.arange(_TRUST - 1, -1, -1)
 
 
 def with_mimicry(
@@ -47,9 +51,9 @@ def with_mimicry(
     Returns:
         (..., T, 18).
     """
-    shape = LOOK_BACK + 1
-    visible = np.lib.stride_tricks.sliding_window_view(seen.astype(np.float64), shape, axis=-1)
-    smiles = np.lib.stride_tricks.sliding_window_view(np.clip(smile, 0, None), shape, axis=-1)
+    visible = sliding_window_view(seen[..., _HELD - 1 :].astype(np.float64), _TRUST, axis=-1)
+    held = sliding_window_view(np.clip(smile, 0, None), _HELD, axis=-1).max(axis=-1)
+    smiles = sliding_window_view(held, _TRUST, axis=-1)
     weights = visible * _WEIGHTS
     followed = (weights * smiles).sum(axis=-1) / np.maximum(weights.sum(axis=-1), _WEIGHTS[0])
     wanted = np.clip(rest[..., None, _SMILE] + followed, CHANNELS[_SMILE].low, CHANNELS[_SMILE].high)
