@@ -172,6 +172,19 @@ def test_a_later_change_is_checked_by_the_config(make_node) -> None:
     assert params.read(node, Outer).seed == 8
 
 
+def test_parameters_that_are_not_of_the_config_do_not_have_it_built(
+    make_node: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node's topics declare dozens for their QoS while it starts."""
+    node, built = make_node(), []
+    params.declare(node, Outer())
+    monkeypatch.setattr(params, "_build", lambda config, _values: built.append(config))
+    node.declare_parameter("qos_overrides./topic.publisher.depth", 1)
+    assert built == []
+    node.set_parameters([Parameter("qos_overrides./topic.publisher.depth", value=2), Parameter("seed", value=4)])
+    assert built == [Outer]
+
+
 def test_a_type_that_no_parameter_has_is_named(make_node) -> None:
     @dataclass(frozen=True)
     class Odd:

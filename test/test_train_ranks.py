@@ -1,14 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Two processes that torchrun starts take the steps of one with the same batch."""
+"""Two processes that train together, as torchrun starts them, take the steps of one with the same batch."""
 
 from __future__ import annotations
 
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -36,29 +38,42 @@ with joined("cpu") as (ranks, device):
 """
 
 
-def told(lines: str) -> dict:
-    return json.loads(next(line for line in lines.splitlines() if line.startswith("{")))
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
 @pytest.mark.slow
 def test_two_processes_lose_what_one_loses(
     tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script, folders = tmp_path / "steps.py", [tmp_path / "one", tmp_path / "two"]
+    """The first rank is this process: torchrun itself and a third process would only import torch twice more."""
+    script = tmp_path / "steps.py"
     script.write_text(STEPS)
-    words = []
-    for folder in folders:
-        folder.mkdir()
-        words.append([str(script), str(repository / "test" / "test_train_loop.py"), str(folder)])
 
-    monkeypatch.setattr(sys, "argv", words[0])
-    runpy.run_path(str(script))
-    one = told(capsys.readouterr().out)
-    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words[1]]
-    environment = {**os.environ, "PYTHONPATH": str(repository)}
-    done = subprocess.run(launched, capture_output=True, text=True, timeout=600, env=environment)
-    assert done.returncode == 0, done.stderr[-2000:]
-    two = told(done.stdout)
+    def words(name: str) -> list[str]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        return [str(script), str(repository / "test" / "test_train_loop.py"), str(tmp_path / name)]
+
+    def told_here(name: str) -> dict:
+        monkeypatch.setattr(sys, "argv", words(name))
+        runpy.run_path(str(script))
+        return json.loads(next(line for line in capsys.readouterr().out.splitlines() if line.startswith("{")))
+
+    one = told_here("one")
+    monkeypatch.setattr("avatar_forcing_ros.train.ranks._PATIENCE", timedelta(minutes=10))  # if the second dies
+    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    second = os.environ | group | {"RANK": "1", "LOCAL_RANK": "1", "PYTHONPATH": str(repository)}
+    with subprocess.Popen([sys.executable, *words("two")], stderr=subprocess.PIPE, text=True, env=second) as process:
+        try:
+            for name, value in {**group, "RANK": "0", "LOCAL_RANK": "0"}.items():
+                monkeypatch.setenv(name, value)
+            two = told_here("two")
+            said = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 0, said[-2000:]
     assert one["journal"][0] == two["journal"][0]
     assert len(one["journal"]) == len(two["journal"]) == 5
     for line, other in zip(one["journal"][1:], two["journal"][1:], strict=True):

@@ -124,10 +124,11 @@ class DisplayNode(ManagedNode[DisplayConfig]):
         if self._recorder is not None:
             self._listen_to_record(self._recorder)
 
-    def _turn_latency(self, _changes: list[Parameter]) -> None:
+    def _turn_latency(self, changes: list[Parameter]) -> None:
         """It is set by ear, while the avatar talks."""
         assert self._speaker is not None
-        self._speaker.voice.extra_latency_ms = params.read(self, DisplayConfig).playback.extra_latency_ms
+        if any(change.name.startswith(self.live) for change in changes):
+            self._speaker.voice.extra_latency_ms = params.read(self, DisplayConfig).playback.extra_latency_ms
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds

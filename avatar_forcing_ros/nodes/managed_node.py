@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from copy import copy
@@ -258,12 +258,12 @@ class ManagedNode(LifecycleNode, Generic[Config]):
 
     def _read_and_setup(self) -> None:
         self.config = params.read(self, self._config_type)
-        self._configured.callback(params.when_set(self, self.guard("parameters", self._tell_what_waits)))
+        waits = partial(self._tell_what_waits, params.values(self.config).keys())
+        self._configured.callback(params.when_set(self, self.guard("parameters", waits)))
         self.setup(self._configured)
 
-    def _tell_what_waits(self, changes: Sequence[Parameter]) -> None:
+    def _tell_what_waits(self, used: Container[str], changes: Sequence[Parameter]) -> None:
         """Who sets a parameter is told that it is set, and would wait in vain for an effect."""
-        used = params.values(self.config)
         waiting = [c.name for c in changes if c.name in used and not c.name.startswith(self.live)]
         if waiting:
             self.get_logger().warning(

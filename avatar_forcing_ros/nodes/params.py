@@ -56,7 +56,15 @@ def declare(node: Node, defaults: Any) -> None:
     for entry in entries:
         value = str(entry.default) if isinstance(entry.default, Path) else entry.default
         node.declare_parameter(entry.name, value, _descriptor(entry))
-    node.add_on_set_parameters_callback(lambda changes: _validate(node, type(defaults), changes))
+    names = {entry.name for entry in entries}
+
+    def check(changes: list[Parameter]) -> SetParametersResult:
+        # rclpy calls this for each of the six QoS parameters of each topic, too: most of the time a node took to start.
+        if names.isdisjoint(change.name for change in changes):
+            return SetParametersResult(successful=True)
+        return _validate(node, type(defaults), changes)
+
+    node.add_on_set_parameters_callback(check)
 
 
 def when_set(node: Node, act: Callable[[list[Parameter]], None]) -> Callable[[], None]:
