@@ -15,11 +15,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import wavfile
 
 from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.files.colours import HLG, PQ, in_standard_range
 from avatar_forcing_ros.files.media import MediaError, has_audio, read_audio, read_channels, read_video
 from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.recordings.footage import on_grid
@@ -324,6 +326,90 @@ def test_pixels_that_are_not_square_are_shown_at_their_width(turn: int, tmp_path
         matrix = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
         path.write_bytes(content[:at] + matrix + content[at + len(matrix) :])
     assert next(read_video(path)).image.shape == (64, 64, 3)
+
+
+CORNERS = {"R": (210, 20, 20), "G": (20, 210, 20), "B": (20, 20, 210), "W": (210, 210, 210)}
+
+
+def one_picture(path: Path, colours: str = "RGBW", depth: str = "yuv420p", transfer: int = 1) -> Path:
+    """A film of one picture whose quarters have these colours, row by row; `transfer` as its header names it."""
+    quarters = np.array([CORNERS[letter] for letter in colours], np.uint8).reshape(2, 2, 3)
+    picture = av.VideoFrame.from_ndarray(quarters.repeat(32, 0).repeat(48, 1), format="rgb24")
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = 96, 64, depth
+        video.codec_context.color_trc = transfer
+        for packet in [*video.encode(picture.reformat(format=depth)), *video.encode(None)]:
+            container.mux(packet)
+    return path
+
+
+def corners(image: NDArray[np.uint8]) -> str:
+    """Which colour is nearest in each quarter, row by row."""
+    height, width = image.shape[:2]
+    places = [image[height * y // 4, width * x // 4].astype(int) for y in (1, 3) for x in (1, 3)]
+    return "".join(min(CORNERS, key=lambda c: np.abs(CORNERS[c] - place).sum()) for place in places)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "shown"),
+    [
+        ((1, 0, 0, 1), "RGBW"),
+        ((0, 1, -1, 0), "BRWG"),
+        ((-1, 0, 0, -1), "WBGR"),
+        ((0, -1, 1, 0), "GWRB"),
+        ((-1, 0, 0, 1), "GRWB"),  # mirrored, as some front cameras write it: it was shown upside down
+        ((1, 0, 0, -1), "BWRG"),
+        ((0, 1, 1, 0), "RBGW"),
+        ((0, -1, -1, 0), "WGBR"),
+    ],
+)
+def test_a_phones_film_is_turned_and_mirrored_as_players_do(
+    matrix: tuple[int, int, int, int], shown: str, tmp_path: Path
+) -> None:
+    path = one_picture(tmp_path / "phone.mp4")
+    content = path.read_bytes()
+    at = content.index(b"tkhd") + 44
+    a, b, c, d = (value << 16 for value in matrix)
+    path.write_bytes(content[:at] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30) + content[at + 36 :])
+    image = next(read_video(path)).image
+    assert corners(image) == shown
+    assert image.shape[:2] == ((64, 96) if matrix[0] else (96, 64))
+
+
+@pytest.mark.parametrize(("transfer", "white"), [(PQ, 0.5807), (HLG, 0.75)])
+def test_high_dynamic_range_is_shown_as_a_screen_does(transfer: int, white: float, tmp_path: Path) -> None:
+    """White paper's code is that of BT.2408; a grey of half its light stays grey, and black is black."""
+    shown = in_standard_range(np.array([[[0] * 3, [round(white * 255)] * 3, [255] * 3]], np.uint8), transfer)
+    assert np.ptp(shown, axis=2).max() <= 1
+    assert shown[0, 0, 0] == 0 and shown[0, 1, 0] >= 250 and shown[0, 2, 0] == 255
+    film_of_it = one_picture(tmp_path / "phone.mp4", "WWWW", "yuv420p10le", transfer)
+    plain = one_picture(tmp_path / "plain.mp4", "WWWW", "yuv420p10le")
+    assert next(read_video(plain)).image.mean() == pytest.approx(210, abs=3)
+    assert next(read_video(film_of_it)).image.mean() > 250
+
+
+def test_of_several_tracks_the_files_default_is_read_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "tracks.mkv"
+    with av.open(str(path), "w") as container:
+        tracks = [container.add_stream("libx264", rate=FPS) for _ in range(2)]
+        voices = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in range(2)]
+        for track, light in zip(tracks, (20, 230), strict=True):
+            track.width, track.height, track.pix_fmt = 64, 64, "yuv420p"
+            track.disposition = Disposition.default if light > 128 else Disposition(0)
+        for voice, loud in zip(voices, (0.1, 0.5), strict=True):
+            voice.disposition = Disposition.default if loud > 0.2 else Disposition(0)
+        for track, light in zip(tracks, (20, 230), strict=True):
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), light, np.uint8), format="rgb24")
+            container.mux([*track.encode(frame), *track.encode(None)])
+        for voice, loud in zip(voices, (0.1, 0.5), strict=True):
+            samples = (tone(0.5)[None] * loud / 0.5 * 32767).astype(np.int16)
+            sound = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            sound.sample_rate = RATE
+            container.mux([*voice.encode(sound), *voice.encode(None)])
+    assert next(read_video(path)).image.mean() > 200
+    assert np.abs(read_audio(path).samples).max() == pytest.approx(0.5, abs=0.02)
+    assert "2 tracks of sound, of which number 2 is read" in caplog.text
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp", "avif"])

@@ -26,9 +26,11 @@ import cv2
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideDataType
 from av.stream import Disposition
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.files.colours import in_standard_range
 from avatar_forcing_ros.files.inputs import instead, require_file
 from avatar_forcing_ros.signals import FPS
 
@@ -202,7 +204,7 @@ def first_moment_s(path: str | Path) -> float:
 
 
 def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
-    """The pictures of a video file, one after the other, upright and as wide as the camera says.
+    """The pictures of a video file, one after the other, upright, as wide as the camera says, in standard colours.
 
     Args:
         path: of the file.
@@ -210,9 +212,9 @@ def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
             begins no later, or one before it.
 
     Raises:
-        MediaError: no such file, no pictures in it, only one, or it cannot be decoded.
+        MediaError: no such file, no pictures in it, a picture file, or it cannot be decoded.
     """
-    pixel_aspect = _pixel_aspect(path)
+    look = _look(path)
     origin_s = first_moment_s(path)
     waiting: av.VideoFrame | None = None
     waiting_s = 0.0
@@ -220,10 +222,10 @@ def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
     for frame in _pictures(path, origin_s + start_s if start_s > 0 else None):
         time_s = steady.time_of(frame.time, _length_s(frame)) - origin_s
         if waiting is not None and time_s > start_s:
-            yield _clip_frame(waiting, waiting_s, pixel_aspect)
+            yield look.shown(waiting, waiting_s)
         waiting, waiting_s = frame, time_s
     if waiting is not None:
-        yield _clip_frame(waiting, waiting_s, pixel_aspect)
+        yield look.shown(waiting, waiting_s)
 
 
 def _pictures(path: str | Path, moment_s: float | None) -> Iterator[av.VideoFrame]:
@@ -250,24 +252,50 @@ def _went_to(container: InputContainer, moment_s: float) -> bool:
     return True
 
 
-def _length_s(frame: av.VideoFrame) -> float:
-    """How long a picture is presented, as far as the file says."""
+def _length_s(frame: av.AudioFrame | av.VideoFrame) -> float:
+    """How long a frame is presented, as far as the file says."""
+    if isinstance(frame, av.AudioFrame):
+        return frame.samples / frame.sample_rate
     length_s = float((frame.duration or 0) * (frame.time_base or 0))
-    return length_s if 0 < length_s < 1 else 1 / FPS
+    return length_s if 0 < length_s < LONGEST_GAP_S else 1 / FPS
 
 
-def _pixel_aspect(path: str | Path) -> float:
-    """Width of a pixel over its height: 1 but for camcorders, discs and some phones' films."""
+@dataclass(frozen=True)
+class _Look:
+    """How a file says that its pictures are to be shown.
+
+    Attributes:
+        pixel_aspect: width of a pixel over its height: 1 but for camcorders, discs and some phones' films.
+        transfer: of its colours, as ITU-T H.273 numbers them.
+    """
+
+    pixel_aspect: float
+    transfer: int
+
+    def shown(self, frame: av.VideoFrame, time_s: float) -> ClipFrame:
+        image = in_standard_range(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), self.transfer)
+        if self.pixel_aspect != 1:  # a squeezed face has another mouth
+            image = cv2.resize(image, (max(1, round(image.shape[1] * self.pixel_aspect)), image.shape[0]))
+        return ClipFrame(time_s, np.ascontiguousarray(_turned(image, frame)))
+
+
+def _look(path: str | Path) -> _Look:
     with _open(path) as container:
-        aspect = float(_video(container, path).sample_aspect_ratio or 1)
-    return aspect if SQUEEZED[0] <= aspect <= SQUEEZED[1] else 1.0
+        stream = _video(container, path)
+        aspect = float(stream.sample_aspect_ratio or 1)
+        transfer = int(stream.codec_context.color_trc) if stream.codec_context else 0  # no decoder: refused later
+        return _Look(aspect if SQUEEZED[0] <= aspect <= SQUEEZED[1] else 1.0, transfer)
 
 
-def _clip_frame(frame: av.VideoFrame, time_s: float, pixel_aspect: float) -> ClipFrame:
-    image = frame.to_ndarray(format="rgb24")
-    if pixel_aspect != 1:  # a squeezed face has another mouth
-        image = cv2.resize(image, (max(1, round(image.shape[1] * pixel_aspect)), image.shape[0]))
-    return ClipFrame(time_s, np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90))))
+def _turned(image: NDArray[np.uint8], frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """A picture as its display matrix says: in quarter turns, and mirrored, as front cameras write it."""
+    data = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    if data is None:
+        return image
+    across, across_to_down, _, down_to_across, down = struct.unpack("=5i", bytes(data)[:20])
+    if abs(across) + abs(down) < abs(across_to_down) + abs(down_to_across):
+        image, across, down = image.swapaxes(0, 1), down_to_across, across_to_down
+    return image[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1]
 
 
 @dataclass(frozen=True)
@@ -291,6 +319,9 @@ def _sounds(path: str | Path, rate: int | None, moment_s: float | None = None) -
     for part in _parts(path):
         with _open(path, part) as container:
             stream, steady = _audio(container, path), _SteadyClock(end_s)
+            if (tracks := len(container.streams.audio)) > 1:
+                number = 1 + container.streams.audio.index(stream)
+                _log.warning("%s: %d tracks of sound, of which number %d is read", path, tracks, number)
             made_for: tuple[str, str, int] | None = None
             is_one_kind = True
             if moment_s is not None and part is None:
@@ -387,11 +418,11 @@ class _EmptyStreamError(MediaError):
 def _audio(container: InputContainer, path: str | Path) -> av.AudioStream:
     if not container.streams.audio:
         raise _EmptyStreamError(f"{path}: expected sound, got a file without an audio stream")
-    return container.streams.audio[0]
+    return max(container.streams.audio, key=_is_meant)
 
 
 def _video(container: InputContainer, path: str | Path) -> av.VideoStream:
-    """The first stream of pictures that is not the cover of a song.
+    """The stream of pictures that a player would show, which is not the cover of a song.
 
     Raises:
         MediaError: there is none, or the file is a single picture.
@@ -399,10 +430,15 @@ def _video(container: InputContainer, path: str | Path) -> av.VideoStream:
     kind, brand = container.format.name, container.metadata.get("major_brand", "")
     if kind == "image2" or kind.endswith("_pipe") or brand in _PICTURE_BRANDS:
         raise _EmptyStreamError(f"{path}: expected a video, got a picture, in which nobody moves")
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            return stream
-    raise _EmptyStreamError(f"{path}: expected a video, got a file without a video stream")
+    films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if not films:
+        raise _EmptyStreamError(f"{path}: expected a video, got a file without a video stream")
+    return max(films, key=_is_meant)
+
+
+def _is_meant(stream: av.AudioStream | av.VideoStream) -> tuple[bool, bool, bool]:
+    """How good a choice a track is among several: one that can be decoded, is the file's default, is no still."""
+    return stream.codec_context is not None, bool(stream.disposition & Disposition.default), stream.frames != 1
 
 
 def _decoded(
@@ -434,7 +470,7 @@ def _decoded(
             continue
         for frame in frames:
             good += 1
-            end_s = frame.time
+            end_s = None if frame.time is None else frame.time + _length_s(frame)
             yield frame
     if damaged and damaged >= good:
         raise _EmptyStreamError(f"{path}: {kind} cannot be decoded: {reason}")
