@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,13 +206,16 @@ def _check_names(weights: Any) -> None:
 
 
 def _from_mapping(kind: type, data: Mapping[str, Any], **nested: type) -> Any:
-    """Build a dataclass from a mapping, refusing unknown keys by name."""
+    """Build a dataclass from a mapping, refusing unknown and missing keys by name."""
     if not isinstance(data, Mapping):
         raise ValueError(f"expected keys with values for {kind.__name__}, got {type(data).__name__}")
     known = {f.name for f in fields(kind)}
     unknown = sorted(set(data) - known)
     if unknown:
         raise ValueError(f"unknown key {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    missing = sorted(f.name for f in fields(kind) if f.default is f.default_factory is MISSING and f.name not in data)
+    if missing:
+        raise ValueError(f"expected the keys {', '.join(missing)}, too; is the file whole?")
     values = {k: _from_mapping(nested[k], v, **nested) if k in nested else v for k, v in data.items()}
     return kind(**values)
 

@@ -3,7 +3,7 @@
 """The `avatar-forcing` command. Each subcommand is a module with `add_arguments(parser)` and `run(args) -> dict`.
 
 The exit status is 0 only when the job was done, 1 when it could not be, 2 when it was not understood. With --json the
-last line printed is one JSON object.
+last line printed is one JSON object; of a job that could not be done, it has the reason as its `error`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import argparse
 import importlib
 import importlib.metadata
 import json
+import math
 import os
 import select
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,7 @@ def _run(run: Any, args: argparse.Namespace) -> int:
             result = run(args)
             ok = result.pop("ok", True)
             if args.json:
-                print(json.dumps(result))
+                print(json.dumps(_finite(result)))
             sys.stdout.flush()
     except KeyboardInterrupt:
         return _interrupted(args.command)
@@ -138,9 +139,21 @@ def _run(run: Any, args: argparse.Namespace) -> int:
             return _PIPE_CLOSED
         if args.debug:
             traceback.print_exc()
-        print(f"avatar-forcing {args.command}: {describe(error, debug=args.debug)}", file=sys.stderr)
+        told = describe(error, debug=args.debug)
+        print(f"avatar-forcing {args.command}: {told}", file=sys.stderr)
+        if args.json:
+            print(json.dumps({"error": told}), flush=True)
         return 1
     return 0 if ok else 1
+
+
+def _finite(value: Any) -> Any:
+    """What is printed, with null for what is no number: JSON has no NaN, and many readers refuse it."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _interrupted(command: str) -> int:

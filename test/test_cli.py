@@ -58,6 +58,17 @@ def test_a_users_mistake_is_one_line(arguments, message, tmp_path, capsys):
     assert message in error and "\n" not in error and error.startswith(f"avatar-forcing {arguments[0]}: ")
 
 
+def test_what_json_promises_is_one_object_on_the_last_line(tmp_path, capsys, monkeypatch):
+    assert cli.main(["parity", "no.npz", "--json"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out.splitlines()[-1])["error"] in told.err
+    figures = {"value": float("nan"), "row": [1, float("inf"), (float("-inf"), "text", None, True)]}
+    monkeypatch.setattr("avatar_forcing_ros.commands.parity.run", lambda _args: dict(figures))
+    assert cli.main(["parity", "no.npz", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert printed == {"value": None, "row": [1, None, [None, "text", None, True]]}
+
+
 def test_a_package_that_nodes_do_not_need_is_named_with_what_installs_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "torch", None)  # as where only `make setup` has run
     monkeypatch.delitem(sys.modules, "avatar_forcing_ros.commands.evaluate", raising=False)

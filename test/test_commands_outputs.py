@@ -70,6 +70,46 @@ def test_numbers_that_mean_nothing_are_refused_before_work(
     assert told.count("\n") == 1 and "must be" in told and wrong[1] in told
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("prepare {list} --output {out} --piece nan", "--piece of at least 0, got nan"),
+        ("prepare {list} --output {out} --longest inf", "--longest of at least 0, got inf"),
+        ("prepare {list} --output {out} --least-face -1", "--least-face of at least 0, got -1"),
+        ("prepare {list} --output {out} --workers 0", "--workers of at least 1, got 0"),
+        ("train --output {out} --work {out}/work --data {list} --conversations 5", "expected one of them, got both"),
+        ("train --output {out} --work {out}/work --seed 99999999999999999999", "--seed below"),
+        ("train --output {out} --work {out}/work --device tpu", "--device cpu or cuda"),
+        ("train --output {out} --work {out}/work --device cuda:99", "--device cpu or cuda"),
+        ("evaluate --output {out} --seed -1", "--seed of at least 0, got -1"),
+        ("evaluate --output {out} --clip {list}", "expected a video or sound file, got something else"),
+        ("evaluate --output {out} --portrait {list}", "expected --speech or --clip, too"),
+        (
+            "evaluate --output {out} --conversations 0 --speech {list} --without-stage-2 x",
+            "is compared on conversations",
+        ),
+        ("render --speech {list} --output {out}.mp4 --no-label --label Robot", "exclude each other"),
+        ("replay no_bag {out} --remap speech:=/a --remap speech:=/b", "two topics, /a and /b"),
+    ],
+)
+def test_options_that_contradict_each_other_or_mean_nothing_are_refused_before_work(
+    words: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed, out = tmp_path / "list.csv", tmp_path / "out"
+    listed.write_text("id,video_a,video_b\nx,a.mp4,b.mp4\n", encoding="utf-8")
+    arguments = [word.format(list=listed, out=out) for word in words.split()]
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and told in said
+    assert not out.exists()
+
+
+def test_a_path_that_is_no_path_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["render", "--speech", "", "--output", "film.mp4"])
+    assert "is a variable of the shell empty?" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_in_which_nothing_may_be_written_is_named_before_work(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)

@@ -189,6 +189,37 @@ def test_integers_are_not_taken_for_floats() -> None:
                     read_pcm(as_bytes(stereo), {"i1": "S8", "<i2": "S16LE", "<i4": "S32LE", "<f4": "F32LE"}[kind], 1)
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_swapped_bytes_are_refused_not_played_as_noise(channels: int) -> None:
+    voice = to_int16(speech_like(1.0, 16_000)).repeat(channels)
+    reader = AudioReader("AudioChunk")
+    swapped = [voice[start : start + 640].byteswap().tobytes() for start in range(0, len(voice) - 639, 640)]
+    chunks = [
+        AudioChunk(utterance_id="a", seq=seq, sample_rate=16_000, channels=channels, data=piece)
+        for seq, piece in enumerate(swapped)
+    ]
+    with pytest.raises(ValueError, match="got S16BE: swap the two bytes"):
+        list(map(reader.read, chunks[: len(chunks) // 4]))  # what is quiet or hisses shows nothing
+    for chunk in chunks[len(chunks) // 4 :]:  # and then no more of it is played
+        with pytest.raises(ValueError, match="S16BE"):
+            reader.read(chunk)
+    with pytest.raises(ValueError, match="expected samples of S16BE, got S16LE"):
+        read_pcm(voice.view(np.uint8), "S16BE", channels)
+
+
+def test_no_sound_is_taken_for_swapped() -> None:
+    rng, times = np.random.default_rng(0), np.arange(640) / 16_000
+    noise = rng.uniform(-1, 1, 640)
+    sounds = [noise, noise.round(2), np.sign(noise), np.rint(noise * 127) / 128, np.zeros(640)]
+    sounds += [np.sin(2 * np.pi * hertz * times) for hertz in (50, 440, 4000, 7900)]
+    sounds += [noise * 10 ** (-level / 20) for level in (6, 20, 60, 80)]
+    for sound in sounds:
+        for swap in (False, True):  # neither is it if that is what was said
+            samples = to_int16(np.asarray(sound, np.float32))
+            data = (samples.byteswap() if swap else samples).view(np.uint8)
+            assert len(read_pcm(data, "S16BE" if swap else "S16LE", 1)) == 640
+
+
 def test_the_end_of_an_utterance_needs_nothing_but_its_id() -> None:
     end = AudioReader("AudioChunk").read(AudioChunk(utterance_id="answer", end_of_utterance=True))
     assert end.end_of_utterance and end.utterance_id == "answer" and not len(end.samples)

@@ -48,6 +48,19 @@ def test_all_three_kinds_of_list_say_the_same(tmp_path: Path) -> None:
     assert said[0] == said[1] == said[2]
 
 
+@pytest.mark.parametrize("between", [";", "\t", ", ", " ; "])
+def test_a_spreadsheets_list_is_read_whatever_stands_between_its_values(between: str, tmp_path: Path) -> None:
+    plain = read_dyads(write(tmp_path / "plain.csv", as_csv(ENTRIES)))
+    text = "\ufeff" + as_csv(ENTRIES).replace(",", between).replace("\n", "\r\n")
+    assert read_dyads(write(tmp_path / "list.csv", text)) == plain
+
+
+def test_a_list_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_bytes(as_csv(ENTRIES).encode("utf-16"))
+    with pytest.raises(DyadListError, match="expected text in UTF-8"):
+        read_dyads(tmp_path / "list.csv")
+
+
 def test_an_entry_says_who_is_seen_and_heard_where(tmp_path: Path) -> None:
     two, wavs, channels, mixed = read_dyads(write(tmp_path / "list.csv", as_csv(ENTRIES)))
     at = tmp_path.joinpath

@@ -23,13 +23,13 @@ MOST_PIPED = 8 << 30
 
 
 def input_file(text: str) -> Path:
-    """A file to read, as an option names it. A pipe can be read once and only forwards, so its content is kept first.
+    """A file to read, as an option names it, - for the standard input; what comes through a pipe is kept in a file.
 
     Raises:
         OSError: the pipe cannot be read, or there is no room for its content.
         ArgumentTypeError: it is no path, or the pipe has no end.
     """
-    path = typed_path(text)
+    path = typed_path("/dev/stdin" if text == "-" else text)
     if not path.is_fifo() and not path.is_char_device():
         return path
     folder = tempfile.TemporaryDirectory(prefix="avatar-forcing-")
@@ -71,7 +71,13 @@ def add_label_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def label_config(args: argparse.Namespace) -> LabelConfig:
-    """What those options say."""
+    """What those options say.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+    if args.no_label and args.label != LabelConfig().text:
+        raise ValueError("--no-label and --label exclude each other, got both")
     return LabelConfig(shown=not args.no_label, text=args.label, place=args.label_place, font=args.label_font)
 
 

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     lacking = [name for name in ("torch", "playwright") if find_spec(name) is None]
     if lacking and not args.only:
         raise ValueError(f"expected {' and '.join(lacking)}, not installed here: use make bench, which installs them")
-    figures = {name: _figures(name, programs[name]) for name in args.only or programs}
+    figures = {name: _figures(name, programs[name]) for name in dict.fromkeys(args.only) or programs}
     return {"ok": all(figure is not None for figure in figures.values()), "machine": _machine(), **figures}
 
 

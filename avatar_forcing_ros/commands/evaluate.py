@@ -33,6 +33,7 @@ from avatar_forcing_ros.evaluation.real_clip import (
     watch,
 )
 from avatar_forcing_ros.evaluation.table import as_json, format_table
+from avatar_forcing_ros.files.media import has_audio, read_video
 from avatar_forcing_ros.files.outputs import replacing, typed_path
 from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.files.resources import default_portrait
@@ -121,17 +122,36 @@ def _check(args: argparse.Namespace) -> None:
         )
     if not 0 <= args.filmed <= 1:
         raise ValueError(f"expected --filmed within 0 (nobody) and 1 (everybody), got {args.filmed}")
+    if args.seed < 0:
+        raise ValueError(f"expected --seed of at least 0, got {args.seed}")
     if not (args.conversations or args.speech or args.clip):
         raise ValueError("nothing to evaluate: expected --conversations of at least 1, --speech or --clip")
-    if args.clip_audio and not args.clip:
-        raise ValueError("--clip-audio is the voice of the user in --clip, which is missing")
-    if args.beside and not (args.speech or args.clip):
-        raise ValueError("--beside needs what its avatar was given: --speech, --clip or both")
+    if args.without_stage_2 and not args.conversations:
+        raise ValueError("--without-stage-2 is compared on conversations: expected --conversations of at least 1")
+    _check_recordings(args)
     check_folder(args.output, "--output")
     for name in (*_WRITTEN, *_curves()):
         for source in (args.speech, args.clip, args.clip_audio, args.portrait, args.beside):
             if source is not None and is_same(args.output / name, source):
                 raise ValueError(f"{source}: would be overwritten; give another --output")
+
+
+def _check_recordings(args: argparse.Namespace) -> None:
+    """Refuse what is missing or cannot be read before minutes are spent on conversations."""
+    if args.clip_audio and not args.clip:
+        raise ValueError("--clip-audio is the voice of the user in --clip, which is missing")
+    if args.beside and not (args.speech or args.clip):
+        raise ValueError("--beside needs what its avatar was given: --speech, --clip or both")
+    if args.portrait and not (args.speech or args.clip):
+        raise ValueError("--portrait is the face for recordings: expected --speech or --clip, too")
+    for sound in (args.speech, args.clip_audio):
+        if sound is not None and not has_audio(sound):
+            raise ValueError(f"{sound}: expected sound, got a file without an audio stream")
+    for film in (args.clip, args.beside):
+        if film is not None and next(read_video(film), None) is None:
+            raise ValueError(f"{film}: expected a video, got one without pictures")
+    if args.portrait is not None:
+        read_image(args.portrait)
 
 
 def _curves() -> list[str]:

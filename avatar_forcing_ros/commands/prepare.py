@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 from typing import Any
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _share(text: str) -> Share:
     number, slash, count = text.partition("/")
     try:
-        if not slash:
+        if not (slash and number.isdecimal() and count.isdecimal()):
             raise ValueError(f"expected a part such as 1/4, got {text}")
         return Share(int(number), int(count))
     except ValueError as error:
@@ -77,9 +78,19 @@ def least_piece_frames(network: NetworkConfig) -> int:
     return clips_for(network).least_frames
 
 
+def _check_numbers(args: argparse.Namespace) -> None:
+    for name in ("piece", "longest", "least_face"):
+        value = getattr(args, name)
+        if not 0 <= value < math.inf:
+            raise ValueError(f"expected --{name.replace('_', '-')} of at least 0, got {value:g}")
+    if args.workers < 1:
+        raise ValueError(f"expected --workers of at least 1, got {args.workers}")
+
+
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Prepare; returns the counts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    _check_numbers(args)
     check_folder(args.output, "--output")
     for name in (MANIFEST, "dataset.json"):
         if is_same(args.output / name, args.recordings):

@@ -70,8 +70,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     cv2.setNumThreads(1)
     _check_apart(args.bag_out, (args.bag_in, args.portrait))
     check_place(args.bag_out)
+    remap = _remappings(args.remap)
     with BagReader(args.bag_in) as source:
-        found = survey(source, dict(_remapping(text) for text in args.remap), args.camera)
+        found = survey(source, remap, args.camera)
         writer = BagWriter(args.bag_out, args.storage, args.force)
         portrait = portrait_file(args.portrait)
         config = AvatarConfig(seed=args.seed, image_size=args.size)
@@ -121,6 +122,14 @@ def _check_apart(output: Path, inputs: Iterable[Path | None]) -> None:
     for source in (path.resolve() for path in inputs if path is not None):
         if target == source or target in source.parents or source in target.parents:
             raise ValueError(f"{output}: this is where {source} is read; give the output a place of its own")
+
+
+def _remappings(texts: Iterable[str]) -> dict[str, str]:
+    remap: dict[str, str] = {}
+    for name, topic in map(_remapping, texts):
+        if remap.setdefault(name, topic) != topic:
+            raise ValueError(f"--remap gives {name} two topics, {remap[name]} and {topic}: expected one")
+    return remap
 
 
 def _remapping(text: str) -> tuple[str, str]:

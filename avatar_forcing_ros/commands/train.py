@@ -44,6 +44,8 @@ from avatar_forcing_ros.train.scaling import LatentScale
 from avatar_forcing_ros.train.streaming import generated
 from avatar_forcing_ros.train.trainer import Precision, Trainer
 
+_SEEDS = 2**63
+"""As many seeds torch knows; what is drawn with others would be refused after minutes of simulation."""
 _HELD_OUT_FILMS = "held_out_films"
 
 
@@ -101,11 +103,26 @@ def recipe_from(args: argparse.Namespace) -> Recipe:
 
 def _check_numbers(args: argparse.Namespace) -> None:
     """Refuse what would fail only after minutes of simulation."""
+    if args.data is not None and args.conversations is not None:
+        raise ValueError("--data trains on recordings, --conversations on simulation: expected one of them, got both")
     least = {"steps": 1, "batch": 1, "conversations": 1, "workers": 1, "threads": 1, "tuning_steps": 0, "seed": 0}
     for name, smallest in least.items():
         value = getattr(args, name)
         if value is not None and value < smallest:
             raise ValueError(f"expected --{name.replace('_', '-')} of at least {smallest}, got {value}")
+    _check_device(args.device)
+    if args.seed >= _SEEDS:
+        raise ValueError(f"expected --seed below {_SEEDS}, got {args.seed}")
+
+
+def _check_device(name: str) -> None:
+    try:
+        if torch.device(name).type not in ("cpu", "cuda"):
+            raise ValueError(f"expected --device cpu or cuda, got {name!r}")
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # no such device, or a torch that was built without it
+        why = str(error).strip().partition("\n")[0]
+        raise ValueError(f"expected --device cpu or cuda, one that is here, got {name!r}: {why[:200]}") from None
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -19,9 +19,11 @@ def typed_path(text: str) -> Path:
     """A path as an option names it. Shells leave the ~ in --output=~/talk.mp4 and in quotes as it is.
 
     Raises:
-        ArgumentTypeError: an address of the network, the home of a user who is not there, or a name in a current folder
-            that was deleted.
+        ArgumentTypeError: nothing, an address of the network, the home of a user who is not there, or a name in a
+            current folder that was deleted.
     """
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, got nothing: is a variable of the shell empty?")
     if "://" in text:
         raise argparse.ArgumentTypeError(f"expected a path on this machine, got {text!r}; download it first")
     try:

@@ -29,6 +29,7 @@ _RESTARTED = "AVATAR_FORCING_RESTARTED"
 _PR_SET_PDEATHSIG = 1
 _GOES_FIRST = "500"
 _SLICE_S = 0.1
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,15 @@ class Restarts:
         return self.delays_s[min(self._in_a_row, len(self.delays_s)) - 1]
 
 
+def leave_on_signals() -> None:
+    """SIGINT and SIGTERM end this process at once, with status 0, until it handles them itself.
+
+    While it loads there is nothing to clean up, and an exception would be swallowed by compiled modules, or shown.
+    """
+    for number in _STOPPING:
+        signal.signal(number, lambda _number, _frame: os._exit(0))
+
+
 def wait_for_turn(arguments: Sequence[str]) -> None:
     """Wait as `AFTER` says, unless the process is a successor."""
     if AFTER in arguments[:-1] and not Restarted.of_this_process().count:
@@ -130,17 +140,24 @@ def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callabl
     def hand_on(number: int, _frame: object) -> None:
         stopping.append(number)
         if child:
-            os.kill(child, number)
+            with suppress(ProcessLookupError):  # it has ended just now
+                os.kill(child, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPPING:
         signal.signal(number, hand_on)
     gc.freeze()  # what is shared with the children stays shared
     while True:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)  # until each side knows what to do with them
         child = _fork(play, restarts.begin())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        if stopping:  # it came while there was nobody yet to hand it on to
+            hand_on(stopping[-1], None)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         child = 0
-        if stopping or status == 0 or (status == 1 and restarts.count == before.count):
-            return max(status, 0) if not stopping or status >= 0 else 1
+        if stopping:
+            return status if status >= 0 else int(-status not in stopping)
+        if status == 0 or (status == 1 and restarts.count == before.count):
+            return status
         delay_s = restarts.ended(status)
         say(f"the process {restarts.reason}; restart {restarts.count} in {delay_s:g} s")
         wake_s = time.monotonic() + delay_s
@@ -161,8 +178,9 @@ def _fork(play: Callable[[], int], variables: Mapping[str, str]) -> int:
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPPING:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         os.environ |= variables
         with suppress(OSError):  # when memory runs out, this one goes: its keeper and the understudy stay
             Path("/proc/self/oom_score_adj").write_text(_GOES_FIRST)

@@ -42,6 +42,9 @@ LOUDEST = 16.0
 _MARKS, _FRAME_HEAD = 4096, 7  # bytes that show two frames of MP3 or AAC, and bytes of the head of one
 _LEAST_VALUES = 8  # a tone at a quarter of the sample rate has fewer
 _LEAST_NUMBERS = 32  # from so many on their exponents show whether they are floats
+_LEAST_SMOOTH = 128  # samples that show which of two readings is sound
+_LOUD_NOISE, _ROUGH, _SMOOTH = 8192.0, 1.5, 0.5  # see _in_other_order
+_ORDERS = {"S16LE": "S16BE", "S16BE": "S16LE"}
 _UNCODED = ("", "raw", "pcm", "wave", "wav")
 # PortAudio's numbers for the formats, and the field of AudioStamped that holds the samples.
 _PORTAUDIO_FIELDS = {1: "float32_data", 2: "int32_data", 8: "int16_data", 16: "int8_data", 32: "uint8_data"}
@@ -128,7 +131,7 @@ class AudioReader:
         if encoding is None:
             raise ValueError(f"AudioChunk.encoding must be one of {_CHUNK_ENCODINGS}, got {message.encoding}")
         # what was recognised once stays refused: later pieces would be noise, and need not begin with a mark
-        self._recognised = self._recognised or _no_samples(message.data, encoding)
+        self._recognised = self._recognised or _no_samples(message.data, encoding, message.channels)
         if self._recognised:
             raise ValueError(f"expected samples of {encoding}, got {self._recognised}")
         return read_pcm(np.frombuffer(message.data, np.uint8), encoding, message.channels)
@@ -177,13 +180,15 @@ class AudioReader:
         return signals.AudioChunk(time_ns, samples, sample_rate, seq=self._seq)
 
 
-def _no_samples(data: Any, encoding: str) -> str:
+def _no_samples(data: Any, encoding: str, channels: int) -> str:
     """What came in place of samples, and after which no later piece can be read, with what mends it; or empty."""
     if found := coding_of(bytes(data[:_MARKS])):
         mend = "send what follows its header" if found == _CODINGS[b"RIFF"] else "decode it before you send it"
         return f"{found} in them: {mend}"
     if len(data) % np.dtype(_SAMPLE_TYPES[encoding]).itemsize:
         return f"a chunk of {len(data)} bytes: cut the sound between two samples"
+    if encoding in _ORDERS and _in_other_order(np.frombuffer(data, _SAMPLE_TYPES[encoding]), channels):
+        return f"{_ORDERS[encoding]}: swap the two bytes of each sample"
     return ""
 
 
@@ -270,7 +275,28 @@ def read_pcm(data: NDArray[np.uint8], sample_format: str, channels: int) -> NDAr
     sizes = () if dtype.itemsize == 8 else (8,) if dtype.kind == "f" else (4, 8)
     if floats := next((size for size in sizes if _are_floats(data, size)), 0):
         raise ValueError(f"expected samples of {sample_format}, got floating-point numbers of {8 * floats} bits")
-    return _mono(data.view(dtype), channels)
+    values = data.view(dtype)
+    if sample_format in _ORDERS and _in_other_order(values, channels):
+        raise ValueError(f"expected samples of {sample_format}, got {_ORDERS[sample_format]}: the bytes are swapped")
+    return _mono(values, channels)
+
+
+def _in_other_order(values: NDArray, channels: int) -> bool:
+    """Whether 16-bit samples are sound once their bytes are swapped, and are loud noise as they stand.
+
+    The lower byte of sound is noise. Read as the higher one it is as loud as can be, and changes from sample to sample
+    by as much as the samples differ at all; the other reading goes on smoothly, as voices do but for their hisses.
+    """
+    if len(values) < _LEAST_SMOOTH or channels < 1:
+        return False
+    as_read, swapped = (_roughness(order.astype(np.float64), channels) for order in (values, values.byteswap()))
+    return as_read[0] > _LOUD_NOISE and as_read[1] > _ROUGH and swapped[1] < _SMOOTH
+
+
+def _roughness(values: NDArray[np.float64], channels: int) -> tuple[float, float]:
+    """Standard deviation of samples, and the variance of what they change by over theirs: 2 for white noise."""
+    spread = float(values.std())
+    return spread, float(np.mean((values[channels:] - values[:-channels]) ** 2)) / max(spread**2, 1.0)
 
 
 def _are_floats(data: NDArray[np.uint8], size: int) -> bool:

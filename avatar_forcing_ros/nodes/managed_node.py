@@ -33,7 +33,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 
-from avatar_forcing_ros.graph.keeping import KEEP, keep, wait_for_turn
+from avatar_forcing_ros.graph.keeping import KEEP, keep, leave_on_signals, wait_for_turn
 from avatar_forcing_ros.nodes import params
 from avatar_forcing_ros.nodes.executors import QuietExecutor
 from avatar_forcing_ros.nodes.handover import HandingPublisher, Handover
@@ -303,13 +303,14 @@ def run(
         Exit status: 0 if the node did its work, 1 if it could not start.
     """
     said = sys.argv if args is None else args
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda _number, _frame: sys.exit(0))  # there is nothing to clean up yet
+    leave_on_signals()
     wait_for_turn(said)
     if KEEP in said:
         if prepare is not None:
             prepare()
         return keep(lambda: _run(node_type, args))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: sys.exit(0))  # the middleware shuts down on the way
     return _run(node_type, args)
 
 

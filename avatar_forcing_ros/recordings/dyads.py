@@ -141,14 +141,20 @@ def _add(dyads: dict[str, Dyad], entry: _Entry, folder: Path) -> str:
 def _entries(path: Path) -> list[_Entry]:
     try:
         return list(_READERS[path.suffix.lower()](path.read_text(encoding="utf-8-sig")))
+    except UnicodeDecodeError:
+        raise DyadListError(f"{path}: expected text in UTF-8: save it so") from None
     except (ValueError, csv.Error, yaml.YAMLError) as error:
         raise DyadListError(f"{path}: {' '.join(str(error).split())}") from None
 
 
 def _csv_entries(text: str) -> Iterator[_Entry]:
-    reader = csv.DictReader(text.splitlines(), restkey="a value without a column")
+    """Values between commas, or between semicolons or tabs, as spreadsheets of half the world write them."""
+    lines = text.splitlines()
+    between = max(",;\t", key=lines[0].count) if lines else ","
+    reader = csv.DictReader(lines, restkey="a value without a column", delimiter=between, skipinitialspace=True)
     for row in reader:
-        yield _Entry(reader.line_num, {key: value for key, value in row.items() if value not in (None, "")})
+        told = {key.strip(): value.strip() if isinstance(value, str) else value for key, value in row.items()}
+        yield _Entry(reader.line_num, {key: value for key, value in told.items() if value not in (None, "")})
 
 
 def _json_entries(text: str) -> Iterator[_Entry]:
