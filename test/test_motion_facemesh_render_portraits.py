@@ -206,6 +206,23 @@ def test_a_picture_without_a_face_is_refused() -> None:
         load_portrait(noise)
 
 
+def test_why_no_face_was_found_is_said_where_it_shows() -> None:
+    person = astronaut()
+    far_away = np.full((600, 800, 3), 128, np.uint8)
+    far_away[300:400, 400:500] = cv2.resize(person, (100, 100), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(person[:260, 120:340], (61, 61), 0)
+    noise = np.random.default_rng(0).normal(0, 2, person.shape)
+    pictures = {
+        "got a dark one": np.clip(person * 0.02 + noise, 0, 255).astype(np.uint8),
+        "got one that is nearly white": np.full_like(person, 250),
+        r"is only about \d\d pixels wide": far_away,
+        "is covered, blurred or turned away": blurred,
+    }
+    for why, picture in pictures.items():
+        with pytest.raises(PortraitError, match=f"no face found.*{why}"):
+            find_face(picture)
+
+
 def test_a_tiny_face_is_refused_with_its_width() -> None:
     small = cv2.resize(astronaut(), None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
     with pytest.raises(PortraitError, match=r"the face is \d+ pixels wide: expected at least 64"):

@@ -18,6 +18,10 @@ from avatar_forcing_ros.motion.space import PortraitError
 
 LEAST_SCORE, LEAST_FAR_SCORE = 0.5, 0.6
 """Least score with which a detection, or a mesh, counts as a face."""
+_LEAST_HINT = 0.3
+"""Least score with which something may have been meant as a face."""
+_DARK, _BRIGHT = 30, 225
+"""Brightness, of 255, below which nearly all of a dark picture is, and above which nearly all of an overexposed one."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def find_face(image: NDArray[np.uint8], config: DetectConfig | None = None) -> N
     config = config or DetectConfig()
     faces = _mesh_faces(image) or _small_faces(image, config)
     if not faces:
-        raise PortraitError("no face found: expected a picture of one person looking at the camera")
+        why = _why_none(image, config)
+        raise PortraitError(f"no face found: expected a picture of one person looking at the camera{why}")
     face = max(faces, key=_face_size)
     face = _refine(image, face, config)
     width = float(np.ptp(face[OVAL, 0]))
@@ -73,6 +78,21 @@ def count_faces(image: NDArray[np.uint8], least_share: float = 0.5) -> int:
     near = [_face_size(face) for face in _mesh_faces(image)]
     far = [found.width for found in detect(image, LEAST_FAR_SCORE, FAR)]
     return max(sum(size >= least_share * max(sizes) for size in sizes) for sizes in (near, far))
+
+
+def _why_none(image: NDArray[np.uint8], config: DetectConfig) -> str:
+    """What is wrong with a picture in which no face was found, as the end of a sentence; empty where nothing shows."""
+    darkest, brightest = np.percentile(image, (5, 95))
+    if brightest < _DARK:
+        return ", got a dark one"
+    if darkest > _BRIGHT:
+        return ", got one that is nearly white"
+    hints = detect(image, _LEAST_HINT, FAR)
+    if not hints:
+        return ""
+    if hints[0].width < config.least_face_px:
+        return f"; what may be one is only about {hints[0].width:.0f} pixels wide: come closer, or use a larger picture"
+    return "; what may be one is covered, blurred or turned away"
 
 
 def _face_size(face: NDArray) -> float:
