@@ -21,6 +21,7 @@ from PIL import Image
 from scipy.io import wavfile
 
 from avatar_forcing_ros.commands.arguments import input_file
+from avatar_forcing_ros.devices.clips import pictures
 from avatar_forcing_ros.files.colours import HLG, PQ, in_standard_range
 from avatar_forcing_ros.files.media import MediaError, has_audio, read_audio, read_channels, read_video
 from avatar_forcing_ros.files.movies import MovieWriter
@@ -439,6 +440,20 @@ def test_sound_and_film_that_were_cut_are_said_whatever_their_kind(
     assert list(read_video(recorded)) and not caplog.text
     recorded.write_bytes(recorded.read_bytes()[: recorded.stat().st_size // 2])
     assert list(read_video(recorded)) and "of 2.0 s: the rest is missing" in caplog.text
+
+
+def test_a_film_whose_pictures_are_missing_is_refused_and_not_played_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mjpeg", rate=FPS)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuvj420p"
+        voice = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, RATE), np.int16), format="s16", layout="mono")
+        sound.sample_rate = RATE
+        container.mux([*voice.encode(sound), *voice.encode(None)])
+    assert len(read_audio(path).samples) == RATE
+    with pytest.raises(MediaError, match="without pictures"):
+        next(pictures(path, "loop"))
 
 
 def test_a_big_endian_wav_file_is_refused_not_read_as_noise(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -26,8 +27,11 @@ class Recording:
 class Context:
     """Values of launch arguments."""
 
-    def __init__(self, given: dict[str, str]) -> None:
-        self.launch_configurations = given
+    def __init__(self, given: dict[str, str], file: str = "", argv: Sequence[str] = ()) -> None:
+        self.launch_configurations, self.argv, self._file = given, argv, file
+
+    def get_locals_as_dict(self) -> dict[str, str]:
+        return {"current_launch_file_path": self._file}
 
 
 class Configuration(Recording):
@@ -317,6 +321,21 @@ def test_ros2_bag_play_takes_the_place_of_our_player(load, tmp_path: Path) -> No
 def test_what_cannot_be_understood_is_refused(load, given: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         launched(load("avatar"), **given)
+
+
+def test_a_misspelt_argument_is_refused_where_our_file_is_the_one_that_was_typed(
+    load, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = described(load("avatar"))
+    path, typed = str(repository / "launch" / "avatar.launch.py"), ["webcm:=0", "launch-prefix:=nice"]
+    monkeypatch.setattr(sys, "argv", ["ros2", "launch", "avatar_forcing_ros", "avatar.launch.py", *typed])
+    with pytest.raises(ValueError, match=r"avatar\.launch\.py has no argument webcm: did you mean webcam\?"):
+        file.nodes(Context(file.arguments, path, typed))
+    with pytest.raises(ValueError, match="no argument zzz: there are autostart, barge_in"):
+        file.nodes(Context(file.arguments, path, ["zzz:=1"]))
+    assert file.nodes(Context(file.arguments, path, ["webcam:=0"]))
+    monkeypatch.setattr(sys, "argv", ["ros2", "launch", "my_robot", "robot.launch.py", *typed])
+    assert file.nodes(Context(file.arguments, path, typed))
 
 
 def test_a_replay_is_not_played_on_another_clock_nor_into_another_namespace(load, tmp_path: Path) -> None:

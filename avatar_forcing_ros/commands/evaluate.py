@@ -148,8 +148,8 @@ def _check_recordings(args: argparse.Namespace) -> None:
         if sound is not None and not has_audio(sound):
             raise ValueError(f"{sound}: expected sound, got a file without an audio stream")
     for film in (args.clip, args.beside):
-        if film is not None and next(read_video(film), None) is None:
-            raise ValueError(f"{film}: expected a video, got one without pictures")
+        if film is not None:
+            next(read_video(film))
     if args.portrait is not None:
         read_image(args.portrait)
 

@@ -115,13 +115,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     length = inputs.duration_ns / NANOSECONDS
     tqdm.write(f"{args.output}: {length:.1f} s of video in {seconds:.1f} s, {length / seconds:.1f} times real time")
+    seen = sum(frame.user_present for frame in frames)
+    if args.user_video:
+        found = (
+            f"a face was seen in {seen} of {len(frames)} frames" if seen else "no face was found; nobody is reacted to"
+        )
+        tqdm.write(f"{args.user_video}: {found}")
     return {
         "output": str(args.output),
         "frames": len(frames),
         "seconds": round(length, 3),
         "times_real_time": round(length / seconds, 2),
         "compute": vars(compute),
-        "user_seen_frames": sum(frame.user_present for frame in frames),
+        "user_seen_frames": seen,
     }
 
 

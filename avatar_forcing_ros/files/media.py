@@ -224,8 +224,9 @@ def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
         if waiting is not None and time_s > start_s:
             yield look.shown(waiting, waiting_s)
         waiting, waiting_s = frame, time_s
-    if waiting is not None:
-        yield look.shown(waiting, waiting_s)
+    if waiting is None:
+        raise MediaError(f"{path}: expected a video, got one without pictures")
+    yield look.shown(waiting, waiting_s)
 
 
 def _pictures(path: str | Path, moment_s: float | None) -> Iterator[av.VideoFrame]:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -29,6 +31,10 @@ from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice,
 
 Number = TypeVar("Number", int, float)
 Word = TypeVar("Word", bound=str)
+_OF_LAUNCH = ("launch-prefix", "launch-prefix-filter")
+"""Arguments that `ros2 launch` adds itself."""
+_declared: set[str] = set()
+"""Names of all arguments that launch files of ours have, as far as they are loaded."""
 _SEVERITIES = ("debug", "info", "warn", "error", "fatal")
 
 
@@ -134,8 +140,9 @@ def standard(context: LaunchContext) -> Standard:
     """The values of `standard_arguments`.
 
     Raises:
-        ValueError: if one of them is invalid.
+        ValueError: if one of them is invalid, or one was given that no launch file of ours has.
     """
+    _refuse_unknown(context)
     log_level, params_file = value(context, "log_level"), value(context, "params_file")
     if log_level.lower() not in _SEVERITIES:
         raise ValueError(f"log_level must be one of {', '.join(_SEVERITIES)}, got {log_level!r}")
@@ -151,6 +158,22 @@ def standard(context: LaunchContext) -> Standard:
     )
 
 
+def _refuse_unknown(context: LaunchContext) -> None:
+    """Launch itself passes over a misspelt argument in silence, and the camera stays off.
+
+    Only where ours is the file that was typed: an argument may be meant for a launch file that includes ours.
+    """
+    file = Path(str(context.get_locals_as_dict().get("current_launch_file_path") or "."))
+    if file.name not in {Path(word).name for word in sys.argv}:
+        return
+    known = _declared.union(_OF_LAUNCH)
+    for name in [word.partition(":=")[0] for word in context.argv if ":=" in word]:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(_declared))}"
+            raise ValueError(f"{file.name} has no argument {name}: {hint}")
+
+
 def environment(far: bool = False) -> list[SetEnvironmentVariable]:
     """The environment variables that every process of a graph needs; `far` if nodes run on other computers, too."""
     variables = shared_memory_profile(far) | PROCESS_ENVIRONMENT
@@ -159,6 +182,7 @@ def environment(far: bool = False) -> list[SetEnvironmentVariable]:
 
 def argument(name: str, default: str | None, description: str) -> DeclareLaunchArgument:
     """A launch argument; without a default it must be given."""
+    _declared.add(name)
     return DeclareLaunchArgument(name, default_value=default, description=description)
 
 
