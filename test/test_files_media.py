@@ -143,6 +143,14 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
         assert read_audio(path).samples == pytest.approx(tone(0.5), abs=1e-3)
 
 
+@pytest.mark.parametrize(("channels", "audible"), [(2, 0), (2, 1), (6, 2)])
+def test_silent_channels_do_not_make_a_voice_quiet(channels: int, audible: int, tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).normal(0, 2e-5, (channels, RATE)).astype(np.float32)  # a cable without anything
+    samples[audible] += tone(1.0)
+    clip = read_audio(write_wav(tmp_path / "voice.wav", samples))
+    assert np.abs(clip.samples - tone(1.0)).max() < 0.002
+
+
 def test_two_opposite_channels_do_not_cancel_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         clip = read_audio(write_wav(tmp_path / "a.wav", np.stack((tone(0.5), -tone(0.5)))))

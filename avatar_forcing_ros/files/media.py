@@ -47,6 +47,8 @@ LOUDEST = 16.0
 """Sound may be a little louder than 1; what is louder than this was never divided by the largest integer."""
 SQUEEZED = (0.25, 4.0)
 """Widths of pixels over their heights that are believed."""
+SILENT = 0.001
+"""Peak of a channel in which nobody speaks: -60 dBFS."""
 OPPOSITE = -0.9
 """Correlation of two channels below which one is the other turned upside down: their mean would be next to silence."""
 _PICTURE_BRANDS = ("avif", "heic", "heix", "mif1")
@@ -82,6 +84,7 @@ class ClipFrame:
 def read_audio(path: str | Path, most_s: float = MOST_SOUND_S) -> AudioClip:
     """All sound of a sound or video file: the mean of its channels, silence where it has a gap.
 
+    Channels that are silent throughout do not count: a voice on one of two, or in the middle of six, would be quiet.
     Two channels of which one is the other turned upside down would cancel out; then the first is taken alone.
 
     Args:
@@ -95,6 +98,7 @@ def read_audio(path: str | Path, most_s: float = MOST_SOUND_S) -> AudioClip:
     mixed: list[NDArray[np.float32]] = []
     first: list[NDArray[np.float32]] = []
     rate, position, products = 0, 0, np.zeros(3)
+    peaks: dict[int, NDArray[np.float32]] = {}  # of each channel, by their number
     for piece in _sounds(path, None):
         rate = piece.rate
         at = round((piece.start_s - origin_s) * rate)
@@ -107,7 +111,9 @@ def read_audio(path: str | Path, most_s: float = MOST_SOUND_S) -> AudioClip:
         mixed.append(piece.samples.mean(axis=0, dtype=np.float32))
         first.append(piece.samples[0])
         position += len(mixed[-1])
-        if len(piece.samples) == 2:
+        count = len(piece.samples)
+        peaks[count] = np.maximum(peaks.get(count, np.float32(0)), np.abs(piece.samples).max(axis=1, initial=0))
+        if count == 2:
             left, right = piece.samples.astype(np.float64)
             products += left @ right, left @ left, right @ right
     if not any(map(len, mixed)):
@@ -115,7 +121,11 @@ def read_audio(path: str | Path, most_s: float = MOST_SOUND_S) -> AudioClip:
     if products[0] < OPPOSITE * np.sqrt(products[1] * products[2]):
         _log.warning("%s: the two channels are opposite and would cancel out; the first is used alone", path)
         mixed = first
-    return AudioClip(np.concatenate(mixed), rate)
+    samples = np.concatenate(mixed)
+    if len(peaks) == 1:
+        ((count, loudest),) = peaks.items()
+        samples *= np.float32(count / (np.sum(loudest > SILENT) or count))
+    return AudioClip(samples, rate)
 
 
 def read_channels(path: str | Path, start_s: float, end_s: float, sample_rate: int) -> NDArray[np.float32]:
