@@ -22,6 +22,7 @@ from scipy.io import wavfile
 
 from avatar_forcing_ros.commands.arguments import input_file
 from avatar_forcing_ros.devices.clips import pictures
+from avatar_forcing_ros.devices.movie import Recorder, RecordingConfig
 from avatar_forcing_ros.files.colours import HLG, PQ, in_standard_range
 from avatar_forcing_ros.files.media import MediaError, has_audio, read_audio, read_channels, read_video
 from avatar_forcing_ros.files.movies import MovieWriter
@@ -448,6 +449,19 @@ def test_sound_and_film_that_were_cut_are_said_whatever_their_kind(
     assert list(read_video(recorded)) and not caplog.text
     recorded.write_bytes(recorded.read_bytes()[: recorded.stat().st_size // 2])
     assert list(read_video(recorded)) and "of 2.0 s: the rest is missing" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "2026-11-30T12:30:05+00:00.mp4", "-talk%03d ü 'a'.mp4"])
+def test_a_file_may_have_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with MovieWriter(name, 64, 64) as movie:
+        movie.write_image(np.full((64, 64, 3), 200, np.uint8))
+        movie.write_sound(tone(FRAME_S))
+    assert next(read_video(name)).image.mean() > 190 and len(read_audio(name).samples)
+    recorder = Recorder(Path(f"recorded{name}"), RecordingConfig(side=64))
+    recorder.add_avatar_picture(0, np.full((64, 64, 3), 200, np.uint8))
+    written = recorder.finish()
+    assert written is not None and next(read_video(written)).image.shape == (64, 128, 3)
 
 
 def test_a_film_whose_pictures_are_missing_is_refused_and_not_played_for_ever(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.pcm import to_int16, to_mono
 from avatar_forcing_ros.disclosure.metadata import CONVERSATION
+from avatar_forcing_ros.files.inputs import name_for_ffmpeg
 from avatar_forcing_ros.files.movies import PictureTrack, SoundTrack, append_xmp
 from avatar_forcing_ros.files.outputs import replacing
 from avatar_forcing_ros.files.pictures import fit_square
@@ -82,7 +83,9 @@ class Recorder:
         part = _unused(path)
         self._part = part.with_suffix(".part.mkv")
         # a cluster is written when it is complete; without B-frames nothing in it waits for later pictures
-        self._film = av.open(str(self._part), "w", options={"cluster_time_limit": "500", "flush_packets": "1"})
+        self._film = av.open(
+            name_for_ffmpeg(self._part), "w", options={"cluster_time_limit": "500", "flush_packets": "1"}
+        )
         self._film.metadata.update(CONVERSATION.tags)
         side, quality = self._config.side, self._config.quality
         self._track = PictureTrack(self._film, 2 * side, side, "ultrafast", quality, TICKS)
@@ -278,7 +281,8 @@ def pan(user: NDArray[np.float32], avatar: NDArray[np.float32], balance: float) 
 
 def join(video: Path, sound: NDArray[np.float32], sample_rate: int, output: Path) -> None:
     """An mp4 with the pictures of `video`, copied, and a stereo sound, (N, 2) float32, coded as AAC."""
-    with av.open(str(video)) as source, av.open(str(output), "w", options={"movflags": "+faststart"}) as target:
+    names = name_for_ffmpeg(video), name_for_ffmpeg(output)
+    with av.open(names[0]) as source, av.open(names[1], "w", options={"movflags": "+faststart"}) as target:
         target.metadata.update(CONVERSATION.tags)
         pictures = target.add_stream_from_template(source.streams.video[0])
         voice = SoundTrack(target, sample_rate, channels=2)

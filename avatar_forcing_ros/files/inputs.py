@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 # What people give in place of any kind of file, by its first bytes.
@@ -38,6 +39,11 @@ def require_file(path: str | Path, expected: str, error: type[ValueError] = Valu
     if not path.stat().st_size:
         raise error(f"{path}: expected {expected}, got an empty file")
     return path
+
+
+def name_for_ffmpeg(path: str | Path) -> str:
+    """A file's name for FFmpeg: absolute, for what stands before a colon is a protocol to it, as in 12:30.mp4."""
+    return os.path.abspath(path)  # noqa: PTH100 (what links lead to stays theirs)
 
 
 def instead(begin: bytes) -> str:

@@ -31,7 +31,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.files.colours import in_standard_range
-from avatar_forcing_ros.files.inputs import instead, require_file
+from avatar_forcing_ros.files.inputs import instead, name_for_ffmpeg, require_file
 from avatar_forcing_ros.signals import FPS
 
 JITTER_S = 0.03
@@ -496,7 +496,9 @@ def _declared_end_s(
     container: InputContainer, stream: av.AudioStream | av.VideoStream, path: str | Path
 ) -> float | None:
     """Where a stream ends on the file's own clock, as its header says."""
-    if container.format.name == "wav" and container.name == os.fspath(path):  # not one of several that were joined
+    if container.format.name == "wav" and container.name == name_for_ffmpeg(
+        path
+    ):  # not one of several that were joined
         return _declared_length_of_wav_s(path, (stream.codec_context.bit_rate or 0) / 8)
     if stream.duration is not None and stream.start_time is not None and stream.time_base is not None:
         return float((stream.start_time + stream.duration) * stream.time_base)
@@ -526,7 +528,7 @@ def _open(path: str | Path, part: IO[bytes] | None = None) -> InputContainer:
         raise MediaError(f"{path}: expected a WAV file in little-endian order (RIFF), got a big-endian one (RIFX)")
     try:
         # tags of a song may be in any alphabet's own encoding; nothing here reads them
-        return av.open(os.fspath(path) if part is None else part, metadata_errors="replace")
+        return av.open(name_for_ffmpeg(path) if part is None else part, metadata_errors="replace")
     except av.FFmpegError as error:
         is_mp4 = first[4:8] == b"ftyp"
         reason = "an mp4 without its index: it is truncated or was never finished" if is_mp4 else instead(first)
