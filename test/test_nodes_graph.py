@@ -52,6 +52,14 @@ GRAPHS = {
 }
 
 
+def test_a_demo_never_records_over_a_file_that_it_plays(tmp_path: Path) -> None:
+    film = tmp_path / "user.mp4"
+    film.write_bytes(b"a film")
+    (tmp_path / "link.mp4").symlink_to(film)
+    with pytest.raises(ValueError, match="would be overwritten"):
+        graph.demo(CHOICE, graph.Recorded(str(film), "a.wav", "s.wav", "no"), str(tmp_path / "link.mp4"))
+
+
 def config_of(node: graph.NodeProcess) -> object:
     return CONFIGS[node.executable.removesuffix("_node")]
 

@@ -14,7 +14,7 @@ from typing import get_args
 
 from avatar_forcing_ros.bundle import MANIFEST
 from avatar_forcing_ros.disclosure.label import LabelConfig, Place
-from avatar_forcing_ros.files.outputs import typed_path
+from avatar_forcing_ros.files.outputs import is_same, refuse_to_overwrite, typed_path
 from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.portraits.consent import PortraitFile, open_portrait
 
@@ -98,11 +98,7 @@ def check_output(path: Path, suffix: str, inputs: Iterable[Path | None]) -> None
         raise ValueError(
             f"{path}: expected the name of a file to write, got a {'folder' if path.is_dir() else 'device'}"
         )
-    for source in inputs:
-        if source is not None and is_same(path, source):
-            raise ValueError(
-                f"{path}: this is also {source}, which would be overwritten; give the output a name of its own"
-            )
+    refuse_to_overwrite(path, inputs)
     check_place(path)
 
 
@@ -153,10 +149,3 @@ def check_bundle_output(folder: Path, inputs: Iterable[Path | None]) -> None:
     for source in inputs:
         if source is not None and is_same(folder, source):
             raise ValueError(f"{folder}: this is also {source}, which is read; give the output a folder of its own")
-
-
-def is_same(one: Path, other: Path) -> bool:
-    """Whether two names are of one file, through symbolic and hard links too."""
-    if one.exists() and other.exists():
-        return one.samefile(other)
-    return one.resolve() == other.resolve()

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE, ModelBundle, load_bundle
 from avatar_forcing_ros.commands import render
-from avatar_forcing_ros.commands.arguments import check_folder, input_file, is_same
+from avatar_forcing_ros.commands.arguments import check_folder, input_file
 from avatar_forcing_ros.evaluation.beside import Side, write_beside
 from avatar_forcing_ros.evaluation.comparison import Column, ComparisonConfig, compare, require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HELD_OUT_SEED, HeldOut, held_out
@@ -34,7 +34,7 @@ from avatar_forcing_ros.evaluation.real_clip import (
 )
 from avatar_forcing_ros.evaluation.table import as_json, format_table
 from avatar_forcing_ros.files.media import has_audio, read_video
-from avatar_forcing_ros.files.outputs import replacing, typed_path
+from avatar_forcing_ros.files.outputs import is_same, replacing, typed_path
 from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation

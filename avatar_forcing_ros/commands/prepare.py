@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
-from avatar_forcing_ros.commands.arguments import check_folder, is_same
-from avatar_forcing_ros.files.outputs import typed_path
+from avatar_forcing_ros.commands.arguments import check_folder
+from avatar_forcing_ros.files.outputs import is_same, typed_path
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.clip import ClipRules
 from avatar_forcing_ros.recordings.prepare import Share, prepare

@@ -23,10 +23,10 @@ from safetensors.numpy import load_file
 
 from avatar_forcing_ros.audio.bilabials import BilabialDetector
 from avatar_forcing_ros.bundle import BILABIALS
-from avatar_forcing_ros.commands.arguments import check_bundle_output, check_folder, is_same
+from avatar_forcing_ros.commands.arguments import check_bundle_output, check_folder
 from avatar_forcing_ros.evaluation.comparison import as_shown
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
-from avatar_forcing_ros.files.outputs import typed_path
+from avatar_forcing_ros.files.outputs import is_same, typed_path
 from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
 from avatar_forcing_ros.train.bilabials import train_detector
 from avatar_forcing_ros.train.clips import ClipSampler

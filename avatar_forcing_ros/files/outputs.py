@@ -8,7 +8,7 @@ import argparse
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -42,6 +42,26 @@ def typed_path(text: str) -> Path:
 def typed_or_empty(text: str) -> str:
     """`typed_path` as text; what is empty was not chosen, and stays empty (argparse converts defaults as well)."""
     return str(typed_path(text)) if text else ""
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether two names are of one file, through symbolic and hard links too."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
+
+
+def refuse_to_overwrite(path: Path, inputs: Iterable[Path | None]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        ValueError: it is, through whatever link.
+    """
+    for source in inputs:
+        if source is not None and is_same(path, source):
+            raise ValueError(
+                f"{path}: this is also {source}, which would be overwritten; give the output a name of its own"
+            )
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from avatar_forcing_ros.files.outputs import refuse_to_overwrite
 from avatar_forcing_ros.files.resources import PACKAGE, resource
 from avatar_forcing_ros.graph.demo_files import Recorded
 from avatar_forcing_ros.graph.keeping import AFTER, KEEP
@@ -169,7 +170,13 @@ def hall(model: str, namespaces: Sequence[str]) -> list[NodeProcess]:
 
 
 def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProcess]:
-    """The same nodes on a recorded conversation; the display records, and the source ends with the conversation."""
+    """The same nodes on a recorded conversation; the display records, and the source ends with the conversation.
+
+    Raises:
+        ValueError: the recording would take the place of one of the files that are played.
+    """
+    given = [recorded.video, recorded.audio, recorded.speech, avatar.portrait]
+    refuse_to_overwrite(Path(output).expanduser(), [Path(name).expanduser() for name in given if name])
     source = _node("media_source_node", "demo", **vars(recorded))
     return [*_heart("demo", avatar), _node("display_node", "demo", output=output), source]
 
