@@ -25,7 +25,7 @@ PAST_FRAMES = AHEAD_FRAMES = 3
 STRIDES = (1, 2, 2)
 """Of the layers, whose product is the windows of a video frame."""
 _LAYERS = ("first", "second", "hidden")
-_HUSH_DB = 12.0
+_HUSH_DB = 6.0
 """A frame this far below the loudest one around it is hushed: the closure of a p or b, but hardly ever an n or r."""
 
 

@@ -66,7 +66,9 @@ class Recipe:
 
 _POSTURE = ("yaw", "roll", "x", "y", "scale", "brow_raise")
 _NOISE = {
-    **dict.fromkeys(("blink_right", "blink_left", "gaze_x", "gaze_y"), 1.3),
+    **dict.fromkeys(("blink_right", "blink_left"), 1.25),
+    **dict.fromkeys(("gaze_x", "gaze_y"), 1.17),
+    "pitch": 0.85,
     **dict.fromkeys((*_POSTURE, "brow_furrow"), 1.15),
     **dict.fromkeys(LIP_CHANNELS, 0.5),
     "jaw_open": 0.15,
