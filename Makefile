@@ -130,7 +130,8 @@ $(workshop): $(environment)
 	@requirements/alive.sh requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
 	@$(pip_install) -r requirements/runtime.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/train.txt -r requirements/test.txt
 	@requirements/slim.sh $(BIN)/python
-	@$(BIN)/python -c 'import hypothesis, matplotlib.pyplot, scipy.stats, torch._dynamo, torch.onnx, transformers'  # byte code
+	@$(BIN)/python -c 'import aiohttp, hypothesis, matplotlib.pyplot, onnxscript, playwright.sync_api, pytest, rosbags.rosbag2, scipy.stats, \
+	  torch._dynamo, torch.export, torch.onnx, transformers, xdist.dsession'  # byte code
 	@rm -f $(@D)/workshop-* && echo $(TORCH_BACKEND) > $(@D)/torch_backend && touch $@
 
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.

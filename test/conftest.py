@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 from collections.abc import Callable
@@ -17,8 +18,17 @@ from avatar_forcing_ros.graph.environment import claim_domain, local_graph
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
-# Read when rclpy is first imported, hence here. Two test runs on one machine take different domains.
-os.environ.update(local_graph(claim_domain()), ROS_PYTHON_CHECK_FIELDS="1", OMP_NUM_THREADS="1")
+# Read when rclpy and OpenCV are first imported, hence here. Two test runs on one machine take different domains.
+os.environ.update(local_graph(claim_domain()), ROS_PYTHON_CHECK_FIELDS="1")
+os.environ.update(OMP_NUM_THREADS="1", OPENCV_FOR_THREADS_NUM="1")  # as in live use
+
+# Of what is imported nothing becomes garbage: looking for it took a third of the collection.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 def _has_ros() -> bool:

@@ -185,7 +185,7 @@ def test_a_reading_of_the_smile_is_judged_where_the_face_was_found(data: HeldOut
 def test_intervals_hold_their_figures_and_samples_stay_with_their_conversation(data: HeldOut) -> None:
     observed = observe(data, np.stack([data.truth, np.zeros_like(data.truth)]), 4)
     assert [len(samples) for samples in observed] == [2, 2]
-    found = estimate(observed, resamples=20)
+    found = estimate(observed, resamples=8)
     assert set(found) == {measure.key for measure in MEASURES}
     rate = found["smile_rate"]
     assert rate.low <= rate.value <= rate.high and rate.value == pytest.approx(0.44, abs=0.06)

@@ -8,6 +8,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,7 +239,8 @@ def test_a_part_that_there_is_not_is_refused(text: str) -> None:
         parser.parse_args(["list.csv", "--output", "data", "--shard", text])
 
 
-def test_what_the_list_no_longer_names_leaves_the_folder(files: Path) -> None:
+def test_what_the_list_no_longer_names_leaves_the_folder(files: Path, prepared: Dataset) -> None:
+    shutil.copytree(prepared.folder, files / "fewer")
     for entries, names in (([ALL[0], ALL[5]], {"two", "gone"}), ([ALL[0]], {"two"}), ([ALL[5]], {"gone"})):
         prepare(listed(files, "fewer", entries), files / "fewer", "facemesh", RULES)
         assert set(Dataset(files / "fewer").entries()) == names
@@ -283,9 +285,8 @@ def test_workers_read_the_same_and_the_death_of_one_costs_nothing(files: Path, p
         children[0].kill()
 
     threading.Thread(target=kill_one, daemon=True).start()
-    prepare(listed(files, "workers", [ALL[0], ALL[5]]), files / "workers", "facemesh", RULES, workers=2)
-    found = Dataset(files / "workers").entries()
-    assert found["two"].is_kept and "no such file" in found["gone"].reason
+    prepare(listed(files, "workers", ALL[:1]), files / "workers", "facemesh", RULES, workers=2)
+    assert Dataset(files / "workers").entries()["two"].is_kept
     np.testing.assert_array_equal(
         Dataset(files / "workers").read_shard("two").motion, prepared.read_shard("two").motion
     )

@@ -52,6 +52,7 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
 from avatar_forcing_ros.understudy.face import FACEMESH, Face, HeldFace, first_face, motion_space_of
 from avatar_forcing_ros.understudy.movement import Movement
 from avatar_forcing_ros.understudy.painter import PaintedFace, PainterGoneError
+from avatar_forcing_ros.understudy.processes import Life, is_ours, with_stopped_parent
 
 _LISTENS_FIRST_S = 0.5
 """A generator may be on stage already, and the middleware takes a while to discover it."""
@@ -202,7 +203,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
     def _see(self, role: LeadingRole) -> None:
         """Under the lock: remember the process of a new generator on this machine, to notice its end."""
         owner = (role.host, role.pid)
-        if role.host == platform.node() and (role.pid == os.getpid() or _is_ours(role.pid)):
+        if role.host == platform.node() and (role.pid == os.getpid() or is_ours(role.pid)):
             self._lives = {who: life for who, life in self._lives.items() if life.goes_on()}
             self._lives[owner] = Life.of(role.pid)
 
@@ -356,11 +357,11 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
 
     def _stop(self, name: str, pid: int) -> None:
         """Kill a process that hangs, and its keeper if that is stopped, too; do nothing if it has ended already."""
-        if not _is_ours(pid):
+        if not is_ours(pid):
             return
         self._stopped += 1
         self.get_logger().error(f"{name} (process {pid}) hangs and is killed")
-        for each in _with_stopped_parent(pid):
+        for each in with_stopped_parent(pid):
             os.kill(each, signal.SIGKILL)
 
     # --- the portrait ----------------------------------------------------------------------------------------------
@@ -511,54 +512,6 @@ class _SpaceName:
         from avatar_forcing_ros.motion.facemesh.channels import NAMES
 
         return NAMES if self.name == FACEMESH else ()
-
-
-@dataclass(frozen=True)
-class Life:
-    """A process, told apart from a later one with the same number.
-
-    Attributes:
-        pid: process number.
-        began: when it started, in clock ticks since boot; 0 if it has ended.
-    """
-
-    pid: int
-    began: int
-
-    @classmethod
-    def of(cls, pid: int) -> Life:
-        """The process that has a number now."""
-        return cls(pid, _beginning(pid))
-
-    def goes_on(self) -> bool:
-        """Whether it has not ended; a zombie counts as ended."""
-        return 0 < self.began == _beginning(self.pid)
-
-
-def _beginning(pid: int) -> int:
-    try:
-        state, *values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return 0 if state in ("Z", "X") else int(values[18])
-
-
-def _is_ours(pid: int) -> bool:
-    """Whether a process belongs to this package; its number may have been reused meanwhile."""
-    try:
-        return b"avatar_forcing_ros" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-def _with_stopped_parent(pid: int) -> list[int]:
-    """A process, and its keeper if that is stopped, too, and could not restart it."""
-    try:
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        state = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return [pid]
-    return [pid, parent] if state == "T" and _is_ours(parent) else [pid]
 
 
 def main(args: list[str] | None = None) -> int:
