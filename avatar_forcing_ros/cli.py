@@ -3,7 +3,7 @@
 """The `avatar-forcing` command. Each subcommand is a module with `add_arguments(parser)` and `run(args) -> dict`.
 
 The exit status is 0 only when the job was done, 1 when it could not be, 2 when it was not understood. With --json the
-last line printed is one JSON object; of a job that could not be done, it has the reason as its `error`.
+last line printed is one JSON object; of a job that could not be done there is none, but one line on the standard error.
 """
 
 from __future__ import annotations
@@ -139,10 +139,7 @@ def _run(run: Any, args: argparse.Namespace) -> int:
             return _PIPE_CLOSED
         if args.debug:
             traceback.print_exc()
-        told = describe(error, debug=args.debug)
-        print(f"avatar-forcing {args.command}: {told}", file=sys.stderr)
-        if args.json:
-            print(json.dumps({"error": told}), flush=True)
+        print(f"avatar-forcing {args.command}: {describe(error, debug=args.debug)}", file=sys.stderr)
         return 1
     return 0 if ok else 1
 
