@@ -237,7 +237,8 @@ class Observed:
     def at_user_listening(self) -> float:
         """The same while the user speaks and the avatar does not; NaN if that never happens."""
         listening = self.conversation.user_talk.speaking(FPS)[: len(self.speaking)] & ~self.speaking
-        return float((np.abs(self.channel("gaze_x"))[listening] < self.config.at_user).mean())
+        looks = np.abs(self.channel("gaze_x"))[listening] < self.config.at_user
+        return float(looks.mean()) if len(looks) else float("nan")
 
     @cached_property
     def away_at_beginning(self) -> float:
