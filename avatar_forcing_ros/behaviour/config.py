@@ -83,7 +83,7 @@ class AvatarConfig:
     speech_limits: SpeechLimits = field(default_factory=SpeechLimits)
     expressiveness: Expressiveness = field(default_factory=Expressiveness)
     laughs_along: bool = True
-    mirrors_smile: float = field(default=0.5, metadata={"range": (0.0, 1.0)})
+    mirrors_smile: float = field(default=0.45, metadata={"range": (0.0, 1.0)})
     echo_gate: EchoGateConfig = field(default_factory=EchoGateConfig)
     barge_in: BargeInConfig = field(default_factory=BargeInConfig)
 
