@@ -128,12 +128,12 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("nothing to evaluate: expected --conversations of at least 1, --speech or --clip")
     if args.without_stage_2 and not args.conversations:
         raise ValueError("--without-stage-2 is compared on conversations: expected --conversations of at least 1")
-    _check_recordings(args)
     check_folder(args.output, "--output")
     for name in (*_WRITTEN, *_curves()):
         for source in (args.speech, args.clip, args.clip_audio, args.portrait, args.beside):
             if source is not None and is_same(args.output / name, source):
                 raise ValueError(f"{source}: would be overwritten; give another --output")
+    _check_recordings(args)
 
 
 def _check_recordings(args: argparse.Namespace) -> None:
