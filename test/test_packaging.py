@@ -8,6 +8,7 @@ import ast
 import re
 import subprocess
 import sys
+import sysconfig
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -183,3 +184,12 @@ def test_every_program_file_says_its_licence() -> None:
         if text.strip() and "SPDX-License-Identifier: Apache-2.0" not in "".join(text.splitlines()[:4])
     ]
     assert without == [] and len(texts) > 300
+
+
+@pytest.mark.ros
+def test_every_module_is_installed(repository: Path) -> None:
+    """Tests and programs in the checkout find what is missing there, nodes that are installed do not."""
+    installed = Path(sysconfig.get_path("purelib")) / "avatar_forcing_ros"
+    modules = [path.relative_to(repository) for path in (repository / "avatar_forcing_ros").rglob("*.py")]
+    assert [str(path) for path in modules if not (installed.parent / path).exists()] == []
+    assert not list(installed.rglob("kernels.c"))
