@@ -496,9 +496,8 @@ def _declared_end_s(
     container: InputContainer, stream: av.AudioStream | av.VideoStream, path: str | Path
 ) -> float | None:
     """Where a stream ends on the file's own clock, as its header says."""
-    if container.format.name == "wav" and container.name == name_for_ffmpeg(
-        path
-    ):  # not one of several that were joined
+    is_whole = container.name == name_for_ffmpeg(path)  # not one of several that were joined
+    if is_whole and container.format.name == "wav":
         return _declared_length_of_wav_s(path, (stream.codec_context.bit_rate or 0) / 8)
     if stream.duration is not None and stream.start_time is not None and stream.time_base is not None:
         return float((stream.start_time + stream.duration) * stream.time_base)
