@@ -24,21 +24,24 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from avatar_forcing_ros.audio.bilabials import Bilabials
 from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.behaviour.dials import Dials
 from avatar_forcing_ros.behaviour.idling import HELD_FRAMES, Idling
 from avatar_forcing_ros.behaviour.movement import Movement
 from avatar_forcing_ros.behaviour.senses import Senses
+from avatar_forcing_ros.behaviour.user_window import UserWindow
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.directing.closures import with_closures
 from avatar_forcing_ros.directing.director import Director
 from avatar_forcing_ros.directing.laughter import SharedLaughter
-from avatar_forcing_ros.directing.mimicry import LOOK_BACK, with_mimicry
+from avatar_forcing_ros.directing.mimicry import with_mimicry
 from avatar_forcing_ros.disclosure.label import Label, LabelConfig
 from avatar_forcing_ros.generator.causes import Causes, causes_of
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
 from avatar_forcing_ros.generator.noise import block_noise
 from avatar_forcing_ros.generator.sampler import SamplerConfig
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
 from avatar_forcing_ros.motion.space import BlockPortrait, Portrait
 from avatar_forcing_ros.signals import (
     FPS,
@@ -457,8 +460,9 @@ class Avatar:
         c.events += events
         c.senses.say(frames, spoken)  # the avatar hears itself
         c.senses.attend(frames)
+        user, quiet = c.senses.user(frames), c.senses.quiet(frames)
         said = np.array([bool(frame.utterance_id or frame.samples.any()) for frame in spoken])
-        idles = c.idling.notice(frames, bool(said.any()) or not c.senses.nobody(frames))
+        idles = c.idling.notice(frames, bool(said.any()) or user.is_there)
         rest = self.bundle.normalize(self._portrait.reference)
         causes, bilabials = Causes(), None
         try:
@@ -471,7 +475,7 @@ class Avatar:
                 state = c.movement.state(self._engine, frames.start, rest)
                 sensed = c.senses.sensed(range(frames.start - self._network.lookahead_frames, frames.stop))
                 noise = block_noise(self.config.seed, c.epoch, c.block, (block, self._network.motion_size))
-                drawn = self._engine.draw(state, sensed, noise, c.senses.silent(frames))
+                drawn = self._engine.draw(state, sensed, noise, quiet & ~user.laughed_lately())
                 if not np.isfinite(drawn).all():
                     raise ArithmeticError("the network gave numbers that are not finite")
                 causes = causes_of(self._engine.moved(state), drawn, rest)
@@ -479,30 +483,51 @@ class Avatar:
         except Exception as error:  # whatever it is: the block's speech was taken already, so its frames must come
             c.failure, drawn = error, c.movement.hold(frames, rest)  # `step` tells of it
         c.movement.remember(frames, drawn)
-        face, speaks = c.senses.face(frames, c.laughter.look_back), ~c.senses.quiet(frames)
-        moved = self.bundle.denormalize(drawn)
-        if bilabials is not None:
-            moved = with_closures(moved, bilabials)
-        moved = self._mirroring(frames, moved)
-        moved = self._dials.show(moved, self._portrait.reference)
-        latents = c.director.show(frames, c.laughter.show(frames, moved, face, speaks), said, c.next_decision_ns)
-        made = self._frames(frames, latents, spoken, idles, causes)
+        latents = self._shown(frames, drawn, bilabials, user, quiet, said)
+        made = self._frames(frames, latents, spoken, user, idles, causes)
         c.senses.forget(frames.stop - max(self._network.history_frames, _KEPT_FRAMES))
         c.newest, c.block, c.next_frame = latents[-1], c.block + 1, frames.stop
         c.next_decision_ns = stamp_of(c.next_frame) - self.config.lead_ns
         return made
 
-    def _mirroring(self, frames: range, moved: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(B, M) the motion of a block with a smile that follows the user's, unless the user is not to matter."""
-        share = self.config.mirrors_smile if self.config.guidance_user else 0.0
-        seen = self._running.senses.smile(frames, LOOK_BACK) if share else None
-        return moved if seen is None else with_mimicry(moved, self._portrait.reference, *seen, share)
+    def _shown(
+        self,
+        frames: range,
+        drawn: NDArray[np.float32],
+        bilabials: Bilabials | None,
+        user: UserWindow,
+        quiet: NDArray[np.bool_],
+        said: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """What is shown of a block: the network's motion under all the rules, of which its own past knows nothing.
+
+        Args:
+            frames: the B frames of the block.
+            drawn: (B, M) as drawn, in network units.
+            bilabials: where p, b and m are heard; None if that cannot be told.
+            user: the user at the block.
+            quiet: (B,) whether the avatar's voice is silent, even within an utterance.
+            said: (B,) whether an utterance is being said.
+
+        Returns:
+            (B, M) motion latents.
+        """
+        c, rest, config = self._running, self._portrait.reference, self.config
+        moved = self.bundle.denormalize(drawn)
+        if bilabials is not None:
+            moved = with_closures(moved, bilabials)
+        if user.face is not None and config.mirrors_smile and config.guidance_user:  # a scale of 0 ignores the user
+            moved = with_mimicry(moved, rest, user.face[:, INDEX["smile"]], user.valid, config.mirrors_smile)
+        moved = self._dials.show(moved, rest)
+        moved = c.laughter.show(frames, moved, user.face, speaks=~quiet)
+        return c.director.show(frames, moved, said, c.next_decision_ns)
 
     def _frames(
         self,
         frames: range,
         latents: NDArray[np.float32],
         spoken: Sequence[SpeechFrame],
+        user: UserWindow,
         idles: bool,
         causes: Causes,
     ) -> list[AvatarFrame]:
@@ -513,7 +538,6 @@ class Avatar:
             is_held = idles and old is not None and c.held_frames + 1 < HELD_FRAMES and bool((latent == old).all())
             c.held_frames = c.held_frames + 1 if is_held else 0
             held.append(c.held_frames)
-        seen, heard_until_ns = c.senses.seen(frames), c.senses.heard_until_ns(frames)
         return [
             AvatarFrame(
                 stamp_ns=stamp_of(n),
@@ -523,16 +547,16 @@ class Avatar:
                 latent=latent,
                 speech=words.samples,
                 utterance_id=words.utterance_id,
-                user_present=bool(seen.valid.any()),
-                user_motion_until_ns=seen.newest_ns,
-                user_audio_until_ns=heard_until_ns,
+                user_present=user.is_seen,
+                user_motion_until_ns=user.seen_until_ns,
+                user_audio_until_ns=user.heard_until_ns,
                 repeats=repeats,
-                user=user,
+                user=activity,
                 user_share=causes.user,
                 speech_share=causes.speech,
             )
-            for n, latent, repeats, words, user in zip(
-                frames, latents, held, spoken, c.senses.user_does(frames), strict=True
+            for n, latent, repeats, words, activity in zip(
+                frames, latents, held, spoken, user.activities(), strict=True
             )
         ]
 

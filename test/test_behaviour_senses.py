@@ -46,6 +46,22 @@ def test_without_camera_and_microphone_the_user_is_null(bundle: ModelBundle) -> 
     assert conditions.avatar_audio.any(), "its own silence has a sound"
 
 
+def test_a_block_knows_the_user_at_its_own_positions_and_in_the_two_seconds_before(bundle: ModelBundle) -> None:
+    senses = Senses(bundle, AvatarConfig(), first_frame=0, now_ns=0)
+    delay = AvatarConfig().user_delay_frames(bundle.manifest.network.block_frames)
+    for n in range(100):
+        face = np.zeros(SIZE, np.float32)
+        face[INDEX["smile"]] = n / 100
+        senses.motion.push(MotionSample(stamp_of(n), face))
+    user = senses.user(range(90, 94))
+    assert user.face is not None
+    np.testing.assert_allclose(user.face[:, INDEX["smile"]], np.arange(90 - delay - 50, 94 - delay) / 100, atol=1e-6)
+    assert user.is_seen and user.is_there and user.seen_until_ns == stamp_of(93 - delay)
+    gone = senses.user(range(130, 134))
+    assert gone.valid.any() and not gone.is_seen and not gone.is_there, "somebody was there, but is no more"
+    assert gone.seen_until_ns is None and (gone.level, gone.heard_until_ns) == (None, None)
+
+
 def test_lips_need_not_rest_while_the_user_laughs_and_shortly_after(bundle: ModelBundle) -> None:
     senses = Senses(bundle, AvatarConfig(), first_frame=0, now_ns=0)
     delay = AvatarConfig().user_delay_frames(bundle.manifest.network.block_frames)
@@ -53,9 +69,9 @@ def test_lips_need_not_rest_while_the_user_laughs_and_shortly_after(bundle: Mode
         face = np.zeros(SIZE, np.float32)
         face[INDEX["smile"]], face[INDEX["jaw_open"]] = (0.9, 0.5) if 50 <= n < 75 else (0.9, 0.0)
         senses.motion.push(MotionSample(stamp_of(n), face))
-    rests = senses.silent(range(40, 180))
-    free = np.flatnonzero(~rests) + 40 - delay
+    laughed = senses.user(range(40, 180)).laughed_lately()
+    free = np.flatnonzero(laughed) + 40 - delay
     assert free[0] == 50 and 75 + 36 <= free[-1] <= 75 + 38, "from the laugh on, and 1.5 s after it"
     assert len(free) == free[-1] - free[0] + 1
-    blocks = [senses.silent(range(start, start + 4)) for start in range(40, 180, 4)]
-    assert np.array_equal(np.concatenate(blocks), rests)
+    blocks = [senses.user(range(start, start + 4)).laughed_lately() for start in range(40, 180, 4)]
+    assert np.array_equal(np.concatenate(blocks), laughed)

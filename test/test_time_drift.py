@@ -264,7 +264,7 @@ def test_the_users_face_is_taken_by_its_stamp(ppm: float, hours: int) -> None:
         while (stamp_ns := START_NS + round(n * FRAME_NS / (1 + ppm * 1e-6))) <= stamp_of(frame):
             timeline.push(MotionSample(stamp_ns, np.zeros(1, np.float32)))
             n += 1
-        newest_ns = timeline.read([stamp_of(frame)]).newest_ns
+        newest_ns = timeline.read([stamp_of(frame)]).stamps_ns[-1]
         timeline.close(stamp_of(frame))
         ages_ms.append((stamp_of(frame) - newest_ns) / MS)
 

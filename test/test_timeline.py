@@ -83,7 +83,7 @@ def test_user_motion_without_a_face_is_zero_but_known():
     timeline = UserMotionTimeline(size=2, timeout_ns=HALF_SECOND)
     timeline.push(motion(0, 5.0, valid=False))
     window = timeline.read([0])
-    assert not window.valid[0] and not window.latents.any() and window.newest_ns == 0
+    assert not window.valid[0] and not window.latents.any() and window.stamps_ns[-1] == 0
 
 
 def test_user_motion_does_not_depend_on_the_order_of_arrival():

@@ -439,4 +439,4 @@ def test_inputs_from_a_clock_that_runs_ahead_are_counted_and_left_out() -> None:
     motion.push(MotionSample(3600 * 10**9, np.zeros(2, np.float32)))
     motion.push(MotionSample(200 * MS, np.ones(2, np.float32)))
     assert motion.future == 1
-    assert motion.read([200 * MS]).newest_ns == 200 * MS
+    assert motion.read([200 * MS]).stamps_ns[-1] == 200 * MS

@@ -18,16 +18,18 @@ from avatar_forcing_ros.audio.echo_gate import EchoGate
 from avatar_forcing_ros.audio.log_mel import SILENT_MEAN
 from avatar_forcing_ros.behaviour.alignment import Alignment
 from avatar_forcing_ros.behaviour.config import AvatarConfig
-from avatar_forcing_ros.behaviour.user_activity import LAUGH_ANSWERED_FRAMES, LOOK_BACK, activities, laughed_lately
+from avatar_forcing_ros.behaviour.user_activity import LOOK_BACK
+from avatar_forcing_ros.behaviour.user_window import UserWindow
 from avatar_forcing_ros.bundle import ModelBundle
 from avatar_forcing_ros.generator.motion_engine import Sensed
-from avatar_forcing_ros.signals import MILLISECOND, UserActivity
+from avatar_forcing_ros.motion.facemesh.channels import NAMES
+from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.timeline.ear import Ear
 from avatar_forcing_ros.timeline.feature_track import FeatureTrack
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, first_frame_from, stamp_of
 from avatar_forcing_ros.timeline.speech import SpeechFrame
 from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
-from avatar_forcing_ros.timeline.user_motion import MotionWindow, UserMotionTimeline
+from avatar_forcing_ros.timeline.user_motion import UserMotionTimeline
 
 _SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
 
@@ -43,8 +45,7 @@ class Senses:
 
     def __init__(self, bundle: ModelBundle, config: AvatarConfig, first_frame: int, now_ns: int) -> None:
         self._bundle = bundle
-        names, wanted = tuple(bundle.space.names), ("smile", "jaw_open")
-        self._smile_and_jaw = [names.index(name) for name in wanted] if set(wanted) <= set(names) else None
+        self._has_names = tuple(bundle.space.names) == NAMES
         self._reorder_ns = config.reorder_ms * MILLISECOND
         self._alignment = Alignment.of(config, bundle.manifest.network.block_frames)
         self._said: dict[int, NDArray[np.float32]] = {}
@@ -104,19 +105,15 @@ class Senses:
 
     def sensed(self, frames: range) -> Sensed:
         """What the frames depend on, including what the network recalls of the user from before them."""
-        age, sizes = self._alignment.audio_frames, self._bundle.manifest.network
-        recalling = range(frames.start - sizes.recalled_frames, frames.stop)
+        recalling = range(frames.start - self._bundle.manifest.network.recalled_frames, frames.stop)
+        window = self.motion.read(self._user_stamps(recalling))
+        latents = self._bundle.normalize(self._bundle.space.expand_user(window.latents))
         return Sensed(
             own_voice=self._voice.read(frames),
-            user_voice=self.audio.features.read(range(recalling.start - age, recalling.stop - age)),
+            user_voice=self._user_voice(recalling),
             user_heard=self._hears(frames),
-            user_motion=self._user_latents(recalling),
+            user_motion=np.where(window.valid[:, None], latents, 0).astype(np.float32),
         )
-
-    def silent(self, frames: range) -> NDArray[np.bool_]:
-        """(T,) whether the avatar says nothing and nothing makes it laugh."""
-        quiet = self.quiet(frames)
-        return quiet & ~self._user_laughed(frames) if quiet.any() else quiet
 
     def quiet(self, frames: range) -> NDArray[np.bool_]:
         """(T,) whether the avatar's own voice is silent, between or within utterances."""
@@ -128,57 +125,18 @@ class Senses:
             return None
         return self._bundle.bilabials(self._voice.read(range(frames.start - PAST_FRAMES, frames.stop)))
 
-    def _user_laughed(self, frames: range) -> NDArray[np.bool_]:
-        """(T,) whether the user has laughed shortly before; always false if the motion has no names."""
-        if self._smile_and_jaw is None:
-            return np.zeros(len(frames), np.bool_)
-        before = LAUGH_ANSWERED_FRAMES
-        window = self.seen(range(frames.start - before, frames.stop))
-        smile, jaw = self._bundle.space.expand_user(window.latents)[:, self._smile_and_jaw].T
-        return laughed_lately(smile, jaw, window.valid)[before:]
-
-    def nobody(self, frames: range) -> bool:
-        """Whether no face is seen and no voice heard at the condition positions of frames."""
-        heard = self._heard_level(frames) >= SILENT_MEAN
-        return not self.seen(frames).valid.any() and not (self._hears(frames) and heard.any())
-
-    def seen(self, frames: range) -> MotionWindow:
-        """The user's motion at the condition positions of frames."""
-        return self.motion.read(self._user_stamps(frames))
-
-    def face(self, frames: range, before: int) -> NDArray[np.float32]:
-        """(before + T, M) the user's face at the condition positions of frames and before; zeros if it was not seen."""
-        window = self.seen(range(frames.start - before, frames.stop))
-        return np.where(window.valid[:, None], self._bundle.space.expand_user(window.latents), 0).astype(np.float32)
-
-    def smile(self, frames: range, before: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
-        """(before + T,) the user's smile where `face` looks, and whether it was seen; None: without names."""
-        if self._smile_and_jaw is None:
-            return None
-        window = self.seen(range(frames.start - before, frames.stop))
-        return self._bundle.space.expand_user(window.latents)[:, self._smile_and_jaw[0]], window.valid
-
-    def user_does(self, frames: range) -> list[UserActivity]:
-        """What the user does at the condition positions of frames; if motion has no names, only whether one is seen."""
-        watched = range(frames.start - LOOK_BACK, frames.stop)
-        window = self.seen(watched)
-        if self._smile_and_jaw is None:
-            return [UserActivity(seen=bool(valid)) for valid in window.valid[LOOK_BACK:]]
-        smile, jaw = self._bundle.space.expand_user(window.latents)[:, self._smile_and_jaw].T
-        level = self._heard_level(watched) if self._hears(frames) else None
-        return activities(smile, jaw, window.valid, level)[LOOK_BACK:]
-
-    def _heard_level(self, frames: range) -> NDArray[np.floating]:
-        """(T,) mean of the log-mel features of the user's sound at the condition positions of frames."""
-        age = self._alignment.audio_frames
-        return self.audio.features.read(range(frames.start - age, frames.stop - age)).mean(axis=-1)
-
-    def heard_until_ns(self, frames: range) -> int | None:
-        """End of the newest user audio that frames depend on, or None; more may have been heard already."""
-        if not self._hears(frames):
-            return None
-        age = self._alignment.audio_frames
-        return stamp_of(min(frames.stop - age, self.audio.features.next_frame))
+    def user(self, frames: range) -> UserWindow:
+        """The user as the rules around the network see them at a block; call it once, after `attend`."""
+        watched, hears = range(frames.start - LOOK_BACK, frames.stop), self._hears(frames)
+        window = self.motion.read(self._user_stamps(watched))
+        heard_until = min(frames.stop - self._alignment.audio_frames, self.audio.features.next_frame)
+        return UserWindow(
+            valid=window.valid,
+            stamps_ns=window.stamps_ns,
+            face=self._bundle.space.expand_user(window.latents) if self._has_names else None,
+            level=self._user_voice(watched).mean(axis=-1) if hears else None,
+            heard_until_ns=stamp_of(heard_until) if hears else None,
+        )
 
     def counters(self) -> dict[str, int]:
         """How often input was refused or repaired, by name."""
@@ -197,11 +155,10 @@ class Senses:
         return self.audio.present(self._user_stamps(frames)[-1])
 
     def _user_stamps(self, frames: range) -> list[int]:
-        """Time of the user's motion at the condition positions of some frames."""
+        """T times of the user's motion at the condition positions of frames."""
         return [stamp_of(n - self._alignment.motion_frames) for n in frames]
 
-    def _user_latents(self, frames: range) -> NDArray[np.float32]:
-        """(T, M) the user's motion as the network sees it; zeros if nobody was seen."""
-        window = self.seen(frames)
-        latents = self._bundle.normalize(self._bundle.space.expand_user(window.latents))
-        return np.where(window.valid[:, None], latents, 0).astype(np.float32)
+    def _user_voice(self, frames: range) -> NDArray[np.float32]:
+        """(T, F) features of the user's sound at the condition positions of frames."""
+        age = self._alignment.audio_frames
+        return self.audio.features.read(range(frames.start - age, frames.stop - age))

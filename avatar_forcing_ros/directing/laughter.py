@@ -81,25 +81,30 @@ class SharedLaughter:
         return self._config.frames - 1 + self._config.linger
 
     def show(
-        self, frames: range, latents: NDArray[np.float32], user: NDArray[np.float32], said: NDArray[np.bool_]
+        self,
+        frames: range,
+        latents: NDArray[np.float32],
+        user: NDArray[np.float32] | None,
+        speaks: NDArray[np.bool_],
     ) -> NDArray[np.float32]:
         """A block with its laughter.
 
         Args:
             frames: frames of the block.
             latents: (B, 18) motion without laughter.
-            user: (look_back + B, 18) the user's face at the positions of the block and before; zeros if unseen.
-            said: (B,) whether the avatar speaks.
+            user: (look_back + B or more, 18) the user's face at the positions of the block and before; zeros where it
+                was not seen; None if it has no named channels.
+            speaks: (B,) whether the avatar's voice is heard.
 
         Returns:
             (B, 18).
         """
-        if not self._on:
+        if not self._on or user is None:
             return latents
-        laughing, shown = self._answered(user), []
+        laughing, shown = self._answered(user[-self.look_back - len(frames) :]), []
         laugh = self._laughs.get(frames.start - 1, _Laugh())
-        for n, latent, wanted, speaks in zip(frames, latents, laughing, said, strict=True):
-            laugh = self._laughs[n] = self._eased(laugh, bool(wanted) and not speaks)
+        for n, latent, wanted, voiced in zip(frames, latents, laughing, speaks, strict=True):
+            laugh = self._laughs[n] = self._eased(laugh, bool(wanted) and not voiced)
             shown.append(self._laughed(latent, laugh))
         self._laughs = {n: one for n, one in self._laughs.items() if n >= frames.stop - _KEPT_FRAMES}
         return np.stack(shown)

@@ -44,13 +44,15 @@ def with_mimicry(
     Args:
         motion: (..., T, 18) the avatar's.
         rest: (..., 18) the portrait's own.
-        smile: (..., LOOK_BACK + T) the user's at the same positions and before; a frown is not followed.
-        seen: (..., LOOK_BACK + T) whether the user was seen.
+        smile: (..., LOOK_BACK + T or more) the user's at the same positions and before; a frown is not followed.
+        seen: whether the user was seen, of the same shape.
         share: how much of the smile is the user's, 0 to 1.
 
     Returns:
         (..., T, 18).
     """
+    used = LOOK_BACK + motion.shape[-2]
+    smile, seen = smile[..., -used:], seen[..., -used:]
     visible = sliding_window_view(seen[..., _HELD - 1 :].astype(np.float64), _TRUST, axis=-1)
     held = sliding_window_view(np.clip(smile, 0, None), _HELD, axis=-1).max(axis=-1)
     smiles = sliding_window_view(held, _TRUST, axis=-1)

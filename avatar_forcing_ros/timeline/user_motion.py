@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,12 +26,12 @@ class MotionWindow:
     Attributes:
         latents: (T, U) float32; zero where `valid` is false.
         valid: (T,) bool.
-        newest_ns: stamp of the newest sample used; None if there was none.
+        stamps_ns: T stamps of the samples used; None where there was none.
     """
 
     latents: NDArray[np.float32]
     valid: NDArray[np.bool_]
-    newest_ns: int | None
+    stamps_ns: Sequence[int | None]
 
 
 @dataclass
@@ -76,13 +77,13 @@ class UserMotionTimeline:
     def read(self, stamps_ns: list[int]) -> MotionWindow:
         """The newest sample at or before each of (T,) ascending stamps; this changes nothing."""
         if not self._samples:  # nobody there: asked for hundreds of frames a second
-            return MotionWindow(np.zeros((len(stamps_ns), self.size), np.float32), np.zeros(len(stamps_ns), bool), None)
+            frames = len(stamps_ns)
+            return MotionWindow(np.zeros((frames, self.size), np.float32), np.zeros(frames, bool), [None] * frames)
         known_ns = [sample.stamp_ns for sample in self._samples]
         held = [self._at(bisect_right(known_ns, stamp), stamp) for stamp in stamps_ns]
         valid = np.array([sample is not None and sample.valid for sample in held])
         latents = np.stack([np.zeros(self.size, np.float32) if s is None or not s.valid else s.latent for s in held])
-        newest = next((sample.stamp_ns for sample in reversed(held) if sample is not None), None)
-        return MotionWindow(latents, valid, newest)
+        return MotionWindow(latents, valid, [None if sample is None else sample.stamp_ns for sample in held])
 
     def close(self, until_ns: int) -> None:
         """Close the time up to this stamp: later input for it is late, and old input is forgotten."""
