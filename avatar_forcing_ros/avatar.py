@@ -438,7 +438,7 @@ class Avatar:
 
     def speech_complaint(self) -> str:
         """What the publisher of speech got wrong lately, in one line, or empty."""
-        return "; ".join(self._running.speech.complaints())
+        return "; ".join(self._running.speech.mistakes.complaints())
 
     # --- one block -------------------------------------------------------------------------------------------------
 

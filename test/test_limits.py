@@ -33,7 +33,9 @@ from avatar_forcing_ros.portraits.consent import Consent, ConsentError, open_por
 from avatar_forcing_ros.session.errors import MOST_LETTERS, one_line
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.testing import tiny_bundle
-from avatar_forcing_ros.timeline.speech import Playback, SpeechLimits, SpeechTimeline
+from avatar_forcing_ros.timeline.playback import Playback
+from avatar_forcing_ros.timeline.speech import SpeechTimeline
+from avatar_forcing_ros.timeline.waiting import SpeechLimits
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -71,7 +73,7 @@ def test_speech_that_is_stamped_far_ahead_counts_too() -> None:
     speech = timeline(waiting_s=5)
     for seq in range(100):
         speech.push(said(1.0, seq=seq, stamp_ns=10**15 + seq * 10**9), 0)
-    assert len(speech._waiting) == 5
+    assert len(speech._waiting.items) == 5
 
 
 def test_only_so_many_utterances_wait_but_those_that_do_go_on() -> None:
@@ -83,7 +85,7 @@ def test_only_so_many_utterances_wait_but_those_that_do_go_on() -> None:
     assert [event.utterance_id for event in events if event.kind is Playback.REFUSED] == ["u3", "u4", "u5"]
     assert {event.utterance_id for event in events if event.kind is Playback.STARTED} == {"u0", "u1", "u2"}
     speech.withdraw("u0", 20)
-    assert not speech._waiting_ids and not speech._waiting_ns
+    assert not speech._waiting._chunks_of and not speech._waiting._duration_ns
 
 
 def test_thousands_of_small_pieces_at_once_stop_nobody() -> None:

@@ -14,8 +14,9 @@ from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import AudioChunk, MotionSample
 from avatar_forcing_ros.timeline.grid import FRAME_NS, FRAME_SAMPLES, stamp_of
+from avatar_forcing_ros.timeline.mistakes import Mistake
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
-from avatar_forcing_ros.timeline.speech import Mistake, SpeechTimeline
+from avatar_forcing_ros.timeline.speech import SpeechTimeline
 from avatar_forcing_ros.timeline.user_audio import UserAudioTimeline
 from avatar_forcing_ros.timeline.user_motion import UserMotionTimeline
 
@@ -95,7 +96,7 @@ def test_speech_stamped_ahead_is_said_at_its_stamp_however_early_it_comes(phase_
 def test_speech_stamped_by_a_clock_that_is_far_ahead_waits_and_is_told(caplog: pytest.LogCaptureFixture) -> None:
     ahead_ns = stamp_of(FIRST) + 3_600_000 * MS
     said, _, timeline = play([(stamp_of(FIRST), chunk) for chunk in chunks(sound(0.3), stamp_ns=ahead_ns)])
-    assert not said.any() and list(timeline.mistakes) == [Mistake.FAR_AHEAD]
+    assert not said.any() and list(timeline.mistakes.made) == [Mistake.FAR_AHEAD]
     assert caplog.text.count("more than ten minutes ahead") == 1
 
 
@@ -164,15 +165,15 @@ def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
 def test_an_end_without_a_number_is_no_mistake() -> None:
     sent = [*chunks(sound(0.3))[:-1], AudioChunk(None, np.zeros(0, np.float32), 16_000, "a", 0, True)]
     _, events, timeline = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(sent)])
-    assert events[-1].kind is Playback.FINISHED and not timeline.mistakes
+    assert events[-1].kind is Playback.FINISHED and not timeline.mistakes.made
 
 
 def test_a_mistake_is_complained_of_for_a_minute() -> None:
     _, _, timeline = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(chunks(sound(0.3)) * 2)])
     timeline.refuse("b", "got 5 bytes", stamp_of(FIRST))
-    assert len(timeline.complaints()) == 1 + len(timeline.mistakes)
+    assert len(timeline.mistakes.complaints()) == 1 + len(timeline.mistakes.made)
     timeline.take(FIRST + 70 * 25, BLOCK, stamp_of(FIRST + 70 * 25))
-    assert not timeline.complaints()
+    assert not timeline.mistakes.complaints()
 
 
 def test_the_end_said_twice_counts_once() -> None:
@@ -261,7 +262,7 @@ def test_all_that_a_simple_publisher_sends_is_said_once_and_its_mistake_too(
 ) -> None:
     said, events, timeline = play(sentences(gap_ns, **changes), 22)
     assert np.array_equal(said[said > 0], np.concatenate(SENTENCES))
-    assert set(timeline.mistakes) == mistakes
+    assert set(timeline.mistakes.made) == mistakes
     assert len(caplog.records) == len(mistakes)
     started = [kind for _, kind in kinds(events) if kind is Playback.STARTED]
     finished = [kind for _, kind in kinds(events) if kind is Playback.FINISHED]
@@ -275,7 +276,7 @@ def test_seq_that_is_never_set_is_understood_with_an_id_for_each_sentence_and_an
     said, events, timeline = play([(stamp_of(FIRST), chunk) for chunk in [*spoken, end]])
     assert np.array_equal(said[said > 0], sound(0.3))
     assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
-    assert "increase seq" in timeline.complaint(Mistake.UNNUMBERED)
+    assert "increase seq" in timeline.mistakes.complaint(Mistake.UNNUMBERED)
     _, events, _ = play([(stamp_of(FIRST), chunk) for chunk in [spoken[0], end]])
     assert kinds(events) == [("a", Playback.STARTED), ("a", Playback.FINISHED)]
 
@@ -311,7 +312,7 @@ def test_after_an_interrupt_the_next_sentence_under_the_same_id_is_said_if_it_is
         frames, _ = timeline.take(FIRST + BLOCK, 3 * BLOCK, now_ns + 10 * FRAME_NS)
         samples = np.concatenate([frame.samples for frame in frames])
         assert np.array_equal(samples[samples > 0], sound(0.3, seed=1) if heard else [])
-        assert (Mistake.NO_NEW_ID_AFTER_INTERRUPT in timeline.mistakes) is not heard
+        assert (Mistake.NO_NEW_ID_AFTER_INTERRUPT in timeline.mistakes.made) is not heard
 
 
 def refused(events: list[PlaybackEvent]) -> list[str]:
@@ -344,7 +345,7 @@ def test_numbers_that_go_back_are_told_by_one_event(order: list[int], mistake: M
     pieces = np.split(sound(0.4), 4)
     sent = [AudioChunk(None, piece, 16_000, "a", seq, False) for seq, piece in zip(order, pieces, strict=True)]
     said, events, timeline = play([(stamp_of(FIRST) + k * 100 * MS, chunk) for k, chunk in enumerate(sent)])
-    assert refused(events) == [mistake.value] and set(timeline.mistakes) == {mistake}
+    assert refused(events) == [mistake.value] and set(timeline.mistakes.made) == {mistake}
     assert np.array_equal(said[said > 0], sound(0.4)[: heard * CHUNK])
 
 
@@ -374,7 +375,7 @@ def test_a_chunk_that_was_sent_twice_is_no_mistake() -> None:
     twice = [chunk for chunk in spoken for _ in range(2)] + spoken[1:3]
     said, events, timeline = play([(stamp_of(FIRST) + k * MS, chunk) for k, chunk in enumerate(twice)])
     assert np.array_equal(said[said > 0], sound(0.4))
-    assert not refused(events) and not timeline.mistakes
+    assert not refused(events) and not timeline.mistakes.made
 
 
 def test_what_cannot_be_read_is_told_once_for_each_utterance() -> None:
@@ -384,7 +385,7 @@ def test_what_cannot_be_read_is_told_once_for_each_utterance() -> None:
             timeline.refuse(who, f"got {size} bytes", stamp_of(FIRST))
     _, events = timeline.take(FIRST, BLOCK, stamp_of(FIRST))
     assert [(event.utterance_id, event.reason) for event in events] == [("a", "got 3 bytes"), ("b", "got 3 bytes")]
-    assert timeline.refusal == "speech of utterance 'b': got 5 bytes; it is NOT played"
+    assert timeline.mistakes.unreadable == "speech of utterance 'b': got 5 bytes; it is NOT played"
 
 
 def mic(stamp_ns: int, samples: np.ndarray, seq: int = 0, rate: int = 16_000) -> AudioChunk:

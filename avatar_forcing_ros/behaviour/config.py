@@ -10,7 +10,7 @@ from avatar_forcing_ros.audio.barge_in import BargeInConfig
 from avatar_forcing_ros.audio.echo_gate import EchoGateConfig
 from avatar_forcing_ros.signals import MILLISECOND
 from avatar_forcing_ros.timeline.grid import FRAME_NS
-from avatar_forcing_ros.timeline.speech import SpeechLimits
+from avatar_forcing_ros.timeline.waiting import SpeechLimits
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from avatar_forcing_ros.files.outputs import replacing, typed_path
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
-from avatar_forcing_ros.timeline.speech import SpeechLimits
+from avatar_forcing_ros.timeline.waiting import SpeechLimits
 
 T = TypeVar("T")
 

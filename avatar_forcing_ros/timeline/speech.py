@@ -4,12 +4,8 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +13,12 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+from avatar_forcing_ros.timeline.mistakes import Mistake, Mistakes
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
-from avatar_forcing_ros.timeline.utterance import Numbering, Utterance
+from avatar_forcing_ros.timeline.utterance import REMEMBERED, Numbering, Utterance, put_newest
+from avatar_forcing_ros.timeline.waiting import Arrived, SpeechLimits, WaitingSpeech
 
-Known = TypeVar("Known")
-_log = logging.getLogger(__name__)
-_REMEMBERED = 256  # utterances that are over
 _FAR_AHEAD_NS = 600 * NANOSECONDS  # nobody plans speech for so much later; its clock is another one
-_COMPLAINED_NS = 60 * NANOSECONDS  # a mistake is complained of for so long after it was last made
 
 
 @dataclass(frozen=True)
@@ -33,51 +27,6 @@ class SpeechFrame:
 
     samples: NDArray[np.float32]
     utterance_id: str
-
-
-@dataclass(frozen=True)
-class SpeechLimits:
-    """Limits on speech that waits, so that a publisher that never stops cannot fill the robot's memory.
-
-    Attributes:
-        waiting_s: seconds of speech that may wait; 0 is unlimited.
-        utterances: number of utterances that may wait; 0 is unlimited.
-    """
-
-    waiting_s: int = field(default=1800, metadata={"range": (0, 86_400)})
-    utterances: int = field(default=200, metadata={"range": (0, 100_000)})
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 0:
-                raise ValueError(f"speech_limits.{name} must be at least 0, got {value}")
-
-
-@dataclass(frozen=True, eq=False)
-class _Waiting:
-    """A chunk that is available to blocks decided at or after `counts_ns`."""
-
-    counts_ns: int
-    received_ns: int
-    chunk: AudioChunk
-
-
-class Mistake(Enum):
-    """Common mistakes of speech publishers; each is reported once, with what happens to the speech and a remedy."""
-
-    UNNUMBERED = "every chunk has the same seq: increase seq within an utterance; they are played as they come"
-    ALWAYS_ENDED = "it continues after end_of_utterance: set that on the last chunk only; it is played"
-    NO_NEW_ID = "its seq starts again: give every utterance an id of its own; it is played as another utterance"
-    NO_NEW_ID_AFTER_INTERRUPT = (
-        "it comes again after an interrupt and may be the rest of what was interrupted: "
-        "give every utterance an id of its own; it is NOT played"
-    )
-    BACKWARDS = "its seq goes back: increase seq by one with every chunk; what goes back is NOT played"
-    AFTER_ITS_END = (
-        "chunks come after its end_of_utterance: set that on the last chunk only; what comes after is NOT played"
-    )
-    FAR_AHEAD = "its stamp is more than ten minutes ahead, for which it waits: an empty stamp is said at once"
-    MIXED = "chunks come after another utterance has begun: send one after the other; what comes late is NOT played"
 
 
 @dataclass
@@ -107,58 +56,50 @@ class SpeechTimeline:
         repeated: number of chunks refused because their sequence number had come already.
         orphans: number of chunks refused because their utterance had ended.
         late: number of chunks that came after the reorder window; they are said all the same.
-        refusal: what was last refused as unreadable, and why, in one line, or empty.
-        mistakes: mistakes of the publisher, each with the latest utterance that showed it.
+        mistakes: what the publisher got wrong.
     """
 
     patience_ns: int
     reorder_ns: int
     horizon_ns: int
-    limits: SpeechLimits = SpeechLimits()
+    limits: SpeechLimits = field(default_factory=SpeechLimits)
     lost: int = 0
     repeated: int = 0
     orphans: int = 0
     late: int = 0
-    refusal: str = ""
-    mistakes: dict[Mistake, str] = field(default_factory=dict)
+    mistakes: Mistakes = field(default_factory=Mistakes)
     _queue: deque[Utterance] = field(default_factory=deque)
     _said: deque[Utterance] = field(default_factory=lambda: deque(maxlen=16))
-    _waiting: list[_Waiting] = field(default_factory=list)
-    _waiting_ns: int = 0
-    _waiting_ids: Counter[str] = field(default_factory=Counter)
-    _closed: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    _waiting: WaitingSpeech = field(init=False)
+    _closed: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _numbered: OrderedDict[str, Numbering] = field(default_factory=OrderedDict)
-    _refused: OrderedDict[str, Mistake | None] = field(default_factory=OrderedDict)
-    _refusals: list[PlaybackEvent] = field(default_factory=list)
-    _made_ns: dict[Mistake | None, int] = field(default_factory=dict)
-    _now_ns: int = 0
+
+    def __post_init__(self) -> None:
+        self._waiting = WaitingSpeech(self.limits)
 
     def push(self, chunk: AudioChunk, received_ns: int) -> None:
         """Accept a chunk; call it in the order of arrival."""
-        self._now_ns = received_ns
-        reason = self._too_much(chunk)
+        self.mistakes.now_ns = received_ns
+        held_ns = _nanoseconds(sum(len(utterance.samples) for utterance in self._queue))
+        reason = self._waiting.too_much(chunk, held_ns, {utterance.utterance_id for utterance in self._queue})
         if reason:
             self.refuse(chunk.utterance_id, reason, received_ns)
             return
         if chunk.stamp_ns is not None and chunk.stamp_ns > received_ns + _FAR_AHEAD_NS:
-            self._note(Mistake.FAR_AHEAD, chunk)
-        self._waiting_ns += chunk.duration_ns
-        self._waiting_ids[chunk.utterance_id] += 1
-        self._waiting.append(_Waiting(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
+            self.mistakes.note(Mistake.FAR_AHEAD, chunk.utterance_id)
+        self._waiting.add(Arrived(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
 
     def refuse(self, utterance_id: str, reason: str, received_ns: int) -> None:
         """Refuse a part of an utterance that cannot be read."""
-        self.refusal = f"speech {_whose(utterance_id)}: {reason}; it is NOT played"
-        self._now_ns = self._made_ns[None] = received_ns
-        self._refuse(utterance_id, None, reason, received_ns)
+        self.mistakes.refuse_unreadable(utterance_id, reason, received_ns)
 
     def take(self, first_frame: int, frames: int, decided_ns: int) -> tuple[list[SpeechFrame], list[PlaybackEvent]]:
         """The speech of `frames` grid frames, from chunks available by `decided_ns`, and the events of utterances."""
-        self._now_ns = decided_ns
-        self._admit([item for item in self._waiting if item.counts_ns <= decided_ns], decided_ns)
+        self.mistakes.now_ns = decided_ns
+        self._admit([item for item in self._waiting.items if item.counts_ns <= decided_ns], decided_ns)
         sound = np.zeros(frames * FRAME_SAMPLES, np.float32)
         owners = [""] * frames
-        events = self._take_refusals()
+        events = self.mistakes.take_events()
         position = 0
         while self._queue:
             start = self._start(position, first_frame * FRAME_SAMPLES)
@@ -175,8 +116,8 @@ class SpeechTimeline:
             REFUSED events that wait, then an INTERRUPTED event for each utterance received so far that is not presented
             to its end by then. For one with a later end already announced, this earlier end counts.
         """
-        self._admit([item for item in self._waiting if item.received_ns <= received_ns], FOR_EVER_NS)
-        refused = self._take_refusals()
+        self._admit([item for item in self._waiting.items if item.received_ns <= received_ns], FOR_EVER_NS)
+        refused = self.mistakes.take_events()
         cut = cut_frame * FRAME_SAMPLES
         dropped = [u for u in self._said if u.spans[-1][1] > cut] + list(self._queue)
         self._closed.extend(u.utterance_id for u in self._queue)
@@ -216,8 +157,8 @@ class SpeechTimeline:
         if begun or (utterance_id in self._closed and not waits):
             return None
         self._queue = deque(u for u in self._queue if u.utterance_id != utterance_id)
-        self._wait_no_more([item for item in self._waiting if item.chunk.utterance_id == utterance_id])
-        self._waiting = [item for item in self._waiting if item.chunk.utterance_id != utterance_id]
+        for item in [item for item in self._waiting.items if item.chunk.utterance_id == utterance_id]:
+            self._waiting.remove(item)
         self._closed.append(utterance_id)
         return PlaybackEvent(received_ns, utterance_id, Playback.INTERRUPTED, 0)
 
@@ -232,31 +173,6 @@ class SpeechTimeline:
         going = [u for u in self._queue if u.spans] + [u for u in self._said if u.spans[-1][1] > cut]
         return any(u.spans[0][0] <= sample_of(now_ns) for u in going)
 
-    def _too_much(self, chunk: AudioChunk) -> str:
-        """Why there is no room for a chunk, or an empty string."""
-        most_s, most = self.limits.waiting_s, self.limits.utterances
-        held_ns = _nanoseconds(sum(len(utterance.samples) for utterance in self._queue)) + self._waiting_ns
-        wanted_s = (held_ns + chunk.duration_ns) / NANOSECONDS
-        if most_s and wanted_s > most_s:
-            return (
-                f"expected at most {most_s} s of speech to wait, got {wanted_s:.0f} s: "
-                "send it when it is nearly its turn, or raise avatar.speech_limits.waiting_s"
-            )
-        waiting = {utterance.utterance_id for utterance in self._queue} | set(self._waiting_ids)
-        if most and chunk.utterance_id not in waiting and len(waiting) >= most:
-            return (
-                f"expected at most {most} utterances to wait, got another one: "
-                "send it when it is nearly its turn, or raise avatar.speech_limits.utterances"
-            )
-        return ""
-
-    def _wait_no_more(self, items: Iterable[_Waiting]) -> None:
-        for item in items:
-            self._waiting_ns -= item.chunk.duration_ns
-            self._waiting_ids[item.chunk.utterance_id] -= 1
-            if not self._waiting_ids[item.chunk.utterance_id]:
-                del self._waiting_ids[item.chunk.utterance_id]
-
     def _counts_ns(self, stamp_ns: int | None, received_ns: int) -> int:
         """When a chunk becomes available, see the class."""
         if stamp_ns is None:
@@ -266,16 +182,15 @@ class SpeechTimeline:
         self.late += received_ns > stamp_ns + self.reorder_ns
         return max(received_ns, stamp_ns + self.reorder_ns)
 
-    def _admit(self, ready: list[_Waiting], decided_ns: int) -> None:
+    def _admit(self, ready: list[Arrived], decided_ns: int) -> None:
         """Move chunks from the waiting list to their utterances in order; equal times keep their order."""
         ready.sort(key=lambda item: item.counts_ns)
         while ready and (item := self._next(ready, decided_ns)):
             ready.remove(item)
             self._waiting.remove(item)
-            self._wait_no_more([item])
             self._accept(item)
 
-    def _next(self, ready: list[_Waiting], decided_ns: int) -> _Waiting | None:
+    def _next(self, ready: list[Arrived], decided_ns: int) -> Arrived | None:
         """The first chunk, or one that it has overtaken; None while an overtaken one may still come."""
         first, who = ready[0], ready[0].chunk.utterance_id
         current = self._queue[-1] if self._queue and not self._queue[-1].ended else None
@@ -291,7 +206,7 @@ class SpeechTimeline:
         missing = first.chunk.seq > expected
         return None if missing and decided_ns < first.counts_ns + self.reorder_ns else first
 
-    def _accept(self, item: _Waiting) -> None:
+    def _accept(self, item: Arrived) -> None:
         chunk = item.chunk
         if chunk.utterance_id and chunk.utterance_id in self._closed and not self._opens_again(item):
             self.orphans += 1
@@ -303,17 +218,17 @@ class SpeechTimeline:
             if not ends and not numbering.is_first_again(chunk):
                 self.repeated += 1
                 if numbering.is_new(chunk):
-                    self._refuse_for(Mistake.BACKWARDS, item)
+                    self.mistakes.refuse(Mistake.BACKWARDS, chunk.utterance_id, item.received_ns)
                 return
             if ends:
                 chunk = replace(chunk, seq=utterance.next_seq)  # an end need not be numbered
             elif numbering.chunks > 1:
-                self._note(Mistake.NO_NEW_ID, chunk)
+                self.mistakes.note(Mistake.NO_NEW_ID, chunk.utterance_id)
                 utterance.finish()
                 utterance = self._add(chunk, item.counts_ns)
                 numbering = utterance.numbering
             else:
-                self._note(Mistake.UNNUMBERED, chunk)
+                self.mistakes.note(Mistake.UNNUMBERED, chunk.utterance_id)
                 numbering.unnumbered = True
         numbering.note(chunk)
         self.lost += max(0, chunk.seq - utterance.next_seq)
@@ -323,7 +238,7 @@ class SpeechTimeline:
             self._closed.append(utterance.utterance_id)
             self._remember(utterance)
 
-    def _opens_again(self, item: _Waiting) -> bool:
+    def _opens_again(self, item: Arrived) -> bool:
         """Whether a chunk with the id of an ended utterance is clearly meant to be said."""
         chunk = item.chunk
         who, before = chunk.utterance_id, self._numbered.get(chunk.utterance_id)
@@ -332,17 +247,18 @@ class SpeechTimeline:
         goes_on = before.always_ended and not before.cut and chunk.seq == before.first_seq + before.chunks
         anew = before.is_first_again(chunk)
         if before.cut and anew and (before.unnumbered or before.chunks == 1):
-            self._refuse_for(Mistake.NO_NEW_ID_AFTER_INTERRUPT, item)
+            self.mistakes.refuse(Mistake.NO_NEW_ID_AFTER_INTERRUPT, who, item.received_ns)
             return False
         if not (goes_on or anew):
             if not before.cut and before.is_new(chunk):
-                self._refuse_for(Mistake.AFTER_ITS_END if before.ended else Mistake.MIXED, item)
+                mistake = Mistake.AFTER_ITS_END if before.ended else Mistake.MIXED
+                self.mistakes.refuse(mistake, who, item.received_ns)
             return False
         last = self._queue[-1] if self._queue else None
         if goes_on and last is not None and last.utterance_id != who:
-            self._refuse_for(Mistake.MIXED, item)
+            self.mistakes.refuse(Mistake.MIXED, who, item.received_ns)
             return False
-        self._note(Mistake.ALWAYS_ENDED if goes_on else Mistake.NO_NEW_ID, chunk)
+        self.mistakes.note(Mistake.ALWAYS_ENDED if goes_on else Mistake.NO_NEW_ID, who)
         self._closed = deque((name for name in self._closed if name != who), self._closed.maxlen)
         if goes_on and last is not None:
             last.go_on(chunk)
@@ -353,38 +269,8 @@ class SpeechTimeline:
     def _remember(self, utterance: Utterance, cut: bool = False) -> None:
         """Remember how an ended utterance was numbered, to judge later chunks with its id."""
         who, utterance.numbering.cut = utterance.utterance_id, utterance.numbering.cut or cut
-        _put_newest(self._numbered, who, utterance.numbering)
-        self._refused.pop(who, None)
-
-    def _refuse_for(self, mistake: Mistake, item: _Waiting) -> None:
-        self._note(mistake, item.chunk)
-        self._refuse(item.chunk.utterance_id, mistake, mistake.value, item.received_ns)
-
-    def _refuse(self, who: str, mistake: Mistake | None, reason: str, received_ns: int) -> None:
-        """Add an event for a part that is not played, once for each mistake; None means that it cannot be read."""
-        if who not in self._refused or self._refused[who] is not mistake:
-            _put_newest(self._refused, who, mistake)
-            self._refusals.append(PlaybackEvent(received_ns, who, Playback.REFUSED, 0, reason))
-
-    def _take_refusals(self) -> list[PlaybackEvent]:
-        taken, self._refusals = self._refusals, []
-        return taken
-
-    def _note(self, mistake: Mistake, chunk: AudioChunk) -> None:
-        """Log a mistake of the publisher when it first occurs."""
-        said, self.mistakes[mistake] = mistake in self.mistakes, chunk.utterance_id
-        self._made_ns[mistake] = self._now_ns
-        if not said:
-            _log.warning("%s", self.complaint(mistake))
-
-    def complaints(self) -> list[str]:
-        """What went wrong in the last minute, a line for each mistake."""
-        lately = [made for made, at_ns in list(self._made_ns.items()) if abs(self._now_ns - at_ns) <= _COMPLAINED_NS]
-        return [self.refusal if mistake is None else self.complaint(mistake) for mistake in lately]
-
-    def complaint(self, mistake: Mistake) -> str:
-        """A mistake that has occurred, in one line."""
-        return f"speech {_whose(self.mistakes[mistake])}: {mistake.value}"
+        put_newest(self._numbered, who, utterance.numbering)
+        self.mistakes.forget(who)
 
     def _utterance_of(self, chunk: AudioChunk, counts_ns: int) -> Utterance:
         """The utterance that a chunk belongs to; a new one ends the previous one, even if that had no end yet."""
@@ -444,18 +330,6 @@ class SpeechTimeline:
         elif room_left:
             utterance.flowing = False
             events.append(PlaybackEvent(_nanoseconds(end), utterance.utterance_id, Playback.STALLED, played))
-
-
-def _whose(utterance_id: str) -> str:
-    return f"of utterance {utterance_id[:80]!r}" if utterance_id else "without utterance_id"
-
-
-def _put_newest(known: OrderedDict[str, Known], who: str, what: Known) -> None:
-    """Add an entry as the newest one, and drop the oldest if there are too many."""
-    known[who] = what
-    known.move_to_end(who)
-    while len(known) > _REMEMBERED:
-        known.popitem(last=False)
 
 
 def _nanoseconds(samples: int) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
+Known = TypeVar("Known")
+REMEMBERED = 256
+"""So many utterances are remembered when they are over."""
 _MARKS = 1024  # newest chunks of an utterance
 _TAKEN = 3 * SAMPLE_RATE // 2  # newest samples of an utterance that can be taken back
 
@@ -109,9 +113,9 @@ class Utterance:
         if not len(self.samples):
             self.waits_since_ns = counts_ns
         if chunk.sample_rate != self.resampler.rate:
-            self._append(self.resampler.flush())
+            self.samples.append(self.resampler.flush())
             self.resampler = Resampler(chunk.sample_rate)
-        self._append(self.resampler.push(chunk.samples))
+        self.samples.append(self.resampler.push(chunk.samples))
         if chunk.end_of_utterance:
             self.finish()
 
@@ -121,7 +125,7 @@ class Utterance:
 
     def finish(self) -> None:
         """Note that no more chunks follow."""
-        self._append(self.resampler.flush())
+        self.samples.append(self.resampler.flush())
         self.ended = True
 
     def take(self, start: int, room: int) -> NDArray[np.float32]:
@@ -155,8 +159,13 @@ class Utterance:
         """End the utterance at a time, in samples."""
         self.spans = [(start, min(stop, sample)) for start, stop in self.spans if start < sample] or [(sample, sample)]
 
-    def _append(self, samples: NDArray[np.float32]) -> None:
-        self.samples.append(samples)
+
+def put_newest(known: OrderedDict[str, Known], utterance_id: str, what: Known) -> None:
+    """Note something of an utterance as the newest, and forget the oldest if that makes more than `REMEMBERED`."""
+    known[utterance_id] = what
+    known.move_to_end(utterance_id)
+    while len(known) > REMEMBERED:
+        known.popitem(last=False)
 
 
 def _mark(chunk: AudioChunk) -> int:
