@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
+from avatar_forcing_ros.commands.render import Whose
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, SIZE
 from avatar_forcing_ros.motion.facemesh.reading.encoder import FaceMeshEncoder
-from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker
+from avatar_forcing_ros.motion.facemesh.reading.tracker import FaceTracker, TrackerConfig
 from avatar_forcing_ros.signals import FacePlace, MotionSample, VideoFrame
 
 FPS = 29.97
@@ -235,6 +236,77 @@ def test_the_face_in_a_place_is_followed_however_small(clip: list[np.ndarray], p
     assert seen(FacePlace("wall", (0.4, 0.8), (0.5, 0.95)))[0] is None
     assert all(x is not None and x > 340 for x in seen(None))
     assert all(x is not None and x < 140 for x in seen(him))
+
+
+def shown(face: np.ndarray | None, x: int = 20, px: int = 190) -> np.ndarray:
+    """A face, or nobody, before a wall that a lamp on the right lights."""
+    scene = np.tile(np.linspace(20, 230, 640).astype(np.uint8)[:, None], (480, 1, 3))
+    if face is not None:
+        scene[100 : 100 + px, x : x + px] = cv2.resize(face, (px, px))
+    return scene
+
+
+def test_somebody_elsewhere_is_another_person_and_somebody_hidden_for_a_moment_is_not(
+    clip: list[np.ndarray], photograph: np.ndarray
+) -> None:
+    man, woman = [frame[:, 60:540] for frame in clip[:12]], photograph[:220, 110:330]
+    tracker = FaceTracker()
+
+    def follow(*scenes: np.ndarray) -> list[bool]:
+        return [tracker.track(scene) is not None for scene in scenes]
+
+    assert all(follow(*(shown(face) for face in man)))
+    assert not any(follow(*[shown(None)] * 5)) and follow(shown(man[-1])) == [True]
+    assert tracker.person == 0
+    assert not any(follow(*[shown(woman, 400)] * 14)) and follow(shown(woman, 400)) == [True]
+    assert tracker.person == 1
+    assert follow(np.ascontiguousarray(shown(woman, 400)[:, ::-1])) == [True]  # a cut
+    assert tracker.person == 2
+
+
+def test_who_hides_for_a_moment_is_not_left_for_somebody_behind(clip: list[np.ndarray], photograph: np.ndarray) -> None:
+    tracker, both = FaceTracker(), two_people(clip[0], photograph, 279, 140)
+    alone = both.copy()
+    alone[100:379, 20:299] = 110
+    assert all((found := tracker.track(both)) is not None and found[:, 0].mean() < 300 for _ in range(5))
+    assert [tracker.track(alone) for _ in range(13)] == [None] * 13
+    found = tracker.track(both)
+    assert found is not None and found[:, 0].mean() < 300 and tracker.person == 0
+
+
+def test_a_poster_is_nobody_until_somebody_stands_before_it(clip: list[np.ndarray], photograph: np.ndarray) -> None:
+    tracker = FaceTracker(TrackerConfig(look_around_frames=1))
+    noise = np.random.default_rng(0).normal(0, 3, (480, 700, 1))
+
+    def see(scene: np.ndarray, number: int = 0) -> bool:
+        noisy = scene + noise[:, number : number + 640]
+        return tracker.track(np.clip(noisy, 0, 255).astype(np.uint8)) is not None
+
+    poster, man = shown(photograph[:220, 110:330], 20, 279), clip[0][:, 60:540]
+    assert [see(poster, number) for number in range(25)] == [True] * 21 + [False] * 4
+    assert (tracker.in_view, tracker.still) == (0, 1)
+    beside = poster.copy()
+    beside[100:290, 400:590] = shown(man, 400)[100:290, 400:590]
+    assert see(beside) and (tracker.in_view, tracker.still) == (1, 1)
+    tracker._let_go()
+    assert see(shown(man, 20, 279)) and tracker.still == 0
+    tracker._let_go()
+    assert not see(poster // 2)  # the light has changed
+
+
+def test_a_rendering_tells_whose_faces_its_film_shows() -> None:
+    encoder, whose = FaceMeshEncoder(), Whose()
+    whose.note(encoder, True, 0.0)
+    assert not whose.told()
+    encoder._tracker.in_view, encoder._tracker.person, encoder._tracker.still = 2, 1, 1
+    whose.note(encoder, False, 0.5)
+    whose.note(encoder, True, 1.04)
+    whose.note(encoder, True, 1.08)
+    assert whose.told() == [
+        "up to 2 faces at once; the largest is read until it is gone",
+        "another face, or a cut, at 1.0 s",
+        "a face that never moves, as on a poster, is not read",
+    ]
 
 
 def test_making_and_using_an_encoder_prints_nothing(clip: list[np.ndarray], capfd: pytest.CaptureFixture[str]) -> None:

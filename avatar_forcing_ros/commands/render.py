@@ -31,7 +31,7 @@ from avatar_forcing_ros.disclosure.metadata import AVATAR
 from avatar_forcing_ros.files.media import AudioClip, has_audio, read_audio, read_video
 from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.files.outputs import replacing, typed_path
-from avatar_forcing_ros.motion.space import naming_portrait
+from avatar_forcing_ros.motion.space import CountingEncoder, naming_portrait
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, AvatarFrame, MotionSample, VideoFrame
 from avatar_forcing_ros.timeline.grid import FRAME_NS, SAMPLE_RATE
 from avatar_forcing_ros.timeline.waiting import SpeechLimits
@@ -42,6 +42,7 @@ START_NS = 10 * NANOSECONDS
 """Virtual time of the first picture; what is before it lets the avatar come to life first."""
 RUN_UP_NS = 2 * NANOSECONDS
 """How long before the first picture the conversation begins."""
+_TOLD_CHANGES = 5
 SILENT = 0.001
 """Between the highest and the lowest sample: -66 dBFS, far below any voice."""
 MICROPHONE_CHUNK_NS = 20_000_000
@@ -139,7 +140,7 @@ def _read_inputs(args: argparse.Namespace, bundle: ModelBundle) -> Inputs:
     return Inputs(
         speech=speech,
         user_audio=_heard(user_audio) if user_audio else None,
-        user_motion=list(_user_motion(args.user_video, bundle, frames * FRAME_NS)) if args.user_video else [],
+        user_motion=_user_motion(args.user_video, bundle, frames * FRAME_NS) if args.user_video else [],
         duration_ns=frames * FRAME_NS,
     )
 
@@ -152,17 +153,53 @@ def _heard(path: Path) -> AudioClip:
     return clip
 
 
-def _user_motion(path: Path, bundle: ModelBundle, duration_ns: int) -> Iterator[MotionSample]:
+def _user_motion(path: Path, bundle: ModelBundle, duration_ns: int) -> list[MotionSample]:
     """The user's motion in as much of a video as is needed."""
-    encoder = bundle.space.make_encoder()
+    encoder, whose = bundle.space.make_encoder(), Whose()
+    samples = []
     try:
         for frame in _progress(read_video(path), "watching the user", duration_ns // FRAME_NS):
             stamp_ns = START_NS + round(frame.time_s * NANOSECONDS)
             if stamp_ns > START_NS + duration_ns:
-                return
-            yield encoder.encode(VideoFrame(stamp_ns, frame.image))
+                break
+            samples.append(encoder.encode(VideoFrame(stamp_ns, frame.image)))
+            if isinstance(encoder, CountingEncoder):
+                whose.note(encoder, samples[-1].valid, frame.time_s)
     finally:
         encoder.close()
+    for line in whose.told():
+        tqdm.write(f"{path}: {line}")
+    return samples
+
+
+class Whose:
+    """Whose faces a film shows, and which of them is read."""
+
+    def __init__(self) -> None:
+        self._most = self._still = 0
+        self._person: int | None = None
+        self._changes_s: list[float] = []
+
+    def note(self, encoder: CountingEncoder, is_seen: bool, time_s: float) -> None:
+        """What the encoder tells after the picture at this moment of the film."""
+        self._most, self._still = max(self._most, encoder.people), max(self._still, encoder.still)
+        if is_seen and encoder.person != self._person:
+            if self._person is not None:
+                self._changes_s.append(time_s)
+            self._person = encoder.person
+
+    def told(self) -> list[str]:
+        """What is worth knowing about them, one line each."""
+        lines = []
+        if self._most > 1:
+            lines.append(f"up to {self._most} faces at once; the largest is read until it is gone")
+        if self._changes_s:
+            times = ", ".join(f"{time_s:.1f}" for time_s in self._changes_s[:_TOLD_CHANGES])
+            more = len(self._changes_s) - _TOLD_CHANGES
+            lines.append(f"another face, or a cut, at {times} s" + (f" and {more} more times" if more > 0 else ""))
+        if self._still:
+            lines.append("a face that never moves, as on a poster, is not read")
+        return lines
 
 
 def _write(avatar: Avatar, inputs: Inputs, args: argparse.Namespace) -> list[AvatarFrame]:

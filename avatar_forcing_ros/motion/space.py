@@ -57,6 +57,18 @@ class AttendingEncoder(MotionEncoder, Protocol):
         ...
 
 
+@runtime_checkable
+class CountingEncoder(MotionEncoder, Protocol):
+    """An encoder that tells how many faces there are, and when it reads another one."""
+
+    people: int
+    """Number of faces in the picture, without those that never move."""
+    still: int
+    """Number of those, as on posters: they are not read."""
+    person: int
+    """Grows when another person is read."""
+
+
 class Portrait(Protocol):
     """A portrait that can be animated."""
 

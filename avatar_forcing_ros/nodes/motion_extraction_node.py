@@ -13,7 +13,7 @@ import cv2
 from sensor_msgs.msg import CompressedImage, Image
 
 from avatar_forcing_ros.messages.images import MOST_PIXELS
-from avatar_forcing_ros.motion.space import AttendingEncoder, MotionSpace
+from avatar_forcing_ros.motion.space import AttendingEncoder, CountingEncoder, MotionSpace
 from avatar_forcing_ros.msg import MotionLatents
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.conversions import read_image
@@ -138,7 +138,9 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
 
     def _health(self) -> Health:
         now_ns = self.get_clock().now().nanoseconds
-        people = getattr(self._encoder, "people", int(self._face_found))
+        people, still = int(self._face_found), 0
+        if isinstance(self._encoder, CountingEncoder):
+            people, still = self._encoder.people, self._encoder.still
         many = f"running; of {people} people the nearest is read" if people > 1 else "running"
         if self._humans is not None:
             people, told = self._humans.describe()
@@ -146,6 +148,7 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         values = {
             "face_found": self._face_found,
             "people": people,
+            "still_faces": still,
             "camera_fps": self._camera.rate_hz(now_ns) or 0.0,
             "picture_size": "x".join(map(str, self._camera.size or ())),
             "dropped": self._mailbox.dropped,
@@ -158,6 +161,8 @@ class MotionExtractionNode(ManagedNode[MotionExtractionConfig]):
         if camera:
             return Health(Level.DEGRADED, camera, values, {"camera": camera})
         message = many if self._face_found or people > 1 or self._humans else "no face in the picture"
+        if still:
+            message += f"; {still} that never moved, as on a poster, is not read"
         return Health(Level.OK, message, values, {"camera": ""})
 
     def _elsewhere(self) -> str:

@@ -80,6 +80,16 @@ class FaceMeshEncoder:
         """Number of faces in the picture, counted twice a second while the largest is read."""
         return self._tracker.in_view
 
+    @property
+    def still(self) -> int:
+        """Number of faces that never move, as on posters, which are not read."""
+        return self._tracker.still
+
+    @property
+    def person(self) -> int:
+        """Number of the person who is read; it grows when it is another one."""
+        return self._tracker.person
+
     def close(self) -> None:
         """Do nothing: no resources are held."""
 
