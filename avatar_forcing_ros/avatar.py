@@ -182,6 +182,7 @@ class Avatar:
         interrupted = old.speech.clear(until, max(now_ns, old.next_decision_ns))
         first = first_frame_from(now_ns + self.config.lead_ns)  # at once: until then nobody is there
         self._conversation = self._begin(first, now_ns, epoch=old.epoch + 1)
+        self._conversation.speech.forget_rests_of(old.speech)
         stamp_ns = min(stamp_of(until), self.silent_from_ns(now_ns))
         self._conversation.events = [replace(event, stamp_ns=stamp_ns) for event in interrupted]
         return stamp_of(until)

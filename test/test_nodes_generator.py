@@ -25,7 +25,7 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.conversions import compressed_to_rgb, to_rgb
-from avatar_forcing_ros.nodes.generator_node import GeneratorNode
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode, GeneratorNodeConfig, is_replay
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
@@ -330,6 +330,16 @@ def test_a_node_that_cannot_work_refuses_to_start(graph: TestGraph, tmp_path: Pa
 
     with pytest.raises(AssertionError, match="generator did not start"):
         graph.add(GeneratorNode, {"open_model": lambda *_: tiny_bundle()}, **given)
+
+
+def test_only_a_replay_shows_every_frame_however_late_and_a_live_avatar_in_a_simulator_keeps_up() -> None:
+    live, replayed = GeneratorNodeConfig(understudy=True), GeneratorNodeConfig()
+    assert [is_replay(config, simulated) for config in (live, replayed) for simulated in (True, False)] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_stamps_reach_messages_unrounded() -> None:

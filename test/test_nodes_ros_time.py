@@ -83,6 +83,44 @@ def test_a_clock_that_is_set_back_ends_the_wait(clock: ROSClock) -> None:
     assert results == [False]
 
 
+class MachineClock:
+    """The machine's clock, which tells nobody that it was set."""
+
+    ros_time_is_active, offset_ns = False, 0
+
+    def __init__(self) -> None:
+        self._clock = ROSClock()
+        self.create_jump_callback = self._clock.create_jump_callback
+
+    def now(self) -> Time:
+        return Time(nanoseconds=self._clock.now().nanoseconds + self.offset_ns, clock_type=self._clock.clock_type)
+
+
+def test_a_machines_clock_that_is_set_back_during_a_wait_ends_it() -> None:
+    clock = MachineClock()
+    waiter = ClockWaiter(clock)
+    due_ns = waiter.now_ns() + 100_000_000
+    thread, results = in_thread(lambda: waiter.wait_until(due_ns))
+    while not waiter._seen_ns:
+        pass
+    clock.offset_ns = -3600 * 1_000_000_000
+    thread.join(10)
+
+    assert results == [False]
+    assert waiter.wait_until(clock.now().nanoseconds + 1)
+
+
+def test_a_machines_clock_that_was_set_back_between_two_waits_ends_the_second() -> None:
+    clock = MachineClock()
+    waiter = ClockWaiter(clock)
+    due_ns = waiter.now_ns() + 1
+    assert waiter.wait_until(due_ns)
+
+    clock.offset_ns = -5 * 1_000_000_000
+
+    assert not waiter.wait_until(due_ns)
+
+
 def test_nobody_waits_after_closing(clock: ROSClock) -> None:
     waiter = ClockWaiter(clock)
     waiter.close()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
+from avatar_forcing_ros.messages import making
 from avatar_forcing_ros.session.clock import VirtualClock
 from avatar_forcing_ros.session.outbox import Epoch, Outbox
 from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
@@ -233,6 +234,34 @@ def test_a_clock_that_is_set_back_leaves_nothing_of_the_time_that_will_not_come(
 
     due_ns = [item.due_ns for item in standing.outbox._items]
     assert due_ns and max(due_ns) < standing.now_ns + NANOSECONDS
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, -5.0, -0.3, 5.0, 3600.0])
+@pytest.mark.parametrize("after_s", [0.9, 1.03])
+def test_within_a_second_of_a_step_of_the_clock_all_is_as_before(step_s: float, after_s: float) -> None:
+    stage = machine()
+    parts = np.array_split(speech_like(2.0), 10)
+    for n, part in enumerate(parts):  # comes as it is made, also while the clock is set
+        piece = AudioChunk(None, part, 16_000, "cut", n, n == 9)
+        stage.at(START_NS + 200 * n * MILLISECOND, lambda piece=piece: stage.session.say(piece))
+    stage.session.interrupt()
+    stage.run(after_s)
+    stage.set_clock(step_s)
+    set_ns, frames = stage.now_ns, len(stage.published["avatar/frame_info"])
+    for n, part in enumerate(parts[5:], 5):
+        piece = AudioChunk(None, part, 16_000, "cut", n, n == 9)
+        stage.at(set_ns + 200 * (n - 5) * MILLISECOND, lambda piece=piece: stage.session.say(piece))
+    stage.run(1.0)
+    stage.session.say(AudioChunk(None, speech_like(0.5), 16_000, "next", 0, True))
+    stage.run(3.0)
+
+    shown_ns = [making.stamp_ns(info.header.stamp) for info in stage.published["avatar/frame_info"][frames:]]
+    assert {b - a for a, b in itertools.pairwise(n for n in shown_ns if n > set_ns)} == {FRAME_NS}
+    events = [(e.utterance_id, e.event, making.stamp_ns(e.header.stamp)) for e in stage.published["avatar/playback"]]
+    began = {who: at_ns for who, kind, at_ns in events if kind == 0}
+    assert 0 <= began["next"] - set_ns < 2 * NANOSECONDS
+    endings = [who for who, kind, _ in events if kind in (1, 2)]
+    assert endings.count("cut") == endings.count("next") == 1
 
 
 @pytest.mark.parametrize("ask", ["interrupt", "reset"])

@@ -299,6 +299,29 @@ def test_the_rest_of_an_interrupted_sentence_stays_unsaid_whatever_its_publisher
     assert timeline.orphans == 2
 
 
+@pytest.mark.parametrize("changes", [{}, {"seq": 0}, {"end_of_utterance": True}])
+def test_what_a_reset_cut_off_is_said_again_from_its_beginning_only(changes: dict[str, object]) -> None:
+    now_ns, spoken = stamp_of(FIRST) - LEAD_NS, [replace(chunk, **changes) for chunk in chunks(sound(0.6))]
+    before = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+    for chunk in spoken[:4]:
+        before.push(chunk, now_ns)
+    before.take(FIRST, BLOCK, now_ns)
+    before.clear(FIRST + 2, now_ns)
+    timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)
+    timeline.forget_rests_of(before)
+    for chunk in spoken[4:]:
+        timeline.push(chunk, now_ns)
+    frames, events = timeline.take(FIRST, BLOCK, now_ns + 10 * FRAME_NS)
+    assert not any(frame.samples.any() for frame in frames)
+    assert timeline.orphans == 2
+    assert not any(kind is Playback.STARTED for _, kind in kinds(events))
+    for chunk in spoken:  # a bag that is played in a loop
+        timeline.push(chunk, now_ns)
+    frames, _ = timeline.take(FIRST, 5 * BLOCK, now_ns + 10 * FRAME_NS)
+    samples = np.concatenate([frame.samples for frame in frames])
+    assert np.array_equal(samples[samples > 0], sound(0.6))
+
+
 def test_after_an_interrupt_the_next_sentence_under_the_same_id_is_said_if_it_is_numbered() -> None:
     for changes, heard in (({}, True), ({"seq": 0}, False)):
         timeline = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS)

@@ -51,6 +51,19 @@ def _show(away_frames: int) -> tuple[list[int], NDArray[np.float64], list[int]]:
     return list(numbers), np.array(motion, np.float64), list(who)
 
 
+@pytest.mark.parametrize("step", [-90_000, -8, 125, 90_000])
+def test_the_face_does_not_jump_when_the_clock_is_set(step: int) -> None:
+    movement, number = Movement(seed=1), 200_000
+    movement.follow(_generator(0))
+    seen = []
+    for frame in range(60):
+        number += step if frame == 10 else 1
+        seen.append(movement.move(number, frame == 0, 0.0, None))
+    calm = np.array(seen)[:, [INDEX[name] for name in CALM]]
+    assert np.abs(np.diff(calm, axis=0)).max() < 0.2
+    assert seen[-1][JAW] < 0.1  # the mouth that the generator left open
+
+
 @pytest.mark.parametrize("away_frames", [4, 12, 24, 100])
 def test_the_face_does_not_jump_when_it_changes_hands(away_frames: int) -> None:
     numbers, seen, who = _show(away_frames)

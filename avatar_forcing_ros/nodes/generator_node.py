@@ -132,15 +132,16 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         presenting, deciding = ClockWaiter(self.get_clock()), ClockWaiter(self.get_clock())
         outbox = Outbox(presenting)
         lease = self._lease = Lease(self.config.understudy)
-        output, on_simulated_time = self.config.output, bool(self.get_parameter("use_sim_time").value)
+        output = self.config.output
+        replays = is_replay(self.config, bool(self.get_parameter("use_sim_time").value))
         self._session = Session(
             self._avatar,
             deciding,
             outbox,
-            self._quality_ladder(on_simulated_time),
+            self._quality_ladder(replays),
             self.faults.report,
             self._chosen.sha256,
-            SessionConfig(speech_ahead_ms=output.speech_ahead_ms, every_frame=on_simulated_time),
+            SessionConfig(speech_ahead_ms=output.speech_ahead_ms, every_frame=replays),
             lease,
         )
         publishing = publish_from(self, self._bundle.space, output)
@@ -181,10 +182,10 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         session = self._session
         return {watch.name: watch for watch in (session.camera, session.microphone, session.speech)}
 
-    def _quality_ladder(self, on_simulated_time: bool) -> QualityLadder:
+    def _quality_ladder(self, replays: bool) -> QualityLadder:
         config = self.config.quality
-        if config.fixed < 0 and on_simulated_time:
-            config = replace(config, fixed=0)  # a replay must not depend on the speed of the machine
+        if config.fixed < 0 and replays:
+            config = replace(config, fixed=0)
         return QualityLadder(config, self._bundle.manifest.network.block_frames * FRAME_NS / NANOSECONDS)
 
     def _listen(self) -> None:
@@ -265,6 +266,15 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             return Health(Level.ERROR, "no frame in the last second", values, parts)
         complaint = "; ".join(filter(None, parts.values()))
         return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values, parts)
+
+
+def is_replay(config: GeneratorNodeConfig, on_simulated_time: bool) -> bool:
+    """Whether the result must not depend on the speed of the machine: all frames, at full quality, however late.
+
+    An understudy shows the face while frames are late, so whoever has one wants them in time, as from a live robot in
+    a simulator.
+    """
+    return on_simulated_time and not config.understudy
 
 
 def _consent_complaint(consent: Consent) -> str:

@@ -115,6 +115,7 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
         if self._next is not None:
             self._waiter, self._stopped = ClockWaiter(self.get_clock()), threading.Event()
             self._start_ns: int | None = None
+            self._latest_ns = 0
             self.work("media source", self._turn, self._stop)
 
     def _open_devices(self, undo: ExitStack) -> None:
@@ -142,13 +143,17 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
             self._start_when_read()
             return
         event = self._next
-        if event is None or (self._end_ns is not None and event.time_ns > self._end_ns):
-            self._waiter.wait_until(self._start_ns + (self._end_ns or 0))
+        ends = event is None or (self._end_ns is not None and event.time_ns > self._end_ns)
+        due_ns = self._end_ns or 0 if event is None or ends else event.time_ns
+        if not self._waiter.wait_until(self._start_ns + due_ns):
+            self._start_ns -= max(0, self._latest_ns - self._now_ns())  # the clock was set back
+        elif event is None or ends:
             self.finish()
             self._stopped.wait()
-        elif self._waiter.wait_until(self._start_ns + event.time_ns):
+        else:
             self._publish(event.topic, _moved(event.content, self._start_ns))
             self._next = next(self._events, None)
+        self._latest_ns = self._now_ns()
 
     def _start_when_read(self) -> None:
         if self.config.wait_for_readers:
@@ -156,7 +161,7 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
                 self._stopped.wait(0.1)
                 return
             self._stopped.wait(_SETTLED_S)
-        self._start_ns = self._now_ns()
+        self._start_ns = self._latest_ns = self._now_ns()
 
     def _publish(self, topic: str, content: VideoFrame | AudioChunk) -> None:
         if isinstance(content, VideoFrame):

@@ -34,7 +34,8 @@ def to_duration(duration_ns: int) -> DurationMessage:
 class ClockWaiter:
     """Lets one thread wait until a node's clock reaches a time.
 
-    With `use_sim_time`, only messages on /clock end the wait: while the clock stands still, the caller waits.
+    With `use_sim_time`, only messages on /clock end the wait: while the clock stands still, the caller waits. The
+    machine's clock tells nobody that it was set, so each wait also looks whether it has gone back.
     """
 
     def __init__(self, clock: ROSClock) -> None:
@@ -42,6 +43,7 @@ class ClockWaiter:
         self._condition = threading.Condition()
         self._woken = False
         self._closed = False
+        self._seen_ns = 0
         threshold = JumpThreshold(min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1))
         self._jumps = clock.create_jump_callback(threshold, post_callback=self._moved)
 
@@ -57,7 +59,10 @@ class ClockWaiter:
         """
         with self._condition:
             while not (self._woken or self._closed):
-                now_ns = self.now_ns()
+                now_ns, before_ns = self.now_ns(), self._seen_ns
+                self._seen_ns = now_ns
+                if now_ns < before_ns:
+                    return False
                 if time_ns is not None and now_ns >= time_ns:
                     return True
                 self._condition.wait(self._timeout_s(time_ns, now_ns))

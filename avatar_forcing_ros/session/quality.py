@@ -50,7 +50,8 @@ class QualityConfig:
     """When to reduce the work for a block, and when to raise it again.
 
     Attributes:
-        fixed: keep this level, 0 is full; -1 follows what the machine can do, except on simulated time, which keeps 0.
+        fixed: keep this level, 0 is full; -1 follows what the machine can do, except in a replay (simulated time
+            without an understudy), which keeps 0.
         tolerance_ms: a block is late if one of its pictures was ready this long after its presentation time.
         late_blocks: this many late blocks among the last `watched_blocks` lead to the next cheaper level; so does one
             that is more than two blocks late.

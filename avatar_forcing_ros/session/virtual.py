@@ -71,6 +71,13 @@ class VirtualRun:
         self._pass(time_ns, decides=True)
         self.session.advance()
 
+    def set_clock(self, time_ns: int) -> None:
+        """Be at another time at once; arrivals that were scheduled for another one never come."""
+        self.now_ns = time_ns
+        self._arrivals.clear()
+        for clock in (self._deciding, self._acting):
+            clock.wake()  # as waiting threads are, when a clock goes back
+
     def spend(self, duration_ns: int) -> None:
         """Let time pass during a decision; messages still arrive and things are still presented."""
         self._pass(self.now_ns + duration_ns, decides=False)

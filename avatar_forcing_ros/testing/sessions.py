@@ -111,6 +111,10 @@ class VirtualMachine:
         """Let virtual time pass."""
         self._run.run_until(self.now_ns + round(seconds * NANOSECONDS))
 
+    def set_clock(self, by_s: float) -> None:
+        """Set virtual time forward or back at once; arrivals that were scheduled never come."""
+        self._run.set_clock(self.now_ns + round(by_s * NANOSECONDS))
+
     def error(self, message: str) -> None:
         """Keep what is logged."""
         self.errors.append(message)

@@ -73,6 +73,7 @@ class SpeechTimeline:
     _waiting: WaitingSpeech = field(init=False)
     _closed: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     _numbered: OrderedDict[str, Numbering] = field(default_factory=OrderedDict)
+    _forgotten: OrderedDict[str, Numbering] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
         self._waiting = WaitingSpeech(self.limits)
@@ -130,6 +131,16 @@ class SpeechTimeline:
         self._said.extend(u for u in dropped if u not in self._said)  # another end may come before this one
         ended = [PlaybackEvent(_nanoseconds(cut), who, Playback.INTERRUPTED, ns) for who, ns in presented.items()]
         return refused + ended
+
+    def forget_rests_of(self, before: SpeechTimeline) -> None:
+        """Do not play what is still to come of utterances that a timeline before this one has cut off.
+
+        They may be said again from their first chunk on, as by a bag that is played in a loop.
+        """
+        self._forgotten = before._forgotten
+        for who, numbering in before._numbered.items():
+            if numbering.cut and not (numbering.ended and (numbering.chunks == 1 or not numbering.always_ended)):
+                put_newest(self._forgotten, who, numbering)
 
     def take_back(self, cut_frame: int) -> list[PlaybackEvent]:
         """What was to be said from `cut_frame` on was not, and is said later.
@@ -208,7 +219,9 @@ class SpeechTimeline:
 
     def _accept(self, item: Arrived) -> None:
         chunk = item.chunk
-        if chunk.utterance_id and chunk.utterance_id in self._closed and not self._opens_again(item):
+        if self._is_rest(item) or (
+            chunk.utterance_id and chunk.utterance_id in self._closed and not self._opens_again(item)
+        ):
             self.orphans += 1
             return
         utterance = self._utterance_of(chunk, item.counts_ns)
@@ -237,6 +250,18 @@ class SpeechTimeline:
         if utterance.ended:
             self._closed.append(utterance.utterance_id)
             self._remember(utterance)
+
+    def _is_rest(self, item: Arrived) -> bool:
+        """Whether a chunk belongs to the rest of an utterance of a conversation that was reset."""
+        chunk, before = item.chunk, self._forgotten.get(item.chunk.utterance_id)
+        if before is None or not chunk.utterance_id:
+            return False
+        if before.is_first(chunk) or (before.is_first_again(chunk) and before.chunks > 1 and not before.unnumbered):
+            del self._forgotten[chunk.utterance_id]
+            return False
+        if before.is_first_again(chunk):
+            self.mistakes.refuse(Mistake.NO_NEW_ID_AFTER_INTERRUPT, chunk.utterance_id, item.received_ns)
+        return True
 
     def _opens_again(self, item: Arrived) -> bool:
         """Whether a chunk with the id of an ended utterance is clearly meant to be said."""

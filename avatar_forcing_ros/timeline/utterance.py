@@ -40,6 +40,10 @@ class Numbering:
         """The numbering of an utterance that begins with a chunk."""
         return cls(first.seq, _mark(first))
 
+    def is_first(self, chunk: AudioChunk) -> bool:
+        """Whether this is the first chunk, sent once more."""
+        return chunk.seq == self.first_seq and _mark(chunk) == self.first_mark
+
     def is_first_again(self, chunk: AudioChunk) -> bool:
         """Whether a chunk has the number of the first one, but other content."""
         return chunk.seq == self.first_seq and len(chunk.samples) > 0 and _mark(chunk) != self.first_mark

@@ -13,6 +13,7 @@ from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 _SETTLES_FRAMES = 30
 _MOUTH_SETTLES_FRAMES = 7
 _MOUTH_JOINS_FRAMES = 3
+_CLOCK_SET_FRAMES = 25
 """The lips follow the generator's voice, which may be heard again before the generator is on stage."""
 _SOON = np.isin(NAMES, ("jaw_open", "stretch", "pucker", "press", "upper_lip", "blink_right", "blink_left"))
 
@@ -27,7 +28,7 @@ class Movement:
     def __init__(self, seed: int) -> None:
         self._idle = IdleMotion(seed=seed)
         self._newest = self._offset = np.zeros(0)
-        self._since_frame = self._joined = 0
+        self._since_frame = self._joined = self._number = 0
 
     def follow(self, latent: NDArray[np.float32]) -> None:
         """Note (18,) motion that the generator has shown."""
@@ -47,7 +48,9 @@ class Movement:
             (18,) motion latent.
         """
         motion: NDArray[np.float64] = self._idle.at(number).astype(np.float64)
-        if steps_in and len(self._newest):
+        was_set = not 0 <= number - self._number <= _CLOCK_SET_FRAMES
+        self._number = number
+        if (steps_in or was_set) and len(self._newest):
             self._offset, self._since_frame = self._newest - motion, number
         if len(self._offset):
             motion = motion + self._offset * _left_over(number - self._since_frame)
