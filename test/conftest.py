@@ -29,6 +29,7 @@ gc.disable()
 def pytest_collection_finish() -> None:
     gc.enable()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _has_ros() -> bool:

@@ -142,7 +142,7 @@ def test_a_large_picture_is_read_without_stopping_other_threads(mode: str, tmp_p
     path = tmp_path / "large.png"
     Image.new("RGBA", (4096, 4096), (200, 100, 0, 128)).convert(mode).save(path, compress_level=1)
     read_image(save(tmp_path, UPRIGHT))  # what is imported for it
-    assert min(longest_stop_s(lambda: read_image(path)) for _ in range(3)) < 0.07
+    assert any(longest_stop_s(lambda: read_image(path)) < 0.07 for _ in range(3))
 
 
 def longest_stop_s(work: Callable[[], object]) -> float:
