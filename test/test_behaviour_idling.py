@@ -149,9 +149,9 @@ def test_nobody_sees_when_it_begins_and_ends(bundle: ModelBundle, picture: NDArr
     def steps(idle_after_s: float) -> NDArray[np.float32]:
         told = Told(Avatar(bundle, picture, AvatarConfig(image_size=128, idle_after_s=idle_after_s)), [])
         told.avatar.start(0)
-        for n in range(6):
+        for n in range(4):
             told.run(3.0, user=True)
-            told.run(3.0 + 0.3 * n)
+            told.run(3.0 + 0.4 * n)
         return np.abs(np.diff(latents(told.frames), axis=0))[:, POSES].max(0)
 
     assert (steps(2.0) <= 1.5 * steps(0.0)).all()
