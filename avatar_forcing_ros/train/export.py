@@ -79,6 +79,9 @@ def write_bundle(
         companions: what else belongs to it.
         graphs: also export its passes for ONNX Runtime, which takes some seconds; see `onnx_engine`.
         gains: as in `Manifest`.
+
+    Raises:
+        ValueError: the graphs draw other motion than the network.
     """
     with (
         making_folder(folder),
@@ -113,11 +116,13 @@ def _write(
         shutil.copyfile(file, folder / file.name)
     files = [folder / WEIGHTS, *(folder / file.name for file in companions.files)]
     if graphs:
-        from avatar_forcing_ros.generator.onnx_export import write_graphs  # imports onnx, which only training needs
+        from avatar_forcing_ros.generator import onnx_export  # imports onnx, which only training needs
 
         plain = AvatarForcingNetwork(network.config)
         plain.load_state_dict({key: value for key, value in tensors.items() if not key.startswith("latent_")})
-        files += write_graphs(folder, plain.requires_grad_(requires_grad=False), sampler, WEIGHTS)
+        plain = plain.eval().requires_grad_(requires_grad=False)
+        files += onnx_export.write_graphs(folder, plain, sampler, WEIGHTS)
+        onnx_export.require_equal(folder, plain, sampler, WEIGHTS)
     manifest = {
         "name": name,
         "motion_space": companions.motion_space,
