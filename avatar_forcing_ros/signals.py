@@ -60,6 +60,17 @@ class AudioChunk:
         """Length of the chunk in nanoseconds, rounded down."""
         return len(self.samples) * NANOSECONDS // self.sample_rate
 
+    @property
+    def end_ns(self) -> int:
+        """Time right after the last sample.
+
+        Raises:
+            ValueError: the chunk has no stamp.
+        """
+        if self.stamp_ns is None:
+            raise ValueError("the end of a chunk needs the stamp of its first sample, got none")
+        return self.stamp_ns + self.duration_ns
+
 
 @dataclass(frozen=True)
 class VideoFrame:

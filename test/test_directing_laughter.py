@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.behaviour.config import AvatarConfig, Expressiveness
 from avatar_forcing_ros.directing.laughter import LaughterConfig, SharedLaughter
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import HIGH, INDEX, LOW, NAMES, SIZE
 from avatar_forcing_ros.signals import MotionSample
 from avatar_forcing_ros.testing import tiny_bundle
 from avatar_forcing_ros.timeline.grid import stamp_of
 
 BLOCK, LENGTH = 4, 200
-LOW, HIGH = (np.array([getattr(channel, end) for channel in CHANNELS]) for end in ("low", "high"))
 
 
 def user(laughs: range = range(0), smile: float = 0.95, jaw: float = 0.45) -> NDArray[np.float32]:

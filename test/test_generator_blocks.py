@@ -15,6 +15,7 @@ from avatar_forcing_ros.generator.block_generator import BlockGenerator, Generat
 from avatar_forcing_ros.generator.noise import block_noise
 from avatar_forcing_ros.generator.roll_out import roll_out
 from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
+from avatar_forcing_ros.generator.state import SMALL
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -177,6 +178,16 @@ def test_a_state_primed_with_what_was_emitted_goes_on_as_the_stream_does() -> No
     torch.testing.assert_close(
         made.generate(resumed, still.slice(0, 6), noise), made.generate(grown, still.slice(0, 6), noise)
     )
+
+
+def test_the_tensors_of_a_state_come_back_to_their_places() -> None:
+    state = primed(generator())
+    other = state.snapshot()
+    other.assign([x + 1 for x in state.tensors()])
+    assert all(torch.equal(new, old + 1) for new, old in zip(other.tensors(), state.tensors(), strict=True))
+    for name in SMALL:
+        assert torch.equal(getattr(other, name), getattr(state, name) + 1), name
+    assert torch.equal(other.cache.layers[1].values, state.cache.layers[1].values + 1)
 
 
 def test_after_a_hundred_thousand_frames_the_stream_is_as_right_and_as_small_as_after_one_clip() -> None:

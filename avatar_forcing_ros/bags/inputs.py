@@ -14,7 +14,7 @@ from avatar_forcing_ros.bags.bag import BagError, BagReader
 from avatar_forcing_ros.messages.audio import AudioKind, AudioReader
 from avatar_forcing_ros.messages.directions import EXPRESSION, LOOK_AT
 from avatar_forcing_ros.signals import NANOSECONDS
-from avatar_forcing_ros.timeline.grid import FRAME_NS
+from avatar_forcing_ros.timeline.grid import FRAME_NS, PLANNED_AHEAD_NS
 
 CAMERA, COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
 MOTION, USER_AUDIO, SPEECH, INTERRUPT = "user_motion", "user_audio", "speech", "speech/interrupt"
@@ -41,7 +41,6 @@ DIRECTIONS = {EXPRESSION: "avatar_forcing_ros/Expression", LOOK_AT: "geometry_ms
 
 _OPENING_NS = NANOSECONDS  # what is stamped in the first second says when the conversation opens
 _TRUST_NS = NANOSECONDS  # a stamp further than this from the bag's own time says nothing about when the bag begins
-_AHEAD_NS = 600 * NANOSECONDS  # speech may be planned this long ahead
 _LONGEST_SILENCE_NS = 3600 * NANOSECONDS
 """Robots without a battery for their clock begin in 1970, and are set when they reach the network."""
 _TAIL_NS = NANOSECONDS  # for speech to begin late, and for the mouth to come to rest
@@ -120,9 +119,9 @@ class _Times:
             self.opens_ns.append(begins_ns)
         self.closes_ns = max(self.closes_ns, begins_ns + duration_ns)
         if message.name == SPEECH:
-            planned = stamp if stamp is not None and 0 <= stamp - received_ns <= _AHEAD_NS else begins_ns
+            planned = stamp if stamp is not None and 0 <= stamp - received_ns <= PLANNED_AHEAD_NS else begins_ns
             self.spoken_until_ns = max(self.spoken_until_ns, planned) + duration_ns
-        may_be_ahead_ns = _AHEAD_NS if message.name == SPEECH else _TRUST_NS
+        may_be_ahead_ns = PLANNED_AHEAD_NS if message.name == SPEECH else _TRUST_NS
         if stamp is not None and not -_TRUST_NS <= stamp - received_ns <= may_be_ahead_ns:
             self.foreign[message.name] += 1
 

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.behaviour.config import Expressiveness
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, NAMES, POSE
+from avatar_forcing_ros.motion.facemesh.channels import HIGH, LOW, NAMES, POSE
 
 _FACE = ("smile", "brow_raise", "brow_furrow")
 _MOUTH = ("jaw_open", "stretch", "pucker", "upper_lip")
-_LOW = np.array([channel.low for channel in CHANNELS], np.float32)
-_HIGH = np.array([channel.high for channel in CHANNELS], np.float32)
 
 
 class Dials:
@@ -48,4 +46,4 @@ class Dials:
         """Motion (B, M) as generated, and the portrait's own (M,) -> (B, M) as shown."""
         if self._gains is None:
             return latents
-        return np.clip(rest + self._gains * (latents - rest), _LOW, _HIGH).astype(np.float32)
+        return np.clip(rest + self._gains * (latents - rest), LOW, HIGH).astype(np.float32)

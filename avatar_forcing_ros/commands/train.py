@@ -27,7 +27,7 @@ from avatar_forcing_ros.commands.arguments import check_bundle_output, check_fol
 from avatar_forcing_ros.evaluation.comparison import as_shown
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.files.outputs import is_same, typed_path
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.motion.facemesh.channels import HIGH, LOW
 from avatar_forcing_ros.train.bilabials import train_detector
 from avatar_forcing_ros.train.clips import ClipSampler
 from avatar_forcing_ros.train.corpus import build_corpus
@@ -193,7 +193,7 @@ def make_trainer(recipe: Recipe, work: Path, workers: int, device: str) -> Train
     """Simulate what is missing, and set up the run."""
     with timed("simulation and filming"):
         corpus = build_corpus(recipe.corpus, work / "conversations", workers)
-    scale = LatentScale.of(corpus.motion, np.array([channel.high - channel.low for channel in CHANNELS]))
+    scale = LatentScale.of(corpus.motion, HIGH - LOW)
     if torch.device(device).type == "cuda":
         clips = DeviceClipSampler(corpus, scale, recipe.clips, recipe.train.seed, torch.device(device))
         return GpuTrainer(clips, recipe.network, recipe.train, device)

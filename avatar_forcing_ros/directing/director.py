@@ -21,19 +21,15 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.directing.expressions import MOUTH, Face, face_of_feeling, face_of_name
 from avatar_forcing_ros.directing.gaze import LookConfig, direction_of, eyes_of, gaze_of, head_of, reachable
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import HIGH, INDEX, LOW, NAMES, SIZE
 from avatar_forcing_ros.signals import NANOSECONDS, Expression, LookAt
-from avatar_forcing_ros.timeline.grid import first_frame_from
+from avatar_forcing_ros.timeline.grid import PLANNED_AHEAD_NS, first_frame_from
 
 _TURN, _GAZE = [INDEX["yaw"], INDEX["pitch"]], [INDEX["gaze_x"], INDEX["gaze_y"]]
 _LIDS = [INDEX["blink_right"], INDEX["blink_left"]]
 _MOUTH = [INDEX[name] for name in MOUTH]
-_LOW = np.array([channel.low for channel in CHANNELS])
-_HIGH = np.array([channel.high for channel in CHANNELS])
 _KEPT_FRAMES = 60
 """Frames whose easing is remembered: an interrupt goes back by a block and its lead."""
-_AHEAD_NS = 600 * NANOSECONDS
-"""How far ahead a direction may be stamped; the same as for speech."""
 
 
 @dataclass(frozen=True)
@@ -183,11 +179,11 @@ class Director:
             wish = _Wish(received_ns, received_ns, 0, target)
         elif stamp_ns <= received_ns:
             wish = _Wish(stamp_ns, stamp_ns + self._reorder_ns, 0, target)
-        elif stamp_ns <= received_ns + _AHEAD_NS:
+        elif stamp_ns <= received_ns + PLANNED_AHEAD_NS:
             wish = _Wish(stamp_ns, received_ns, first_frame_from(stamp_ns), target)
         else:
             raise ValueError(
-                f"a direction may be stamped {_AHEAD_NS // NANOSECONDS} s ahead, "
+                f"a direction may be stamped {PLANNED_AHEAD_NS // NANOSECONDS} s ahead, "
                 f"got {(stamp_ns - received_ns) / NANOSECONDS:.0f} s: it comes from another clock"
             )
         wishes.append(wish)
@@ -223,7 +219,7 @@ class Director:
         shown[_LIDS] = 1 - (1 - drawn[_LIDS]) * (1 - added[_LIDS])  # lids that hang shut entirely for a blink
         share, way = eased.head[1, 0], eased.head[1, 1:]
         shown[_TURN] = shown[_TURN] * (1 - share * (1 - self._config.head_lives)) + way
-        shown = np.clip(shown, _LOW, _HIGH)
+        shown = np.clip(shown, LOW, HIGH)
         share, way = eased.eyes[0], eased.eyes[1:]
         if share > 1e-3:
             eyes = way - share * shown[_TURN] + (1 - share) * eyes_of(shown[_GAZE])

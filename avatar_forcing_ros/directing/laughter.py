@@ -20,11 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.behaviour.user_activity import ActivityConfig
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, NAMES
+from avatar_forcing_ros.motion.facemesh.channels import HIGH, INDEX, LOW, NAMES
 from avatar_forcing_ros.signals import FPS
 
-_LOW = np.array([channel.low for channel in CHANNELS])
-_HIGH = np.array([channel.high for channel in CHANNELS])
 _KEPT_FRAMES = 60
 """Frames whose laughter is remembered: an interrupt goes back by a block and its lead."""
 
@@ -140,5 +138,5 @@ class SharedLaughter:
             wanted[INDEX[name]] = max(wanted[INDEX[name]], 0.25)
         wanted[INDEX["pitch"]] -= 0.07 + 0.01 * call
         wanted[INDEX["roll"]] += 0.03
-        shown = latent + laugh.level * (np.clip(wanted, _LOW, _HIGH) - latent)
+        shown = latent + laugh.level * (np.clip(wanted, LOW, HIGH) - latent)
         return shown.astype(np.float32)

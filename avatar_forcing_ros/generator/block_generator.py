@@ -296,8 +296,15 @@ class BlockGenerator:
         cache = KVCache.from_clip(finished, c, self.network.config)
         tail = motion[:, -self.network.config.lookahead_frames :].clone()
         moved = motion.new_zeros(len(motion), 2, self.network.config.block_frames, motion.shape[2])
-        return GeneratorState(reference, tail, cache, reference.clone(), poise_from(motion[:, -1], reference),
-                              motion.new_zeros(len(motion)), moved)  # fmt: skip
+        return GeneratorState(
+            reference=reference,
+            tail=tail,
+            cache=cache,
+            mean=reference.clone(),
+            poise=poise_from(motion[:, -1], reference),
+            silent_frames=motion.new_zeros(len(motion)),
+            moved=moved,
+        )
 
     def _modulation(self, clean: int, noisy: int, step: int) -> Modulation:
         """Modulation of `clean` frames followed by `noisy` ones, which are at a step counted from 1."""

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from avatar_forcing_ros.compute.capture import Program, Recorder
 from avatar_forcing_ros.generator.state import GeneratorState
-from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions
 
 Advance = Callable[[GeneratorState, Conditions, Tensor, Tensor | None], Tensor]
@@ -63,7 +62,7 @@ class BlockPrograms:
             stream, current = self._recorder.stream, torch.cuda.current_stream(self._parameter.device)
             stream.wait_stream(current)
             with torch.cuda.stream(stream):
-                torch._foreach_copy_(block.state, _tensors(state))
+                torch._foreach_copy_(block.state, state.tensors())
                 for mine, theirs in zip(block.given, given, strict=True):
                     mine.copy_(theirs, non_blocking=True)
                 block.program.graph.replay()
@@ -71,36 +70,21 @@ class BlockPrograms:
                 torch._foreach_copy_(kept, block.program.outputs.state)
                 motion = block.program.outputs.motion.clone()
             current.wait_stream(stream)
-            _assign(state, kept)
+            state.assign(kept)
             return motion
 
     def _record(self, state: GeneratorState, conditions: Conditions, noise: Tensor, silent: Tensor | None) -> _Block:
         device, dtype = self._parameter.device, self._parameter.dtype
         mine = state.snapshot()
-        _assign(mine, [x.clone() for x in _tensors(state)])
+        mine.assign([x.clone() for x in state.tensors()])
         heard = conditions.map(lambda x: x.to(device, dtype, copy=True))
         some, still = noise.to(device, copy=True), None if silent is None else silent.to(device, copy=True)
 
         def job() -> _Drawn:
             moved = mine.snapshot()
             motion = self._advance(moved, heard, some, still)
-            return _Drawn(motion, _tensors(moved))
+            return _Drawn(motion, moved.tensors())
 
         given = [*vars(heard).values(), some, *([] if still is None else [still])]
         torch.cuda.synchronize(device)  # the recorder's stream reads what another stream has copied
-        return _Block(_tensors(mine), given, self._recorder.record(job))
-
-
-def _tensors(state: GeneratorState) -> list[Tensor]:
-    """All tensors of a state, in a fixed order."""
-    layers = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
-    small = state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.moved
-    return [*layers, state.cache.conditions, *small]
-
-
-def _assign(state: GeneratorState, tensors: list[Tensor]) -> None:
-    """Replace all tensors of a state by these, in the order of `_tensors`."""
-    layers, conditions = tensors[:-7], tensors[-7]
-    state.reference, state.tail, state.mean, state.poise, state.silent_frames, state.moved = tensors[-6:]
-    pairs = zip(layers[::2], layers[1::2], strict=True)
-    state.cache = KVCache(tuple(KeysValues(keys, values) for keys, values in pairs), conditions)
+        return _Block(mine.tensors(), given, self._recorder.record(job))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from avatar_forcing_ros.compute.joining import Joined
 from avatar_forcing_ros.generator.block_generator import BlockGenerator
-from avatar_forcing_ros.generator.state import GeneratorState
+from avatar_forcing_ros.generator.state import SMALL, GeneratorState
 from avatar_forcing_ros.network.cache import KeysValues, KVCache
 from avatar_forcing_ros.network.conditions import Conditions
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
@@ -146,7 +146,7 @@ def join(states: Sequence[GeneratorState]) -> GeneratorState:
         for same in zip(*(state.cache.layers for state in states), strict=True)
     )
     cache = KVCache(layers, by_branch([state.cache.conditions for state in states]))
-    small = {name: torch.cat([vars(state)[name] for state in states]) for name in _SMALL}
+    small = {name: torch.cat([vars(state)[name] for state in states]) for name in SMALL}
     return GeneratorState(cache=cache, **small)
 
 
@@ -158,8 +158,5 @@ def part_of(joint: GeneratorState, place: int) -> GeneratorState:
         return x[place::count].clone()  # this conversation's row of each branch
 
     layers = tuple(KeysValues(own(layer.keys), own(layer.values)) for layer in joint.cache.layers)
-    small = {name: vars(joint)[name][place : place + 1].clone() for name in _SMALL}
+    small = {name: vars(joint)[name][place : place + 1].clone() for name in SMALL}
     return GeneratorState(cache=KVCache(layers, own(joint.cache.conditions)), **small)
-
-
-_SMALL = ("reference", "tail", "mean", "poise", "silent_frames", "moved")

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
-from avatar_forcing_ros.network.cache import KVCache
+from avatar_forcing_ros.network.cache import KeysValues, KVCache
 
 
 @dataclass
@@ -36,21 +37,31 @@ class GeneratorState:
     def follow(self, network: Tensor) -> None:
         """Move to the device and type of the network, given one of its parameters."""
         if self.tail.device != network.device or self.cache.conditions.dtype != network.dtype:
-            self.cache = self.cache.to(network)
-            self.reference, self.tail, self.mean, self.poise, self.silent_frames, self.moved = (
-                x.to(network.device) for x in self._small
-            )
+            cache, small = self.cache.to(network), [getattr(self, name).to(network.device) for name in SMALL]
+            self.cache = cache  # only now, so that a GPU without memory for them all leaves the state as it was
+            vars(self).update(zip(SMALL, small, strict=True))
 
     def snapshot(self) -> GeneratorState:
         """A copy to return to; cheap, because it shares the tensors, which are never written to."""
         return replace(self, cache=replace(self.cache))
 
-    @property
-    def _small(self) -> tuple[Tensor, ...]:
-        """All but the cache."""
-        return self.reference, self.tail, self.mean, self.poise, self.silent_frames, self.moved
+    def tensors(self) -> list[Tensor]:
+        """All tensors, in a fixed order: keys and values of each layer, conditions, and those of `SMALL`."""
+        layers = [x for layer in self.cache.layers for x in (layer.keys, layer.values)]
+        return [*layers, self.cache.conditions, *(getattr(self, name) for name in SMALL)]
+
+    def assign(self, tensors: Sequence[Tensor]) -> None:
+        """Replace all tensors by these, in the order of `tensors`."""
+        *layers, conditions = tensors[: -len(SMALL)]
+        pairs = zip(layers[::2], layers[1::2], strict=True)
+        self.cache = KVCache(tuple(KeysValues(keys, values) for keys, values in pairs), conditions)
+        vars(self).update(zip(SMALL, tensors[-len(SMALL) :], strict=True))
 
     @property
     def bytes(self) -> int:
         """Memory held, in bytes."""
-        return self.cache.bytes + sum(x.numel() * x.element_size() for x in self._small)
+        return self.cache.bytes + sum(x.numel() * x.element_size() for x in self.tensors()[-len(SMALL) :])
+
+
+SMALL = tuple(field.name for field in fields(GeneratorState) if field.name != "cache")
+"""Names of the tensors beside the cache; their first axis is that of the conversations."""

@@ -158,10 +158,11 @@ class Session:
         """Take a chunk of the user's voice."""
         received_ns = self._take("user_audio", lambda _: self._avatar.push_user_audio(chunk))
         self.sound.hear(chunk)
-        length_ns = chunk.duration_ns
-        self.microphone.seen(received_ns, None if chunk.stamp_ns is None else chunk.stamp_ns + length_ns, length_ns)
         if chunk.stamp_ns is None:
+            self.microphone.seen(received_ns, None, chunk.duration_ns)
             self.microphone.refused(received_ns, _NO_STAMP)
+        else:
+            self.microphone.seen(received_ns, chunk.end_ns, chunk.duration_ns)
 
     def refuse_sound(self, reason: str) -> None:
         """Note that sound of the user arrived that cannot be read."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, HIGH, INDEX, LOW, SIZE
 from avatar_forcing_ros.signals import FPS
 
 _WHITE_NOISE = {
@@ -68,7 +68,7 @@ def _distort(rng: np.random.Generator, motion: NDArray[np.float64], config: Came
     mixing = np.diag(1 + rng.normal(0, config.gain_std, SIZE))
     for source, target, size in _LEAKS:
         mixing[INDEX[source], INDEX[target]] += size * rng.uniform(0, 2)
-    ranges = np.array([channel.high - channel.low for channel in CHANNELS])
+    ranges = HIGH - LOW
     return motion @ mixing + rng.normal(0, config.bias_std, SIZE) * ranges
 
 

@@ -23,7 +23,7 @@ from scipy.ndimage import uniform_filter1d
 
 from avatar_forcing_ros.audio.log_mel import log_mel_frames
 from avatar_forcing_ros.audio.spoken import spoken_frames
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, INDEX, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import HIGH, INDEX, LOW, SIZE
 from avatar_forcing_ros.signals import FPS
 from avatar_forcing_ros.simulation.acoustics import AcousticsConfig, clean_speech_acoustics, record
 from avatar_forcing_ros.simulation.camera import CameraConfig, Observed, observe
@@ -63,8 +63,6 @@ from avatar_forcing_ros.simulation.voices import Speaker, random_voice
 _POSE = [INDEX[name] for name in POSE_CHANNELS]
 _JAW, _LIDS = INDEX["jaw_open"], [INDEX["blink_right"], INDEX["blink_left"]]
 _LIPS = [INDEX[name] for name in LIP_CHANNELS]
-_LOW = np.array([channel.low for channel in CHANNELS])
-_HIGH = np.array([channel.high for channel in CHANNELS])
 
 
 @dataclass(frozen=True)
@@ -272,7 +270,7 @@ class ConversationSimulator:
         other = with_quiet_laughs(rng, with_free_laughs(rng, other, user_voice, config.laughs), config.laughs)
         coughing = coughs(rng, other, config.frames, config.laughs)
         user = _user(rng, config, other, own, coughing)
-        user_motion = np.clip(user.motion, _LOW, _HIGH)
+        user_motion = np.clip(user.motion, LOW, HIGH)
         tracked = observe(rng, user_motion, config.camera, self._film(rng, user_motion, index))
         avatar = _avatar(rng, config, own, other, user, seen=bool(tracked.valid.any()))
         rest = _rest_pose(rng, config)
@@ -281,7 +279,7 @@ class ConversationSimulator:
             rng, record(rng, other.sound() + coughing.sound, config.user_acoustics), avatar_sound
         )
         return Conversation(
-            motion=np.clip(avatar.motion + rest, _LOW, _HIGH).astype(np.float32),
+            motion=np.clip(avatar.motion + rest, LOW, HIGH).astype(np.float32),
             reference=rest.astype(np.float32),
             avatar_features=spoken_frames(avatar_sound),
             user_features=log_mel_frames(user_sound),

@@ -11,6 +11,11 @@ FRAME_NS = NANOSECONDS // FPS
 SAMPLE_RATE = 16_000
 FRAME_SAMPLES = SAMPLE_RATE // FPS
 
+SENSED_AHEAD_NS = 2 * NANOSECONDS
+"""A stamp of the user's sound or motion that is further beyond what has been decided comes from a wrong clock."""
+PLANNED_AHEAD_NS = 600 * NANOSECONDS
+"""Nobody plans speech or directions for later than this: such a stamp comes from another clock."""
+
 
 def stamp_of(frame: int) -> int:
     """Presentation time of a grid frame in nanoseconds."""

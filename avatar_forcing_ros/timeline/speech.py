@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.signals import FOR_EVER_NS, NANOSECONDS, AudioChunk
-from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, PLANNED_AHEAD_NS, SAMPLE_RATE, sample_of
 from avatar_forcing_ros.timeline.mistakes import Mistake, Mistakes
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
 from avatar_forcing_ros.timeline.utterance import REMEMBERED, Numbering, Utterance, put_newest
 from avatar_forcing_ros.timeline.waiting import Arrived, SpeechLimits, WaitingSpeech
-
-_FAR_AHEAD_NS = 600 * NANOSECONDS  # nobody plans speech for so much later; its clock is another one
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class SpeechTimeline:
         if reason:
             self.refuse(chunk.utterance_id, reason, received_ns)
             return
-        if chunk.stamp_ns is not None and chunk.stamp_ns > received_ns + _FAR_AHEAD_NS:
+        if chunk.stamp_ns is not None and chunk.stamp_ns > received_ns + PLANNED_AHEAD_NS:
             self.mistakes.note(Mistake.FAR_AHEAD, chunk.utterance_id)
         self._waiting.add(Arrived(self._counts_ns(chunk.stamp_ns, received_ns), received_ns, chunk))
 

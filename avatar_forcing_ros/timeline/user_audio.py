@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
+from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.timeline.drift import DriftFollower, of_length
 from avatar_forcing_ros.timeline.feature_track import FeatureStream, FeatureTrack
-from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, sample_of
+from avatar_forcing_ros.timeline.grid import FRAME_SAMPLES, SAMPLE_RATE, SENSED_AHEAD_NS, sample_of
 
 JITTER_SAMPLES = SAMPLE_RATE // 25
 """Stamps of sound cards wander by milliseconds; up to 40 ms, a chunk is taken to follow the previous one directly."""
@@ -24,8 +24,6 @@ DRIFT_SAMPLES = SAMPLE_RATE // 200
 DRIFT_SMOOTHING = 4 * SAMPLE_RATE
 LONGEST_FILLED_GAP = SAMPLE_RATE
 """A gap of up to one second is filled with silence; after a longer one, the sound starts anew."""
-FUTURE_NS = 2_000_000_000
-"""A stamp that is further beyond what has been read comes from a wrong clock."""
 
 Sound = NDArray[np.float32]
 
@@ -38,6 +36,7 @@ class UserAudioTimeline:
         clean: turns the samples of whole frames into those that get features; its first argument is their first grid
             frame.
         features: feature frames of the sound, on the grid.
+        heard_until_ns: end of the newest sound that was read; None if there was none yet.
         late: number of chunks refused because their time had been read already.
         gaps: number of places where sound was missing, filled with silence.
         overlaps: number of chunks cut because they began before the previous one had ended.
@@ -55,22 +54,17 @@ class UserAudioTimeline:
     repeated: int = 0
     future: int = 0
     features: FeatureTrack = field(init=False)
+    heard_until_ns: int | None = None
     _pending: list[AudioChunk] = field(default_factory=list)
     _resampler: Resampler | None = None
     _tail: Sound = field(default_factory=lambda: np.zeros(0, np.float32))
     _whole: list[Sound] = field(default_factory=list)
     _position: int | None = None
     _read_until_ns: int | None = None
-    _heard_until_ns: int | None = None
     _drift: DriftFollower = field(default_factory=lambda: DriftFollower(DRIFT_SMOOTHING, DRIFT_SAMPLES))
 
     def __post_init__(self) -> None:
         self.features = FeatureTrack(self.make_stream, self.feature_size)
-
-    @property
-    def heard_until_ns(self) -> int | None:
-        """End of the newest sound that was read; None if there was none yet."""
-        return self._heard_until_ns
 
     def push(self, chunk: AudioChunk) -> None:
         """Accept a chunk; one that is late, repeated or stamped far ahead is counted and left out.
@@ -80,10 +74,10 @@ class UserAudioTimeline:
         """
         if chunk.stamp_ns is None:
             raise ValueError("user audio needs the stamp of its first sample, got none")
-        if self._read_until_ns is not None and _end(chunk) <= self._read_until_ns:
+        if self._read_until_ns is not None and chunk.end_ns <= self._read_until_ns:
             self.late += 1
             return
-        if self._read_until_ns is not None and chunk.stamp_ns > self._read_until_ns + FUTURE_NS:
+        if self._read_until_ns is not None and chunk.stamp_ns > self._read_until_ns + SENSED_AHEAD_NS:
             self.future += 1
             return
         if any((c.stamp_ns, c.seq) == (chunk.stamp_ns, chunk.seq) for c in self._pending):
@@ -98,7 +92,7 @@ class UserAudioTimeline:
 
     def listen(self, until_ns: int) -> None:
         """Read chunks up to a time; their features follow with the next `advance`, as each encoder pass is costly."""
-        while self._pending and _end(self._pending[0]) <= until_ns:
+        while self._pending and self._pending[0].end_ns <= until_ns:
             self._append(self._pending.pop(0))
         self._read_until_ns = max(until_ns, self._read_until_ns or until_ns)
         if len(self._tail) >= FRAME_SAMPLES:
@@ -111,7 +105,7 @@ class UserAudioTimeline:
 
     def present(self, now_ns: int) -> bool:
         """Whether a microphone is there, that is, whether sound came within the timeout."""
-        return self._heard_until_ns is not None and now_ns - self._heard_until_ns <= self.timeout_ns
+        return self.heard_until_ns is not None and now_ns - self.heard_until_ns <= self.timeout_ns
 
     def _append(self, chunk: AudioChunk) -> None:
         assert chunk.stamp_ns is not None
@@ -119,14 +113,14 @@ class UserAudioTimeline:
         self._resample_from(chunk.sample_rate)
         if self._position is None or start - self._end_sample > LONGEST_FILLED_GAP:
             self._begin(start)
-        if sample_of(_end(chunk)) <= self._end_sample - JITTER_SAMPLES:
+        if sample_of(chunk.end_ns) <= self._end_sample - JITTER_SAMPLES:
             self.overlaps += 1  # none of it is new
             return
         assert self._resampler is not None
         begins = start - self._resampler.held_back  # the resampler's output is that much older than its input
         samples = self._resampler.push(chunk.samples)
         self._tail = np.concatenate([self._tail, self._aligned(samples, begins)])
-        self._heard_until_ns = _end(chunk)
+        self.heard_until_ns = chunk.end_ns
 
     def _resample_from(self, rate: int) -> None:
         """Switch to a resampler for a rate, keeping what the previous one held back."""
@@ -169,8 +163,3 @@ class UserAudioTimeline:
         first_frame = self._position // FRAME_SAMPLES
         self._position += whole
         return self.clean(first_frame, taken)
-
-
-def _end(chunk: AudioChunk) -> int:
-    assert chunk.stamp_ns is not None
-    return chunk.stamp_ns + len(chunk.samples) * NANOSECONDS // chunk.sample_rate

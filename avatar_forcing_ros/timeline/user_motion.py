@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.signals import MotionSample
+from avatar_forcing_ros.signals import NANOSECONDS, MotionSample
+from avatar_forcing_ros.timeline.grid import SENSED_AHEAD_NS
 
-KEPT_NS = 8_000_000_000
+KEPT_NS = 8 * NANOSECONDS
 """How long a sample is kept; more than a primed cache and the memory before it reach back."""
-FUTURE_NS = 2_000_000_000
-"""A stamp that is further beyond what has been decided comes from a wrong clock."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class UserMotionTimeline:
         if sample.stamp_ns <= self._closed_until_ns:
             self.late += 1
             return
-        if 0 <= self._closed_until_ns < sample.stamp_ns - FUTURE_NS:
+        if 0 <= self._closed_until_ns < sample.stamp_ns - SENSED_AHEAD_NS:
             self.future += 1
             return
         position = bisect_right(self._samples, sample.stamp_ns, key=_stamp)

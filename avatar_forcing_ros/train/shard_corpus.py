@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.motion.facemesh.channels import HIGH, LOW
 from avatar_forcing_ros.recordings.clip import pieces
 from avatar_forcing_ros.recordings.manifest import DatasetInfo, ManifestEntry, digest
 from avatar_forcing_ros.recordings.shards import Dataset, DatasetError, Shard
@@ -47,7 +47,7 @@ class RecordedCorpora:
         """Units of the network: mean and deviation over the training recordings."""
         motion = np.asarray(self.train.motion[:: -(-self.train.conversations // _SCALED_PIECES)])
         if self.info.motion_space == "facemesh":
-            return LatentScale.of(motion, np.array([channel.high - channel.low for channel in CHANNELS]))
+            return LatentScale.of(motion, HIGH - LOW)
         # Unnamed numbers have no ranges. The mean deviation stands in for them, so that none is blown up.
         return LatentScale.of(motion, np.full(motion.shape[-1], motion.std(axis=(0, 1)).mean()))
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -54,5 +56,7 @@ CHANNELS: tuple[Channel, ...] = (
 NAMES: tuple[str, ...] = tuple(channel.name for channel in CHANNELS)
 SIZE = len(CHANNELS)
 INDEX: dict[str, int] = {name: i for i, name in enumerate(NAMES)}
+LOW, HIGH = (np.array([getattr(channel, end) for channel in CHANNELS]) for end in ("low", "high"))
+"""(18,) limits of the channels, float64."""
 POSE = ("yaw", "pitch", "roll", "x", "y", "scale")
 """Channels for position and rotation of the head; all others are for the face."""

@@ -7,15 +7,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, SIZE
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, HIGH, LOW, SIZE
 
 POSE_KNEE = 0.7
 """Share of a pose channel's range that stays linear; beyond it, the motion approaches the limit."""
 SHARE_KNEE = 0.9
 """The same for expression. Lids are only clipped, because a blink of 1 must shut the eye."""
 
-_LOW = np.array([channel.low for channel in CHANNELS])
-_HIGH = np.array([channel.high for channel in CHANNELS])
 _KNEE = np.array([1.0 if c.name.startswith("blink") else SHARE_KNEE if c.unit == "1" else POSE_KNEE for c in CHANNELS])
 
 
@@ -30,7 +28,7 @@ def soft_limit(latent: NDArray) -> NDArray[np.float64]:
         raise ValueError(f"latent must have shape ({SIZE},), got {latent.shape}")
     if not np.isfinite(latent).all():
         raise ValueError("latent must be finite, got NaN or infinite values")
-    bound = np.where(latent < 0, -_LOW, _HIGH)
+    bound = np.where(latent < 0, -LOW, HIGH)
     size = np.abs(latent)
     room = np.maximum((1 - _KNEE) * bound, 1e-9)
     bent = _KNEE * bound + room * np.tanh((size - _KNEE * bound) / room)

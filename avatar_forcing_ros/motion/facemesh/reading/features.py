@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.motion.facemesh.channels import CHANNELS
+from avatar_forcing_ros.motion.facemesh.channels import CHANNELS, HIGH, LOW
 from avatar_forcing_ros.motion.facemesh.channels import INDEX as CHANNEL
 from avatar_forcing_ros.motion.facemesh.gains import GAINS
 from avatar_forcing_ros.motion.facemesh.reading.measures import BROWS, INDEX, LIPS
@@ -83,9 +83,6 @@ CLOSED_APERTURE = 0.06
 """Opening of shut lids in the mesh, relative to the eye's width."""
 PRESS_DEAD_BAND, FURROW_DEAD_BAND = 0.2, 0.25
 """Changes in the heights of lips and brows up to this size may be jitter of the mesh."""
-
-LOW = np.array([channel.low for channel in CHANNELS])
-HIGH = np.array([channel.high for channel in CHANNELS])
 
 
 def to_channels(measures: NDArray[np.float64], neutral: NDArray[np.float64]) -> NDArray[np.float64]:
