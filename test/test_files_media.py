@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.codec.context import Flags
 from av.stream import Disposition
 from numpy.typing import NDArray
 from PIL import Image
@@ -397,6 +398,27 @@ def test_high_dynamic_range_is_shown_as_a_screen_does(transfer: int, white: floa
     plain = one_picture(tmp_path / "plain.mp4", "WWWW", "yuv420p10le")
     assert next(read_video(plain)).image.mean() == pytest.approx(210, abs=3)
     assert next(read_video(film_of_it)).image.mean() > 250
+
+
+@pytest.mark.parametrize("is_interlaced", [True, False])
+def test_an_interlaced_film_shows_one_moment_in_each_picture(is_interlaced: bool, tmp_path: Path) -> None:
+    path = tmp_path / "camcorder.mpg"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg2video", rate=FPS)
+        video.width, video.height, video.pix_fmt, video.bit_rate = 64, 64, "yuv420p", 4_000_000
+        if is_interlaced:
+            video.codec_context.flags |= Flags.interlaced_dct | Flags.interlaced_me
+        for number in range(4):
+            picture = np.full((64, 64, 3), 30, np.uint8)
+            for field in (0, 1):  # a white bar goes to the right, half as far in a field as in a picture
+                left = 12 * number + 6 * field
+                picture[field::2, left : left + 12] = 220
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(video.encode(None))
+    shown = [frame.image.mean(axis=2) for frame in read_video(path)]
+    assert len(shown) == 4
+    combs = [np.abs(image[1:-2:2] - (image[:-3:2] + image[2:-1:2]) / 2).mean() for image in shown]
+    assert max(combs) < 2 if is_interlaced else min(combs) > 20
 
 
 def test_of_several_tracks_the_files_default_is_read_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -31,6 +31,7 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.files.colours import in_standard_range
+from avatar_forcing_ros.files.fields import whole_pictures
 from avatar_forcing_ros.files.inputs import instead, name_for_ffmpeg, require_file
 from avatar_forcing_ros.signals import FPS
 
@@ -229,7 +230,7 @@ def read_video(path: str | Path, start_s: float = 0.0) -> Iterator[ClipFrame]:
     waiting: av.VideoFrame | None = None
     waiting_s = 0.0
     steady = _SteadyClock()
-    for frame in _pictures(path, origin_s + start_s if start_s > 0 else None):
+    for frame in whole_pictures(_pictures(path, origin_s + start_s if start_s > 0 else None)):
         time_s = steady.time_of(frame.time, _length_s(frame)) - origin_s
         if waiting is not None and time_s > start_s:
             yield look.shown(waiting, waiting_s)
