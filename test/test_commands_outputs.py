@@ -24,6 +24,7 @@ from avatar_forcing_ros import cli
 from avatar_forcing_ros.bags.bag import BagError, BagReader, BagWriter
 from avatar_forcing_ros.commands.arguments import check_output
 from avatar_forcing_ros.commands.render import _heard
+from avatar_forcing_ros.files.inputs import require_file
 from avatar_forcing_ros.files.movies import MovieWriter
 from avatar_forcing_ros.files.outputs import replacing, typed_path
 from avatar_forcing_ros.messages.audio import AudioReader, coding_of
@@ -128,6 +129,24 @@ def test_an_output_of_another_kind_is_refused_before_work(name: str, tmp_path: P
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(ValueError, match="expected"):
         check_output(tmp_path / name, ".mp4", [])
+
+
+def test_links_in_a_circle_and_names_that_cannot_be_are_told(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    with pytest.raises(ValueError, match="loop is a link that leads nowhere"):
+        check_output(loop / "talk.mp4", ".mp4", ())
+    with pytest.raises(ValueError, match="loop: a link that leads nowhere"):
+        require_file(loop, "a picture")
+    check_output(tmp_path / "talk.mp4", ".mp4", (loop,))  # what is read is told where it is read
+    with pytest.raises(argparse.ArgumentTypeError, match="no file can be called"):
+        typed_path("a\0b")
+    longest = tmp_path / ("日" * 83 + ".mp4")
+    with replacing(longest) as part:
+        part.write_bytes(b"film")
+    assert longest.read_bytes() == b"film"
+    with pytest.raises(OSError, match=f"{'y' * 255}.mp4"), replacing(tmp_path / ("y" * 255 + ".mp4")):
+        pass
 
 
 def test_the_home_is_found_in_every_path_that_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

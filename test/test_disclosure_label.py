@@ -133,6 +133,7 @@ def test_words_that_become_too_small_are_remarked() -> None:
     ("config", "said"),
     [
         (lambda: LabelConfig(text=" "), "label.text must say something"),
+        (lambda: LabelConfig(text="\u200b."), "label.text must say something"),
         (lambda: LabelConfig(text="a" * 300), "at most 200 letters, got 300"),
         (lambda: LabelConfig(font=__file__), "label.font must be a TrueType or OpenType file"),
         (lambda: LabelConfig(text="\U0001f9ff"), "letters that no installed font has"),

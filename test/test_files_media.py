@@ -442,6 +442,7 @@ def test_of_several_tracks_the_files_default_is_read_and_said(tmp_path: Path, ca
     assert next(read_video(path)).image.mean() > 200
     assert np.abs(read_audio(path).samples).max() == pytest.approx(0.5, abs=0.02)
     assert "2 tracks of sound, of which number 2 is read" in caplog.text
+    assert "2 tracks of pictures, of which number 2 is read" in caplog.text
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "bmp", "avif"])

@@ -108,7 +108,9 @@ def check_place(path: Path) -> None:
     Raises:
         ValueError: it is below a file, or in a folder in which nothing may be written.
     """
-    place = next(folder for folder in path.absolute().parents if folder.exists())
+    place = next(folder for folder in path.absolute().parents if folder.exists() or folder.is_symlink())
+    if not place.exists():
+        raise ValueError(f"{path}: expected a name in a folder, but {place} is a link that leads nowhere")
     if not place.is_dir():
         raise ValueError(f"{path}: expected a name in a folder, but {place} is a file")
     if not os.access(place, os.W_OK):

@@ -7,6 +7,7 @@ It has light letters on a dark plate, so that they can be read on any picture, e
 
 from __future__ import annotations
 
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,7 @@ class LabelConfig:
 
     def __post_init__(self) -> None:
         for name, text in (("text", self.text), ("recording", self.recording)):
-            if self.shown and not text.strip():
+            if self.shown and not any(unicodedata.category(letter)[0] in "LNS" for letter in text):
                 raise ValueError(f"label.{name} must say something while the label is shown, got nothing")
             if len(text) > MOST_LETTERS:
                 raise ValueError(f"label.{name} must have at most {MOST_LETTERS} letters, got {len(text)}")

@@ -31,7 +31,8 @@ def require_file(path: str | Path, expected: str, error: type[ValueError] = Valu
     """
     path = Path(path)
     if not path.exists():
-        raise error(f"{path}: no such file")
+        led = "a link that leads nowhere" if path.is_symlink() else "no such file"
+        raise error(f"{path}: {led}")
     if path.is_dir():
         raise error(f"{path}: expected {expected}, got a folder")
     if not path.is_file():

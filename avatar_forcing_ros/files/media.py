@@ -294,6 +294,9 @@ class _Look:
 def _look(path: str | Path) -> _Look:
     with _open(path) as container:
         stream = _video(container, path)
+        if len(films := _films(container)) > 1:
+            number = 1 + films.index(stream)
+            _log.warning("%s: %d tracks of pictures, of which number %d is read", path, len(films), number)
         aspect = float(stream.sample_aspect_ratio or 1)
         transfer = int(stream.codec_context.color_trc) if stream.codec_context else 0  # no decoder: refused later
         return _Look(aspect if SQUEEZED[0] <= aspect <= SQUEEZED[1] else 1.0, transfer)
@@ -383,13 +386,21 @@ def _parts(path: str | Path) -> list[IO[bytes] | None]:
     """The recordings that were joined end to end into one file whose reader would end with the first; None is all."""
     if not Path(path).is_file() or not Path(path).stat().st_size:
         return [None]
-    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        head = _HEADS.get(content[:4])
-        starts = [found.start() for found in head.finditer(content)] if head else []
-        if len(starts) < 2:
+    with Path(path).open("rb") as file:
+        head = _HEADS.get(file.read(4))
+        if head is None:
             return [None]
-        _log.info("%s: %d recordings joined end to end, read whole", path, len(starts))
-        return [io.BytesIO(content[begin:end]) for begin, end in zip(starts, [*starts[1:], None], strict=True)]
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return _joined(content, head, path)
+
+
+def _joined(content: mmap.mmap, head: re.Pattern[bytes], path: str | Path) -> list[IO[bytes] | None]:
+    """The recordings of a file, each of which begins with a head."""
+    starts = [found.start() for found in head.finditer(content)]
+    if len(starts) < 2:
+        return [None]
+    _log.info("%s: %d recordings joined end to end, read whole", path, len(starts))
+    return [io.BytesIO(content[begin:end]) for begin, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
 class _SteadyClock:
@@ -442,10 +453,15 @@ def _video(container: InputContainer, path: str | Path) -> av.VideoStream:
     kind, brand = container.format.name, container.metadata.get("major_brand", "")
     if kind == "image2" or kind.endswith("_pipe") or brand in _PICTURE_BRANDS:
         raise _EmptyStreamError(f"{path}: expected a video, got a picture, in which nobody moves")
-    films = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    films = _films(container)
     if not films:
         raise _EmptyStreamError(f"{path}: expected a video, got a file without a video stream")
     return max(films, key=_is_meant)
+
+
+def _films(container: InputContainer) -> list[av.VideoStream]:
+    """Tracks of pictures that are no covers of songs."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def _is_meant(stream: av.AudioStream | av.VideoStream) -> tuple[bool, bool, bool]:

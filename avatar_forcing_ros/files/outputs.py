@@ -19,11 +19,13 @@ def typed_path(text: str) -> Path:
     """A path as an option names it. Shells leave the ~ in --output=~/talk.mp4 and in quotes as it is.
 
     Raises:
-        ArgumentTypeError: nothing, an address of the network, the home of a user who is not there, or a name in a
-            current folder that was deleted.
+        ArgumentTypeError: nothing, an address of the network, the home of a user who is not there, a name that no
+            file can have, or one in a current folder that was deleted.
     """
     if not text:
         raise argparse.ArgumentTypeError("expected a path, got nothing: is a variable of the shell empty?")
+    if "\0" in text:
+        raise argparse.ArgumentTypeError(f"expected a path, got {text!r}, which no file can be called")
     if "://" in text:
         raise argparse.ArgumentTypeError(f"expected a path on this machine, got {text!r}; download it first")
     try:
@@ -48,7 +50,7 @@ def is_same(one: Path, other: Path) -> bool:
     """Whether two names are of one file, through symbolic and hard links too."""
     if one.exists() and other.exists():
         return one.samefile(other)
-    return one.resolve() == other.resolve()
+    return os.path.realpath(one) == os.path.realpath(other)  # `Path.resolve` fails on links in a circle
 
 
 def refuse_to_overwrite(path: Path, inputs: Iterable[Path | None]) -> None:
@@ -78,6 +80,20 @@ def making_folder(folder: Path) -> Iterator[None]:
         raise
 
 
+def _new_part(path: Path, suffix: str) -> Path:
+    """An empty file beside one that is to be written.
+
+    Raises:
+        OSError: of the file to be written, as nobody knows the name of the part.
+    """
+    try:
+        number, name = tempfile.mkstemp(f".part{suffix}", f".{path.stem[:40]}.", path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+    os.close(number)
+    return Path(name)
+
+
 @contextmanager
 def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
     """A file to write beside another one, whose name it takes when all went well; it goes when anything failed.
@@ -90,9 +106,7 @@ def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))
     with making_folder(path.parent):
-        number, name = tempfile.mkstemp(f".part{suffix or path.suffix}", f".{path.stem[:80]}.", path.parent)
-        os.close(number)
-        part = Path(name)
+        part = _new_part(path, suffix or path.suffix)
         try:
             yield part
             mask = os.umask(0)
