@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import ctypes.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,13 @@ from avatar_forcing_ros.evaluation.comparison import require_named_channels
 from avatar_forcing_ros.evaluation.held_out import HeldOut, evaluate, held_out
 from avatar_forcing_ros.evaluation.measures import ROWS
 from avatar_forcing_ros.evaluation.reading import smile_reading
-from avatar_forcing_ros.evaluation.real_clip import smile_against_smile
+from avatar_forcing_ros.evaluation.real_clip import broadness_against_broadness, smile_against_smile, watch
+from avatar_forcing_ros.files.movies import MovieWriter
+from avatar_forcing_ros.files.pictures import read_image
+from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
+from avatar_forcing_ros.motion.facemesh.channels import INDEX
+from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 from avatar_forcing_ros.simulation.camera import Observed
 from avatar_forcing_ros.simulation.filming import FilmStudio
 from avatar_forcing_ros.testing import TINY_NETWORK, speech_like, tiny_bundle
@@ -97,6 +103,18 @@ def test_smiles_are_compared_at_the_delay_of_the_answer() -> None:
     early = smile_against_smile(user, np.roll(user, -9))
     assert early is not None and early.value < 0.7  # an avatar that smiles first does not answer
     assert smile_against_smile(np.zeros(400), user) is None
+
+
+def test_a_broad_mouth_is_measured_in_the_picture(tmp_path: Path) -> None:
+    smile = 0.5 + 0.5 * np.sin(np.arange(50) / 5)
+    face = FaceMeshSpace().load_portrait(read_image(default_portrait()), 256)
+    with MovieWriter(tmp_path / "smiles.mp4", 256, 256) as movie:
+        for n, one in enumerate(smile):
+            movie.write_image(face.render(np.where(np.arange(18) == INDEX["smile"], one, 0).astype(np.float32), n))
+    seen = watch(tmp_path / "smiles.mp4")
+    assert np.corrcoef(seen.broadness, smile)[0, 1] > 0.95
+    later = replace(seen, broadness=np.roll(seen.broadness, 7))
+    assert broadness_against_broadness(seen, later) == LaggedCorrelation(pytest.approx(1), 7)
 
 
 @pytest.mark.parametrize(

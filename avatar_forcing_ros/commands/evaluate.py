@@ -240,6 +240,7 @@ def _on_recordings(args: argparse.Namespace) -> dict[str, Any]:
         "mouth_against_log_energy": _lagged(found.speech),
         "jaw_latent_against_log_energy": _lagged(found.speech_drawn),
         "smile_against_user_smile": _lagged(found.smile),
+        "mouth_shape_against_user_mouth_shape": _lagged(found.broadness),
         "user_smile_std": _number(found.user_smile_std),
         "user_seen_share": None if found.user is None else round(found.user.seen_share, 3),
         "avatar_seen_share": round(found.watched.seen_share, 3),
@@ -277,8 +278,9 @@ def _sentences(found: RealClipResult) -> list[str]:
         lines.append(f"mouth against log energy of the speech, by face mesh: {_said(found.speech)}")
     if found.speech_drawn:
         lines.append(f"the same for the jaw's latent, before rendering: {_said(found.speech_drawn)}")
-    if found.smile:
+    if found.smile and found.broadness:
         lines.append(f"avatar's smile against the user's, by face mesh: {_said(found.smile)}")
+        lines.append(f"the same for the mouth's width and the height of its corners: {_said(found.broadness)}")
     elif found.user:
         lines.append(f"the user's smile moves too little to be answered: standard deviation {found.user_smile_std:.3f}")
     return lines

@@ -12,6 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 from scipy.io import wavfile
+from scipy.ndimage import uniform_filter1d
 
 from avatar_forcing_ros.evaluation.observed import LEAST_SMILE, SMILE_LAGS
 from avatar_forcing_ros.files.media import AudioClip, read_audio, read_video
@@ -54,6 +55,8 @@ class Watched:
     Attributes:
         gap: (T,) measured gap between the lips, in interocular distances.
         smile: (T,) the channel `smile`, read as a user's face is read live.
+        broadness: (T,) half the width of the mouth plus the height of its corners, in interocular distances, the mean
+            of five frames: a smile as anybody could measure it, by nothing that drives the avatar.
         spreads: standard deviation of each measure in `SPREADS`, which shows how lively a face looks.
         trembles: tremble of pitch and roll in radians; see `metrics.smoothness.tremble`.
         seen_share: share of the frames in which a face was found.
@@ -61,6 +64,7 @@ class Watched:
 
     gap: NDArray[np.float64]
     smile: NDArray[np.float64]
+    broadness: NDArray[np.float64]
     spreads: dict[str, float]
     trembles: dict[str, float]
     seen_share: float
@@ -79,6 +83,7 @@ class RealClipResult:
         speech: correlation of the avatar's mouth with log energy, None without speech.
         speech_drawn: the same for the latent, before rendering; None for models without named channels.
         smile: correlation of the avatar's smile with the user's; None if there is no user or the user does not smile.
+        broadness: the same for `Watched.broadness`.
         user_smile_std: standard deviation of the user's smile; NaN without a user.
         watched: the avatar as rendered.
         user: the user, None if there is none.
@@ -90,6 +95,7 @@ class RealClipResult:
     speech: LaggedCorrelation | None
     speech_drawn: LaggedCorrelation | None
     smile: LaggedCorrelation | None
+    broadness: LaggedCorrelation | None
     user_smile_std: float
     watched: Watched
     user: Watched | None
@@ -117,15 +123,18 @@ def evaluate_real_clip(model: str, clip: RealClip, folder: Path, render: Render)
     said = _said(clip.speech, 0 if user is None else len(user.gap))
     with replacing(folder / "said.wav") as part:
         wavfile.write(part, said.sample_rate, said.samples)
-    video = folder / "avatar.mp4"
+    video, smile = folder / "avatar.mp4", None
     render(model, replace(clip, speech=folder / "said.wav"), video, folder / "motion.npz")
     watched = watch(video)
     sound = soxr.resample(said.samples, said.sample_rate, SAMPLE_RATE)
     drawn = _drawn(folder / "motion.npz", "jaw_open")
+    if user:
+        smile = smile_against_smile(user.smile, watched.smile)
     return RealClipResult(
         speech=opening_against_energy(watched.gap, sound) if clip.speech else None,
         speech_drawn=opening_against_energy(drawn, sound) if clip.speech and len(drawn) else None,
-        smile=smile_against_smile(user.smile, watched.smile) if user else None,
+        smile=smile,
+        broadness=broadness_against_broadness(user, watched) if user and smile else None,
         user_smile_std=float(user.smile.std()) if user else float("nan"),
         watched=watched,
         user=user,
@@ -149,6 +158,12 @@ def smile_against_smile(user: NDArray[np.float64], avatar: NDArray[np.float64]) 
     if frames <= len(SMILE_LAGS) or user[:frames].std() < LEAST_SMILE:
         return None
     return best_lag(user[:frames], avatar[:frames], SMILE_LAGS)
+
+
+def broadness_against_broadness(user: Watched, avatar: Watched) -> LaggedCorrelation:
+    """Correlation of `Watched.broadness` at the best delay of the avatar's."""
+    frames = min(len(user.broadness), len(avatar.broadness))
+    return best_lag(user.broadness[:frames], avatar.broadness[:frames], SMILE_LAGS)
 
 
 def watch(path: Path) -> Watched:
@@ -176,7 +191,9 @@ def watch(path: Path) -> Watched:
     curves = np.stack(measured)
     spreads = {name: float(curves[:, MEASURE[name]].std()) for name in SPREADS}
     gap = np.interp(grid, times, curves[:, MEASURE["lip_gap"]])
-    return Watched(gap, np.interp(grid, times, smiles), spreads, _trembles(curves), len(times) / frames)
+    broad = np.interp(grid, times, curves[:, MEASURE["mouth_width"]] + curves[:, MEASURE["corner_lift"]])
+    broad = uniform_filter1d(broad, 5, mode="nearest")
+    return Watched(gap, np.interp(grid, times, smiles), broad, spreads, _trembles(curves), len(times) / frames)
 
 
 def still_trembles(picture: NDArray[np.uint8], frames: int = 75, sigma: float = 2.0, seed: int = 0) -> dict[str, float]:
