@@ -22,6 +22,7 @@ from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.generator.motion_engine import MotionEngine, Sensed
 from avatar_forcing_ros.generator.noise import block_noise
+from avatar_forcing_ros.generator.onnx_check import require_equal
 from avatar_forcing_ros.generator.onnx_engine import (
     DESCRIPTION,
     FOLDER,
@@ -31,7 +32,7 @@ from avatar_forcing_ros.generator.onnx_engine import (
     describe,
     fits,
 )
-from avatar_forcing_ros.generator.onnx_export import require_equal, write_graphs
+from avatar_forcing_ros.generator.onnx_export import write_graphs
 from avatar_forcing_ros.generator.sampler import AnchorConfig, SamplerConfig
 from avatar_forcing_ros.generator.torch_engine import TorchEngine
 from avatar_forcing_ros.network.config import NetworkConfig

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from avatar_forcing_ros.bundle import MANIFEST, NOISE_AS_SILENCE, WEIGHTS, sha256_of
 from avatar_forcing_ros.files.outputs import making_folder
+from avatar_forcing_ros.generator.onnx_check import require_equal
 from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.model import AvatarForcingNetwork
 from avatar_forcing_ros.train.scaling import LatentScale
@@ -116,13 +117,13 @@ def _write(
         shutil.copyfile(file, folder / file.name)
     files = [folder / WEIGHTS, *(folder / file.name for file in companions.files)]
     if graphs:
-        from avatar_forcing_ros.generator import onnx_export  # imports onnx, which only training needs
+        from avatar_forcing_ros.generator.onnx_export import write_graphs  # imports onnx, which only training needs
 
         plain = AvatarForcingNetwork(network.config)
         plain.load_state_dict({key: value for key, value in tensors.items() if not key.startswith("latent_")})
         plain = plain.eval().requires_grad_(requires_grad=False)
-        files += onnx_export.write_graphs(folder, plain, sampler, WEIGHTS)
-        onnx_export.require_equal(folder, plain, sampler, WEIGHTS)
+        files += write_graphs(folder, plain, sampler, WEIGHTS)
+        require_equal(folder, plain, sampler, WEIGHTS)
     manifest = {
         "name": name,
         "motion_space": companions.motion_space,
