@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,43 +35,110 @@ _PIPE_CLOSED = 128 + signal.SIGPIPE
 
 @dataclass(frozen=True)
 class Command:
-    """A subcommand: the module that does it and what it does in one line."""
+    """A subcommand.
+
+    Attributes:
+        module: the module that does it.
+        help: what it does, in one line.
+        example: a typical call, without `avatar-forcing`.
+        page: the page of docs/ about it.
+    """
 
     module: str
     help: str
+    example: str = ""
+    page: str = ""
 
 
 COMMANDS = {
     "render": Command(
-        "avatar_forcing_ros.commands.render", "make a video from a portrait, speech and a user, without ROS"
+        "avatar_forcing_ros.commands.render",
+        "make a video from a portrait, speech and a user, without ROS",
+        "render --portrait face.png --speech answer.wav --user-video me.mp4 --output talk.mp4",
+        "quick_start.md",
     ),
     "consent": Command(
-        "avatar_forcing_ros.commands.consent", "record whose face a portrait shows, and that it may be shown"
+        "avatar_forcing_ros.commands.consent",
+        "record whose face a portrait shows, and that it may be shown; without options, show what is recorded",
+        'consent face.png --who "Ada Example" --source "press office" --licence "internal use" '
+        '--consent "signed on 2026-11-03" --expires 2027-11-03',
+        "disclosure.md",
     ),
     "replay": Command(
-        "avatar_forcing_ros.commands.replay", "replay a rosbag through the avatar, bit for bit as live, without ROS"
+        "avatar_forcing_ros.commands.replay",
+        "replay a rosbag through the avatar, bit for bit as live, without ROS",
+        "replay talk_bag out_bag",
+        "replay.md",
     ),
     "doctor": Command(
-        "avatar_forcing_ros.commands.doctor", "check what works on this machine, and how to fix what does not"
+        "avatar_forcing_ros.commands.doctor",
+        "check what works on this machine, and how to fix what does not",
+        "doctor",
+        "troubleshooting.md",
     ),
-    "bench": Command("avatar_forcing_ros.commands.bench", "measure speed and memory on this machine"),
-    "parity": Command("avatar_forcing_ros.commands.parity", "compare the network with recorded reference values"),
+    "bench": Command(
+        "avatar_forcing_ros.commands.bench",
+        "measure speed and memory on this machine",
+        "bench renderer",
+        "performance.md",
+    ),
+    "parity": Command(
+        "avatar_forcing_ros.commands.parity",
+        "compare the network with recorded reference values",
+        "parity seed11.npz",
+        "published_network.md",
+    ),
     "import-weights": Command(
-        "avatar_forcing_ros.commands.import_weights", "turn the authors' weight files into a model bundle"
+        "avatar_forcing_ros.commands.import_weights",
+        "turn the authors' weight files into a model bundle",
+        "import-weights --flow-transformer flow_transformer.pth --motion-autoencoder motion_autoencoder.pth "
+        "--wav2vec2 wav2vec2-base-960h --output ~/models/published",
+        "published_network.md",
     ),
-    "prepare": Command("avatar_forcing_ros.commands.prepare", "turn recordings of pairs of people into training data"),
-    "train": Command("avatar_forcing_ros.commands.train", "train the bundled model from scratch"),
-    "evaluate": Command("avatar_forcing_ros.commands.evaluate", "measure how well a model reacts"),
+    "prepare": Command(
+        "avatar_forcing_ros.commands.prepare",
+        "turn recordings of pairs of people into training data",
+        "prepare recordings.csv --output data",
+        "training_on_your_videos.md",
+    ),
+    "train": Command(
+        "avatar_forcing_ros.commands.train",
+        "train the bundled model from scratch, or a model on your own recordings",
+        "train --data data --output my_model",
+        "training_on_your_videos.md",
+    ),
+    "evaluate": Command(
+        "avatar_forcing_ros.commands.evaluate",
+        "measure how well a model reacts",
+        "evaluate my_model --conversations 12",
+        "evaluation.md",
+    ),
 }
+_HELP = ("-h", "--help")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Adds to each option its default, and leaves examples as they are."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        said = action.help or ""
+        tells = isinstance(action.default, (int, float, str, Path)) and not isinstance(action.default, bool)
+        tells = tells and action.default not in ("", argparse.SUPPRESS)
+        return f"{said} (default: %(default)s)" if tells and "default" not in said else said
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _make_streams_usable()
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     name = arguments[0] if arguments else ""
+    if name and not name.startswith("-") and name not in COMMANDS:
+        print(f"avatar-forcing: {_unknown(name)}", file=sys.stderr)
+        return 2
     try:
-        parser = _parser(name)
+        parser = _parser(name, asks_for_help=any(word in arguments for word in _HELP))
         args = parser.parse_args(arguments)
     except KeyboardInterrupt:
         return _interrupted(name)
@@ -96,21 +164,43 @@ def _make_streams_usable() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _parser(wanted: str) -> argparse.ArgumentParser:
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, COMMANDS, 1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    return f"expected a command, got {name!r}; {guess}--help lists all commands"
+
+
+def _parser(wanted: str, asks_for_help: bool = False) -> argparse.ArgumentParser:
     """Parser of all commands; only the wanted one's module is imported, so that help is quick."""
-    parser = argparse.ArgumentParser(prog="avatar-forcing", description="A face that listens while it talks.")
+    parser = argparse.ArgumentParser(
+        prog="avatar-forcing",
+        description="A face that listens while it talks.",
+        epilog="avatar-forcing COMMAND --help explains the options of a command and gives an example.",
+    )
     version = _version() if wanted == "--version" else ""
     parser.add_argument("--version", action="version", version=f"%(prog)s {version}", help="print the version")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
-        subparser = commands.add_parser(name, help=command.help, description=command.help)
+        subparser = commands.add_parser(
+            name, help=command.help, description=command.help, epilog=_epilog(command), formatter_class=_Help
+        )
         subparser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         subparser.add_argument("--debug", action="store_true", help="show the traceback of an error")
         if name == wanted:
-            with _ended_by_interrupt(name):
-                module = importlib.import_module(command.module)
-            module.add_arguments(subparser)
+            try:
+                with _ended_by_interrupt(name):
+                    module = importlib.import_module(command.module)
+            except ModuleNotFoundError as error:
+                if not asks_for_help:
+                    raise
+                subparser.epilog = f"To see all options: {describe(error)}\n\n{_epilog(command)}"
+            else:
+                module.add_arguments(subparser)
     return parser
+
+
+def _epilog(command: Command) -> str:
+    return f"example:\n  avatar-forcing {command.example}\n\nSee docs/{command.page}."
 
 
 def _version() -> str:

@@ -77,6 +77,30 @@ def test_a_package_that_nodes_do_not_need_is_named_with_what_installs_it(monkeyp
     assert capsys.readouterr().err.startswith(said)
 
 
+def test_help_needs_no_package_that_the_command_needs(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "avatar_forcing_ros.commands.evaluate", raising=False)
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["help", "evaluate"])
+    told = capsys.readouterr().out
+    assert exit_.value.code == 0 and "To see all options: this needs torch" in told and "docs/evaluation.md" in told
+
+
+def test_a_misspelt_command_is_guessed(capsys):
+    assert cli.main(["rendr", "--speech", "a.wav"]) == 2
+    assert capsys.readouterr().err == (
+        "avatar-forcing: expected a command, got 'rendr'; did you mean render? --help lists all commands\n"
+    )
+    assert cli.main(["xyz"]) == 2 and "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
+def test_examples_and_pages_of_the_help_exist(name):
+    command = cli.COMMANDS[name]
+    assert command.example.split()[0] == name
+    assert (Path(__file__).resolve().parents[1] / "docs" / command.page).is_file()
+
+
 def write_empty_wav(path):
     import wave
 

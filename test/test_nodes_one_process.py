@@ -47,7 +47,7 @@ def test_the_live_graph_in_one_process_has_its_parameters_but_no_understudy() ->
 
 def test_without_nodes_it_says_what_was_expected(capsys: pytest.CaptureFixture[str]) -> None:
     assert one_process.main(["--ros-args"]) == 2
-    assert capsys.readouterr().err == "error: expected --node EXECUTABLE PARAMETERS, got --ros-args\n"
+    assert capsys.readouterr().err == "error: expected --node EXECUTABLE JSON_PARAMETERS, got --ros-args\n"
 
 
 class Sender:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,6 +142,8 @@ def test_yes_and_no_need_no_quotes(make_node, given: object, expected: str) -> N
     ("arguments", "told"),
     [
         (["node", "-p", "fps:=3"], "expected --ros-args before -p"),
+        (["node", "--portrait", "me.png"], "expected parameters as --ros-args -p name:=value, got --portrait me.png; "),
+        (["node", "--keep", "--after", "0.5", "--ros-args", "--", "x"], "expected parameters as .*, got x; "),
         (["node", "--ros-args", "-q"], "these arguments of ROS cannot be used: "),
         (["node", "--ros-args", "--params-file", __file__], "these arguments of ROS cannot be used: .*parse"),
     ],
@@ -151,6 +154,14 @@ def test_arguments_of_ros_that_cannot_be_used_are_one_line(
     assert said_in_one_line(arguments, lambda: 0) == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert re.match(f"error: {told}", said) and "/project/" not in said and "--debug" not in said
+
+
+@pytest.mark.parametrize("node", ["bag_player_node", "generator_server", "one_process"])
+def test_help_says_what_a_node_is_and_starts_nothing(node: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main = importlib.import_module(f"avatar_forcing_ros.nodes.{node}").main
+    assert main(["-h"]) == 0 and main(["--keep", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"usage: ros2 run avatar_forcing_ros {node} ") and "--params-file FILE" in told
 
 
 def test_misspelt_parameters_are_found(make_node) -> None:

@@ -22,6 +22,7 @@ import aiohttp
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.msg import AvatarState, Caption, FrameInfo, FrameShown, MotionLatents, PlaybackEvent
 from avatar_forcing_ros.srv import SetPortrait
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Empty, String
@@ -29,7 +30,7 @@ from std_msgs.msg import Empty, String
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.conversions import from_rgb, read_image
-from avatar_forcing_ros.nodes.engineer_desk import DIALS
+from avatar_forcing_ros.nodes.engineer_desk import DIALS, EngineerDesk
 from avatar_forcing_ros.nodes.kiosk import main as kiosk_main
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration, to_stamp
 from avatar_forcing_ros.nodes.testing import TestGraph
@@ -40,6 +41,16 @@ from avatar_forcing_ros.web.packets import CAMERA, MICROPHONE
 pytestmark = pytest.mark.ros
 
 STAMP_NS = 1_795_979_129_120_000_000
+
+
+def test_a_complaint_in_which_only_numbers_change_is_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, events = EngineerDesk.__new__(EngineerDesk), []
+    desk._complaints = {}
+    monkeypatch.setattr(desk, "note", lambda _kind, text: events.append(text))
+    for text in ("stopped 1 s ago", "stopped 2 s ago", "stopped 10 s ago", "", "", "stopped 1 s ago", "too loud"):
+        level = DiagnosticStatus.ERROR if text else DiagnosticStatus.OK
+        desk._diagnose(DiagnosticArray(status=[DiagnosticStatus(name="camera", level=level, message=text)]))
+    assert events == ["camera: stopped 1 s ago", "camera: recovered", "camera: stopped 1 s ago", "camera: too loud"]
 
 
 class RemotePage:

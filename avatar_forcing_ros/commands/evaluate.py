@@ -66,24 +66,18 @@ LEGEND = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     defaults, conversations = ComparisonConfig(), ConversationConfig()
-    parser.add_argument("model", nargs="?", default=DEFAULT_BUNDLE, help="name or folder of a bundle (%(default)s)")
+    parser.add_argument("model", nargs="?", default=DEFAULT_BUNDLE, help="name or folder of a bundle")
     parser.add_argument("--without-stage-2", metavar="BUNDLE", help="the same model before stage 2, to compare with")
-    parser.add_argument("--conversations", type=int, default=10, help="number of held-out conversations (%(default)s)")
-    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="seed of the conversations (%(default)s)")
-    parser.add_argument(
-        "--seconds", type=float, default=conversations.duration_s, help="length of each conversation (%(default)s)"
-    )
+    parser.add_argument("--conversations", type=int, default=10, help="number of held-out conversations")
+    parser.add_argument("--seed", type=int, default=HELD_OUT_SEED, help="seed of the conversations")
+    parser.add_argument("--seconds", type=float, default=conversations.duration_s, help="length of each conversation")
     parser.add_argument(
         "--filmed", type=float, default=conversations.filmed_share, metavar="SHARE",
         help="share of the users who are drawn, filmed and read by the live encoder, 0 to 1; of the others, readings "
-        "are simulated (%(default)s)",
+        "are simulated",
     )  # fmt: skip
-    parser.add_argument(
-        "--seeds", type=int, default=defaults.seeds, help="samples drawn for each conversation (%(default)s)"
-    )
-    parser.add_argument(
-        "--output", type=typed_path, default=Path("out/evaluate"), help="folder for the results (%(default)s)"
-    )
+    parser.add_argument("--seeds", type=int, default=defaults.seeds, help="samples drawn for each conversation")
+    parser.add_argument("--output", type=typed_path, default=Path("out/evaluate"), help="folder for the results")
     parser.add_argument("--speech", type=input_file, help="recording for the avatar to say: sound or video file")
     parser.add_argument("--clip", type=input_file, help="video of a real user in front of the avatar")
     parser.add_argument("--clip-audio", type=input_file, help="what this user says (default: the sound of --clip)")

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the shards; an interrupted run continues there",
     )
     parser.add_argument("--model", default=DEFAULT_BUNDLE, help="bundle whose motion space and audio features to use")
-    parser.add_argument("--workers", type=int, default=1, help="number of processes (%(default)s)")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes")
     parser.add_argument(
         "--shard",
         type=_share,
@@ -45,21 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read only part I of N, into a folder below --output; when all are done, run once without --shard",
     )
     parser.add_argument(
-        "--longest", type=float, default=rules.longest_s, metavar="S", help="longest clip (%(default)g s)"
+        "--longest", type=float, default=rules.longest_s, metavar="S", help="longest clip (default: %(default)g s)"
     )
     parser.add_argument(
         "--least-face",
         type=float,
         default=rules.least_face_px,
         metavar="PX",
-        help="narrowest face to accept (%(default)g px)",
+        help="narrowest face to accept (default: %(default)g px)",
     )
     parser.add_argument(
         "--piece",
         type=float,
         default=rules.piece_frames / FPS,
         metavar="S",
-        help="length of the pieces to train on (%(default)g s)",
+        help="length of the pieces to train on (default: %(default)g s)",
     )
 
 

@@ -76,15 +76,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--half", action="store_true", help="on a CPU: round large weights to float16; twice as fast")
     parser.add_argument("--size", type=int, default=defaults.image_size, help="side of the picture in pixels")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of all noise")
-    parser.add_argument("--steps", type=int, default=defaults.steps, help="solver steps per block (0: the model's)")
+    parser.add_argument(
+        "--steps", type=int, default=defaults.steps, help="solver steps per block (default: 0, the model's own)"
+    )
     parser.add_argument(
         "--guidance-avatar",
         type=float,
         default=defaults.guidance_avatar,
-        help="weight of the avatar's voice (negative: the model's)",
+        help="weight of the avatar's voice (default: -1, the model's own)",
     )
     parser.add_argument(
-        "--guidance-user", type=float, default=defaults.guidance_user, help="weight of the user (negative: the model's)"
+        "--guidance-user",
+        type=float,
+        default=defaults.guidance_user,
+        help="weight of the user (default: -1, the model's own)",
     )
     add_label_arguments(parser)
 

@@ -52,34 +52,30 @@ _HELD_OUT_FILMS = "held_out_films"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command; defaults are those of the recipe."""
     recipe = full_recipe()
-    parser.add_argument(
-        "--output", type=typed_path, default=Path("models/facemesh"), help="bundle to write (%(default)s)"
-    )
+    parser.add_argument("--output", type=typed_path, default=Path("models/facemesh"), help="bundle to write")
     parser.add_argument(
         "--work",
         type=typed_path,
         default=Path("out/train"),
-        help="folder for data, checkpoints and pictures (%(default)s)",
+        help="folder for data, checkpoints and pictures",
     )
-    parser.add_argument("--steps", type=int, help=f"optimiser steps of stage 1 ({recipe.train.steps})")
+    parser.add_argument("--steps", type=int, help=f"optimiser steps of stage 1 (default: {recipe.train.steps})")
     parser.add_argument(
-        "--tuning-steps", type=int, help=f"optimiser steps of stage 2; 0 skips it ({recipe.tune.steps})"
+        "--tuning-steps", type=int, help=f"optimiser steps of stage 2; 0 skips it (default: {recipe.tune.steps})"
     )
-    parser.add_argument("--batch", type=int, help=f"clips per step ({recipe.train.batch})")
+    parser.add_argument("--batch", type=int, help=f"clips per step (default: {recipe.train.batch})")
     parser.add_argument(
-        "--conversations", type=int, help=f"number of simulated conversations ({recipe.corpus.conversations})"
+        "--conversations", type=int, help=f"number of simulated conversations (default: {recipe.corpus.conversations})"
     )
-    parser.add_argument(
-        "--seed", type=int, default=recipe.train.seed, help="seed of weights, clips and noise (%(default)s)"
-    )
-    parser.add_argument("--workers", type=int, default=2, help="processes that simulate conversations (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the network (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--seed", type=int, default=recipe.train.seed, help="seed of weights, clips and noise")
+    parser.add_argument("--workers", type=int, default=2, help="processes that simulate conversations")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the network")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
         "--precision",
         choices=get_args(Precision),
         default=recipe.train.precision,
-        help="number format of the network; bfloat16 needs a GPU or CPU that supports it (%(default)s)",
+        help="number format of the network; bfloat16 needs a GPU or CPU that supports it",
     )
     parser.add_argument("--compile", action="store_true", help="run the network through torch.compile")
     parser.add_argument(

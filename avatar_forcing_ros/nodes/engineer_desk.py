@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -145,12 +146,13 @@ class EngineerDesk:
         self._facts.add(whose, stamp_ns(message.header.stamp) / MILLISECOND, *values)
 
     def _diagnose(self, message: DiagnosticArray) -> None:
-        """Record an event when a part fails or recovers."""
+        """Record an event when a part fails or recovers; a complaint in which only numbers change is still the same."""
         for status in message.status:
             complaint = "" if status.level == DiagnosticStatus.OK else status.message
-            if complaint != self._complaints.get(status.name, ""):
-                self._complaints[status.name] = complaint
-                self.note("health", f"{status.name}: {complaint or 'well again'}")
+            gist = re.sub(r"\d+", "", complaint)
+            if gist != self._complaints.get(status.name, ""):
+                self._complaints[status.name] = gist
+                self.note("health", f"{status.name}: {complaint or 'recovered'}")
 
     def _report(self) -> None:
         if self._is_looked_at():

@@ -24,6 +24,7 @@ from typing import Any
 from avatar_forcing_ros.bundle import load_bundle
 from avatar_forcing_ros.graph.settings import NAMESPACES
 from avatar_forcing_ros.motion.space import MotionSpace
+from avatar_forcing_ros.nodes.command_line import asks_for_help, help_text
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, said_in_one_line, spin_apart
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode, open_space
@@ -133,6 +134,9 @@ class GeneratorServer:
 def main(args: list[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM, or until no kiosk is left."""
     said = sys.argv[1:] if args is None else args
+    if asks_for_help(said):
+        print(help_text(__name__, f"{NAMESPACES} NAME,NAME,... "))
+        return 0
     try:
         namespaces, rest = parse(said)
     except ValueError as error:

@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from copy import copy
 from functools import partial
-from itertools import pairwise
 from typing import Any, Generic, TypeVar
 
 import rclpy
@@ -35,6 +34,7 @@ from rclpy.task import Future
 
 from avatar_forcing_ros.graph.keeping import KEEP, keep, leave_on_signals, wait_for_turn
 from avatar_forcing_ros.nodes import params
+from avatar_forcing_ros.nodes.command_line import DEBUG, asks_for_help, help_text, refuse_strays
 from avatar_forcing_ros.nodes.executors import QuietExecutor
 from avatar_forcing_ros.nodes.handover import HandingPublisher, Handover
 from avatar_forcing_ros.nodes.links import Links
@@ -303,6 +303,9 @@ def run(
         Exit status: 0 if the node did its work, 1 if it could not start.
     """
     said = sys.argv if args is None else args
+    if asks_for_help(said):
+        print(help_text(node_type.__module__))
+        return 0
     leave_on_signals()
     wait_for_turn(said)
     if KEEP in said:
@@ -320,7 +323,7 @@ def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
 
 def said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
     """Initialise rclpy and call `play`; report an error in one line, with its traceback if `--debug` is given."""
-    debug = "--debug" in (sys.argv if args is None else args)
+    debug = DEBUG in (sys.argv if args is None else args)
     if debug:
         _debugged.set()
     try:
@@ -340,11 +343,10 @@ def _init(args: list[str] | None) -> None:
     """Initialise rclpy.
 
     Raises:
-        ValueError: what was typed is no argument of ROS, or its parameter file cannot be read.
+        ValueError: the command line contains what neither ROS nor our nodes know, or a parameter file cannot be read.
     """
     given = sys.argv if args is None else args
-    if "--ros-args" not in given and any(flag in ("-p", "-r") and ":=" in value for flag, value in pairwise(given)):
-        raise ValueError("expected --ros-args before -p and -r, got none, without which they do nothing")
+    refuse_strays(given)
     try:
         # rclpy's signal handlers would invalidate the context at once, while threads are still publishing.
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)

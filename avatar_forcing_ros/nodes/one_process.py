@@ -23,6 +23,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from avatar_forcing_ros.files.resources import PACKAGE
 from avatar_forcing_ros.graph.environment import apart_from_itself
 from avatar_forcing_ros.graph.settings import NODE, Value
+from avatar_forcing_ros.nodes.command_line import asks_for_help, help_text
 from avatar_forcing_ros.nodes.handover import Handover
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run_together
 
@@ -30,9 +31,13 @@ from avatar_forcing_ros.nodes.managed_node import ManagedNode, run_together
 def main(args: list[str] | None = None) -> int:
     """Run the nodes that the command line names."""
     said = sys.argv[1:] if args is None else args
-    chosen, rest = _split(said)
-    if not chosen:
-        print(f"error: expected {NODE} EXECUTABLE PARAMETERS, got {' '.join(said) or 'nothing'}", file=sys.stderr)
+    if asks_for_help(said):
+        print(help_text(__name__, f"{NODE} EXECUTABLE JSON_PARAMETERS ... "))
+        return 0
+    try:
+        chosen, rest = _split(said)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
     variables = apart_from_itself() if get_rmw_implementation_identifier().startswith("rmw_fastrtps") else {}
     os.environ |= variables
@@ -44,13 +49,22 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _split(said: Sequence[str]) -> tuple[list[tuple[str, dict[str, Value]]], list[str]]:
-    """The nodes with their parameters, and the rest of the command line."""
+    """The nodes with their parameters, and the rest of the command line.
+
+    Raises:
+        ValueError: if there are none, or one lacks its parameters.
+    """
     chosen, rest = [], list(said)
-    while NODE in rest:
-        at = rest.index(NODE)
-        _, executable, parameters = rest[at : at + 3]
-        chosen.append((executable, json.loads(parameters)))
-        del rest[at : at + 3]
+    try:
+        while NODE in rest:
+            at = rest.index(NODE)
+            _, executable, parameters = rest[at : at + 3]
+            chosen.append((executable, dict(json.loads(parameters))))
+            del rest[at : at + 3]
+    except (ValueError, TypeError):  # too few words, or not a JSON object
+        chosen = []
+    if not chosen:
+        raise ValueError(f"expected {NODE} EXECUTABLE JSON_PARAMETERS, got {' '.join(said) or 'nothing'}")
     return chosen, rest
 
 

@@ -195,7 +195,7 @@ class PictureWatch:
         if self._last_ns is None:
             return NONE_YET
         if now_ns - self._last_ns > self._timeout_ns:
-            return f"the camera has stopped: its newest picture came {(now_ns - self._last_ns) // MILLISECOND} ms ago"
+            return f"the camera has stopped: its newest picture came {(now_ns - self._last_ns) / NANOSECONDS:.0f} s ago"
         rate_hz = self.rate_hz(now_ns)
         if rate_hz is not None:
             self._slow = rate_hz < (self.SLOW_NO_MORE_HZ if self._slow else self.SLOW_HZ)
