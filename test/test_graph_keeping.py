@@ -56,6 +56,20 @@ def test_a_program_that_still_loads_ends_without_a_traceback(number: str) -> Non
     assert end_of(f"leave_on_signals(); os.kill(os.getpid(), signal.{number}); time.sleep(600)") == (0, "")
 
 
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_program_that_ends_is_not_killed_by_a_second_signal(number: str) -> None:
+    """At Ctrl-C, the terminal and launch send one each; the second came while Python shut down."""
+    program = f"""
+leave_on_signals()
+signal.signal(signal.{number}, lambda *_: None)  # as a node does that finishes
+class Late:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.{number}):
+        kill(process, number)
+sys.late = Late()
+"""
+    assert end_of(program) == (0, "")
+
+
 def test_every_nodes_program_can_be_ended_while_it_loads(repository: Path) -> None:
     for program in (repository / "scripts").iterdir():
         if program.name == "avatar-forcing":  # see test_cli

@@ -8,6 +8,7 @@ needs four seconds to start from nothing, and one from there. No ROS here.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import os
@@ -106,9 +107,17 @@ def leave_on_signals() -> None:
     """SIGINT and SIGTERM end this process at once, with status 0, until it handles them itself.
 
     While it loads there is nothing to clean up, and an exception would be swallowed by compiled modules, or shown.
+    While Python shuts down it ignores them: a terminal and launch both send SIGINT at Ctrl-C, and the second one would
+    otherwise kill a process that ends well.
     """
     for number in _STOPPING:
         signal.signal(number, lambda _number, _frame: os._exit(0))
+    atexit.register(_ignore_signals)
+
+
+def _ignore_signals() -> None:
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def wait_for_turn(arguments: Sequence[str]) -> None:
