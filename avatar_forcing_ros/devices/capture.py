@@ -196,4 +196,7 @@ def portaudio(purpose: str) -> Any:
     try:
         return importlib.import_module("sounddevice")
     except (ImportError, OSError) as error:  # OSError: the module is there, the PortAudio library is not
-        raise DeviceError(f"the {purpose} needs the package sounddevice and the PortAudio library: {error}") from None
+        how = "pip install sounddevice && sudo apt-get install -y libportaudio2"
+        raise DeviceError(
+            f"the {purpose} needs the package sounddevice and the library PortAudio ({error}): {how}"
+        ) from None

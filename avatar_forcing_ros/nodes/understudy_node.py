@@ -63,6 +63,7 @@ _PORTRAIT_PATIENCE_S = 8.0
 _READERS_PATIENCE_S = 6.0
 """A subscription of a killed process is counted for up to 20 s, and a new generator will never find it."""
 _SILENT_S = 3.5
+_TOLD_EVERY_S = 10.0  # the log does not repeat it sooner; /diagnostics counts
 _HANGS_S = 8.0
 """A node whose diagnostics have been missing for this long hangs, however busy the machine is."""
 _COMES_S = 15.0
@@ -435,7 +436,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         if cue.steps_in and cue.says:
             self._entries_s.append(now_s)
             self._on_stage_since_s = now_s
-            self.get_logger().warning(f"the understudy is on stage: {self._watch.why}")
+            why = f"the understudy is on stage: {self._watch.why}"
+            self.get_logger().warning(why, throttle_duration_sec=_TOLD_EVERY_S)
 
     def _health(self) -> Health:
         now_s = time.monotonic()
