@@ -31,7 +31,7 @@ from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.motion.facemesh.landmarks import CHEEKS, OVAL, RIGID, fit_head
 from avatar_forcing_ros.motion.facemesh.portrait import load_portrait
 from avatar_forcing_ros.motion.facemesh.reading.detect import find_face
-from avatar_forcing_ros.session.outlet import Mood, Picture, Shown
+from avatar_forcing_ros.session.outlet import AvatarStatus, Picture, Shown
 from avatar_forcing_ros.session.session import SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AudioChunk, MotionSample
@@ -107,8 +107,8 @@ class Witness:
     def happened(self, event: PlaybackEvent) -> None:
         """An event."""
 
-    def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """A mood."""
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None:
+        """A status."""
 
 
 def converse(run: VirtualRun, talk: Conversation, minute: int) -> None:

@@ -95,7 +95,7 @@ def measure(args: argparse.Namespace) -> list[Cost]:
     from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
     from avatar_forcing_ros.nodes.managed_node import ManagedNode
     from avatar_forcing_ros.nodes.ros_outlet import publish_from
-    from avatar_forcing_ros.session.outlet import SPEAKING, Mood, OutputConfig, Provenance, Shown
+    from avatar_forcing_ros.session.outlet import SPEAKING, AvatarStatus, OutputConfig, Provenance, Shown
     from avatar_forcing_ros.signals import AudioChunk, AvatarFrame
 
     rclpy.init()
@@ -114,7 +114,7 @@ def measure(args: argparse.Namespace) -> list[Cost]:
         outlet.said(AudioChunk(now_ns, speech, 16_000, "utterance", n))
         picture = pictures[n % 4]
         outlet.shown(Shown(frame, lambda picture=picture: picture, Provenance(now_ns, now_ns, now_ns, "0" * 64)))
-        outlet.changed(Mood(SPEAKING, utterance_id="utterance"), now_ns)
+        outlet.changed(AvatarStatus(SPEAKING, utterance_id="utterance"), now_ns)
         costs.append(Cost(1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - processor)))
         time.sleep(max(0.0, 1 / args.rate - (time.perf_counter() - wall)))
     node.close()

@@ -25,7 +25,7 @@ import numpy as np
 
 from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import load_bundle
-from avatar_forcing_ros.session.outlet import Mood, Shown
+from avatar_forcing_ros.session.outlet import AvatarStatus, Shown
 from avatar_forcing_ros.session.session import SessionConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AudioChunk, MotionSample
@@ -94,8 +94,8 @@ class Outlet:
         if event.kind in FINAL:
             self._day.endings[event.utterance_id] += 1
 
-    def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """A mood."""
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None:
+        """A status."""
 
 
 class Life:

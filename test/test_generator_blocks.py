@@ -48,20 +48,6 @@ def primed(made: BlockGenerator, batch: int = 1, seed: int = 0) -> GeneratorStat
     return made.prime(random(batch, HISTORY, 6, seed=seed), conditions(HISTORY, batch), random(batch, 6, seed=seed + 1))
 
 
-def tensors(state: GeneratorState) -> list[torch.Tensor]:
-    cached = [x for layer in state.cache.layers for x in (layer.keys, layer.values)]
-    return [
-        state.reference,
-        state.tail,
-        state.mean,
-        state.poise,
-        state.silent_frames,
-        state.moved,
-        state.cache.conditions,
-        *cached,
-    ]
-
-
 def stream(made: BlockGenerator, state: GeneratorState, inputs: Conditions, noise: torch.Tensor) -> torch.Tensor:
     starts = range(0, noise.shape[1], 4)
     return torch.cat([made.generate(state, inputs.slice(n, n + 6), noise[:, n : n + 4]) for n in starts], dim=1)
@@ -131,10 +117,10 @@ def test_a_block_goes_into_the_state_once_and_only_when_it_is_done() -> None:
     made, inputs, noise = generator(), conditions(10), random(1, 8, 6)
     state = primed(made)
     kept = state.snapshot()
-    values = [x.clone() for x in tensors(kept)]
+    values = [x.clone() for x in kept.tensors()]
     motion = stream(made, state, inputs, noise)
     assert torch.equal(state.tail, motion[:, -2:])
-    assert all(torch.equal(x, value) for x, value in zip(tensors(kept), values, strict=True))
+    assert all(torch.equal(x, value) for x, value in zip(kept.tensors(), values, strict=True))
     assert torch.equal(stream(made, kept, inputs, noise), motion)
 
 
@@ -149,7 +135,7 @@ def test_a_wrong_block_leaves_the_state_as_it_was() -> None:
         made.generate(state, conditions(7), random(1, 4, 6))
     with pytest.raises(ValueError, match=r"\(1, 6\), got \(2, 6\)"):
         made.generate(state, conditions(6, batch=2), random(1, 4, 6))
-    assert all(torch.equal(x, y) for x, y in zip(tensors(state), tensors(before), strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(state.tensors(), before.tensors(), strict=True))
 
 
 def test_conversations_in_a_batch_or_side_by_side_do_not_touch() -> None:
@@ -218,7 +204,7 @@ def test_memory_stays_after_one_window_and_holds_no_hidden_storage() -> None:
     for block in range(400):
         made.generate(state, inputs, torch.from_numpy(block_noise(0, 0, block, (1, 4, 6))).double())
     assert state.bytes == size
-    assert sum(x.untyped_storage().nbytes() for x in tensors(state)) == size
+    assert sum(x.untyped_storage().nbytes() for x in state.tensors()) == size
 
 
 def test_an_anchor_pulls_blocks_before_the_past_takes_them_up() -> None:
@@ -324,4 +310,4 @@ def test_a_state_follows_its_network_to_another_type_and_to_another_device(param
     state = primed(generator())
     state.follow(parameter)
     assert state.cache.conditions.dtype == parameter.dtype
-    assert {x.device.type for x in tensors(state)} == {parameter.device.type}
+    assert {x.device.type for x in state.tensors()} == {parameter.device.type}

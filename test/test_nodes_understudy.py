@@ -61,7 +61,7 @@ def test_the_understudy_steps_in_and_ends_what_the_generator_can_not(
         understudy._shows.readers = found
         graph.spin_until(lambda: infos[-1].on_stage == FrameInfo.LEADER)
         replaced = PaintedFace(Path(default_portrait()), 64)
-        understudy._retired.append(replaced)
+        understudy._faces._retired.append(replaced)
         graph.spin_until(lambda: replaced._process.poll() is not None)  # its process does not wait for the next turn
         chunk = signals.AudioChunk(None, speech_like(20.0), 16_000, "long", 0, True)
         graph.send(AudioChunk, "speech", from_chunk(chunk))
@@ -87,11 +87,11 @@ def test_a_painter_that_hangs_leaves_its_last_picture_and_another_one_draws(
     with TestGraph() as graph:
         understudy = graph.add(UnderstudyNode, image_size=64)
         infos = graph.listen(FrameInfo, "avatar/frame_info")
-        graph.spin_until(lambda: isinstance(understudy._face, PaintedFace))
-        painter, came = understudy._face, len(infos)
+        graph.spin_until(lambda: isinstance(understudy._faces.now, PaintedFace))
+        painter, came = understudy._faces.now, len(infos)
         os.kill(painter._process.pid, signal.SIGSTOP)
-        graph.spin_until(lambda: understudy._face is not painter)
-        graph.spin_until(lambda: isinstance(understudy._face, PaintedFace))
+        graph.spin_until(lambda: understudy._faces.now is not painter)
+        graph.spin_until(lambda: isinstance(understudy._faces.now, PaintedFace))
         stamps = [stamp_ns(info.header.stamp) for info in infos[came:]]
         assert max(np.diff(stamps)) < 900_000_000  # who waits for the painter waits a second; busy machines take half
         assert "the understudy's painter hangs and is killed" in understudy.faults.last

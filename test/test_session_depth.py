@@ -15,7 +15,7 @@ from avatar_forcing_ros.avatar import Avatar, AvatarConfig
 from avatar_forcing_ros.bundle import ModelBundle, load_bundle
 from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.files.resources import PACKAGE, default_portrait
-from avatar_forcing_ros.session.outlet import Mood, Shown
+from avatar_forcing_ros.session.outlet import AvatarStatus, Shown
 from avatar_forcing_ros.session.session import Session
 from avatar_forcing_ros.session.virtual import VirtualRun
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
@@ -29,7 +29,7 @@ class Nobody:
     def shown(self, shown: Shown) -> None: ...
     def said(self, chunk: AudioChunk) -> None: ...
     def happened(self, event: PlaybackEvent) -> None: ...
-    def changed(self, mood: Mood, stamp_ns: int) -> None: ...
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None: ...
 
 
 def calls_between(bundle: ModelBundle, image: np.ndarray, kernel: str) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from avatar_forcing_ros.avatar import Avatar
 from avatar_forcing_ros.behaviour.config import AvatarConfig
-from avatar_forcing_ros.session.outlet import Mood, Shown
+from avatar_forcing_ros.session.outlet import AvatarStatus, Shown
 from avatar_forcing_ros.session.quality import LEVELS, QualityConfig
 from avatar_forcing_ros.session.virtual import VirtualRun
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
@@ -41,7 +41,7 @@ class Listener:
     def happened(self, event: PlaybackEvent) -> None:
         self.events[event.utterance_id].append(event)
 
-    def changed(self, mood: Mood, stamp_ns: int) -> None: ...
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None: ...
 
     @property
     def heard(self) -> NDArray[np.float32]:

@@ -28,6 +28,7 @@ MAY = {
     "session/session.py": "measures how long a block took, for diagnostics",
     "nodes/replay.py": "waits for processes, which do not live in ROS time",
     "nodes/understudy_node.py": "sees whether another process lives, also when ROS time stands still",
+    "understudy/faces.py": "tries another process later, also when ROS time stands still",
     "understudy/painter.py": "waits for another process, no longer than a frame",
     "session/stage.py": "sees whether another process lives, also when ROS time stands still",
     "web/testing.py": "flashes and clicks in real time, for browsers",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from avatar_forcing_ros.motion.facemesh.channels import INDEX, NAMES, SIZE
 from avatar_forcing_ros.session.stage import LEADER, UNDERSTUDY, Lease, Report, Watch
 from avatar_forcing_ros.timeline.grid import FRAME_NS
-from avatar_forcing_ros.understudy.movement import Movement
+from avatar_forcing_ros.understudy.movement import StandInMovement
 
 FRAME_S = FRAME_NS / 1e9
 JAW = INDEX["jaw_open"]
@@ -29,7 +29,7 @@ def _generator(frame: int) -> NDArray[np.float32]:
 
 def _show(away_frames: int) -> tuple[list[int], NDArray[np.float64], list[int]]:
     """What is seen while the generator is away from frame 100 on: numbers of frames, (N, 18) motion, who shows it."""
-    watch, movement, now_s = Watch(fade_frames=6), Movement(seed=1), [1000.0]
+    watch, movement, now_s = Watch(fade_frames=6), StandInMovement(seed=1), [1000.0]
     lease = Lease(True, lambda: now_s[0])
     seen: list[tuple[int, NDArray[np.float32], int]] = []
     for number in range(100 + away_frames + 60):
@@ -53,7 +53,7 @@ def _show(away_frames: int) -> tuple[list[int], NDArray[np.float64], list[int]]:
 
 @pytest.mark.parametrize("step", [-90_000, -8, 125, 90_000])
 def test_the_face_does_not_jump_when_the_clock_is_set(step: int) -> None:
-    movement, number = Movement(seed=1), 200_000
+    movement, number = StandInMovement(seed=1), 200_000
     movement.follow(_generator(0))
     seen = []
     for frame in range(60):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.directing.expressions import MOUTH, Face, face_of_feeling, face_of_name
+from avatar_forcing_ros.directing.expressions import MOUTH, FaceChange, face_of_feeling, face_of_name
 from avatar_forcing_ros.directing.gaze import LookConfig, direction_of, eyes_of, gaze_of, head_of, reachable
 from avatar_forcing_ros.motion.facemesh.channels import HIGH, INDEX, LOW, NAMES, SIZE
 from avatar_forcing_ros.signals import NANOSECONDS, Expression, LookAt
@@ -245,7 +245,7 @@ def _two_stages(old: NDArray[np.float64], target: NDArray[np.float64], frames: f
     return np.stack([first, old[1] + share * (first - old[1])])
 
 
-def _face_of(wanted: Expression) -> Face:
+def _face_of(wanted: Expression) -> FaceChange:
     if wanted.name:
         return face_of_name(wanted.name, wanted.intensity)
     return face_of_feeling(wanted.valence, wanted.arousal, wanted.intensity)

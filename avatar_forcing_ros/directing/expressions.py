@@ -72,7 +72,7 @@ _HELD = {"smile": 0.85, "brow_raise": 0.6, "brow_furrow": 0.8, "jaw_open": 0.5, 
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
+class FaceChange:
     """What an expression does to motion.
 
     Attributes:
@@ -84,7 +84,7 @@ class Face:
     held: NDArray[np.float64]
 
 
-def face_of_name(name: str, intensity: float = 1.0) -> Face:
+def face_of_name(name: str, intensity: float = 1.0) -> FaceChange:
     """The face of a named expression; `NEUTRAL` does nothing.
 
     Raises:
@@ -95,7 +95,7 @@ def face_of_name(name: str, intensity: float = 1.0) -> Face:
     return _face(_FACES[name], intensity)
 
 
-def face_of_feeling(valence: float, arousal: float, intensity: float = 1.0) -> Face:
+def face_of_feeling(valence: float, arousal: float, intensity: float = 1.0) -> FaceChange:
     """The face of a feeling, both from -1 to 1; 0 and 0 do nothing."""
     well, ill, awake, drowsy = max(valence, 0.0), max(-valence, 0.0), max(arousal, 0.0), max(-arousal, 0.0)
     channels = {
@@ -112,7 +112,7 @@ def face_of_feeling(valence: float, arousal: float, intensity: float = 1.0) -> F
     return _face(channels, intensity)
 
 
-def _face(channels: dict[str, float], intensity: float) -> Face:
+def _face(channels: dict[str, float], intensity: float) -> FaceChange:
     added, held = np.zeros(SIZE), np.zeros(SIZE)
     for name, value in channels.items():
         for channel in ("blink_right", "blink_left") if name == "blink" else (name,):
@@ -120,4 +120,4 @@ def _face(channels: dict[str, float], intensity: float) -> Face:
     if added.any():
         for name, share in _HELD.items():
             held[INDEX[name]] = intensity * share
-    return Face(added, held)
+    return FaceChange(added, held)

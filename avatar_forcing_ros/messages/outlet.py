@@ -11,7 +11,7 @@ from typing import Any
 from avatar_forcing_ros.messages import audio, images, motion, presented
 from avatar_forcing_ros.messages.making import Make, header, time
 from avatar_forcing_ros.motion.facemesh.channels import NAMES
-from avatar_forcing_ros.session.outlet import Mood, OutputConfig, Picture, Shown
+from avatar_forcing_ros.session.outlet import AvatarStatus, OutputConfig, Picture, Shown
 from avatar_forcing_ros.signals import MILLISECOND, AudioChunk, UserActivity
 from avatar_forcing_ros.timeline.playback import PlaybackEvent
 
@@ -98,10 +98,10 @@ class MessageOutlet:
         """Send what happened to an utterance."""
         self._emit(PLAYBACK, event.stamp_ns, lambda: presented.playback_event(self._make, event))
 
-    def changed(self, mood: Mood, stamp_ns: int) -> None:
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None:
         """Send the avatar's state."""
         self._emit(
             STATE,
             stamp_ns,
-            lambda: self._make(OUTPUTS[STATE], header=header(self._make, stamp_ns), **vars(mood)),
+            lambda: self._make(OUTPUTS[STATE], header=header(self._make, stamp_ns), **vars(status)),
         )

@@ -147,7 +147,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         publishing = publish_from(self, self._bundle.space, output)
         self._stage = self._shared_stage(publishing, lease, undo) if lease.shared else None
         outlet: Outlet = self._stage or publishing
-        outlet.changed(self._session.mood, deciding.now_ns())
+        outlet.changed(self._session.status, deciding.now_ns())
         self._session.outlets.append(outlet)
         self.work("presentation", outbox.turn, presenting.close)
         self.work("generation", self._session.turn, deciding.close)
@@ -179,8 +179,8 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     @property
     def inputs(self) -> dict[str, InputWatch]:
         """Watches on camera, microphone and dialogue manager, by name; only while the node is active."""
-        session = self._session
-        return {watch.name: watch for watch in (session.camera, session.microphone, session.speech)}
+        inputs = self._session.inputs
+        return {watch.name: watch for watch in (inputs.camera, inputs.microphone, inputs.speech)}
 
     def _quality_ladder(self, replays: bool) -> QualityLadder:
         config = self.config.quality

@@ -17,7 +17,7 @@ from avatar_forcing_ros.nodes.audio_messages import AudioReader
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_time import to_duration
 from avatar_forcing_ros.session.errors import one_line
-from avatar_forcing_ros.session.outlet import Mood, Shown
+from avatar_forcing_ros.session.outlet import AvatarStatus, Shown
 from avatar_forcing_ros.session.session import Session
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
@@ -96,8 +96,8 @@ class SpeakAction:
     def said(self, chunk: AudioChunk) -> None:
         """Do nothing: frames give the position in an utterance."""
 
-    def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """Do nothing: a goal does not depend on the mood."""
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None:
+        """Do nothing: a goal does not depend on the status."""
 
     # --- what clients ask ------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from avatar_forcing_ros.msg import LeadingRole
 from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.ros_outlet import RosOutlet
 from avatar_forcing_ros.nodes.ros_time import to_stamp
-from avatar_forcing_ros.session.outlet import Mood, Shown
+from avatar_forcing_ros.session.outlet import AvatarStatus, Shown
 from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.signals import AudioChunk
 from avatar_forcing_ros.timeline.playback import Playback, PlaybackEvent
@@ -55,8 +55,8 @@ class StageOutlet:
         self._messenger = messenger
         self.portrait = portrait
         self._held: deque[tuple[PlaybackEvent, bool]] = deque(maxlen=_HELD)
-        self._mood: Mood | None = None
-        self._said: Mood | None = None
+        self._status: AvatarStatus | None = None
+        self._said: AvatarStatus | None = None
         self._newest: LeadingRole | None = None
 
     def shown(self, shown: Shown) -> None:
@@ -65,7 +65,7 @@ class StageOutlet:
         on_stage = self._lease.may_show(stamp_ns, self._now_ns())
         if on_stage:
             self._inner.shown(shown)
-            self._say_mood(stamp_ns)
+            self._say_status(stamp_ns)
         self._report(shown, on_stage)
         while on_stage and self._held:
             self._tell(*self._held.popleft())
@@ -99,11 +99,11 @@ class StageOutlet:
             self._inner.happened(event)
             lease.told(name)  # only now, because an utterance that is no longer listed counts as told
 
-    def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """Publish the mood while on stage; after the understudy's turn, publish the latest one again."""
-        self._mood = mood
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None:
+        """Publish the status while on stage; after the understudy's turn, publish the latest one again."""
+        self._status = status
         if self._lease.on_stage:
-            self._say_mood(stamp_ns)
+            self._say_status(stamp_ns)
         else:
             self._said = None
 
@@ -114,10 +114,10 @@ class StageOutlet:
             self._newest.utterances = self._lease.utterances
             self._reports.publish(self._newest)
 
-    def _say_mood(self, stamp_ns: int) -> None:
-        if self._mood is not None and self._mood != self._said:
-            self._said = self._mood
-            self._inner.changed(self._mood, stamp_ns)
+    def _say_status(self, stamp_ns: int) -> None:
+        if self._status is not None and self._status != self._said:
+            self._said = self._status
+            self._inner.changed(self._status, stamp_ns)
 
     def _report(self, shown: Shown, on_stage: bool) -> None:
         if not on_stage:

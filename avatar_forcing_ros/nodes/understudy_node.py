@@ -18,7 +18,6 @@ from collections import deque
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from rclpy.clock import Clock, ClockType
 
 from avatar_forcing_ros.disclosure.label import Label
-from avatar_forcing_ros.graph.keeping import Restarted, Restarts
+from avatar_forcing_ros.graph.keeping import Restarted
 from avatar_forcing_ros.messages.outlet import USER
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, PlaybackEvent, Stage
@@ -42,16 +41,15 @@ from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns
 from avatar_forcing_ros.nodes.stage_messages import from_ending, from_word, to_report
 from avatar_forcing_ros.portraits.consent import open_first_portrait
-from avatar_forcing_ros.portraits.process import PortraitReader, Request
 from avatar_forcing_ros.session.endings import Endings, Owner
-from avatar_forcing_ros.session.outlet import DEGRADED, Mood, OutputConfig, Provenance, Shown
+from avatar_forcing_ros.session.outlet import DEGRADED, AvatarStatus, OutputConfig, Provenance, Shown
 from avatar_forcing_ros.session.stage import UNDERSTUDY, Cue, Watch, is_found
 from avatar_forcing_ros.signals import FPS, NANOSECONDS, AvatarFrame
 from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
-from avatar_forcing_ros.understudy.face import FACEMESH, Face, HeldFace, first_face, motion_space_of
-from avatar_forcing_ros.understudy.movement import Movement
-from avatar_forcing_ros.understudy.painter import PaintedFace, PainterGoneError
+from avatar_forcing_ros.understudy.face import FACEMESH, Face, first_face, motion_space_of
+from avatar_forcing_ros.understudy.faces import Faces
+from avatar_forcing_ros.understudy.movement import StandInMovement
 from avatar_forcing_ros.understudy.processes import Life, is_ours, with_stopped_parent
 
 _LISTENS_FIRST_S = 0.5
@@ -120,9 +118,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self.get_logger().error(f"{ended}; our own character is shown instead")
         self._path = chosen.path
         with naming_portrait(chosen.path):
-            self._face: Face = first_face(chosen.image, self.config.image_size)
+            self._first: Face = first_face(chosen.image, self.config.image_size)
         self._label = Label(self.config.output.label, self.config.image_size)
-        self._loaded = ""
 
     def begin(self, undo: ExitStack) -> None:
         """Subscribe to the generator, then start to tick."""
@@ -134,9 +131,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._ledger = self._endings.ledger
         self._lives: dict[Owner, Life] = {}
         self._emptied_s = time.monotonic()
-        self._movement = Movement(self.config.seed)
+        self._movement = StandInMovement(self.config.seed)
         self._role: LeadingRole | None = None
-        self._wanted: tuple[str, str] | None = None
         self._asked_pid, self._asked_s = 0, 0.0
         self._unseen_since_s: float | None = None
         self._stopped_pid = 0
@@ -148,9 +144,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._others_s = dict.fromkeys(self.config.expects.split(), comes_s)
         self._frames = 0
         self._begun_s = time.monotonic()
-        self._outlet = _StageOutlet(self, undo)
-        self._shows = publish_from(self._outlet, _SpaceName(self._space), self.config.output, never={USER})
-        self._mood: Mood | None = None
+        self._topics = _UnderstudyTopics(self, undo)
+        self._shows = publish_from(self._topics, _SpaceName(self._space), self.config.output, never={USER})
+        self._status: AvatarStatus | None = None
         self._say = self.advertise(Stage, "stage", qos.LATCHED)
         self._playback = self.advertise(PlaybackEvent, "avatar/playback", qos.EVENTS)
         self._asks = self.advertise(PlaybackEvent, "stage/endings", qos.EVENTS)
@@ -169,14 +165,9 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         clock = ClockWaiter(self.get_clock())
         self._waiter = clock
         self._ticked_ns = 0
-        self._load_now, self._closing = threading.Event(), False
-        self._load_now.set()
-        self._coming: PaintedFace | None = None
-        self._retired: deque[Face] = deque()
-        self._painters, self._paints_again_s = Restarts(), 0.0
+        self._faces = Faces(self._first, self._path, self._space, self.config.image_size, self.faults.report)
         undo.callback(self._close_faces)
-        self._reader = PortraitReader(self.config.image_size)
-        self.work("portrait", self._load, self._end_loading)
+        self.work("portrait", self._faces.load, self._faces.stop_loading)
         self.work("understudy", self._turn, clock.close)
         undo.callback(DiagnosticsPublisher(self, self._health).close)
 
@@ -197,9 +188,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             if report.on_stage:
                 self._movement.follow(np.array(message.latent, np.float32))
             if report.on_stage or told:
-                self._wanted = (message.portrait, message.portrait_sha256)
-        if message.portrait_sha256 not in ("", self._loaded) and (report.on_stage or told):
-            self._load_now.set()
+                self._faces.want(message.portrait, message.portrait_sha256)
 
     def _see(self, role: LeadingRole) -> None:
         """Under the lock: remember the process of a new generator on this machine, to notice its end."""
@@ -262,46 +251,31 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
             self._end_what_is_over(now_s)
             if cue.says:
                 self._say_word()
-        while self._retired and self._retired[0] is not self._face:  # also while the generator is on stage, for hours
-            self._retired.popleft().close()
+        self._faces.tend(now_s)  # also while the generator is on stage, for hours
         if cue.plays:
             self._show(cue, stamp)
-        if not self._watch.on_stage and self._mood is not None:
-            self._mood = None
-            self._messenger.send(self._outlet.forget_state)
+        if not self._watch.on_stage and self._status is not None:
+            self._status = None
+            self._messenger.send(self._topics.forget_state)
         self._note_entry(cue, now_s)
         self._stop_who_hangs(now_s)
-        if self._paints_again_s and now_s >= self._paints_again_s:
-            self._paints_again_s = 0.0
-            self._load_now.set()
 
     def _show(self, cue: Cue, stamp: int) -> None:
         number = stamp // FRAME_NS
         began_ns = self._waiter.now_ns()
         latent = self._move(cue, number)
-        face, drawn = self._draw(latent, number)
+        face, drawn = self._faces.draw(latent, number)
         picture = self._label.lay_over(drawn)
         frame = AvatarFrame(stamp, self._frames, 0, self._watch.epoch, latent)
         self._frames += 1
         made = Provenance(None, began_ns, self._waiter.now_ns(), face.sha256, on_stage=UNDERSTUDY)
         self._shows.shown(Shown(frame, lambda: picture, made))
-        mood = Mood(DEGRADED, self._watch.epoch, detail=f"the understudy: {self._watch.why}", on_stage=UNDERSTUDY)
-        if mood != self._mood:
-            self._mood = mood
-            self._messenger.send(partial(self._shows.changed, mood, stamp))
-
-    def _draw(self, latent: NDArray[np.float32], number: int) -> tuple[Face, NDArray[np.uint8]]:
-        """The face that was drawn, and its picture; without a painter, its last picture breathes until one is back."""
-        face = self._face
-        try:
-            return face, face.render(latent, number)
-        except PainterGoneError as error:
-            self.faults.report("drawing", error)
-            assert isinstance(face, PaintedFace)
-            self._face = HeldFace(face.picture, face.sha256)
-            self._loaded = ""
-            self._paints_again_s = time.monotonic() + self._painters.ended(1)
-        return self._face, self._face.render(latent, number)
+        status = AvatarStatus(
+            DEGRADED, self._watch.epoch, detail=f"the understudy: {self._watch.why}", on_stage=UNDERSTUDY
+        )
+        if status != self._status:
+            self._status = status
+            self._messenger.send(partial(self._shows.changed, status, stamp))
 
     def _move(self, cue: Cue, number: int) -> NDArray[np.float32]:
         """The motion to draw: idling, blended with what is left of the generator's motion or with its next one."""
@@ -367,52 +341,15 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
 
     # --- the portrait ----------------------------------------------------------------------------------------------
 
-    def _load(self) -> None:
-        self._load_now.wait()
-        self._load_now.clear()
-        if self._closing:
-            return
-        path, sha256 = self._wanted or (str(self._path), "")
-        if sha256 and sha256 == self._loaded:
-            return
-        self._loaded = sha256 or "?"  # an unreadable picture is not tried again
-        if self._space != FACEMESH:
-            chosen = self._reader.pixels(Request(path, require_consent=False))  # the generator has checked consent
-            held = first_face(chosen.image, self.config.image_size)
-            self._face, self._loaded = held, held.sha256
-            return
-        self._painters.begin()
-        self._coming = face = PaintedFace(Path(path), self.config.image_size)
-        try:
-            face.load()
-        except PainterGoneError:
-            if self._closing:
-                return
-            self._loaded, self._paints_again_s = "", time.monotonic() + self._painters.ended(1)
-            raise
-        self._retired.append(self._face)
-        self._face, self._loaded = face, face.sha256
-
-    def _end_loading(self) -> None:
-        self._closing = True
-        self._load_now.set()
-        if self._coming is not None:
-            self._coming.stop()
-        self._reader.close()
-
     def _close_faces(self) -> None:
-        while self._retired:
-            self._retired.popleft().close()
-        if isinstance(self._face, PaintedFace):
-            self._face.close()
-            self._face, self._loaded = HeldFace(self._face.picture, self._face.sha256), ""
+        self._first = self._faces.close()
 
     def _portrait_fits(self, now_s: float) -> bool:
         """Whether a waiting generator has the portrait that was shown last; if not, it is told once."""
         role = self._role
-        if role is None or self._wanted is None or not self._watch.on_stage:
+        if role is None or self._faces.wanted is None or not self._watch.on_stage:
             return True
-        path, sha256 = self._wanted
+        path, sha256 = self._faces.wanted
         if role.portrait_sha256 == sha256:
             return True
         if self._asked_pid != role.pid:
@@ -458,8 +395,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         stage = f"on stage for {on_stage_s:.0f} s: {self._watch.why}" if self._watch.on_stage else ""
         falls = f"the generator has fallen silent {often} times in 10 minutes" if often >= _OFTEN else ""
         nodes = f"no sign of life from {', '.join(silent)}" if silent else ""
-        still = self._painters.count and isinstance(self._face, HeldFace) and self._space == FACEMESH
-        face = f"the face is a still picture that breathes: {self.faults.last}" if still else ""
+        face = f"the face is a still picture that breathes: {self.faults.last}" * self._faces.is_still
         parts = {"stage": "; ".join(filter(None, (stage, falls))), "nodes": nodes, "face": face}
         parts["disclosure"] = self.config.output.label.complaint()
         complaint = "; ".join(filter(None, parts.values()))
@@ -468,8 +404,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         return Health(level, complaint or "the generator leads", values, parts)
 
 
-class _StageOutlet:
-    """Publishes for the understudy; its latched state is withdrawn when the generator leads."""
+class _UnderstudyTopics:
+    """Advertises the understudy's topics; its latched state is withdrawn when the generator leads."""
 
     def __init__(self, node: UnderstudyNode, undo: ExitStack) -> None:
         self._node = node

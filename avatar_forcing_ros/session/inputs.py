@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk
+from avatar_forcing_ros.behaviour.config import AvatarConfig
+from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS, AudioChunk, MotionSample
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 NONE_YET = "no picture from the camera yet"
 _AHEAD_NS = 20 * MILLISECOND
 _JUDGED_NS = NANOSECONDS  # an input is judged by its last second, so that complaints come and go quickly
 _LEAST_JUDGED = 3
+_NO_STAMP = "sound needs the time of its first sample, got an empty header.stamp: set it to now less its length"
 _LONGEST_CHUNK_NS = 250 * MILLISECOND  # from here on blocks are decided with nothing of their newest sound
 
 
@@ -287,3 +289,78 @@ class ArrivalTimes:
     def of(self, stamp_ns: int | None) -> int | None:
         """When the sample with this stamp arrived; None if that is not known."""
         return None if stamp_ns is None else self._times.get(stamp_ns)
+
+
+class SessionInputs:
+    """Watches all that comes into one session.
+
+    Args:
+        config: the avatar's behaviour in time, which says when input is late and when it has stopped.
+        block_frames: number of frames of a block.
+
+    Attributes:
+        camera: watches the arrival of user motion.
+        microphone: watches the arrival of user audio.
+        sound: watches whether the user's sound can be used.
+        speech: watches the arrival of speech to say; its silence is no fault.
+        motion_arrivals: when the newest samples of user motion arrived.
+    """
+
+    def __init__(self, config: AvatarConfig, block_frames: int) -> None:
+        timeout_ns, window_ns = config.input_timeout_ms * MILLISECOND, config.reorder_ms * MILLISECOND
+        period_ns = block_frames * FRAME_NS
+        self.camera = InputWatch("camera", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.5))
+        self.microphone = InputWatch("microphone", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.05))
+        self.sound = SoundWatch()
+        self.speech = InputWatch("speech", timeout_ns)
+        self.motion_arrivals = ArrivalTimes()
+
+    def hear(self, chunk: AudioChunk, received_ns: int) -> None:
+        """Note a chunk of the user's voice."""
+        self.sound.hear(chunk)
+        if chunk.stamp_ns is None:
+            self.microphone.seen(received_ns, None, chunk.duration_ns)
+            self.microphone.refused(received_ns, _NO_STAMP)
+        else:
+            self.microphone.seen(received_ns, chunk.end_ns, chunk.duration_ns)
+
+    def see(self, sample: MotionSample, received_ns: int) -> None:
+        """Note a sample of the user's motion."""
+        self.camera.seen(received_ns, sample.stamp_ns)
+        self.motion_arrivals.add(sample.stamp_ns, received_ns)
+
+    def forget(self) -> None:
+        """Start again as if nothing had arrived from the user, after a jump in time."""
+        self.camera.forget()
+        self.microphone.forget()
+        self.sound.forget()
+
+    def stopped(self, now_ns: int) -> dict[str, str]:
+        """Of camera and microphone, that it has stopped, in one line, or empty."""
+        return {i.name: i.stopped(now_ns) * f"the {i.name} has stopped" for i in (self.camera, self.microphone)}
+
+    def complaints(self, now_ns: int) -> dict[str, str]:
+        """What is wrong with camera and microphone, each in one line, or empty."""
+        stopped = self.stopped(now_ns)
+        return {
+            "camera": stopped["camera"] or self.camera.clock_complaint(),
+            "microphone": self.microphone.refusal(now_ns)
+            or stopped["microphone"]
+            or self.microphone.clock_complaint()
+            or self.microphone.length_complaint()
+            or self.sound.complaint(),
+        }
+
+    def figures(self) -> dict[str, object]:
+        """Figures for diagnostics, by name."""
+        return {
+            "user_motion_received": self.camera.count,
+            "user_audio_received": self.microphone.count,
+            "speech_received": self.speech.count,
+            "user_motion_age_ms_least": _milliseconds(self.camera.least_age_ns),
+            "user_audio_age_ms_least": _milliseconds(self.microphone.least_age_ns),
+        }
+
+
+def _milliseconds(duration_ns: int | None) -> float | str:
+    return "" if duration_ns is None else duration_ns / MILLISECOND

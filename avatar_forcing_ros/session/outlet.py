@@ -73,8 +73,8 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Mood:
-    """What the avatar is doing: `state` is one of the constants above, `detail` says what is wrong, in one line."""
+class AvatarStatus:
+    """What `avatar/state` says: `state` is one of the constants above, `detail` what is wrong, in one line."""
 
     state: int = IDLE
     epoch: int = 0
@@ -99,17 +99,17 @@ class Outlet(Protocol):
         """Something happened to an utterance."""
         ...
 
-    def changed(self, mood: Mood, stamp_ns: int) -> None:
-        """The avatar's mood has changed."""
+    def changed(self, status: AvatarStatus, stamp_ns: int) -> None:
+        """The avatar's status has changed."""
         ...
 
 
-def mood_of(frame: AvatarFrame, complaint: str, quality_level: int = 0) -> Mood:
-    """The mood while a frame is shown: speaking, else degraded if there is a complaint, else listening or idle."""
+def status_of(frame: AvatarFrame, complaint: str, quality_level: int = 0) -> AvatarStatus:
+    """The status while a frame is shown: speaking, else degraded if there is a complaint, else listening or idle."""
     if frame.utterance_id:
         state = SPEAKING
     elif complaint:
         state = DEGRADED
     else:
         state = LISTENING if frame.user_present else IDLE
-    return Mood(state, frame.epoch, frame.utterance_id, complaint, quality_level)
+    return AvatarStatus(state, frame.epoch, frame.utterance_id, complaint, quality_level)

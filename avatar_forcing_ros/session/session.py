@@ -30,9 +30,9 @@ from avatar_forcing_ros.behaviour.config import AvatarConfig
 from avatar_forcing_ros.motion.space import Portrait
 from avatar_forcing_ros.session.clock import Clock
 from avatar_forcing_ros.session.errors import one_line
-from avatar_forcing_ros.session.inputs import ArrivalTimes, InputWatch, Punctuality, SoundWatch
+from avatar_forcing_ros.session.inputs import SessionInputs
 from avatar_forcing_ros.session.outbox import Epoch, Outbox
-from avatar_forcing_ros.session.outlet import Mood, Outlet, OutputConfig, Picture, Provenance, Shown, mood_of
+from avatar_forcing_ros.session.outlet import AvatarStatus, Outlet, OutputConfig, Picture, Provenance, Shown, status_of
 from avatar_forcing_ros.session.quality import QualityLadder
 from avatar_forcing_ros.session.stage import Lease
 from avatar_forcing_ros.session.worker import Mailbox
@@ -52,11 +52,10 @@ _INBOX = 10_000  # room for minutes of input; it is emptied once a block
 _JUMP_NS = 100 * MILLISECOND  # a clock that goes back further than this has been set
 _SETTLE_PATIENCE_S = 25.0
 _LATEST_SPEECH_NS = 250 * MILLISECOND
-_NO_STAMP = "sound needs the time of its first sample, got an empty header.stamp: set it to now less its length"
 _CONCERNS_SPEECH = ("interrupt", "withdraw", "reset")
 _NEWEST_BLOCKS, _NEWEST_FRAMES = 100, 250  # durations and lateness are remembered for this many
 
-Report = Callable[[str, Exception], None]
+OnError = Callable[[str, Exception], None]
 """Called with what was being done, and the error."""
 
 
@@ -102,11 +101,8 @@ class Session:
 
     Attributes:
         outlets: receive what is presented.
-        camera: watches the arrival of user motion.
-        microphone: watches the arrival of user audio.
-        sound: watches whether the user's sound can be used.
-        speech: watches the arrival of speech to say.
-        mood: the mood that the outlets were last told.
+        inputs: watches what comes in.
+        status: the status that the outlets were last told.
         block_ms: time that each recent block took, generation and drawing together.
         lateness_ms: lateness of each recent frame when it was shown.
         frames_shown: number of frames shown so far.
@@ -120,26 +116,19 @@ class Session:
         clock: Clock,
         outbox: Outbox,
         quality: QualityLadder,
-        report: Report,
+        report: OnError,
         portrait_sha256: str = "",
         config: SessionConfig | None = None,
         lease: Lease | None = None,
     ) -> None:
         self._lease = lease or Lease()
-        self._in_the_wings: deque[_Request] = deque(maxlen=_INBOX)
+        self._held_speech: deque[_Request] = deque(maxlen=_INBOX)  # until the understudy has handed back
         self._avatar, self._clock, self._outbox, self._quality = avatar, clock, outbox, quality
         self._report, self._portrait_sha256, self._config = report, portrait_sha256, config or SessionConfig()
         self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
-        self._arrivals = ArrivalTimes()
-        timeout_ns = avatar.config.input_timeout_ms * MILLISECOND
-        window_ns = avatar.config.reorder_ms * MILLISECOND
-        period_ns = avatar.bundle.manifest.network.block_frames * FRAME_NS
-        self.camera = InputWatch("camera", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.5))
-        self.microphone = InputWatch("microphone", timeout_ns, Punctuality(window_ns, period_ns, tolerated=0.05))
-        self.sound = SoundWatch()
-        self.speech = InputWatch("speech", timeout_ns)  # its silence is no fault
+        self.inputs = SessionInputs(avatar.config, avatar.bundle.manifest.network.block_frames)
         self.outlets: list[Outlet] = []
-        self.mood = Mood()
+        self.status = AvatarStatus()
         self.block_ms: deque[float] = deque(maxlen=_NEWEST_BLOCKS)
         self.lateness_ms: deque[float] = deque(maxlen=_NEWEST_FRAMES)
         self.frames_shown = self.frames_dropped = self.failed_blocks = 0
@@ -156,70 +145,64 @@ class Session:
 
     def hear(self, chunk: AudioChunk) -> None:
         """Take a chunk of the user's voice."""
-        received_ns = self._take("user_audio", lambda _: self._avatar.push_user_audio(chunk))
-        self.sound.hear(chunk)
-        if chunk.stamp_ns is None:
-            self.microphone.seen(received_ns, None, chunk.duration_ns)
-            self.microphone.refused(received_ns, _NO_STAMP)
-        else:
-            self.microphone.seen(received_ns, chunk.end_ns, chunk.duration_ns)
+        received_ns = self._enqueue("user_audio", lambda _: self._avatar.push_user_audio(chunk))
+        self.inputs.hear(chunk, received_ns)
 
     def refuse_sound(self, reason: str) -> None:
         """Note that sound of the user arrived that cannot be read."""
-        self.microphone.refused(self._clock.now_ns(), reason)
+        self.inputs.microphone.refused(self._clock.now_ns(), reason)
 
     def see(self, sample: MotionSample) -> None:
         """Take a sample of the user's motion."""
-        received_ns = self._take("user_motion", lambda _: self._avatar.push_user_motion(sample))
-        self.camera.seen(received_ns, sample.stamp_ns)
-        self._arrivals.add(sample.stamp_ns, received_ns)
+        received_ns = self._enqueue("user_motion", lambda _: self._avatar.push_user_motion(sample))
+        self.inputs.see(sample, received_ns)
 
     def say(self, chunk: AudioChunk) -> None:
         """Take a chunk of speech for the avatar to say."""
         if self._lease.has_ended(chunk.utterance_id):
             return  # the understudy has announced its end, which cannot be taken back
         self._lease.take(chunk.utterance_id)
-        received_ns = self._take(
+        received_ns = self._enqueue(
             "speech",
             lambda received_ns: self._avatar.push_speech(chunk, received_ns),
             utterance_id=chunk.utterance_id,
         )
-        self.speech.seen(received_ns, chunk.stamp_ns)
+        self.inputs.speech.seen(received_ns, chunk.stamp_ns)
 
     def refuse_speech(self, utterance_id: str, reason: str) -> None:
         """Refuse speech that arrived but cannot be read."""
-        self._take("refusal", lambda received_ns: self._avatar.refuse_speech(utterance_id, reason, received_ns))
+        self._enqueue("refusal", lambda received_ns: self._avatar.refuse_speech(utterance_id, reason, received_ns))
 
     def interrupt(self) -> None:
         """Stop speaking."""
-        self._take("interrupt", self._interrupt, self._avatar.silent_from_ns)
+        self._enqueue("interrupt", self._interrupt, self._avatar.silent_from_ns)
         self._clock.wake()
 
     def reset(self) -> None:
         """Forget the conversation."""
-        self._take("reset", self._reset, self._avatar.silent_from_ns)
+        self._enqueue("reset", self._reset, self._avatar.silent_from_ns)
         self._clock.wake()
 
     def withdraw(self, utterance_id: str) -> None:
         """Do not say an utterance, or stop it if it has begun."""
-        self._take("withdraw", partial(self._withdraw, utterance_id))
+        self._enqueue("withdraw", partial(self._withdraw, utterance_id))
         self._clock.wake()
 
     def use_portrait(self, portrait: Portrait, sha256: str) -> None:
         """Animate another portrait."""
-        self._take("portrait", lambda _: self._use_portrait(portrait, sha256))
+        self._enqueue("portrait", lambda _: self._use_portrait(portrait, sha256))
 
     def use_dials(self, config: AvatarConfig) -> None:
         """Use the guidance and expressiveness of this configuration from the next block on."""
-        self._take("dials", lambda _: self._avatar.use_dials(config))
+        self._enqueue("dials", lambda _: self._avatar.use_dials(config))
 
     def express(self, wanted: Expression) -> None:
         """Set what the face should express."""
-        self._take("expression", lambda received_ns: self._avatar.express(wanted, received_ns))
+        self._enqueue("expression", lambda received_ns: self._avatar.express(wanted, received_ns))
 
     def look_at(self, wanted: LookAt) -> None:
         """Set where the avatar should look."""
-        self._take("look_at", lambda received_ns: self._avatar.look_at(wanted, received_ns))
+        self._enqueue("look_at", lambda received_ns: self._avatar.look_at(wanted, received_ns))
 
     def settle(self) -> None:
         """Wait until all input so far is taken up and all output due by now is presented: one step of a replay.
@@ -228,12 +211,12 @@ class Session:
             TimeoutError: this takes longer than any block could.
         """
         taken_in = threading.Event()
-        now_ns = self._take("settle", lambda _: taken_in.set())
+        now_ns = self._enqueue("settle", lambda _: taken_in.set())
         self._clock.wake()
         if not (taken_in.wait(_SETTLE_PATIENCE_S) and self._outbox.wait_until_done(now_ns, _SETTLE_PATIENCE_S)):
             raise TimeoutError(f"not settled after {_SETTLE_PATIENCE_S:.0f} s")
 
-    def _take(
+    def _enqueue(
         self,
         what: str,
         act: Callable[[int], None],
@@ -269,11 +252,7 @@ class Session:
             "blocks_late": self._quality.late,
             "quality_level": self._quality.level,
             "lateness_ms_p95": float(np.percentile(list(self.lateness_ms) or [0.0], 95)),
-            "user_motion_received": self.camera.count,
-            "user_audio_received": self.microphone.count,
-            "speech_received": self.speech.count,
-            "user_motion_age_ms_least": _milliseconds(self.camera.least_age_ns),
-            "user_audio_age_ms_least": _milliseconds(self.microphone.least_age_ns),
+            **self.inputs.figures(),
             "epoch": self._avatar.epoch if started else 0,
             **(_directed(*self._avatar.directed) if started else {}),
             **(self._avatar.counters() if started else {}),
@@ -282,21 +261,13 @@ class Session:
     def complaint(self, now_ns: int | None = None) -> str:
         """What is wrong at a time, by default now, in one line, or empty."""
         now_ns = self._clock.now_ns() if now_ns is None else now_ns
-        complaints = [f"the {i.name} has stopped" for i in (self.camera, self.microphone) if i.stopped(now_ns)]
-        complaints += filter(None, (self._quality_complaint(), self._failure))
-        return "; ".join(complaints)
+        complaints = (*self.inputs.stopped(now_ns).values(), self._quality_complaint(), self._failure)
+        return "; ".join(filter(None, complaints))
 
     def complaints(self) -> dict[str, str]:
         """What is wrong now, for each part that can fail on its own; an empty string if all is well."""
-        now_ns = self._clock.now_ns()
-        stopped = {i.name: i.stopped(now_ns) * f"the {i.name} has stopped" for i in (self.camera, self.microphone)}
         return {
-            "camera": stopped["camera"] or self.camera.clock_complaint(),
-            "microphone": self.microphone.refusal(now_ns)
-            or stopped["microphone"]
-            or self.microphone.clock_complaint()
-            or self.microphone.length_complaint()
-            or self.sound.complaint(),
+            **self.inputs.complaints(self._clock.now_ns()),
             "quality": self._quality_complaint(),
             "generation": self._failure,
             "speech": "" if self._now_ns is None else self._avatar.speech_complaint(),
@@ -324,32 +295,38 @@ class Session:
     def advance(self) -> None:
         """Take up the input so far, and make one decision if one is due."""
         now_ns = self._clock.now_ns()  # read before the inbox, so that no decision overtakes its input
-        requests = self._requests()
-        if self._jumps_back(now_ns):
+        requests = self._take_requests()
+        if self._now_ns is not None and now_ns < self._now_ns - _JUMP_NS:
+            self._start_again(now_ns)
             requests = [replace(request, received_ns=now_ns) for request in requests]  # their own time may never come
+        self._now_ns = now_ns
         for request in requests:
             while self._avatar.next_decision_ns <= request.received_ns <= now_ns and not self._is_lost(now_ns):
                 self._decide(self._avatar.next_decision_ns)
-            self._fulfil(request)
+            self._carry_out(request)
         if self._avatar.next_decision_ns <= now_ns:  # only one, because requests and quality come in between
             self._decide(now_ns if self._is_lost(now_ns) else self._avatar.next_decision_ns)
 
-    def _requests(self) -> list[_Request]:
-        """The requests to carry out now. While the avatar is off stage, speech waits, unless a request concerns it."""
+    def _take_requests(self) -> list[_Request]:
+        """Take out the requests to carry out now.
+
+        While an understudy stands in for the avatar, speech is held back, unless another request concerns it. If the
+        understudy has ended what was being said, an interrupt comes first.
+        """
         requests = self._inbox.take_all()
         if not self._lease.shared:
             return requests
-        waiting = {request.utterance_id for request in (*self._in_the_wings, *requests)}
+        waiting = {request.utterance_id for request in (*self._held_speech, *requests)}
         first: list[_Request] = []
         if self._lease.forget_ended() - waiting:  # the understudy has ended what was being said
             self.interrupt()
             first = self._inbox.take_all()
         if not (self._lease.on_stage or any(request.what in _CONCERNS_SPEECH for request in requests)):
-            self._in_the_wings.extend(request for request in requests if request.what == "speech")
+            self._held_speech.extend(request for request in requests if request.what == "speech")
             return first + [request for request in requests if request.what != "speech"]
         now_ns = self._clock.now_ns()
-        waited = [replace(request, received_ns=now_ns) for request in self._in_the_wings]
-        self._in_the_wings.clear()
+        waited = [replace(request, received_ns=now_ns) for request in self._held_speech]
+        self._held_speech.clear()
         return first + [request for request in waited + requests if not self._lease.has_ended(request.utterance_id)]
 
     def _begin(self) -> None:
@@ -365,23 +342,16 @@ class Session:
         """Whether the next decision is so overdue that the avatar cannot catch up and must skip time."""
         return now_ns > self._avatar.next_decision_ns + self._avatar.config.behind_ms * MILLISECOND
 
-    def _jumps_back(self, now_ns: int) -> bool:
-        """Whether the clock has been set back; if so, start the conversation again."""
-        assert self._now_ns is not None
-        jumps = now_ns < self._now_ns - _JUMP_NS
-        if jumps:
-            self.camera.forget()
-            self.microphone.forget()
-            self.sound.forget()
-            with self._outbox.lock:
-                self._asked += 1
-                self._epoch = Epoch(self._asked, self._avatar.epoch)
-                self._outbox.begin(self._epoch, from_ns=-1)
-            self._reset(now_ns)
-        self._now_ns = now_ns
-        return jumps
+    def _start_again(self, now_ns: int) -> None:
+        """Start the conversation again, because the clock has been set back; nothing older is presented."""
+        self.inputs.forget()
+        with self._outbox.lock:
+            self._asked += 1
+            self._epoch = Epoch(self._asked, self._avatar.epoch)
+            self._outbox.begin(self._epoch, from_ns=-1)
+        self._reset(now_ns)
 
-    def _fulfil(self, request: _Request) -> None:
+    def _carry_out(self, request: _Request) -> None:
         # one by one, so that a sample that the avatar refuses does not take others with it
         self._epoch = Epoch(max(request.asked, self._epoch.asked), self._avatar.epoch)
         try:
@@ -452,7 +422,7 @@ class Session:
             chunk = AudioChunk(frame.stamp_ns, frame.speech, SAMPLE_RATE, frame.utterance_id, self._pieces_said)
             self._pieces_said += 1
             due_ns = frame.stamp_ns - self._config.speech_ahead_ms * MILLISECOND
-            self._put(due_ns, frame.stamp_ns, partial(self._say, chunk, frame.stamp_ns))
+            self._put(due_ns, frame.stamp_ns, partial(self._hand_out, chunk, frame.stamp_ns))
 
     def _put_events(self) -> None:
         for event in self._avatar.take_events(FOR_EVER_NS):
@@ -469,7 +439,7 @@ class Session:
                 return
             draw = partial(np.asarray, picture)
         provenance = Provenance(
-            motion_received_ns=self._arrivals.of(frame.user_motion_until_ns),
+            motion_received_ns=self.inputs.motion_arrivals.of(frame.user_motion_until_ns),
             compute_start_ns=began_ns,
             compute_end_ns=self._clock.now_ns(),
             portrait_sha256=self._portrait_sha256,
@@ -510,12 +480,12 @@ class Session:
             self._tell(lambda outlet: outlet.shown(shown))
             self.frames_shown += 1
             self.lateness_ms.append((self._clock.now_ns() - frame.stamp_ns) / MILLISECOND)
-        mood = mood_of(frame, self.complaint(frame.stamp_ns), self._quality.level)
-        if mood != self.mood:
-            self.mood = mood
-            self._tell(lambda outlet: outlet.changed(mood, frame.stamp_ns))
+        status = status_of(frame, self.complaint(frame.stamp_ns), self._quality.level)
+        if status != self.status:
+            self.status = status
+            self._tell(lambda outlet: outlet.changed(status, frame.stamp_ns))
 
-    def _say(self, chunk: AudioChunk, stamp_ns: int) -> None:
+    def _hand_out(self, chunk: AudioChunk, stamp_ns: int) -> None:
         """Hand out speech, or none from there on if it is too late for it."""
         late_ns = 0 if self._config.every_frame else self._clock.now_ns() - stamp_ns
         if late_ns <= _LATEST_SPEECH_NS:
@@ -525,7 +495,7 @@ class Session:
         since_ns = stamp_ns if self._late_since_ns is None else self._late_since_ns
         interrupts = self._clock.now_ns() - since_ns > self._avatar.config.behind_ms * MILLISECOND
         self._late_since_ns = None if interrupts else since_ns
-        self._take("late speech", partial(self._present_later, stamp_ns, interrupts), lambda _: stamp_ns)
+        self._enqueue("late speech", partial(self._present_later, stamp_ns, interrupts), lambda _: stamp_ns)
         self._clock.wake()
 
     def _happen(self, event: PlaybackEvent) -> None:
@@ -534,10 +504,6 @@ class Session:
     def _tell(self, say: Callable[[Outlet], None]) -> None:
         for outlet in list(self.outlets):  # an outlet may remove itself meanwhile
             say(outlet)
-
-
-def _milliseconds(duration_ns: int | None) -> float | str:
-    return "" if duration_ns is None else duration_ns / MILLISECOND
 
 
 def _directed(expression: Expression | None, look: LookAt | None) -> dict[str, object]:

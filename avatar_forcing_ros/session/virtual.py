@@ -17,7 +17,7 @@ from avatar_forcing_ros.session.clock import VirtualClock
 from avatar_forcing_ros.session.outbox import Outbox
 from avatar_forcing_ros.session.outlet import Outlet
 from avatar_forcing_ros.session.quality import QualityConfig, QualityLadder
-from avatar_forcing_ros.session.session import Report, Session, SessionConfig
+from avatar_forcing_ros.session.session import OnError, Session, SessionConfig
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
@@ -46,7 +46,7 @@ class VirtualRun:
         avatar: Avatar,
         start_ns: int,
         outlet: Outlet,
-        report: Report,
+        report: OnError,
         portrait_sha256: str = "",
         config: SessionConfig | None = None,
         quality: QualityConfig | None = None,

@@ -18,7 +18,7 @@ _CLOCK_SET_FRAMES = 25
 _SOON = np.isin(NAMES, ("jaw_open", "stretch", "pucker", "press", "upper_lip", "blink_right", "blink_left"))
 
 
-class Movement:
+class StandInMovement:
     """Motion of the `facemesh` space, frame by frame.
 
     Args:
