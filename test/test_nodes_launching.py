@@ -102,26 +102,43 @@ def parameters(actions: list[Any]) -> dict[str, dict[str, Any]]:
     return {node.named["executable"]: node.named["parameters"][-1] for node in nodes}
 
 
-def test_the_live_launch_file_hands_on_all_it_is_given(load) -> None:
+def test_the_live_launch_file_hands_on_all_it_is_given(load, repository: Path) -> None:
+    portrait = str(repository / "models" / "portraits" / "milo.png")
     found = parameters(
         launched(
-            load("avatar"), model="m", portrait="p.png", webcam="2", microphone="true", speaker="True", barge_in="true"
+            load("avatar"), model="m", portrait=portrait, webcam="2", microphone="true", speaker="True", barge_in="true"
         )
     )
 
     assert found["generator_node"]["avatar.barge_in.enabled"] is True
     assert {found[name]["model"] for name in ("generator_node", "motion_extraction_node")} == {"m"}
-    assert found["generator_node"]["portrait"] == "p.png"
+    assert found["generator_node"]["portrait"] == portrait
     assert found["display_node"]["speaker"] is True
     assert found["media_source_node"] == {"webcam": 2, "microphone": True}
 
 
 @pytest.mark.parametrize(("given", "expected"), [("", None), ("false", False), ("true", True)])
-def test_whether_consent_is_required_reaches_both_nodes_that_show_a_face(load, given: str, expected: object) -> None:
-    found = parameters(launched(load("avatar"), portrait="face.png", require_consent=given))
+def test_whether_consent_is_required_reaches_both_nodes_that_show_a_face(
+    load, repository: Path, given: str, expected: object
+) -> None:
+    portrait = str(repository / "models" / "portraits" / "milo.png")
+    found = parameters(launched(load("avatar"), portrait=portrait, require_consent=given))
     for name in ("generator_node", "understudy_node"):
         assert found[name].get("require_consent") == expected
-        assert found[name]["portrait"] == "face.png"
+        assert found[name]["portrait"] == portrait
+
+
+def test_a_portrait_that_cannot_be_shown_is_refused_before_anything_starts(
+    load, repository: Path, tmp_path: Path
+) -> None:
+    """Nodes that refuse it would be restarted for ever."""
+    with pytest.raises(ValueError, match=r"nobody\.png: no such file"):
+        launched(load("avatar"), portrait=str(tmp_path / "nobody.png"))
+    portrait = tmp_path / "face.png"
+    portrait.write_bytes((repository / "models" / "portraits" / "aria.png").read_bytes())
+    with pytest.raises(ValueError, match=r"no face\.png\.yaml beside it"):
+        launched(load("kiosk"), portrait=str(portrait))
+    assert launched(load("kiosk"), portrait=str(portrait), require_consent="false")
 
 
 def test_without_devices_the_live_launch_file_leaves_them_to_drivers(load) -> None:

@@ -28,6 +28,7 @@ from avatar_forcing_ros.files.resources import PACKAGE
 from avatar_forcing_ros.graph.environment import shared_memory_profile
 from avatar_forcing_ros.graph.keeping import Restarts
 from avatar_forcing_ros.graph.settings import PROCESS_ENVIRONMENT, AvatarChoice, NodeProcess, one_process
+from avatar_forcing_ros.portraits.consent import open_first_portrait
 
 Number = TypeVar("Number", int, float)
 Word = TypeVar("Word", bound=str)
@@ -201,14 +202,22 @@ def avatar_arguments() -> list[DeclareLaunchArgument]:
     return [
         argument("model", "", "name of a shipped model or folder of a model bundle; empty takes the default"),
         argument("portrait", "", "picture of the face to animate; empty is the project's own character"),
-        argument("require_consent", "", "whether the portrait needs a sidecar that says that its face may be shown"),
+        argument("require_consent", "", "whether the portrait needs a sidecar; empty: as in the parameters, true"),
     ]
 
 
 def avatar_choice(context: LaunchContext) -> AvatarChoice:
-    """The values of `avatar_arguments`."""
+    """The values of `avatar_arguments`.
+
+    Raises:
+        MediaError: the portrait is no picture that can be read.
+        ConsentError: it has no sidecar, or one of another picture.
+    """
     required: bool | Literal[""] = flag(context, "require_consent") if value(context, "require_consent") else ""
-    return AvatarChoice(value(context, "model"), value(context, "portrait"), required)
+    portrait = value(context, "portrait")
+    if portrait:  # refused here, since nodes that refuse it are restarted for ever
+        open_first_portrait(portrait, not value(context, "params_file") if required == "" else required)
+    return AvatarChoice(value(context, "model"), portrait, required)
 
 
 def value(context: LaunchContext, name: str) -> str:

@@ -118,9 +118,13 @@ def motion_space_of(model: str) -> str:
     Raises:
         FileNotFoundError: there is no such model.
     """
-    folder = Path(model).expanduser()
-    folder = folder if folder.is_dir() else resource("models", model)
-    return str(read_mapping(folder / "model.yaml")["motion_space"])
+    manifest = Path(model).expanduser() / "model.yaml"
+    try:
+        manifest = manifest if manifest.is_file() else resource("models", model, "model.yaml")
+    except FileNotFoundError:
+        expected = "expected the name of a shipped model or a folder with model.yaml"
+        raise FileNotFoundError(f"no model '{model}': {expected}") from None
+    return str(read_mapping(manifest)["motion_space"])
 
 
 def forget(sha256: str) -> None:
