@@ -66,7 +66,7 @@ class GenerationError(RuntimeError):
     """A block could not be generated; the cause is chained.
 
     Attributes:
-        frames: what `step` would have returned. Where the block is missing the face holds still; speech goes on.
+        frames: what `step` would have returned. Where the block is missing, the face holds still and speech continues.
     """
 
     def __init__(self, cause: Exception, frames: list[AvatarFrame]) -> None:
@@ -173,7 +173,7 @@ class Avatar:
         Speech that is being said or waits to be said is interrupted.
 
         Returns:
-            Presentation time from which on nothing of the old conversation must be presented.
+            Presentation time from which nothing of the old conversation may be presented.
         """
         old = self._running
         decided_ns = stamp_of(old.next_frame - self._network.block_frames) - self.config.lead_ns
@@ -241,7 +241,7 @@ class Avatar:
         """Look at a place until told otherwise or the conversation is reset.
 
         Raises:
-            ValueError: the place is none, or this model's motion has no named channels.
+            ValueError: it is not a valid place, or this model's motion has no named channels.
         """
         self._running.director.look_at(wanted, received_ns)
 
@@ -264,7 +264,7 @@ class Avatar:
         return stamp_of(first_frame_from(now_ns + self._interrupt_lead_ns))
 
     def withdraw(self, utterance_id: str, now_ns: int) -> int | None:
-        """Do not say an utterance, or if it has begun, interrupt.
+        """Drop an utterance that still waits, or interrupt it if it has begun.
 
         Returns:
             None, or what `interrupt` gives.
@@ -396,7 +396,7 @@ class Avatar:
         return self.drawing(frame)()
 
     def drawing(self, frame: AvatarFrame) -> Callable[[], NDArray[np.uint8]]:
-        """A function that draws a frame, later and in any thread, with the portrait of now."""
+        """A function that draws a frame, later and in any thread, with the current portrait."""
         portrait, label = self._portrait, self.label
         return lambda: label.lay_over(portrait.render(frame.latent, frame.stamp_ns // FRAME_NS - frame.repeats))
 

@@ -164,7 +164,7 @@ def find_bundle(name_or_folder: str) -> Path:
     """Folder of a bundle.
 
     Raises:
-        BundleError: neither a folder with a manifest nor the name of a shipped model.
+        BundleError: it is neither a folder with a manifest nor the name of a shipped model.
     """
     folder = Path(name_or_folder).expanduser()
     if (folder / MANIFEST).is_file():
@@ -258,7 +258,7 @@ def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> Model
         graphs = partial(onnx_engine.open_graphs, folder, weights, max(compute.threads, 1))
     load = cache(partial(_load_network, manifest, weights, compute))
     if graphs is None:
-        load()  # what does not fit is told now
+        load()  # so that a mismatch is reported now
     streams, bilabials = _audio_streams(manifest, folder), _bilabials(manifest, folder, space)
     return ModelBundle(manifest, load, space, *streams, mean, std, compute, graphs, bilabials)
 

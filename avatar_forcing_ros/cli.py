@@ -257,7 +257,7 @@ def _ended_by_interrupt(command: str) -> Iterator[None]:
 
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield  # whoever ignores it, or handles it, goes on doing so
+        yield  # a caller that ignores or handles it keeps doing so
         return
     signal.signal(signal.SIGINT, end)
     try:
@@ -267,7 +267,7 @@ def _ended_by_interrupt(command: str) -> Iterator[None]:
 
 
 def _nobody_reads() -> bool:
-    """Whether who read what is printed has seen enough, as `| head` has; what is left to print goes nowhere then."""
+    """Whether the reader of our output is gone, as with `| head`; the rest of the output is then dropped."""
     reader = select.poll()
     try:
         output = sys.stdout.fileno()

@@ -213,7 +213,7 @@ class AvatarFrame:
         user_present: a user's face was seen by the block that this frame belongs to.
         user_motion_until_ns: newest user motion sample used, None when there was none.
         user_audio_until_ns: end of the newest user audio used, None when there was none.
-        repeats: its picture is that of the frame so many before it; 0 if it has its own.
+        repeats: its picture is the one of the frame this many before it; 0 if it has its own.
         user: what the user did at the newest moment that this frame could know of; None if it knows nothing.
         user_share: how much of the block's deviation from the portrait's own motion the user caused, 0 to 1; NaN if not
             known. It covers the network's motion only: rules on top of it, such as laughing along, do not count.

@@ -96,7 +96,7 @@ class Resampler:
         return result
 
     def _filtered(self, outputs: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Outputs by number, 0 at the first pending sample; each has the same bits whoever is asked for with it."""
+        """Outputs by number, 0 at the first pending sample; none depends on which others are asked for."""
         taps = self._phases.shape[1]
         sound = np.concatenate([np.zeros(taps - 1, np.float32), self._pending, np.zeros(taps, np.float32)])
         windows = np.lib.stride_tricks.sliding_window_view(sound, taps)

@@ -208,7 +208,7 @@ class BagWriter:
             with self._undo, self._worded():
                 self._finish()
             return
-        with suppress(Exception):  # the first failure is told
+        with suppress(Exception):  # only the first failure is reported
             self._writer.close()
         self._undo.__exit__(kind, error, trace)
 

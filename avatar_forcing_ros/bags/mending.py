@@ -55,7 +55,7 @@ def mend(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
     """A copy of a bag's file that ends properly; it is deleted when the stack is closed.
 
     Raises:
-        ValueError: it is not such a file, nothing of it is left, or it is too large.
+        ValueError: it is not such a file, nothing in it can be read, or it is too large.
     """
     with file.open("rb") as source:
         magic = source.read(16)

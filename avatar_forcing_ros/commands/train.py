@@ -171,7 +171,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:
-    """Run a stage, with pictures as it goes, and keep what it made as a bundle of its own."""
+    """Run a stage, draw its curves meanwhile, and write its result as a bundle of its own."""
     watched = held_out(recipe.watched, config=recipe.corpus.conversation, films=folder.parent / _HELD_OUT_FILMS)
     trainer.run(folder, Journal(folder), report=lambda t: _watch(t, recipe, watched, folder))
     _write(trainer, recipe, folder / "bundle")

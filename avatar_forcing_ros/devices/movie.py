@@ -198,7 +198,7 @@ def side_by_side(left: Planes, right: Planes) -> av.VideoFrame:
 
 
 class VoiceFile:
-    """One voice as a file of 16-bit samples; a chunk stands where its stamp says, silence where there was none."""
+    """One voice as a file of 16-bit samples: each chunk is placed by its stamp, and gaps are silent."""
 
     JITTER_NS = 20_000_000
     """Stamps of sound cards wander; a chunk this near to the end of the one before it is put right after it."""

@@ -5,7 +5,7 @@
 The avatar's voice has stamps; a sound card asks for samples at its own crystal's rate and says when they will be heard.
 Each piece is taken from where the voice is at that moment. What is off by less than a jump is caught up by single
 samples; in silence, and where more is off, playing jumps to the right place. A voice that comes too late for the sound
-card is not cut: it is played later, and that is told.
+card is not cut: it is played later, and that is reported.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ def read_mapping(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """Keys and values of a YAML or JSON file; YAML's tags make nothing but plain values.
 
     Raises:
-        ValueError: it is no file of at most so many bytes, or holds something else; in one line that names it.
+        ValueError: the file is missing, larger than that, or holds something else; the message names it, in one line.
     """
     try:
         with require_file(path, "keys with values in YAML or JSON").open("rb") as file:

@@ -43,7 +43,7 @@ def require_file(path: str | Path, expected: str, error: type[ValueError] = Valu
 
 
 def name_for_ffmpeg(path: str | Path) -> str:
-    """A file's name for FFmpeg: absolute, for what stands before a colon is a protocol to it, as in 12:30.mp4."""
+    """A file's name for FFmpeg: absolute, since FFmpeg takes the text before a colon (12:30.mp4) for a protocol."""
     return os.path.abspath(path)  # noqa: PTH100 (what links lead to stays theirs)
 
 

@@ -36,9 +36,9 @@ from avatar_forcing_ros.files.inputs import instead, name_for_ffmpeg, require_fi
 from avatar_forcing_ros.signals import FPS
 
 JITTER_S = 0.03
-"""Stamps of sound that are off by less are the container's rounding: the sound goes on where it was."""
+"""A smaller error in the stamps of sound is the container's rounding: the sound continues without a gap."""
 LONGEST_GAP_S = 600.0
-"""Stamps that leap further, or back, are a new clock and not a gap: what comes goes on where the file was."""
+"""Stamps that leap further, or back, mean a new clock and not a gap: the recording continues without one."""
 MOST_SOUND_S = 7200.0
 """Sound that is held in memory as a whole: 1.4 GB for so much at 48 kHz."""
 USUAL_RATES = range(8000, 192_001)
@@ -407,7 +407,7 @@ class _SteadyClock:
     """Stamps that go on: leaps back, and those too long for a gap, are taken out; what has no stamp follows on.
 
     Args:
-        end_s: where the recording before this one ended, None for the first: what comes goes on there.
+        end_s: where the recording before this one ended, so that this one continues there; None for the first.
 
     Attributes:
         end_s: end of the newest item.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writing of videos that play everywhere, H.264 and AAC in an mp4: `MovieWriter`, and the two tracks it is made of.
 
-Both tracks write into an open container of PyAV's, so who needs another kind of file than `MovieWriter` makes (pictures
-at times of their own, a file that survives its process) brings the container and takes the tracks.
+Both tracks write into an open container of PyAV's. A caller that needs another kind of file than `MovieWriter` makes
+(pictures at times of their own, a file that survives its process) brings the container and takes the tracks.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class PictureTrack:
 
 
 class SoundTrack:
-    """AAC; sound goes on where it ended.
+    """AAC; each piece of sound continues where the last one ended.
 
     Args:
         container: is written to.

@@ -96,7 +96,7 @@ def _new_part(path: Path, suffix: str) -> Path:
 
 @contextmanager
 def replacing(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A file to write beside another one, whose name it takes when all went well; it goes when anything failed.
+    """A file to write beside another one: it takes the other's name if all goes well, and is removed if anything fails.
 
     Every run has one of its own. A link stays, and what it leads to is replaced.
 

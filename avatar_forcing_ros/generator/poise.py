@@ -34,7 +34,7 @@ from torch import Tensor
 from avatar_forcing_ros.signals import FPS
 
 _ORDER = 4
-"""Of the differences that easing keeps small, so also the number of frames shown that it goes on from."""
+"""Order of the differences that easing keeps small, and number of shown frames from which it continues."""
 _LINEAR = 1 + _ORDER
 """Numbers that are kept of each channel: the running mean and the last frames shown,"""
 MEMORY = _LINEAR + 1
@@ -81,7 +81,7 @@ class Poise:
 
 
 def poise_from(last: Tensor, reference: Tensor) -> Tensor:
-    """(N, M) the last frame shown and the portrait's own -> (N, M, MEMORY), from which motion goes on smoothly."""
+    """(N, M) the last frame shown and the portrait's own -> (N, M, MEMORY), from which motion continues smoothly."""
     away = last - reference
     return torch.stack((torch.zeros_like(away), *[away] * (MEMORY - 1)), dim=-1)
 

@@ -41,7 +41,7 @@ LOUDEST = 16.0
 """Sound may be a little louder than 1; if it is louder than this, it was never divided by the largest integer."""
 _MARKS, _FRAME_HEAD = 4096, 7  # bytes that show two frames of MP3 or AAC, and bytes of the head of one
 _LEAST_VALUES = 8  # a tone at a quarter of the sample rate has fewer
-_LEAST_NUMBERS = 32  # from so many on their exponents show whether they are floats
+_LEAST_NUMBERS = 32  # with this many, their exponents show whether they are floats
 _LEAST_SMOOTH = 128  # samples that show which of two readings is sound
 _LOUD_NOISE, _ROUGH, _SMOOTH = 8192.0, 1.5, 0.5  # see _in_other_order
 _ORDERS = {"S16LE": "S16BE", "S16BE": "S16LE"}

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda _number, _frame: stopped.set())
     try:
         if choice.portrait:
-            open_first_portrait(choice.portrait)  # who names one that cannot be shown is told so at once
+            open_first_portrait(choice.portrait)  # one that cannot be shown is refused at once
         voice_agent = args.pop("voice_agent")
         access = AccessConfig(**args)
         tls_context(access)

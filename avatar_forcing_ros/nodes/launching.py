@@ -215,7 +215,7 @@ def avatar_choice(context: LaunchContext) -> AvatarChoice:
     """
     required: bool | Literal[""] = flag(context, "require_consent") if value(context, "require_consent") else ""
     portrait = value(context, "portrait")
-    if portrait:  # refused here, since nodes that refuse it are restarted for ever
+    if portrait:  # refused here, because nodes that refuse it would be restarted for ever
         open_first_portrait(portrait, not value(context, "params_file") if required == "" else required)
     return AvatarChoice(value(context, "model"), portrait, required)
 

@@ -263,7 +263,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):
         self.setup(self._configured)
 
     def _tell_what_waits(self, used: Container[str], changes: Sequence[Parameter]) -> None:
-        """Who sets a parameter is told that it is set, and would wait in vain for an effect."""
+        """Setting such a parameter succeeds, and the caller would wait for an effect in vain."""
         waiting = [c.name for c in changes if c.name in used and not c.name.startswith(self.live)]
         if waiting:
             self.get_logger().warning(

@@ -27,7 +27,7 @@ from avatar_forcing_ros.session.inputs import NONE_YET, PictureWatch
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import MILLISECOND, VideoFrame
 
-_MARKED = 16  # of so many rows and columns of a picture one tells whether it has changed
+_MARKED = 16  # one of this many rows and columns is enough to see whether a picture has changed
 _RAW, _COMPRESSED = "camera/image_raw", "camera/image_raw/compressed"
 
 

@@ -90,7 +90,7 @@ class Goals:
         package: package of the action, such as audio_common_msgs.
         kind: name of the action in that package.
         name: name of the server.
-        silence_s: a server that sends nothing for so many seconds has failed.
+        silence_s: a server that sends nothing for this long has failed, in seconds.
 
     Raises:
         ValueError: if the package is not installed, or has no such action.

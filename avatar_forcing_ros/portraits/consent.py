@@ -205,7 +205,7 @@ def open_first_portrait(
 def _resolved(path: str | Path) -> Path:
     try:
         return Path(path).expanduser().resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a user who is not there, a zero byte
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a zero byte
         raise ConsentError(f"{str(path)!r} is no path: {error}") from None
 
 

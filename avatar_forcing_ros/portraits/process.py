@@ -227,7 +227,7 @@ def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
     while asked := asks.readline():
         try:
             said, arrays = _answer(json.loads(asked))
-        except Exception as error:  # whatever it is, who asked is told, and the next picture may be better
+        except Exception as error:  # whatever it is, the caller gets it, and the next picture may be better
             said, arrays = {"error": _in_words(error)}, {}
         content = io.BytesIO()
         if arrays:

@@ -19,7 +19,7 @@ _AHEAD_NS = 20 * MILLISECOND
 _JUDGED_NS = NANOSECONDS  # an input is judged by its last second, so that complaints come and go quickly
 _LEAST_JUDGED = 3
 _NO_STAMP = "sound needs the time of its first sample, got an empty header.stamp: set it to now less its length"
-_LONGEST_CHUNK_NS = 250 * MILLISECOND  # from here on blocks are decided with nothing of their newest sound
+_LONGEST_CHUNK_NS = 250 * MILLISECOND  # with longer ones, blocks are decided without any of their newest sound
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class PictureWatch:
     SLOW_HZ, SLOW_NO_MORE_HZ = 10.0, 12.0
     """Rates below which a complaint begins, and from which it ends: a blink takes 150 ms."""
     FROZEN_NS = 5 * NANOSECONDS
-    """A camera's noise makes each picture another one; one that is the same for so long stands still."""
+    """A camera's noise makes each picture differ; one that repeats a picture for this long is frozen."""
     _SAID_NS = 3 * NANOSECONDS // 2
     """A change of size is momentary; it is reported this long so that the next report includes it."""
 

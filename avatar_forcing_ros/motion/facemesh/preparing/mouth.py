@@ -19,7 +19,7 @@ from avatar_forcing_ros.motion.facemesh.drawing.teeth import (
 AVERAGE_HALF_WIDTH = 0.43
 """Half the width of the canonical face's neutral mouth, in interocular distances."""
 TOOTH_LIGHT, DARKEST_TEETH, BRIGHTEST_TEETH = 1.45, 115, 235
-"""Teeth are lighter than cheeks by this factor, within limits at which they neither glow nor look decayed."""
+"""Teeth are lighter than cheeks by this factor, within limits that keep them from glowing or looking decayed."""
 SKIN_IN_ENAMEL = 0.18
 """Share of the skin's tint in the colour of the teeth, because both are in the same light."""
 IVORY = (1.02, 1.0, 0.95)

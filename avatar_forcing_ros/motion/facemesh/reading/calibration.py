@@ -104,7 +104,7 @@ class NeutralFace:
         self.reset()
 
     def reset(self) -> None:
-        """Start with a new person, of whom only the priors are known."""
+        """Start with a new person, about whom only the priors are known."""
         self._looks: deque[NDArray[np.float64]] = deque(maxlen=self.config.looks)
         self._seen_s = 0.0
         self._next_look_s = 0.0

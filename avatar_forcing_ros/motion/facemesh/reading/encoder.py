@@ -87,7 +87,7 @@ class FaceMeshEncoder:
 
     @property
     def person(self) -> int:
-        """Number of the person who is read; it grows when it is another one."""
+        """Number of the person being read; it increases with each new person."""
         return self._tracker.person
 
     def close(self) -> None:

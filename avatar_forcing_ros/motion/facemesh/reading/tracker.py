@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The avatar_forcing_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Follows one face through a video, the largest or the one that it is told to: frame -> 478 landmarks.
+"""Follows one face through a video, the largest or a given one: frame -> 478 landmarks.
 
 The mesh of a frame is looked for where the last frame's mesh was, which needs no detector. A detector finds the first
 face, and the next one after a loss, and looks around twice a second for somebody who stands closer. If another program
@@ -37,9 +37,9 @@ class TrackerConfig:
         patience: for how many looks in a row it must be wider.
         least_detection: least score at which detections count.
         least_presence: score of the mesh below which a face counts as lost.
-        kept_frames: for so many frames a lost face is awaited where it was, before another one is followed (0.5 s).
-        moved: another person is whoever is found so many face widths from the last one,
-        resized: or so many times wider or narrower,
+        kept_frames: how long a lost face is awaited where it was, before another one is followed (0.5 s).
+        moved: a face counts as another person's if it is this many face widths from the last one,
+        resized: or this many times wider or narrower,
         strayed: or whom the mesh reaches within one frame, in face widths.
     """
 
@@ -81,7 +81,7 @@ class FaceTracker:
         self._still = StillFaces()
 
     def _let_go(self) -> None:
-        """Follow the face no longer; whoever comes next is another person."""
+        """Stop following the face; the next one counts as another person's."""
         self._face = self._last = None
         self._lost_frames = self._frames = self._rival_looks = 0
         self.person += 1
