@@ -32,10 +32,12 @@ def generate_launch_description() -> LaunchDescription:
         [
             *avatar_arguments(),
             *standard_arguments(),
-            argument("host", "", "address to listen on; empty: this machine only; any other needs a token"),
+            argument("host", "", "address to listen on; empty: this machine only; all others need a token"),
             argument("port", "0", "port to listen on; 0: 8070"),
             argument("token", "", "secret that browsers elsewhere need, at least 16 characters"),
-            argument("certificate", "", "PEM file of the TLS certificate; without, browsers elsewhere open no camera"),
+            argument(
+                "certificate", "", "PEM file of the TLS certificate; browsers elsewhere need one to open the camera"
+            ),
             argument("key", "", "PEM file of its private key"),
             argument("names", "", "other names of this machine, separated by commas, such as robot.local"),
             together_argument(),

@@ -39,10 +39,10 @@ def generate_launch_description() -> LaunchDescription:
             argument("record", "", "folder for a bag of what the avatar presents; empty: none"),
             argument("rate", "1.0", "seconds of the bag per second, at most"),
             argument("camera", "false", "read pictures again even when the bag has user_motion"),
-            argument("show", "true", "show or film the avatar"),
-            argument("output", "", "mp4 file to film into; empty: a window, if there is a screen"),
+            argument("show", "true", "show the avatar in a window, or record it to output"),
+            argument("output", "", "mp4 file to record to; empty: a window, if there is a screen"),
             argument("player", "ours", "ours, or rosbag2 for `ros2 bag play --clock`"),
-            argument("delay_s", "15.0", "seconds that the nodes have to load their models before rosbag2 plays"),
+            argument("delay_s", "15.0", "seconds to wait for the nodes to load their models before rosbag2 plays"),
             *environment(),
             OpaqueFunction(function=_nodes),
         ]

@@ -77,10 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--portrait", default="", help="picture of the face to animate (default: our own character)")
     parser.add_argument("--model", default="", help="name or folder of a model bundle")
     parser.add_argument(
-        "--host", default=defaults.host, help="address to listen on; others than this machine's own need --token"
+        "--host", default=defaults.host, help="address to listen on; all but this machine's own need --token"
     )
-    parser.add_argument("--port", type=int, default=defaults.port, help="to listen on")
-    parser.add_argument("--token", default="", help="what a browser elsewhere has to know, at least 16 characters")
+    parser.add_argument("--port", type=int, default=defaults.port, help=f"port to listen on (default: {defaults.port})")
+    parser.add_argument("--token", default="", help="secret that browsers elsewhere need, at least 16 characters")
     parser.add_argument("--certificate", default="", help="PEM file of the TLS certificate")
     parser.add_argument("--key", default="", help="PEM file of its private key")
     parser.add_argument(

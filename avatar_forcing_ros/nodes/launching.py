@@ -189,7 +189,7 @@ def argument(name: str, default: str | None, description: str) -> DeclareLaunchA
 
 def together_argument() -> DeclareLaunchArgument:
     """The argument that puts all nodes into one process."""
-    return argument("one_process", "false", "all nodes in one process, without understudy: less memory and work")
+    return argument("one_process", "false", "run all nodes in one process, without an understudy: less memory and work")
 
 
 def together(context: LaunchContext, nodes: Sequence[NodeProcess]) -> list[NodeProcess]:

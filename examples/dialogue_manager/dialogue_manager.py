@@ -5,13 +5,13 @@
 
     ros2 run avatar_forcing_ros dialogue_manager       # beside the avatar; docs/dialogue.md says how to start both
 
-It has no words of its own to understand: a turn of the user's voice, then a pause, and it answers the next line. One
-that understands is `ros2 run avatar_forcing_ros voice_agent_node`. What is worth copying is how it deals with time:
+It does not understand words: when the user has spoken and then pauses, it answers with its next line. (For a partner
+who understands, use `ros2 run avatar_forcing_ros voice_agent_node`.) What is worth copying is how it deals with time:
 
-* an answer is streamed on `speech` while it is still being synthesised, chunk by chunk, under one utterance id, in a
-  thread of its own: an interruption is noticed at once and ends the synthesis;
-* while the avatar speaks, the microphone holds its voice too, so this node does not listen; the avatar, which knows
-  what it says, hears through it and stops when the user speaks (its parameter `avatar.barge_in.enabled`);
+* an answer is streamed on `speech` while it is still being synthesised, under one utterance id and in a thread of its
+  own, so that an interruption is noticed at once and ends the synthesis;
+* while the avatar speaks, the microphone picks up its voice, so this node does not listen. The avatar knows what it
+  says, hears the user through it, and stops when the user speaks (its parameter `avatar.barge_in.enabled`);
 * `avatar/playback` says when an utterance really began and ended, and where it was interrupted.
 """
 
@@ -41,7 +41,7 @@ from avatar_forcing_ros.nodes.ros_time import stamp_ns
 
 Voice = Callable[[str], Iterator[signals.AudioChunk]]
 FRAME_S = 0.04  # one answer of voice activity
-ROOM_TAIL_FRAMES = 15  # after its last word the avatar's voice is in the room, and on its way, for 0.6 s
+ROOM_TAIL_FRAMES = 15  # 0.6 s: how long the avatar's voice lingers in the room, and on its way, after its last word
 ANSWERS = (
     "Hello, it is nice to meet you. What brings you here today?",
     "I see. Tell me a little more about that, please.",
@@ -92,6 +92,7 @@ class DialogueManager(Node):
         self._speech = self.create_publisher(AudioChunk, "speech", qos.SPEECH)
         self.create_subscription(PlaybackEvent, "avatar/playback", self._follow, qos.EVENTS)
         kind = installed_kind() if kind == "auto" else kind
+        self.get_logger().info(f"listening on user_audio ({kind}); answers each turn of the user, whatever they say")
         reader = AudioReader(kind, now_ns=lambda: self.get_clock().now().nanoseconds)
         self.create_subscription(
             message_type(kind), "user_audio", lambda message: self._hear(reader.read(message)), qos.MICROPHONE
@@ -131,7 +132,7 @@ class DialogueManager(Node):
         position_s = stamp_ns(event.position) / 1e9
         self.get_logger().info(f"{self._saying}: {'interrupted' if interrupted else 'finished'} at {position_s:.2f} s")
         self._saying = ""
-        # who interrupts is speaking already; after a last word only its echo comes
+        # a user who interrupts is already speaking; after a last word, only its echo follows
         self._turn.forget(spoken=interrupted)
         self._deaf_frames = 0 if interrupted else ROOM_TAIL_FRAMES
 
@@ -147,7 +148,7 @@ def espeak(text: str, words_per_minute: int = 165) -> Iterator[signals.AudioChun
             while data := process.stdout.read(rate // 10 * 2):
                 yield signals.AudioChunk(None, np.frombuffer(data, "<i2").astype(np.float32) / 32768, rate)
         finally:
-            process.kill()  # whoever interrupts needs no more of it
+            process.kill()  # after an interruption, the rest is not needed
 
 
 def main() -> int:
