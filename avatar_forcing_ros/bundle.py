@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from avatar_forcing_ros.audio.bilabials import BilabialDetector
@@ -21,7 +22,7 @@ from avatar_forcing_ros.audio.log_mel import LogMelStream
 from avatar_forcing_ros.audio.spoken import SpokenStream
 from avatar_forcing_ros.compute.config import ComputeConfig
 from avatar_forcing_ros.compute.onnx_models import mending
-from avatar_forcing_ros.files.documents import read_mapping
+from avatar_forcing_ros.files.documents import as_type, read_mapping
 from avatar_forcing_ros.files.resources import resource
 from avatar_forcing_ros.generator import onnx_engine
 from avatar_forcing_ros.generator.motion_engine import MotionEngine
@@ -75,6 +76,9 @@ class Manifest:
     gains: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        kind = self.audio.get("features")
+        if not isinstance(kind, str):
+            raise ValueError(f"audio.features must be the name of a kind of features, got {kind!r}")
         for name, gain in self.gains.items():
             if not 0 <= gain <= 4:
                 raise ValueError(f"gains: {name} must be within 0 and 4, got {gain}")
@@ -142,9 +146,18 @@ def load_bundle(name_or_folder: str = DEFAULT_BUNDLE, compute: ComputeConfig | N
     """
     folder = find_bundle(name_or_folder)
     manifest = read_manifest(folder)
+    for file in _needed(manifest):
+        if file not in manifest.weights:
+            raise BundleError(f"{folder / MANIFEST}: expected the SHA-256 of {file} under weights, too")
     for file, expected in manifest.weights.items():
         _check_sha256(folder / file, expected)
     return _assemble(manifest, folder, compute or ComputeConfig())
+
+
+def _needed(manifest: Manifest) -> list[str]:
+    """Files without which a model does not run as it says."""
+    graphs = [f"{onnx_engine.FOLDER}/{name}" for name in (onnx_engine.DESCRIPTION, *onnx_engine.FILES)]
+    return [WEIGHTS, *(graphs if any(name in manifest.weights for name in graphs) else [])]
 
 
 def load_space(name_or_folder: str, compute: ComputeConfig | None = None) -> MotionSpace:
@@ -167,6 +180,8 @@ def find_bundle(name_or_folder: str) -> Path:
         BundleError: it is neither a folder with a manifest nor the name of a shipped model.
     """
     folder = Path(name_or_folder).expanduser()
+    if folder.name == MANIFEST and folder.is_file():
+        return folder.parent
     if (folder / MANIFEST).is_file():
         return folder
     try:
@@ -216,8 +231,13 @@ def _from_mapping(kind: type, data: Mapping[str, Any], **nested: type) -> Any:
     missing = sorted(f.name for f in fields(kind) if f.default is f.default_factory is MISSING and f.name not in data)
     if missing:
         raise ValueError(f"expected the keys {', '.join(missing)}, too; is the file whole?")
-    values = {k: _from_mapping(nested[k], v, **nested) if k in nested else v for k, v in data.items()}
-    return kind(**values)
+    hints = get_type_hints(kind)
+    return kind(
+        **{
+            key: _from_mapping(nested[key], value, **nested) if key in nested else as_type(key, value, hints[key])
+            for key, value in data.items()
+        }
+    )
 
 
 def sha256_of(path: Path) -> str:
@@ -233,7 +253,7 @@ def _check_sha256(path: Path, expected: str) -> None:
     if not path.is_file():
         raise BundleError(f"{path}: weight file named in {MANIFEST} is missing; {_mending(path)}")
     actual = sha256_of(path)
-    if actual != expected:
+    if actual != expected.lower():
         found = f"expected SHA-256 {expected[:12]}…, got {actual[:12]}…"
         raise BundleError(f"{path}: damaged or replaced: {found}; {_mending(path)}")
 
@@ -248,8 +268,15 @@ def _mending(path: Path) -> str:
 
 def _assemble(manifest: Manifest, folder: Path, compute: ComputeConfig) -> ModelBundle:
     weights = folder / WEIGHTS
-    with safe_open(weights, "numpy") as file:
-        mean, std = (file.get_tensor(name) for name in ("latent_mean", "latent_std"))
+    try:
+        with safe_open(weights, "numpy") as file:
+            mean, std = (file.get_tensor(name) for name in ("latent_mean", "latent_std"))
+            held = sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{weights}: expected weights as safetensors, got {error}") from None
+    described = manifest.network.depth * manifest.network.hidden_size**2
+    if held < described:  # told before memory is asked for it
+        raise BundleError(f"{weights}: {held} numbers, and {MANIFEST} describes a network of more than {described}")
     space = _make_space(manifest, folder, compute)
     _check_sizes(manifest, mean, std, space)
     graphs = None
@@ -271,7 +298,7 @@ def _bilabials(manifest: Manifest, folder: Path, space: MotionSpace) -> Bilabial
         raise BundleError(f"{manifest.name}: {BILABIALS} is for the channels of facemesh and for log_mel features")
     try:
         return BilabialDetector(load_file(folder / BILABIALS))
-    except ValueError as error:
+    except (SafetensorError, ValueError) as error:
         raise BundleError(f"{folder / BILABIALS}: {error}") from None
 
 
@@ -320,6 +347,12 @@ def _check_sizes(manifest: Manifest, mean: NDArray[np.float32], std: NDArray[np.
     for what, size in sizes.items():
         if size != space.size:
             raise BundleError(f"{manifest.name}: {what} must be {space.size} for motion space {space.name}, got {size}")
+    unknown = sorted(set(manifest.gains) - set(space.names))
+    if unknown:
+        known = ", ".join(space.names) or "none"
+        raise BundleError(
+            f"{manifest.name}: gains: unknown {', '.join(unknown)}; motion space {space.name} has {known}"
+        )
 
 
 def _make_space(manifest: Manifest, folder: Path, compute: ComputeConfig) -> MotionSpace:
@@ -343,10 +376,16 @@ def _audio_streams(manifest: Manifest, folder: Path) -> tuple[Callable[[], Featu
     settings = {key: value for key, value in manifest.audio.items() if key != "features"}
     kind = manifest.audio.get("features")
     if kind == "log_mel":
+        unknown = sorted(set(settings) - {NOISE_AS_SILENCE})
+        if unknown:
+            raise BundleError(f"{manifest.name}: audio: unknown {', '.join(unknown)}; known is {NOISE_AS_SILENCE}")
         return LogMelStream, SpokenStream if settings.get(NOISE_AS_SILENCE) else LogMelStream
     if kind == "wav2vec2":
         from avatar_forcing_ros.audio.wav2vec2_stream import wav2vec2_streams
 
-        streams = wav2vec2_streams(folder / "wav2vec2.safetensors", **settings)
+        try:
+            streams = wav2vec2_streams(folder / "wav2vec2.safetensors", **settings)
+        except TypeError as error:
+            raise BundleError(f"{manifest.name}: audio: {error}") from None
         return streams, streams
     raise BundleError(f"{manifest.name}: audio.features must be log_mel or wav2vec2, got {kind}")

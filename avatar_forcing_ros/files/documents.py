@@ -4,14 +4,28 @@
 
 from __future__ import annotations
 
+import types
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 
 from avatar_forcing_ros.files.inputs import require_file
 
 MOST_BYTES = 1_000_000
+_LARGEST = 1e300  # number
+
+
+class _OnceEach(yaml.SafeLoader):
+    """YAML in which a key may stand only once: the last one would win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands there twice")
+        return super().construct_mapping(node, deep)
 
 
 def read_mapping(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
@@ -28,7 +42,7 @@ def read_mapping(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     if len(content) > most_bytes:
         raise ValueError(f"{path}: expected at most {most_bytes} bytes, got more")
     try:
-        values = yaml.safe_load(content.decode("utf-8-sig"))
+        values = yaml.load(content.decode("utf-8-sig"), Loader=_OnceEach)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: expected text in UTF-8") from None
     except RecursionError:
@@ -38,3 +52,54 @@ def read_mapping(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ValueError(f"{path}: expected keys with values, got {type(values).__name__}")
     return values
+
+
+_EXPECTED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    tuple: "a list",
+    Mapping: "keys with values",
+}
+
+
+def as_type(name: str, value: Any, wanted: Any) -> Any:
+    """A value of a file as the type of the field that it is for; nothing is guessed.
+
+    Args:
+        name: of the field.
+        value: as YAML or JSON gave it.
+        wanted: bool, int, float, str, tuple[X, ...], a mapping, or one of these or None.
+
+    Returns:
+        The value; numbers for floats are floats, whole ones for ints are ints, lists for tuples are tuples.
+
+    Raises:
+        ValueError: it is something else, or a number that is not finite.
+    """
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        kinds = [kind for kind in get_args(wanted) if kind is not type(None)]
+        return None if value is None and len(kinds) < len(get_args(wanted)) else as_type(name, value, kinds[0])
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(as_type(name, one, get_args(wanted)[0]) for one in value)
+    if origin is Mapping and isinstance(value, Mapping):
+        return {str(key): as_type(f"{name}.{key}", one, get_args(wanted)[1]) for key, one in value.items()}
+    if wanted is Any or (wanted in (bool, str) and isinstance(value, wanted)):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST  # and no NaN
+    if is_number and (wanted is float or (wanted is int and value == int(value))):
+        return wanted(value)
+    expected = _EXPECTED.get(wanted) or _EXPECTED[origin]
+    quoted = "; YAML's numbers have no quotes, and a point before an exponent (1.0e-3)" if _is_number(value) else ""
+    hint = quoted if wanted in (int, float) and isinstance(value, str) else ""
+    raise ValueError(f"{name} must be {expected}, got {value!r}{hint}")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

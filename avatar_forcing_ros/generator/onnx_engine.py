@@ -37,6 +37,7 @@ from avatar_forcing_ros.generator.sampler import SamplerConfig
 from avatar_forcing_ros.network.config import NetworkConfig
 
 GRAPHS = ("modulation", "prime", "open", "step", "finish")
+FILES = tuple(f"{name}.onnx" for name in GRAPHS)
 FOLDER = "onnx"
 DESCRIPTION = "graphs.json"
 RULES = 2
@@ -59,6 +60,8 @@ def fits(folder: Path, network: NetworkConfig, sampler: SamplerConfig) -> bool:
     try:
         found = json.loads((folder / FOLDER / DESCRIPTION).read_text())
     except (OSError, ValueError):
+        return False
+    if not isinstance(found, dict) or not isinstance(found.get("network", {}), dict):
         return False
     made_for = {
         "rules": found.get("rules"),
@@ -111,7 +114,11 @@ def _open(path: Path, weights: Mapping[str, OrtValue], threads: int) -> Inferenc
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3  # errors
     options.add_external_initializers(list(weights), list(weights.values()))
-    return InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    try:
+        return InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no class in common
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: no graph of these weights: {reason}; export the model again") from None
 
 
 class OnnxEngine:
