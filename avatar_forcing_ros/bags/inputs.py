@@ -198,7 +198,7 @@ def lengths_of(bag: BagReader, types: Mapping[str, str]) -> Callable[[Input], in
             if message.name.endswith("_info"):
                 readers[message.name.removesuffix("_info")].learn(bag.types.read(message.data, message.type_name))
         except (ValueError, KeyError):
-            pass  # the performance refuses it, and counts it
+            pass  # the replay refuses it, and counts it
         return 0
 
     return length_ns

@@ -34,7 +34,7 @@ from avatar_forcing_ros.evaluation.real_clip import (
 )
 from avatar_forcing_ros.evaluation.table import as_json, format_table
 from avatar_forcing_ros.files.media import has_audio, read_video
-from avatar_forcing_ros.files.outputs import is_same, replacing, typed_path
+from avatar_forcing_ros.files.outputs import refuse_to_overwrite, replacing, typed_path
 from avatar_forcing_ros.files.pictures import read_image
 from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.metrics.correlation import LaggedCorrelation
@@ -124,9 +124,7 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError("--without-stage-2 is compared on conversations: expected --conversations of at least 1")
     check_folder(args.output, "--output")
     for name in (*_WRITTEN, *_curves()):
-        for source in (args.speech, args.clip, args.clip_audio, args.portrait, args.beside):
-            if source is not None and is_same(args.output / name, source):
-                raise ValueError(f"{source}: would be overwritten; give another --output")
+        refuse_to_overwrite(args.output / name, (args.speech, args.clip, args.clip_audio, args.portrait, args.beside))
     _check_recordings(args)
 
 

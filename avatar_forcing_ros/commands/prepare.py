@@ -11,7 +11,7 @@ from typing import Any
 
 from avatar_forcing_ros.bundle import DEFAULT_BUNDLE
 from avatar_forcing_ros.commands.arguments import check_folder
-from avatar_forcing_ros.files.outputs import is_same, typed_path
+from avatar_forcing_ros.files.outputs import refuse_to_overwrite, typed_path
 from avatar_forcing_ros.network.config import NetworkConfig
 from avatar_forcing_ros.recordings.clip import ClipRules
 from avatar_forcing_ros.recordings.prepare import Share, prepare
@@ -93,8 +93,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     _check_numbers(args)
     check_folder(args.output, "--output")
     for name in (MANIFEST, "dataset.json"):
-        if is_same(args.output / name, args.recordings):
-            raise ValueError(f"{args.recordings}: would be overwritten; give another --output")
+        refuse_to_overwrite(args.output / name, (args.recordings,))
     rules = ClipRules(longest_s=args.longest, piece_frames=round(args.piece * FPS), least_face_px=args.least_face)
     counts = prepare(args.recordings, args.output, args.model, rules, least_piece_frames, args.workers, args.shard)
     folder = args.output if args.shard is None else args.shard.folder(args.output)

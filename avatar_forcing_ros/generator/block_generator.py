@@ -96,9 +96,14 @@ class BlockGenerator:
     ) -> None:
         self.network = network
         self.config = config or SamplerConfig()
-        self._compute = compute or ComputeConfig()
         self.keeps_gpu = False
-        self._passes: Any = network.transformer  # or its stand-in on a GPU
+        self._prepare(compute or ComputeConfig())
+
+    def _prepare(self, compute: ComputeConfig) -> None:
+        """Compute what depends on the configuration alone, on the CPU; nothing that a GPU may hold is kept."""
+        self._compute = compute
+        sizes = self.network.config
+        self._passes: Any = self.network.transformer  # or its stand-in on a GPU
         self._programs: BlockPrograms | None = None
         self._steps = euler_steps(self.config.steps)
         self._guidance = Guidance(self.config.branches)
@@ -106,14 +111,15 @@ class BlockGenerator:
         self._modulations: dict[tuple[int, int, int], Modulation] = {}
         self._contributions = torch.from_numpy(contributions(self.config))
         self._noise_scale = torch.tensor(self._for_each_number("noise_scale") or (1.0,))
+
         smoothing = self._for_each_number("smoothing")
-        self._smoother = BlockSmoother(smoothing, network.config.block_frames) if any(smoothing) else None
-        if self._smoother is not None and network.config.lookahead_frames < PAST_FRAMES:
+        self._smoother = BlockSmoother(smoothing, sizes.block_frames) if any(smoothing) else None
+        if self._smoother is not None and sizes.lookahead_frames < PAST_FRAMES:
             raise ValueError(
-                f"smoothing needs a look-ahead of at least {PAST_FRAMES} frames, got {network.config.lookahead_frames}"
+                f"smoothing needs a look-ahead of at least {PAST_FRAMES} frames, got {sizes.lookahead_frames}"
             )
 
-        sizes, still = network.config, (0.0,) * network.config.motion_size
+        still = (0.0,) * sizes.motion_size
         names = ("settling_s", "easing_frames", "slack")
         settling, easing, slack = (self._for_each_number(name) or still for name in names)
         composes = any((*settling, *easing, *slack))
@@ -343,9 +349,7 @@ class BlockGenerator:
         if not why or (self.keeps_gpu and isinstance(error, torch.OutOfMemoryError)):
             raise error
         fall_back(self.network, why)
-        keeps_gpu = self.keeps_gpu
-        self.__init__(self.network, self.config, replace(self._compute, captured=False))  # type: ignore[misc]
-        self.keeps_gpu = keeps_gpu  # nothing on the GPU is read again
+        self._prepare(replace(self._compute, captured=False))  # nothing on the GPU is read again
 
     def _check(self, motion: Sequence[int], conditions: Conditions, reference: Tensor) -> None:
         """Check the shapes of motion (B, T, M), its conditions and the reference.

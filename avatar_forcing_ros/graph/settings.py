@@ -135,7 +135,7 @@ def live(
     devices |= {"camera_device": camera} if camera else {}
     devices |= {"microphone": True} if microphone else {}
     others += [_node("media_source_node", "live", **devices)] if devices else []
-    nodes = _never_off("live", avatar, others, **own, **interrupts)
+    nodes = _with_understudy("live", avatar, others, **own, **interrupts)
     if side == "both":
         return nodes
     return [
@@ -155,7 +155,7 @@ def kiosk(avatar: AvatarChoice, voice_agent: str = "offline", **access: Value) -
         access: where and to whom it is served, see `web.access.AccessConfig`; empty values and 0 are left out.
     """
     said = {f"server.access.{name}": value for name, value in access.items() if value}
-    return [*_never_off("kiosk", avatar, [_node("web_node", "kiosk", **said)]), *_voice_agent(voice_agent)]
+    return [*_with_understudy("kiosk", avatar, [_node("web_node", "kiosk", **said)]), *_voice_agent(voice_agent)]
 
 
 def hall(model: str, namespaces: Sequence[str]) -> list[NodeProcess]:
@@ -178,7 +178,7 @@ def demo(avatar: AvatarChoice, recorded: Recorded, output: str) -> list[NodeProc
     given = [recorded.video, recorded.audio, recorded.speech, avatar.portrait]
     refuse_to_overwrite(Path(output).expanduser(), [Path(name).expanduser() for name in given if name])
     source = _node("media_source_node", "demo", **vars(recorded))
-    return [*_heart("demo", avatar), _node("display_node", "demo", output=output), source]
+    return [*_motion_and_generator("demo", avatar), _node("display_node", "demo", output=output), source]
 
 
 @dataclass(frozen=True)
@@ -243,15 +243,15 @@ def one_process(nodes: Sequence[NodeProcess]) -> list[NodeProcess]:
     return [whole, *apart]
 
 
-def _never_off(setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess], **more: Value) -> list[NodeProcess]:
+def _with_understudy(
+    setting: str, avatar: AvatarChoice, others: Sequence[NodeProcess], **more: Value
+) -> list[NodeProcess]:
     """The essential nodes with an understudy, and others; a process that ends is restarted."""
-    motion, generator = _heart(setting, avatar, **more)
+    motion, generator = _motion_and_generator(setting, avatar, **more)
     others = [replace(generator, kept=True), replace(motion, kept=True, after_s=_USER_COMES_AFTER_S), *others]
     expects = " ".join(node.executable.removesuffix("_node") for node in others)
-    first = _node(
-        "understudy_node", setting, **vars(avatar), expects=expects
-    )  # its face is there before the others are
-    return [replace(node, respawns=True) for node in (first, *others)]
+    understudy = _node("understudy_node", setting, **vars(avatar), expects=expects)
+    return [replace(node, respawns=True) for node in (understudy, *others)]  # its face is there before the others are
 
 
 def _voice_agent(who: str) -> list[NodeProcess]:
@@ -271,10 +271,10 @@ def _voice_agent(who: str) -> list[NodeProcess]:
     return [replace(agent, more_settings=(path,))]
 
 
-def _heart(setting: str, avatar: AvatarChoice, **more: Value) -> list[NodeProcess]:
+def _motion_and_generator(setting: str, avatar: AvatarChoice, **more: Value) -> list[NodeProcess]:
     """The node that sees the user and the one that is the avatar; the model defines how they exchange a face."""
-    eye = _node("motion_extraction_node", setting, model=avatar.model)
-    return [eye, _node("generator_node", setting, **vars(avatar), **more)]
+    motion = _node("motion_extraction_node", setting, model=avatar.model)
+    return [motion, _node("generator_node", setting, **vars(avatar), **more)]
 
 
 def _node(executable: str, setting: str, **parameters: Value) -> NodeProcess:

@@ -17,6 +17,8 @@ from PIL import Image
 from avatar_forcing_ros.messages.making import Make, header
 
 OutEncoding = Literal["rgb8", "nv12"]
+CAMERA_FRAME = "camera_optical_frame"
+"""frame_id of pictures of our own cameras, as REP 103 names it."""
 JPEG_QUALITY = 90
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 MOST_PIXELS = 50_000_000

@@ -28,6 +28,7 @@ from avatar_forcing_ros.messages.outlet import IMAGE
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.bag_capture import BagRecorder
 from avatar_forcing_ros.nodes.directions import expression_type
+from avatar_forcing_ros.nodes.links import DISCOVERY_S
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import message_type
 from avatar_forcing_ros.nodes.ros_time import to_stamp
@@ -37,7 +38,6 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS
 READERS_PATIENCE_S = 300.0
 """The nodes load their models first, and the first start on a machine compiles the renderer."""
 STEP_PATIENCE_S = 60.0
-_SETTLED_S = 1.0  # the two sides of a connection discover each other at different moments
 _FIRST_FRAME_S = 0.05
 _LOOK_AROUND_S = 0.2  # how often a wait checks whether the player has been asked to stop
 
@@ -197,14 +197,14 @@ class Playing:
             self._go_to(message.time_ns)
             self._send(message)
         self._go_to(self._found.closes_ns)
-        self._node.rest(_SETTLED_S)  # the last messages may still be on their way
+        self._node.rest(DISCOVERY_S)  # the last messages may still be on their way
         self._node.recorder.write(self._writer, self._found.closes_ns)
 
     def _open(self) -> None:
         """Publish the starting time until every node has received it."""
         for _ in range(10):
             self._node.tick(self._found.opens_ns)
-            self._node.rest(_SETTLED_S / 10)
+            self._node.rest(DISCOVERY_S / 10)
         self._node.settle()
         self._began_s = time.monotonic()
 

@@ -32,6 +32,7 @@ from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup, Us
 from avatar_forcing_ros.metrics.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.msg import FrameInfo
 from avatar_forcing_ros.nodes import qos
+from avatar_forcing_ros.nodes.managed_node import SHOW_ON_S
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
@@ -51,8 +52,6 @@ _MOST_REDUCED = 0.1
 """Up to this share of frames at reduced quality is not mentioned."""
 _TOLD_EVERY_S = 5.0
 """How often progress is reported."""
-SHOW_ON_S = 0.6
-"""The video continues this long after the conversation, so that it does not end on a syllable."""
 
 
 @dataclass(frozen=True)

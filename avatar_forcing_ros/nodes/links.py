@@ -5,8 +5,7 @@
 All of these are silent: no message comes, and that is all. Here, each is reported in the log and on /diagnostics.
 
 The middleware would report incompatible ends by events, but rclpy's executor checks every event of every topic for each
-message: with the 34 events of the generator, a wait took two and a half times as long. So the topics are polled
-    instead.
+message: with the 34 events of the generator, a wait took two and a half times as long. So the topics are polled.
 """
 
 from __future__ import annotations
@@ -31,6 +30,8 @@ except ImportError:  # Humble
 from avatar_forcing_ros.messages.audio import AudioKind
 from avatar_forcing_ros.signals import MILLISECOND, NANOSECONDS
 
+DISCOVERY_S = 1.0
+"""The two sides of a connection discover each other at different moments, within about this long."""
 _LOOK_S = 1.0
 _STEP_NS = 100 * MILLISECOND
 _CLOCK_PATIENCE_S = 2.0

@@ -51,7 +51,7 @@ _debugged = threading.Event()
 _LOOK_S = 0.1
 _MOST_AT_ONCE = 5000
 """More messages than any topic queues, see `qos`."""
-_SHOW_ON_S = 0.6
+SHOW_ON_S = 0.6
 """When a needed node has finished, the others continue this long, so that a recording does not end on a syllable."""
 _SIGNAL_PATIENCE_S = 0.5  # Python handles a signal only when the middleware returns control to the thread
 
@@ -386,7 +386,7 @@ def _run_nodes(makers: Sequence[Callable[[], ManagedNode]], handover: Handover |
             while not stop.wait(_LOOK_S) and not any(node.needed and node.finished.done() for node in nodes):
                 pass
             status = max(node.finished.result() for node in nodes if node.finished.done()) if not stop.is_set() else 0
-            stop.wait(_SHOW_ON_S)
+            stop.wait(SHOW_ON_S)
     finally:
         closed = [node.close() for node in reversed(nodes)]
     return status if all(closed) else 1

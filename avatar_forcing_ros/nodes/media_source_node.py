@@ -24,11 +24,13 @@ from avatar_forcing_ros.devices.capture import Microphone, Webcam
 from avatar_forcing_ros.devices.clips import Repeat
 from avatar_forcing_ros.devices.playlist import Event, camera, conversation, dialogue_manager, microphone
 from avatar_forcing_ros.files.media import MOST_SOUND_S, AudioClip, MediaError, has_audio, read_audio
+from avatar_forcing_ros.messages.images import CAMERA_FRAME
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import OutEncoding, compressed_from_rgb, from_rgb
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.links import DISCOVERY_S
 from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, to_stamp
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, VideoFrame
@@ -39,8 +41,6 @@ _TOPICS = {
     "speech": (AudioChunkMessage, "speech", qos.SPEECH),
 }
 _COMPRESSED = CompressedImage, "camera/image_raw/compressed", qos.PICTURE
-_FRAME = "camera_optical_frame"
-_SETTLED_S = 1.0  # the two sides of a connection discover each other at different moments
 
 
 @dataclass(frozen=True)
@@ -160,16 +160,16 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
             if not all(publisher.get_subscription_count() for publisher in self._senders.values()):
                 self._stopped.wait(0.1)
                 return
-            self._stopped.wait(_SETTLED_S)
+            self._stopped.wait(DISCOVERY_S)
         self._start_ns = self._latest_ns = self._now_ns()
 
     def _publish(self, topic: str, content: VideoFrame | AudioChunk) -> None:
         if isinstance(content, VideoFrame):
             stamp = to_stamp(content.stamp_ns)
             if self.config.compressed:
-                message: object = compressed_from_rgb(content.image, stamp, _FRAME)
+                message: object = compressed_from_rgb(content.image, stamp, CAMERA_FRAME)
             else:
-                message = from_rgb(content.image, stamp, _FRAME, self.config.encoding)
+                message = from_rgb(content.image, stamp, CAMERA_FRAME, self.config.encoding)
         else:
             message = from_chunk(content)
         self._senders[topic].publish(message)

@@ -17,6 +17,7 @@ from std_msgs.msg import Empty, String
 
 from avatar_forcing_ros.audio.resample import Resampler
 from avatar_forcing_ros.devices.playback import VOICE_EARLY_MS, VOICE_LATE_MS
+from avatar_forcing_ros.messages.images import CAMERA_FRAME
 from avatar_forcing_ros.messages.making import header
 from avatar_forcing_ros.msg import AudioChunk as AudioChunkMessage
 from avatar_forcing_ros.msg import AvatarState, Caption, FrameShown, PlaybackEvent
@@ -29,13 +30,26 @@ from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
 from avatar_forcing_ros.nodes.ros_messages import make
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.session.worker import Mailbox
-from avatar_forcing_ros.signals import FPS, MILLISECOND, AudioChunk
+from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
+from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 from avatar_forcing_ros.web.encoding import Codec, PictureEncoder, open_encoder
 from avatar_forcing_ros.web.packets import CameraPicture, pack_speech
 from avatar_forcing_ros.web.server import Server, ServerConfig, Shown
 
-_STATES = {0: "idle", 1: "listening", 2: "speaking", 3: "degraded"}
-_EVENTS = {0: "started", 1: "finished", 2: "interrupted", 3: "stalled", 4: "refused"}
+_STATES = {
+    AvatarState.IDLE: "idle",
+    AvatarState.LISTENING: "listening",
+    AvatarState.SPEAKING: "speaking",
+    AvatarState.DEGRADED: "degraded",
+}
+_EVENTS = {
+    PlaybackEvent.STARTED: "started",
+    PlaybackEvent.FINISHED: "finished",
+    PlaybackEvent.INTERRUPTED: "interrupted",
+    PlaybackEvent.STALLED: "stalled",
+    PlaybackEvent.REFUSED: "refused",
+}
+"""The words of the pages for states and events."""
 _KEY_PAUSE = 12
 """Fewest pictures between two key pictures that pages ask for."""
 
@@ -161,14 +175,14 @@ class WebNode(ManagedNode[WebConfig]):
         """The first messages for a new page."""
         config = self.config.server
         may = {"camera": config.camera, "microphone": config.microphone}
-        first = {"type": "welcome", "now_ms": self.now_ns() / 1e6, "fps": FPS, "may": may, "engineer": engineer}
+        first = {"type": "welcome", "now_ms": self.now_ns() / MILLISECOND, "fps": FPS, "may": may, "engineer": engineer}
         return [first, self._state, *(self._desk.welcome() if engineer else ())]
 
     def see(self, picture: CameraPicture) -> None:
         """Publish a picture of the user's camera; the JPEG is not changed."""
         message = make(
             "sensor_msgs/CompressedImage",
-            header=header(make, picture.stamp_ns, "camera_optical_frame"),
+            header=header(make, picture.stamp_ns, CAMERA_FRAME),
             format="rgb8; jpeg compressed bgr8",
             data=np.frombuffer(picture.jpeg, np.uint8),
         )
@@ -261,12 +275,12 @@ class _Heard:
     def push(self, chunk: AudioChunk) -> AudioChunk | None:
         """The samples that are settled so far, stamped with the time of the first one; None if there are none."""
         assert chunk.stamp_ns is not None
-        held_back_ns = self._resampler.held_back * 1_000_000_000 // 16_000
+        held_back_ns = self._resampler.held_back * NANOSECONDS // SAMPLE_RATE
         samples = self._resampler.push(chunk.samples)
         if not len(samples):
             return None
         self._seq += 1
-        return AudioChunk(chunk.stamp_ns - held_back_ns, samples, 16_000, seq=self._seq - 1)
+        return AudioChunk(chunk.stamp_ns - held_back_ns, samples, SAMPLE_RATE, seq=self._seq - 1)
 
 
 def _playback(message: PlaybackEvent) -> dict[str, Any]:

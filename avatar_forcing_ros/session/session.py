@@ -121,24 +121,28 @@ class Session:
         config: SessionConfig | None = None,
         lease: Lease | None = None,
     ) -> None:
-        self._lease = lease or Lease()
-        self._held_speech: deque[_Request] = deque(maxlen=_INBOX)  # until the understudy has handed back
         self._avatar, self._clock, self._outbox, self._quality = avatar, clock, outbox, quality
         self._report, self._portrait_sha256, self._config = report, portrait_sha256, config or SessionConfig()
-        self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
+        self._lease = lease or Lease()
         self.inputs = SessionInputs(avatar.config, avatar.bundle.manifest.network.block_frames)
         self.outlets: list[Outlet] = []
         self.status = AvatarStatus()
         self.block_ms: deque[float] = deque(maxlen=_NEWEST_BLOCKS)
         self.lateness_ms: deque[float] = deque(maxlen=_NEWEST_FRAMES)
         self.frames_shown = self.frames_dropped = self.failed_blocks = 0
+        # under the outbox's lock
+        self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
         self._asked = 0  # epochs requested so far; `_epoch.asked` of them have been carried out
+        # of the thread that decides
+        self._now_ns: int | None = None  # None before the conversation begins
+        self._held_speech: deque[_Request] = deque(maxlen=_INBOX)  # until the understudy has handed back
         self._epoch = Epoch()
-        self._now_ns: int | None = None
         self._picture: Picture | None = None
-        self._drawn_ns: int | None = None
+        self._drawn_ns: int | None = None  # stamp of that picture
         self._failing, self._failure = "", ""  # failure of the block being made, and of the last one made
-        self._newest_ns = self._pieces_said = 0
+        self._pieces_said = 0
+        self._newest_ns = 0  # stamp of the newest picture that was queued; the other thread only reads it
+        # of the thread that presents
         self._late_since_ns: int | None = None  # speech that was too late has not gone on since
 
     # --- from any thread -------------------------------------------------------------------------------------------

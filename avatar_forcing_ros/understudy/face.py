@@ -25,6 +25,8 @@ from avatar_forcing_ros.files.resources import PACKAGE, resource
 FACEMESH = "facemesh"
 _KEPT_PICTURES = 16
 _BREATH_FRAMES, _BREATH = 96, 0.006
+_SWAY_FRAMES, _SWAY = 275, 0.002
+"""Lengths of a breath and a sway in frames, and how far they go, as shares of the side; they seldom coincide."""
 
 
 class Face(Protocol):
@@ -61,7 +63,7 @@ class HeldFace:
         turn = 2 * np.pi * (frame_index % _BREATH_FRAMES) / _BREATH_FRAMES
         grown = 1 + _BREATH * (1 - np.cos(turn)) / 2
         shift = (1 - grown) * side
-        sway = 0.002 * side * np.sin(2 * np.pi * (frame_index % 275) / 275)
+        sway = _SWAY * side * np.sin(2 * np.pi * (frame_index % _SWAY_FRAMES) / _SWAY_FRAMES)
         placed = np.array([[grown, 0, shift / 2 + sway], [0, grown, shift]])
         return cv2.warpAffine(self._picture, placed, (side, side), borderMode=cv2.BORDER_REPLICATE)
 
