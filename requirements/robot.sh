@@ -31,4 +31,6 @@ numpy=numpy
 if "$python" -c 'import numpy; assert numpy.__version__ < "2"' 2>/dev/null; then numpy='numpy<2'; fi
 "$python" -m pip install "$numpy" -r "$here/runtime.txt"
 "$python" -m pip install --no-deps -r "$here/bare.txt"
+"$python" -m pip install --no-deps -r "$here/recogniser.txt" ||
+  echo "PocketSphinx could not be compiled, see above. All else works; to the voice agent one types, or it asks a server to recognise speech." >&2
 "$python" -m pip install 'sounddevice>=0.5,<1'  # this machine's microphone and loudspeaker; needs the system's libportaudio2
