@@ -236,6 +236,7 @@ def test_everything_fits_on_every_screen(browser: Any, width: int, height: int) 
             assert inside(page.locator(name).bounding_box(), width, height), name
         page.click("#consent [value=write]")
         page.wait_for_selector("#text:visible")
+        assert page.get_by_role("textbox", name="Type to the avatar").count() == 1  # what a screen reader calls it
         for name in ("#label", "#text", "#unwrite", "#face"):
             assert inside(page.locator(name).bounding_box(), width, height), name
         page.click("#unwrite")
@@ -326,6 +327,22 @@ def test_an_hour_of_drifting_clocks_moves_voice_and_pictures_by_less_than_three_
         assert page.evaluate(LONG_RUN, ppm) < 3
         voice = page.evaluate(VOICE_RUN, ppm)
         assert voice["worst"] < 3 and voice["jumps"] == 0 and voice["loud"] > 0.05, voice
+
+
+def test_a_clock_that_is_set_back_by_an_hour_takes_neither_face_nor_voice_nor_the_user(page: Any) -> None:
+    page.context.grant_permissions(["camera", "microphone"])
+    interrupted = {"type": "playback", "event": "interrupted", "utterance": "u", "position_ms": 0}
+    with KioskStage(side=64) as stage:
+        enter(page, stage, "both")
+        stage.wait_for(lambda: stage.sounds)
+        stage.server.tell({**interrupted, "stamp_ms": stage.now_ns() / 1e6})  # mutes what is stamped before
+        stage.set_clock(-3600)
+        until(page, "kiosk.connection.clock.jumps === 1")
+        heard, seen = len(stage.sounds), page.evaluate("kiosk.pictures.shown.length")
+        stage.wait_for(lambda: len(stage.sounds) > heard + 20)
+        until(page, f"kiosk.voice.sounding && kiosk.pictures.shown.length > {seen} + 10")
+        assert page.evaluate("kiosk.figures(1).shown_after_ms.p50") < 1000
+        assert stage.server.refused == 0 and len(stage.granted) == 1
 
 
 DESK = [

@@ -22,7 +22,7 @@ import pytest
 
 import avatar_forcing_ros.web.page as page_of_the_server
 from avatar_forcing_ros.web.access import AccessConfig, Gate
-from avatar_forcing_ros.web.packets import CAMERA, CodedPicture
+from avatar_forcing_ros.web.packets import CAMERA, MICROPHONE, CodedPicture
 from avatar_forcing_ros.web.page import MOST_OTHERS, MOST_PICTURES, Rate, Waiting
 from avatar_forcing_ros.web.server import ServerConfig
 from avatar_forcing_ros.web.testing import KioskStage
@@ -128,6 +128,46 @@ def test_a_socket_from_another_sites_page_is_refused_and_that_is_said_once(origi
         assert len(stage.log.lines) == 1
 
 
+def test_a_proxy_may_add_tls_and_a_name() -> None:
+    async def talk(client: Client) -> None:
+        tls = client.origin.replace("http:", "https:")
+        for headers in ({"Origin": tls}, {"Origin": "https://kiosk.example"}):
+            page = await client.connect(**headers)
+            assert (await words(page, "welcome"))["page"]
+        for origin in ("https://kiosk.example:8443", "ftp://kiosk.example", "https://other.example"):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await client.connect(Origin=origin)
+
+    with KioskStage(ServerConfig(AccessConfig(port=0, names="kiosk.example"))) as stage:
+        converse(stage, talk)
+
+
+def test_what_a_page_sends_before_it_knows_that_the_clock_was_set_is_no_fault_of_it() -> None:
+    def packet(stamp_ns: int) -> bytes:
+        return struct.pack("<BBHIqQ", MICROPHONE, 0, 0, 16_000, stamp_ns, 0) + bytes(640)
+
+    async def talk(client: Client, stage: KioskStage) -> None:
+        page = await client.connect()
+        await words(page, "welcome")
+        await page.send_json({"type": "senses", "camera": False, "microphone": True})
+        await words(page, "senses")
+        for step_s in (5, -3600):
+            stamp_ns = stage.now_ns()
+            stage.set_clock(step_s)
+            for _ in range(30):
+                await page.send_bytes(packet(stamp_ns))
+            await page.send_json({"type": "clock", "sent": 1.0})
+            await words(page, "clock")
+            await page.send_bytes(packet(stage.now_ns()))
+            await page.send_json({"type": "clock", "sent": 2.0})
+            await words(page, "clock")
+
+    with KioskStage() as stage:
+        converse(stage, lambda client: talk(client, stage))
+        assert stage.server.refused == 0 and stage.server.stale == 60
+        assert len(stage.sounds) == 2
+
+
 def test_without_the_token_nobody_comes_in_and_with_it_the_browser_remembers() -> None:
     async def talk(client: Client) -> None:
         assert (await client.get())[0] == 401
@@ -156,7 +196,7 @@ def test_with_a_certificate_pages_and_sockets_are_encrypted_and_the_cookie_stays
         async with client.session.get(
             client.url, params={"token": TOKEN}, ssl=False, allow_redirects=False
         ) as response:
-            assert response.status == 303 and response.headers["Location"] == "/"
+            assert response.status == 303 and response.headers["Location"] == "./"
             cookie = response.headers["Set-Cookie"]
             assert "Secure" in cookie and "HttpOnly" in cookie and "SameSite=Strict" in cookie and TOKEN not in cookie
         headers = {"Origin": client.origin}

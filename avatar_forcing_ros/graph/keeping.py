@@ -142,7 +142,7 @@ def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callabl
     """
     before = Restarted.of_this_process()
     restarts = restarts or Restarts(count=before.count, reason=before.reason)
-    say = say or (lambda line: print(line, file=sys.stderr, flush=True))
+    say = say or _say
     stopping: list[int] = []
     child = 0
 
@@ -176,11 +176,21 @@ def keep(play: Callable[[], int], restarts: Restarts | None = None, say: Callabl
             return 0
 
 
+def _say(line: str) -> None:
+    with suppress(OSError):  # the disk that the log is on is full
+        print(line, file=sys.stderr, flush=True)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+
+
 def _fork(play: Callable[[], int], variables: Mapping[str, str]) -> int:
     """Fork; returns the child's number, and never returns in the child."""
     parent = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     child = os.fork()
     if child:
         return child
@@ -198,9 +208,9 @@ def _fork(play: Callable[[], int], variables: Mapping[str, str]) -> int:
     except BaseException as error:
         import traceback
 
-        traceback.print_exception(error)
+        with suppress(OSError):
+            traceback.print_exception(error)
         status = 70  # the customary one of a fault in the program
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         os._exit(status)

@@ -11,15 +11,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from avatar_forcing_ros.graph.keeping import Restarts
 from avatar_forcing_ros.graph.settings import NodeProcess
 
 _NOISE = "RTPS_TRANSPORT_SHM"  # what the middleware says of files that a killed process left, and mends
+_LONG_LOG = 1 << 20
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -54,7 +56,10 @@ class ProcessGroup:
         self._log_began: dict[str, int] = {}
 
     def __enter__(self) -> ProcessGroup:
-        self._folder = tempfile.TemporaryDirectory(prefix="avatar_forcing_")
+        self._folder = ExitStack()
+        with suppress(OSError):  # no disk has room: what the nodes say goes where we speak
+            folder = self._folder.enter_context(tempfile.TemporaryDirectory(prefix="avatar_forcing_"))
+            self._logs = {node.executable: Path(folder) / f"{node.executable}.log" for node in self._nodes}
         for node in self._nodes:
             self._start(node)
         return self
@@ -64,12 +69,11 @@ class ProcessGroup:
     ) -> None:
         for name in self._running:
             self.end(name, patience_s=5)
-        self._folder.cleanup()
+        self._folder.close()
 
     def _start(self, node: NodeProcess) -> None:
-        self._logs[node.executable] = Path(self._folder.name) / f"{node.executable}.log"
-        with self._logs[node.executable].open("ab") as log:
-            self._log_began[node.executable] = log.tell()
+        with ExitStack() as stack:
+            log = self._open_log(node.executable, stack)
             self._running[node.executable] = subprocess.Popen(
                 [sys.executable, "-m", node.module, *node.ros_arguments()],
                 env=self._environment | self._restarts[node.executable].begin(),
@@ -78,6 +82,20 @@ class ProcessGroup:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us; we end them in order
             )
+
+    def _open_log(self, name: str, stack: ExitStack) -> IO[bytes] | None:
+        """The file of what a node says, begun anew when it has grown long; None if there can be none."""
+        if name not in self._logs:
+            return None
+        path = self._logs[name]
+        try:
+            path.parent.mkdir(exist_ok=True)  # what clears old temporary files may have removed it in a quiet week
+            long = path.exists() and path.stat().st_size > _LONG_LOG
+            log = stack.enter_context(path.open("wb" if long else "ab"))
+        except OSError:
+            return None
+        self._log_began[name] = log.tell()
+        return log
 
     def ended(self, name: str) -> bool:
         """Whether a process has ended by itself."""
@@ -130,7 +148,8 @@ class ProcessGroup:
 
     def last_lines(self, name: str, count: int = 3) -> str:
         """What a process said last since it started, in one line."""
-        with self._logs[name].open(errors="replace") as log:
+        lines: list[str] = []
+        with suppress(OSError, KeyError), self._logs[name].open(errors="replace") as log:
             log.seek(self._log_began[name])
             lines = [line for line in log.read().splitlines() if _NOISE not in line]
         return " | ".join(lines[-count:]) or "it said nothing"

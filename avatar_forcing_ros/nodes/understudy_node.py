@@ -50,7 +50,7 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
 from avatar_forcing_ros.understudy.face import FACEMESH, Face, first_face, motion_space_of
 from avatar_forcing_ros.understudy.faces import Faces
 from avatar_forcing_ros.understudy.movement import StandInMovement
-from avatar_forcing_ros.understudy.processes import Life, is_ours, with_stopped_parent
+from avatar_forcing_ros.understudy.processes import Life, Stopped, is_ours, program_of, with_stopped_parent
 
 _LISTENS_FIRST_S = 0.5
 """A generator may be on stage already, and the middleware takes a while to discover it."""
@@ -66,6 +66,8 @@ _HANGS_S = 8.0
 """A node whose diagnostics have been missing for this long hangs, however busy the machine is."""
 _COMES_S = 15.0
 """Nodes that are expected have this long to start."""
+_LOOKS_S, _CONTINUES_S = 1.0, 1.0
+"""How often to look for stopped processes, and how much later one is continued than a silent generator is killed."""
 _OFTEN, _OFTEN_S = 3, 600.0
 _NICE = -10
 _FINAL = (PlaybackEvent.FINISHED, PlaybackEvent.INTERRUPTED)
@@ -87,7 +89,8 @@ class UnderstudyConfig:
         expects: names of nodes, separated by spaces, to be reported as missing if they do not appear on /diagnostics;
             so is any node that appeared once.
         stop_silent_after_s: a generator of this machine that has been silent for this long is killed, as is a node of
-            `expects` whose diagnostics have been missing for 8 s; 0 never does.
+            `expects` whose diagnostics have been missing for 8 s; one that is stopped (SIGSTOP) is continued a second
+            later. 0 never does.
         output: how the avatar is published, like the generator's.
     """
 
@@ -130,6 +133,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._endings = Endings(self._watch, self._is_gone)
         self._ledger = self._endings.ledger
         self._lives: dict[Owner, Life] = {}
+        self._sleepers, self._looked_s = Stopped(), 0.0
         self._emptied_s = time.monotonic()
         self._movement = StandInMovement(self.config.seed)
         self._role: LeadingRole | None = None
@@ -306,6 +310,19 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self.take_all()
         with self._lock:
             self._emptied_s = now_s
+        if now_s - self._looked_s > _LOOKS_S:
+            self._looked_s = now_s
+            self._continue_who_is_stopped(now_s)
+
+    def _continue_who_is_stopped(self, now_s: float) -> None:
+        """A process that was stopped before it said anything, or that starts the others, is missed by nobody else."""
+        patience_s = self.config.stop_silent_after_s
+        if not patience_s or not self._watch.knows(now_s):
+            return
+        for pid in self._sleepers.overdue(now_s, patience_s + _CONTINUES_S):
+            self.get_logger().error(f"process {pid} has been stopped and is continued: {program_of(pid)}")
+            with suppress(OSError):
+                os.kill(pid, signal.SIGCONT)
 
     def _is_gone(self, owner: Owner) -> bool | None:
         """Under the lock: whether the process of a generator has ended; None if it cannot be observed from here."""

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -30,12 +31,54 @@ class Life:
         return 0 < self.began == _beginning(self.pid)
 
 
-def _beginning(pid: int) -> int:
+@dataclass
+class Stopped:
+    """Notices who stays stopped (SIGSTOP) of the processes that were started together with this one.
+
+    These are its parent, that one's children, and theirs: a keeper that was stopped before its node said a word is
+    known to nobody else. A parent that has a terminal was stopped by whoever sits there (Ctrl-Z).
+    """
+
+    _since_s: dict[Life, float] = field(default_factory=dict)
+
+    def overdue(self, now_s: float, patience_s: float) -> list[int]:
+        """Those that have been stopped each time this was called for longer than `patience_s`."""
+        stopped = [Life.of(pid) for pid in _relatives(os.getpid()) if _state(pid) == "T" and is_ours(pid)]
+        self._since_s = {life: self._since_s.get(life, now_s) for life in stopped}
+        return [life.pid for life, since_s in self._since_s.items() if now_s - since_s > patience_s]
+
+
+def _relatives(pid: int) -> list[int]:
+    parent = int(_stat(pid)[1])
+    siblings = [child for child in _children(parent) if child != pid]
+    has_terminal = int((_stat(parent) or "0" * 5)[4]) != 0
+    return [*([] if has_terminal else [parent]), *siblings, *(one for each in siblings for one in _children(each))]
+
+
+def _children(pid: int) -> list[int]:
+    """Empty where the kernel does not tell (CONFIG_PROC_CHILDREN)."""
     try:
-        state, *values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return [
+            int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+        ]
     except OSError:
-        return 0
-    return 0 if state in ("Z", "X") else int(values[18])
+        return []
+
+
+def _stat(pid: int) -> list[str]:
+    """Of `/proc/<pid>/stat` what follows the name: state, parent, ...; empty if there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _state(pid: int) -> str:
+    return (_stat(pid) or ["X"])[0]
+
+
+def _beginning(pid: int) -> int:
+    return 0 if _state(pid) in ("Z", "X") else int((_stat(pid) or ["0"] * 20)[19])
 
 
 def is_ours(pid: int) -> bool:
@@ -46,11 +89,15 @@ def is_ours(pid: int) -> bool:
         return False
 
 
+def program_of(pid: int) -> str:
+    """The beginning of a process's command line, for people."""
+    try:
+        return " ".join(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:3])
+    except OSError:
+        return "it has ended"
+
+
 def with_stopped_parent(pid: int) -> list[int]:
     """A process, and its keeper if that is stopped, too, and could not restart it."""
-    try:
-        parent = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        state = Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return [pid]
-    return [pid, parent] if state == "T" and is_ours(parent) else [pid]
+    parent = int((_stat(pid) or ["X", "0"])[1])
+    return [pid, parent] if _state(parent) == "T" and is_ours(parent) else [pid]

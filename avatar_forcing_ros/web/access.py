@@ -136,8 +136,14 @@ class Gate:
 
     def refuses_origin(self, origin: str | None, host_header: str | None) -> str:
         """Why a WebSocket from a page of this origin is refused, or an empty string."""
-        own = f"{self._config.scheme}://{host_header or ''}"
-        return "" if origin is not None and origin.lower() == own.lower() else f"a page of {origin!r} is not ours"
+        scheme, _, place = (origin or "").lower().partition("://")
+        schemes = ("http", "https") if self._config.scheme == "http" else ("https",)  # a proxy may add TLS
+        if scheme in schemes and (place == (host_header or "").lower() or place in self._names):
+            return ""
+        return (
+            f"a page of {origin!r} is not ours; if a proxy serves it under that name, let it pass on the Host, or say "
+            "the name with the parameter access.names"
+        )
 
     def knows_token(self, given: str) -> bool:
         """Whether a text is the token."""

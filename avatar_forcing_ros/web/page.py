@@ -116,6 +116,8 @@ class Page:
         is_user: whether its camera and microphone are the user's.
         waiting: messages waiting to be sent to it.
         faults: number of invalid messages from it.
+        clock_ns: our time less the event loop's, when the page was last told our time.
+        set_s: when it was last told that our clock was set, by the event loop's time.
     """
 
     def __init__(self, name: str, socket: web.WebSocketResponse) -> None:
@@ -125,6 +127,8 @@ class Page:
         self.is_user = False
         self.waiting = Waiting()
         self.faults = 0
+        self.clock_ns = 0
+        self.set_s = -1e9
         self.rates = {
             "words": Rate(60, 120),
             "text": Rate(1, 5),

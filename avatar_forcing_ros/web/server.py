@@ -35,7 +35,7 @@ from typing import Any, Protocol
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from avatar_forcing_ros.session.worker import Faults
-from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.web.access import AccessConfig, Gate, listen, tls_context
 from avatar_forcing_ros.web.encoding import CODECS, Codec
 from avatar_forcing_ros.web.files import HEADERS, read_pages
@@ -50,6 +50,7 @@ _MOST_FAULTS = 20
 _SEND_BUFFER = 128 * 1024  # the kernel's default would hold a minute of pictures for a page that does not read
 _START_S = 10.0
 _STALE_NS, _STAMP_PAST_NS, _STAMP_AHEAD_NS = 5_000_000_000, 600_000_000_000, 500_000_000
+_SET_NS, _HEARS_OF_IT_S = 200_000_000, 5.0
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ class Server:
         url: address of the face page, once started.
         audience: the connected pages.
         refused: number of requests and messages refused.
-        stale: number of a user's pictures and chunks that were dropped because they came more than five seconds late.
+        stale: number of a user's pictures and chunks that were dropped because they came more than five seconds late,
+            or before the page knew that our clock was set.
     """
 
     def __init__(self, config: ServerConfig, owner: Owner, faults: Faults, say: Callable[[str], object]) -> None:
@@ -298,7 +300,8 @@ class Server:
         if not self._gate.knows_token(request.query["token"]):
             return self._refuse(request, 401, "this is not the kiosk's token")
         # redirect to the address without the token, so that the token does not stay in the browser's history
-        response = web.Response(status=303, headers={"Location": request.path})
+        # and relative, because a proxy may serve it under another path
+        response = web.Response(status=303, headers={"Location": f"./{request.path.rpartition('/')[2]}"})
         secure = self._config.access.scheme == "https"
         response.set_cookie(self._cookie_name, self._gate.cookie, httponly=True, samesite="Strict", secure=secure)
         return response
@@ -387,6 +390,7 @@ class Server:
             self.say_once(f"a page is refused: {error}")
             return False
         page.is_engineer = role == "engineer" and self._config.engineer
+        page.clock_ns = self._clock_ns()
         for line in self._owner.welcome(page.is_engineer):
             page.tell(json.dumps({**line, "page": page.name} if line["type"] == "welcome" else line))
         self.audience.choose(page, codec)
@@ -417,10 +421,12 @@ class Server:
             raise PacketError("expected camera and microphone only from the page that was granted them")
         content = unpack(data)
         ahead_ns = content.stamp_ns - self._owner.now_ns() if content.stamp_ns is not None else 0
-        if -_STAMP_PAST_NS <= ahead_ns < -_STALE_NS:
-            self.stale += 1  # the browser was held up; not an error, but the data is useless now
+        in_time = -_STALE_NS <= ahead_ns <= _STAMP_AHEAD_NS
+        was_set = abs(self._clock_ns() - page.clock_ns) > _SET_NS or now_s - page.set_s < _HEARS_OF_IT_S
+        if not in_time and (was_set or -_STAMP_PAST_NS <= ahead_ns < 0):
+            self.stale += 1  # the browser was held up, or has not heard yet that our clock was set
             return
-        if not -_STAMP_PAST_NS <= ahead_ns <= _STAMP_AHEAD_NS:
+        if not in_time:
             raise PacketError(f"expected a stamp of this moment, got one that is {ahead_ns / 1e9:.1f} s ahead")
         if isinstance(content, CameraPicture):
             if self._config.camera and page.rates["camera"].allows(now_s):
@@ -434,6 +440,9 @@ class Server:
         kind = words["type"]
         if kind == "clock":
             sent = _number(words, "sent")
+            if abs(self._clock_ns() - page.clock_ns) > _SET_NS:
+                page.set_s = now_s
+            page.clock_ns = self._clock_ns()
             await page.answer({"type": "clock", "sent": sent, "now_ms": self._owner.now_ns() / 1e6})
         elif kind == "shown":
             self._note_shown(page, words)
@@ -449,6 +458,10 @@ class Server:
             self._owner.ask(kind, words)
         else:
             raise PacketError(f"expected a message of a known type, got {kind!r}")
+
+    def _clock_ns(self) -> int:
+        """Our time less the event loop's, which changes only when our clock is set, or drifts."""
+        return self._owner.now_ns() - round(self._loop.time() * NANOSECONDS)
 
     def _note_shown(self, page: Page, words: Mapping[str, Any]) -> None:
         try:

@@ -88,7 +88,7 @@ class KioskStage:
         self.speaks = True
         self.published: dict[int, int] = {}
         self.sent_bytes: dict[Codec, int] = {}
-        self._drift = 1 + drift_ppm * 1e-6
+        self._drift, self._set_ns = 1 + drift_ppm * 1e-6, 0
         self._began_ns = time.time_ns()
         self._encoders: dict[Codec, PictureEncoder] = {}
         self.background = _picture(side, 40)
@@ -107,6 +107,10 @@ class KioskStage:
         self._stopping.set()
         self._thread.join()
         self.server.stop()
+
+    def set_clock(self, by_s: float) -> None:
+        """Set its clock forward or back at once."""
+        self._set_ns += round(by_s * NANOSECONDS)
 
     def wait_for(self, done: Callable[[], object], patience_s: float = 60.0) -> None:
         """Wait until a condition holds.
@@ -137,8 +141,10 @@ class KioskStage:
         return tone
 
     def _play(self) -> None:
-        frame = self.now_ns() // FRAME_NS + 2
+        frame, set_ns = self.now_ns() // FRAME_NS + 2, 0
         while not self._stopping.is_set():
+            if set_ns != self._set_ns:
+                frame, set_ns = self.now_ns() // FRAME_NS + 2, self._set_ns
             self._sleep_until(frame * FRAME_NS - AHEAD_NS)
             if self.speaks:
                 self.server.tell(pack_speech(AudioChunk(frame * FRAME_NS, self.sound(frame), 16_000, "u", frame)))
@@ -156,14 +162,14 @@ class KioskStage:
             self.server.show(codec, picture)
 
     def _sleep_until(self, time_ns: int) -> None:
-        while (left_ns := time_ns - self.now_ns()) > 0 and not self._stopping.is_set():
+        while 0 < (left_ns := time_ns - self.now_ns()) < NANOSECONDS and not self._stopping.is_set():
             time.sleep(min(left_ns / NANOSECONDS, 0.1))
 
     # --- the server's owner ----------------------------------------------------------------------------------------
 
     def now_ns(self) -> int:
-        """This machine's time, with a drift."""
-        return self._began_ns + round((time.time_ns() - self._began_ns) * self._drift)
+        """This machine's time, with a drift, as it was set."""
+        return self._began_ns + round((time.time_ns() - self._began_ns) * self._drift) + self._set_ns
 
     def welcome(self, engineer: bool) -> Sequence[Mapping[str, Any]]:
         """The least that a page needs."""

@@ -5,6 +5,7 @@
 const KEPT_MS = 60_000;
 const DRIFT = 1e-4; // crystals differ by up to 100 ppm, so a sample loses accuracy with age
 const JUMP_MS = 50;
+const SET_MS = 2000; // no picture takes so long
 const SLEW = 0.005; // ms per ms: an error below a jump is corrected so slowly that nobody notices
 
 /** This page's estimate of ROS time, from requests to the server. */
@@ -13,6 +14,8 @@ export class ServerClock {
   #movedAt = 0;
 
   constructor() {
+    /** How often the server's clock was set, as far as this page has noticed. */
+    this.jumps = 0;
     this.reset();
   }
 
@@ -25,6 +28,11 @@ export class ServerClock {
     this.uncertainty = Infinity;
   }
 
+  /** Whether a stamp of this moment is so far off that the server's clock must have been set. */
+  doubts(stamp) {
+    return this.offset !== null && Math.abs(this.toRos(performance.now()) - stamp) > SET_MS;
+  }
+
   /** Take an answer: when the request was sent and answered, by the page's clock, and the server's time. */
   learn(sent, server, received) {
     const sample = { at: received, trip: received - sent, offset: server - (sent + received) / 2 };
@@ -34,6 +42,7 @@ export class ServerClock {
     const best = this.#samples.reduce((a, b) => (doubt(b) < doubt(a) ? b : a));
     if (Math.abs(sample.offset - best.offset) > JUMP_MS + sample.trip + best.trip) {
       this.#samples = [sample]; // the server's clock was set, or this computer slept
+      this.jumps += 1;
       this.#move(sample.offset, received);
       this.uncertainty = sample.trip / 2;
       return;

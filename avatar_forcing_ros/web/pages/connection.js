@@ -20,6 +20,7 @@ export class Connection extends EventTarget {
   #questions = 0;
   #timer = 0;
   #heardAt = 0;
+  #askedAt = 0;
 
   /** @param role "face" or "engineer"; @param codec codec of the pictures, or null for none. */
   constructor(role, codec) {
@@ -38,8 +39,10 @@ export class Connection extends EventTarget {
 
   open() {
     clearTimeout(this.#timer);
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const socket = new WebSocket(`${scheme}://${location.host}/socket`);
+    const address = new URL("socket", location); // beside the page, which a proxy may serve under any path
+    address.protocol = location.protocol === "https:" ? "wss" : "ws";
+    address.search = address.hash = "";
+    const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#begin(socket);
     socket.onmessage = ({ data }) => this.#sort(data);
@@ -85,9 +88,14 @@ export class Connection extends EventTarget {
       this.#end(1006, "the kiosk says nothing");
       return;
     }
-    socket.send(JSON.stringify({ type: "clock", sent: now }));
+    this.#question(socket, now);
     this.#questions += 1;
     setTimeout(() => this.#ask(socket), this.#questions < FIRST_QUESTIONS ? CLOCK_FIRST_MS : CLOCK_MS);
+  }
+
+  #question(socket, now) {
+    this.#askedAt = now;
+    socket.send(JSON.stringify({ type: "clock", sent: now }));
   }
 
   #sort(data) {
@@ -107,6 +115,7 @@ export class Connection extends EventTarget {
       stampMs: Number(view.getBigInt64(8, true) / 1000n) / 1000,
       data: new Uint8Array(data, HEAD),
     };
+    if (this.clock.doubts(head.stampMs) && this.#heardAt - this.#askedAt > CLOCK_FIRST_MS) this.#question(this.#socket, this.#heardAt);
     this.#tell(view.getUint8(0) === 1 ? "picture" : "speech", head);
   }
 

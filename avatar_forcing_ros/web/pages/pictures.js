@@ -32,6 +32,7 @@ export class Pictures {
   #size = "";
   #last = 0;
   #intervals = [];
+  #jumps = 0;
 
   /**
    * @param canvas to draw on; @param playout says when.
@@ -70,6 +71,10 @@ export class Pictures {
   /** Drop waiting pictures after a lost connection; the canvas keeps its picture. */
   reset() {
     this.#closeDecoder();
+    this.#drop();
+  }
+
+  #drop() {
     for (const { image } of this.#waiting) image.close();
     this.#waiting = [];
   }
@@ -124,7 +129,13 @@ export class Pictures {
     if (this.#last) this.#intervals.push(time - this.#last);
     if (this.#intervals.length > 30) this.#intervals.shift();
     this.#last = time;
-    if (this.playout.clock.offset === null) return;
+    const { clock } = this.playout;
+    if (clock.offset === null) return;
+    if (clock.jumps !== this.#jumps) {
+      this.#jumps = clock.jumps;
+      this.#drop(); // they belong to a time that may not come for hours
+      this.playout.reset();
+    }
     const interval = this.interval;
     const seen = time + interval; // what is drawn now appears on the screen with the next refresh
     let chosen = null;

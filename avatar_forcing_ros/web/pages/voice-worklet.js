@@ -14,6 +14,7 @@ const MOST_SPEED = 0.01; // a sixth of a semitone
 const CATCH_UP_S = 1;
 const SILENCE = 1e-4;
 const REPORT_S = 0.1;
+const SET_S = 5; // nothing is interrupted so far ahead
 
 /** Windowed sinc (Hann) between samples: PHASES + 1 rows of TAPS. */
 const KERNEL = (() => {
@@ -90,6 +91,7 @@ class VoiceProcessor extends AudioWorkletProcessor {
     const step = this.rate / sampleRate;
     const wanted = (currentTime + this.lag) * this.rate;
     if (this.position === null) this.position = wanted;
+    if (this.mutedUntil > wanted + SET_S * this.rate) this.mutedUntil = 0; // of another time: the clock was set back
     const off = wanted - this.position;
     const sounding = this.sounds(out.length * step + this.rate * FADE_S);
     if (!sounding && this.gain < 0.01) {
