@@ -109,7 +109,7 @@ def test_every_import_is_a_declared_dependency() -> None:
 
 def test_what_ros_brings_is_not_asked_of_pip() -> None:
     """On a robot pip would lay a second rclpy over the system's."""
-    for name in ("runtime", "bare", "torch"):
+    for name in ("runtime", "bare", "recogniser", "torch"):
         assert not re.search(r"^ros-", read(f"requirements/{name}.txt"), re.MULTILINE)
 
 
