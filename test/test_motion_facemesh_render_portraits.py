@@ -286,6 +286,19 @@ def test_what_spoils_a_portrait_is_said() -> None:
     assert any("cover the mouth" in remark for remark in load_portrait(covered, 128).remarks)
 
 
+def test_a_face_in_bad_light_and_one_behind_a_mask_or_black_glasses_is_said() -> None:
+    def remarks(picture: np.ndarray) -> str:
+        return " ".join(load_portrait(picture, 128).remarks)
+
+    assert "the face is dark" in remarks(astronaut() // 20)
+    assert "nearly white" in remarks(255 - (255 - astronaut()) // 6)
+    masked, blind = astronaut(), astronaut()
+    masked[125:170, 180:270] = 200, 220, 240
+    blind[85:115, 180:275] = 10
+    assert "cover the mouth" in remarks(masked)
+    assert "nothing is seen of the eyes" in remarks(blind)
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize("name", ["exif3.jpg", "exif6.jpg"])
 def test_handed_phone_photos_are_upright(name: str, shared: Path) -> None:

@@ -57,6 +57,9 @@ def plain_likeness(size: int) -> Likeness:
 
 
 def _likeness(prepared: Prepared, crop: Crop, quarter_turns: int, others: int = 0) -> Likeness:
+    light = cv2.cvtColor(crop.image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+    face_light = light[face_mask(crop)]
+    eyes = [light[fill_outline(crop.landmarks[eye.outline], len(light))] for eye in (RIGHT_EYE, LEFT_EYE)]
     report = PortraitReport(
         face_px=float(np.ptp(crop.landmarks[OVAL, 0])) / crop.enlargement,
         enlargement=crop.enlargement,
@@ -69,5 +72,8 @@ def _likeness(prepared: Prepared, crop: Crop, quarter_turns: int, others: int = 
         lip_red=lip_red(crop.image, crop.landmarks),
         turned=float(abs(head_angles(fit_head(crop.landmarks).rotation).yaw)),
         others=others,
+        lightest=float(np.percentile(face_light, 95)),
+        middle_light=float(np.median(face_light)),
+        eye_contrast=max(float(eye.std()) for eye in eyes if eye.size) if any(eye.size for eye in eyes) else 0.0,
     )
     return Likeness(prepared.model, report)

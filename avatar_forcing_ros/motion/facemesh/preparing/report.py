@@ -14,6 +14,9 @@ MOST_TURNED = np.deg2rad(15)
 MOST_ENLARGEMENT, MOST_SMILE, LEAST_APERTURE, LEAST_LIP_RED = 2.0, 0.5, 0.15, 1.0
 """Limits beyond which a remark is made. In tested portraits the lids are 0.22 to 0.38 of the eye's width apart, shut
 ones 0.03 to 0.08. Lips are 6 to 15 redder than cheeks (CIE a*); with a hand in front of them, -5 to -3."""
+DARK, PALE, LEAST_EYE_CONTRAST = 30.0, 93.0, 4.0
+"""The same in CIE L*, 0 to 100. The lightest parts of tested faces had 58 to 87, their middle 47 to 83, and what is
+within the lids deviated by 9 to 21; behind a black glass by 0."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class PortraitReport:
         lip_red: how much redder the lips are than the cheeks, in CIE a*; None in a picture without colours.
         turned: how far the head is turned aside, in radians.
         others: further faces that are at least half as large.
+        lightest: L* that a twentieth of the face exceeds.
+        middle_light: L* that half of the face exceeds.
+        eye_contrast: standard deviation of L* within the lids of the eye that shows more.
     """
 
     face_px: float
@@ -45,6 +51,9 @@ class PortraitReport:
     lip_red: float | None
     turned: float
     others: int
+    lightest: float
+    middle_light: float
+    eye_contrast: float
 
     def remarks(self) -> tuple[str, ...]:
         """What keeps this picture from being a good portrait, one line each."""
@@ -57,6 +66,11 @@ class PortraitReport:
             ),
             f"the head is turned aside by {np.rad2deg(self.turned):.0f} degrees: its far side is stretched; use one "
             "from the front": self.turned > MOST_TURNED,
+            "the face is dark: light it from the front, or brighten the picture": self.lightest < DARK,
+            "the face is nearly white: use a picture with less light": self.middle_light > PALE,
+            "nothing is seen of the eyes, as behind dark glasses: use a picture without": (
+                self.eye_contrast < LEAST_EYE_CONTRAST and self.lightest >= DARK and self.middle_light <= PALE
+            ),
             "the eyes are shut: open ones were invented; a picture with open eyes looks better": (
                 self.aperture < LEAST_APERTURE
             ),
