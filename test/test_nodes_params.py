@@ -98,6 +98,14 @@ def test_a_whole_number_serves_an_optional_float(make_node) -> None:
     assert declared(make_node(limit=2), Outer()).limit == 2.0
 
 
+def test_a_whole_number_serves_a_float_at_the_start_and_later(make_node) -> None:
+    node = make_node(inner__rate_hz=2)
+    assert declared(node, Outer()).inner.rate_hz == 2.0
+    results = node.set_parameters([Parameter("inner.rate_hz", value=value) for value in (3, 101, True, "4")])
+    assert [result.successful for result in results] == [True, False, False, False]
+    assert type(node.get_parameter("inner.rate_hz").value) is float and params.read(node, Outer).inner.rate_hz == 3.0
+
+
 def test_descriptions_and_ranges_come_from_the_dataclass(make_node) -> None:
     node = make_node()
     params.declare(node, Outer())

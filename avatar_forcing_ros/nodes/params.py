@@ -53,6 +53,7 @@ def declare(node: Node, defaults: Any) -> None:
         rclpy.exceptions.InvalidParameterException: if a value given from outside has the wrong type or is out of range.
     """
     entries = list(_entries(defaults))
+    _take_whole_numbers(node, {entry.name for entry in entries if entry.kind is float})
     for entry in entries:
         value = str(entry.default) if isinstance(entry.default, Path) else entry.default
         node.declare_parameter(entry.name, value, _descriptor(entry))
@@ -65,6 +66,27 @@ def declare(node: Node, defaults: Any) -> None:
         return _validate(node, type(defaults), changes)
 
     node.add_on_set_parameters_callback(check)
+
+
+def _take_whole_numbers(node: Node, names: set[str]) -> None:
+    """Let 2 serve a parameter that is 2.0: rclpy refuses it by its type, at the start and later.
+
+    What was given at the start is kept in a private attribute of rclpy only. Humble has no callback that comes before
+    its own check: there, a later 2 is refused as before.
+    """
+
+    def as_floats(changes: list[Parameter]) -> list[Parameter]:
+        return [
+            Parameter(change.name, value=float(change.value))
+            if change.name in names and type(change.value) is int
+            else change
+            for change in changes
+        ]
+
+    given = getattr(node, "_parameter_overrides", {})
+    given.update({change.name: change for change in as_floats(list(given.values()))})
+    if hasattr(node, "add_pre_set_parameters_callback"):
+        node.add_pre_set_parameters_callback(as_floats)
 
 
 def when_set(node: Node, act: Callable[[list[Parameter]], None]) -> Callable[[], None]:
