@@ -25,21 +25,22 @@ class ActivityConfig:
     """Thresholds; times in frames of 40 ms, levels in units of the log-mel features' mean.
 
     Attributes:
-        laugh_smile: a laugh begins when the smile is above this
-        laugh_jaw: and the jaw is open by more than this
-        laugh_frames: for this many frames in a row. Vowels said with a smile are shorter. With 4 frames there were 0.8
-            false laughs a minute, with 8 there were 0.1, detected 0.16 s later (`bench/perception.py`).
-        held_smile: a laugh lasts while the smile is above this
-        held_jaw: and the jaw is open by more than this
-        held_frames: at least once within this many frames.
-        smile: a smile begins when it is above this for `smile_frames`.
+        laugh_smile: least smile of a frame with which a laugh may begin.
+        laugh_jaw: least opening of the jaw in such a frame.
+        laugh_frames: a laugh begins with so many such frames in a row. Vowels said with a smile are shorter. With 4
+            frames there were 0.8 false laughs a minute, with 8 there were 0.1, detected 0.16 s later
+            (`bench/perception.py`).
+        held_smile: least smile of a frame that keeps a laugh going.
+        held_jaw: least opening of the jaw in such a frame.
+        held_frames: a laugh ends when there was no such frame for this long.
+        smile: least smile of a frame with which a smile may begin.
         held_smile_only: a smile lasts while it is above this.
-        smile_frames: see `smile`.
+        smile_frames: a smile begins with so many frames above `smile` in a row.
         voiced: a frame has sound if its level is this far above the quietest of the window.
-        talk_frames: talk is judged over this many frames.
-        talk_share: in talk, at least this share of them has sound,
-        mouth: if a face is seen, its jaw moves by more than this in them,
-        changes: and the level changes by more than this in them.
+        talk_frames: talk is judged from this many frames; for talk, all of the next three must hold.
+        talk_share: least share of them that has sound.
+        mouth: least range of the jaw's opening in them, if a face is seen.
+        changes: least range of the level in them.
         talk_linger: talk lasts this many frames longer, to bridge pauses between words.
     """
 

@@ -28,11 +28,11 @@ class ClosureConfig:
 
     Attributes:
         network: weight of the network's pressed lips, against how likely a closure sounds.
-        parted: lips meet no further than the network has them up to this sum,
-        shut: and are shut from this one on,
-        refused: unless the voice is not hushed and the network presses them no more than this;
-        agreed: from this on, it does not object.
-        most_press: of lips that are not shut; more of it looks shut.
+        parted: up to this weighted sum of both, nothing is added to what the network does.
+        shut: from this sum on, lips are shut; between the two, they close in proportion.
+        refused: if the network presses the lips no more than this, only a hushed voice shuts them.
+        agreed: if the network presses them by this or more, any voice does; between the two, in proportion.
+        most_press: the most that lips are pressed that are not shut; more of it looks shut.
         jaw: share of the jaw's opening that a closure takes back. Pressed lips are shut however it stands, and it
             should follow the loudness of speech.
     """

@@ -64,8 +64,8 @@ class _Wish:
 
     Attributes:
         moment_ns: its stamp, or when it arrived.
-        due_ns: it counts for blocks decided at this time or later,
-        from_frame: and in them for frames from this one on.
+        due_ns: it counts for blocks that are decided at this time or later.
+        from_frame: first frame of such blocks for which it counts.
         target: what is wanted from then on.
     """
 

@@ -23,6 +23,12 @@ from avatar_forcing_ros.behaviour.user_activity import ActivityConfig
 from avatar_forcing_ros.motion.facemesh.channels import HIGH, INDEX, LOW, NAMES
 from avatar_forcing_ros.signals import FPS
 
+_AT_LEAST = {"smile": 0.6, "upper_lip": 0.25, "blink_right": 0.25, "blink_left": 0.25}
+"""Least values of a full laugh; cheeks that rise narrow the eyes."""
+_JAW, _JAW_CALL = 0.3, 0.1
+"""Least opening of the jaw, and how much more it opens with each call."""
+_HEAD_BACK, _HEAD_CALL, _TILT = 0.07, 0.01, 0.03
+"""How far the head goes back, how much further with each call, and how far it tilts; in radians."""
 _KEPT_FRAMES = 60
 """Frames whose laughter is remembered: an interrupt goes back by a block and its lead."""
 
@@ -32,9 +38,9 @@ class LaughterConfig:
     """What is answered, and how.
 
     Attributes:
-        smile: a laugh is answered when the user's smile is above this
-        jaw: and the jaw is open by more than this
-        frames: for this many frames in a row.
+        smile: least smile of the user in a frame of a hearty laugh.
+        jaw: least opening of the user's jaw in such a frame.
+        frames: a laugh is answered after so many such frames in a row.
         linger: frames for which the answer continues after the user's laugh.
         rise: time constant with which the answer begins, in frames; two stages in a row make a soft beginning.
         fall: the same for its end.
@@ -126,17 +132,16 @@ class SharedLaughter:
         return _Laugh(first, level, before.age + 1 if wanted else 0)
 
     def _laughed(self, latent: NDArray[np.float32], laugh: _Laugh) -> NDArray[np.float32]:
+        """(18,) a frame's motion with its laughter."""
         if laugh.level < 1e-3:
             return latent
         call = 0.5 + 0.5 * np.cos(2 * np.pi * self._config.calls_hz * laugh.age / FPS)
         wanted = latent.astype(np.float64)
-        for name, least in (("jaw_open", 0.3 + 0.1 * call), ("smile", 0.6), ("upper_lip", 0.25)):
+        for name, least in {**_AT_LEAST, "jaw_open": _JAW + _JAW_CALL * call}.items():
             wanted[INDEX[name]] = max(wanted[INDEX[name]], least)
         for name in ("press", "pucker"):
             wanted[INDEX[name]] = 0.0
-        for name in ("blink_right", "blink_left"):
-            wanted[INDEX[name]] = max(wanted[INDEX[name]], 0.25)
-        wanted[INDEX["pitch"]] -= 0.07 + 0.01 * call
-        wanted[INDEX["roll"]] += 0.03
+        wanted[INDEX["pitch"]] -= _HEAD_BACK + _HEAD_CALL * call
+        wanted[INDEX["roll"]] += _TILT
         shown = latent + laugh.level * (np.clip(wanted, LOW, HIGH) - latent)
         return shown.astype(np.float32)

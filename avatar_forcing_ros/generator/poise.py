@@ -36,9 +36,9 @@ from avatar_forcing_ros.signals import FPS
 _ORDER = 4
 """Order of the differences that easing keeps small, and number of shown frames from which it continues."""
 _LINEAR = 1 + _ORDER
-"""Numbers that are kept of each channel: the running mean and the last frames shown,"""
+"""Numbers that settling and easing keep of each channel: the running mean, and the last frames shown."""
 MEMORY = _LINEAR + 1
-"""and what the slack holds."""
+"""The same with the number that the slack keeps: the value that it holds."""
 _FADING = 1 / (1.3 * FPS)
 """Share of the slack that goes in a frame: a smile's last trace is gone in some seconds."""
 

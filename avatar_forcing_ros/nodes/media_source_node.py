@@ -161,7 +161,8 @@ class MediaSourceNode(ManagedNode[MediaSourceConfig]):
                 self._stopped.wait(0.1)
                 return
             self._stopped.wait(DISCOVERY_S)
-        self._start_ns = self._latest_ns = self._now_ns()
+        if self._waiter.wait_until(1):  # simulated time is 0 until somebody publishes it
+            self._start_ns = self._latest_ns = self._now_ns()
 
     def _publish(self, topic: str, content: VideoFrame | AudioChunk) -> None:
         if isinstance(content, VideoFrame):

@@ -39,6 +39,10 @@ _LISTENS_S = 0.3
 """A node that has not emptied its queues for this long does not know what others have said."""
 _NOTICE_FRAMES = 2
 """A generator is sent on stage this many frames ahead, so that the word has come by then."""
+_SAYS_EVERY = 4
+"""The understudy repeats its word every so many frames, for nodes that start later or missed it."""
+_RECENT_S, _IN_TIME_FRAMES = 0.15, 4
+"""A generator keeps time if its last two reports are so recent, and their frames so close to the one that is due."""
 _AWAY_PER_FADE = 4
 """The shorter a generator was away, the less the two motions differ, and the sooner one has become the other."""
 
@@ -80,6 +84,11 @@ class Lease:
     Args:
         shared: whether there is an understudy. Without one, the generator is always on stage.
         monotonic_s: the clock that measures silence.
+
+    Attributes:
+        shared: as given.
+        term: the newest term, see msg/Stage.msg.
+        epoch: the highest epoch that the understudy has seen; None before its first word.
     """
 
     def __init__(self, shared: bool = False, monotonic_s: Callable[[], float] = time.monotonic) -> None:
@@ -89,10 +98,11 @@ class Lease:
         self._granted_ns: int | None = None
         self._lapsed_term = -1
         self._heard_s = self._shown_s = monotonic_s()
-        self._ended: dict[str, None] = {}
-        self._signed: dict[str, None] = {}
-        self._over: dict[str, None] = {}
-        self._taken: dict[str, None] = {}
+        # utterances, in order of their coming; dictionaries stand for sets that keep it
+        self._taken: dict[str, None] = {}  # accepted, and their endings are not published yet
+        self._over: dict[str, None] = {}  # somebody here has claimed the right to announce their ending
+        self._signed: dict[str, None] = {}  # of these, those whose ending the understudy asked for
+        self._ended: dict[str, None] = {}  # the understudy has announced their ending
         self.term = 0
         self.epoch: int | None = None
 
@@ -331,7 +341,7 @@ class Watch:
             self._wake(now_s, None if self._tick_s is None else now_s - self._tick_s)
         self._tick_s = now_s
         self._ticks += 1
-        regular = self._ticks % 4 == 0
+        regular = self._ticks % _SAYS_EVERY == 0
         if self._leads(now_s):
             return self._watch(stamp_ns, now_s, regular)
         if now_s < self._unsure_until_s:
@@ -391,7 +401,10 @@ class Watch:
         """Whether the generator's frames are in time; its reports must be recent."""
         if len(self._arrivals) < 2 or (self.newest is not None and self.newest.leaving):
             return False
-        return all(now_s - at_s < 0.15 and abs(stamp_ns - of_ns) <= 4 * FRAME_NS for at_s, of_ns in self._arrivals)
+        return all(
+            now_s - at_s < _RECENT_S and abs(stamp_ns - of_ns) <= _IN_TIME_FRAMES * FRAME_NS
+            for at_s, of_ns in self._arrivals
+        )
 
     def word(self, ended: Sequence[str] = ()) -> Word:
         """The word for now; a change is announced before it takes place."""

@@ -33,6 +33,9 @@ class UserAudioTimeline:
     """Chunks of one microphone, put in order by their stamps and cut into grid frames.
 
     Attributes:
+        make_stream: makes a fresh feature stream, whenever the sound starts anew.
+        feature_size: F, numbers in a feature frame.
+        timeout_ns: a microphone that has been silent for longer is not there.
         clean: turns the samples of whole frames into those that get features; its first argument is their first grid
             frame.
         features: feature frames of the sound, on the grid.

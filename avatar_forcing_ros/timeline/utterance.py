@@ -24,7 +24,18 @@ _TAKEN = 3 * SAMPLE_RATE // 2  # newest samples of an utterance that can be take
 
 @dataclass
 class Numbering:
-    """How the chunks of an utterance have been numbered and ended so far, which shows what the publisher means."""
+    """How the chunks of an utterance have been numbered and ended so far, which shows what the publisher means.
+
+    Attributes:
+        first_seq: number of the first chunk.
+        first_mark: mark of the first chunk, see `_mark`.
+        chunks: how many were played.
+        always_ended: whether each of them said that it is the last one.
+        unnumbered: whether all have the same number, so that numbers mean nothing.
+        cut: whether the utterance was interrupted.
+        ended: whether a chunk said that it is the last one.
+        marks: number of each of the newest chunks -> its mark.
+    """
 
     first_seq: int
     first_mark: int
@@ -98,7 +109,21 @@ class _Held:
 
 @dataclass(eq=False)
 class Utterance:
-    """One utterance; `spans` are the stretches of time given to it, in samples at 16 kHz from time zero."""
+    """One utterance. Times are in samples at 16 kHz from time zero.
+
+    Attributes:
+        utterance_id: the publisher's name for it.
+        requested: when it should begin; None is as soon as possible.
+        waits_since_ns: since when it waits for more sound.
+        resampler: converts its chunks to 16 kHz.
+        next_seq: number that the next chunk should have.
+        numbering: how its chunks are numbered.
+        samples: its sound that is still to be said.
+        ended: whether no more chunks follow.
+        flowing: whether enough of it was there to begin, or to go on after a stall.
+        spans: the stretches of time given to it, (first, end) each.
+        taken: its newest samples that were given a time, in case they are not said after all.
+    """
 
     utterance_id: str
     requested: int | None
@@ -113,7 +138,7 @@ class Utterance:
     taken: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def extend(self, chunk: AudioChunk, counts_ns: int) -> None:
-        """Append a chunk of any sample rate."""
+        """Append a chunk of any sample rate; it is available from `counts_ns` on."""
         if not len(self.samples):
             self.waits_since_ns = counts_ns
         if chunk.sample_rate != self.resampler.rate:
