@@ -14,7 +14,7 @@ pytest.importorskip("rclpy")
 
 PROGRAM = """
 import sys
-from avatar_forcing_ros.nodes.managed_node import run
+from avatar_forcing_ros.nodes.running import run
 
 def make():
     return [][{index}]
@@ -29,7 +29,7 @@ from pathlib import Path
 from std_msgs.msg import Empty
 from avatar_forcing_ros.motion.facemesh.space import FaceMeshSpace
 from avatar_forcing_ros.nodes import qos
-from avatar_forcing_ros.nodes.managed_node import run
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode
 
 class Node(MotionExtractionNode):

@@ -20,7 +20,7 @@ from rclpy.parameter import Parameter
 
 from avatar_forcing_ros.nodes import params
 from avatar_forcing_ros.nodes.executors import QuietExecutor
-from avatar_forcing_ros.nodes.managed_node import said_in_one_line
+from avatar_forcing_ros.nodes.running import said_in_one_line
 
 pytestmark = pytest.mark.ros
 

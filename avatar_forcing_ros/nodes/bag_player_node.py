@@ -29,9 +29,10 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.bag_capture import BagRecorder
 from avatar_forcing_ros.nodes.directions import expression_type
 from avatar_forcing_ros.nodes.links import DISCOVERY_S
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import message_type
 from avatar_forcing_ros.nodes.ros_time import to_stamp
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.signals import NANOSECONDS
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 

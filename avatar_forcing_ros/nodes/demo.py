@@ -32,8 +32,8 @@ from avatar_forcing_ros.graph.processes import NodeFailedError, ProcessGroup, Us
 from avatar_forcing_ros.metrics.latency import FrameTimes, LatencyReport, report
 from avatar_forcing_ros.msg import FrameInfo
 from avatar_forcing_ros.nodes import qos
-from avatar_forcing_ros.nodes.managed_node import SHOW_ON_S
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.nodes.running import SHOW_ON_S
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 
 SOURCE, DISPLAY = "media_source_node", "display_node"

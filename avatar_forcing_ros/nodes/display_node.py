@@ -26,9 +26,10 @@ from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, AudioReader, listen_audio
 from avatar_forcing_ros.nodes.conversions import read_for_video, read_image
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.recording_notice import RECORDING
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import FPS, MILLISECOND

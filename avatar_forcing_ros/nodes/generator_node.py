@@ -25,12 +25,13 @@ from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.directions import Directions
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.motion_messages import to_sample
 from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import RosOutlet, publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.nodes.speak_action import SpeakAction
 from avatar_forcing_ros.nodes.stage_messages import to_ending, to_word
 from avatar_forcing_ros.nodes.stage_outlet import StageOutlet

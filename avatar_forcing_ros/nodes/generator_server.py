@@ -26,8 +26,9 @@ from avatar_forcing_ros.graph.settings import NAMESPACES
 from avatar_forcing_ros.motion.space import MotionSpace
 from avatar_forcing_ros.nodes.command_line import asks_for_help, help_text
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, said_in_one_line, spin_apart
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode, open_space
+from avatar_forcing_ros.nodes.running import said_in_one_line, spin_apart
 from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.sharing import Admission, NoRoomError, SharedModels
 

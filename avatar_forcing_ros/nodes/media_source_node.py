@@ -31,8 +31,9 @@ from avatar_forcing_ros.nodes.audio_messages import from_chunk
 from avatar_forcing_ros.nodes.conversions import OutEncoding, compressed_from_rgb, from_rgb
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.links import DISCOVERY_S
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, to_stamp
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk, VideoFrame
 
 _TOPICS = {

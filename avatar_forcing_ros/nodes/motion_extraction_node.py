@@ -19,9 +19,10 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.conversions import read_image
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.humans import Humans, hri_messages
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.session.inputs import NONE_YET, PictureWatch
 from avatar_forcing_ros.session.worker import Mailbox

@@ -25,7 +25,8 @@ from avatar_forcing_ros.graph.environment import apart_from_itself
 from avatar_forcing_ros.graph.settings import NODE, Value
 from avatar_forcing_ros.nodes.command_line import asks_for_help, help_text
 from avatar_forcing_ros.nodes.handover import Handover
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run_together
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
+from avatar_forcing_ros.nodes.running import run_together
 
 
 def main(args: list[str] | None = None) -> int:

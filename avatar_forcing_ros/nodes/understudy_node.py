@@ -34,11 +34,12 @@ from avatar_forcing_ros.msg import AudioChunk, AvatarState, LeadingRole, Playbac
 from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.diagnostics import HOST, PID, DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.links import no_events
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.messenger import Messenger
 from avatar_forcing_ros.nodes.recording_notice import RecordingNotice
 from avatar_forcing_ros.nodes.ros_outlet import publish_from
 from avatar_forcing_ros.nodes.ros_time import ClockWaiter, stamp_ns
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.nodes.stage_messages import from_ending, from_word, to_report
 from avatar_forcing_ros.portraits.consent import open_first_portrait
 from avatar_forcing_ros.session.endings import Endings, Owner

@@ -31,8 +31,9 @@ from avatar_forcing_ros.nodes import qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, from_chunk, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.directions import expression_type
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_duration
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.nodes.speech_stacks import AudioCommonVoice, LlamaRosMind, SayServer, WhisperRosRecogniser
 from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 

@@ -26,9 +26,10 @@ from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.conversions import to_rgb
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.engineer_desk import EngineerDesk
-from avatar_forcing_ros.nodes.managed_node import ManagedNode, run
+from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.ros_messages import make
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
+from avatar_forcing_ros.nodes.running import run
 from avatar_forcing_ros.session.worker import Mailbox
 from avatar_forcing_ros.signals import FPS, MILLISECOND, NANOSECONDS, AudioChunk
 from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
