@@ -90,13 +90,13 @@ const pictures = new Pictures($("face"), playout, () => connection.say({ type: "
 const place = $("curves");
 const both = (unit = "") => [{ label: "user", stroke: USER, unit }, { label: "avatar", stroke: AVATAR, unit }];
 const curves = {
-  reaction: new Curve(place, "Reaction", "camera picture → frame that answers, ms", [{ label: "age of the user's motion", stroke: AVATAR, unit: "ms" }]),
-  late: new Curve(place, "Lateness", "published after its time; block computed in; shown on a page after its stamp, ms", [
-    { label: "published", stroke: USER, unit: "ms" }, { label: "computed in", stroke: THIRD, unit: "ms" }, { label: "shown", stroke: AVATAR, unit: "ms" }]),
-  behind: new Curve(place, "Voice behind picture", "on pages; good within the band (EBU R 37), ms", [{ label: "voice behind", stroke: AVATAR, unit: "ms" }], { range: [-120, 120], band: [-40, 60] }),
-  processor: new Curve(place, "Processor", "all cores of this machine; web node, of one core; quality level × 10", [
+  reaction: new Curve(place, "Reaction", "from a camera picture to the frame that answers, ms", [{ label: "age of the user's motion", stroke: AVATAR, unit: "ms" }]),
+  late: new Curve(place, "Lateness", "how late it is published; how long a block takes; how late a page shows it, ms", [
+    { label: "published", stroke: USER, unit: "ms" }, { label: "block", stroke: THIRD, unit: "ms" }, { label: "shown", stroke: AVATAR, unit: "ms" }]),
+  behind: new Curve(place, "Voice behind picture", "on pages, ms; the band is what EBU R 37 allows", [{ label: "voice behind", stroke: AVATAR, unit: "ms" }], { range: [-120, 120], band: [-40, 60] }),
+  processor: new Curve(place, "Processor", "machine: of all cores; web node: of one core; quality level × 10", [
     { label: "machine", stroke: USER, unit: "%" }, { label: "web node", stroke: AVATAR, unit: "%" }, { label: "level × 10", stroke: THIRD }], { range: [0, 105] }),
-  causes: new Curve(place, "Who moved the face", "share of its way from rest, before rules such as laughing along; the rest is neither's", [
+  causes: new Curve(place, "Who moved the face", "shares of its motion away from rest, before rules such as laughing along", [
     { label: "the user", stroke: USER, unit: "%" }, { label: "its own speech", stroke: AVATAR, unit: "%" }], { range: [0, 100] }),
   level: new Curve(place, "Voices", "loudness, dB of full scale", both("dB"), { range: [-80, 0] }),
 };
