@@ -21,8 +21,9 @@ class Curve {
   #rows; // for each series: [[seconds, value], ...]
   #plot;
 
-  /** @param series [{label, stroke, unit}]; @param range range of the y axis, or null to fit the data. */
-  constructor(parent, title, note, series, { range = null, band = null } = {}) {
+  /** @param series [{label, stroke, unit}]; @param range range of the y axis, or null to fit the data;
+   *  @param least smallest span of a y axis that fits the data, so that noise does not fill it. */
+  constructor(parent, title, note, series, { range = null, least = 0, band = null } = {}) {
     this.#series = series;
     this.#rows = series.map(() => []);
     const figure = parent.appendChild(document.createElement("figure"));
@@ -33,8 +34,8 @@ class Curve {
       width: 380,
       height: HEIGHT,
       cursor: { drag: { x: false, y: false } },
-      scales: { x: { time: false, range: [-SHOWN_S, 0] }, y: range ? { range } : {} },
-      axes: [{ values: (_, ticks) => ticks.map((t) => `${t} s`), size: 30 }, { size: 46 }],
+      scales: { x: { time: false, range: [-SHOWN_S, 0] }, y: { range: range ?? ((_, low, high) => spanned(low, high, least)) } },
+      axes: [{ values: (_, ticks) => ticks.map((t) => `${t} s`), size: 30 }, { size: 56 }],
       series: [
         { label: "time", value: (_, t) => (t == null ? "" : `${t.toFixed(1)} s`) },
         ...series.map(({ label, stroke, unit = "" }, index) => ({
@@ -120,7 +121,7 @@ connection.addEventListener("desk", ({ detail }) => {
   showPortraits(detail.portraits);
   showDials(detail.dials);
   for (const name of detail.channels) {
-    motions[name] ??= new Curve(place, name.replace("_", " "), "the user's and the avatar's", both());
+    motions[name] ??= new Curve(place, name.replace("_", " "), "the user's and the avatar's", both(), { least: 0.2 });
   }
 });
 connection.addEventListener("facts", ({ detail }) => showFacts(detail));
@@ -163,6 +164,13 @@ function showFacts(facts) {
   for (const curve of [...Object.values(curves), ...Object.values(motions)]) curve.draw(s(facts.now_ms));
 }
 
+/** Range of an axis that shows the values from low to high, null if there are none, and spans at least so much. */
+function spanned(low, high, least) {
+  if (low == null || high == null) return [0, least || 1];
+  const missing = Math.max(0, least - (high - low)) / 2;
+  return uPlot.rangeNum(low - missing, high + missing, 0.1, true);
+}
+
 /** A share in percent; null if unknown. */
 function percent(share) {
   return share == null ? null : 100 * share;
@@ -202,7 +210,7 @@ function showDials(dials) {
     input.disabled = true; // until its value is known
     input.oninput = () => (label.querySelector("output").textContent = shownValue(input.value));
     input.onchange = () => connection.say({ type: "dial", name, value: Number(input.value) });
-    label.append(name.replace("avatar.", "").replace(/[._]/, " of the "), document.createElement("output"), input);
+    label.append(name.replace("avatar.", "").replace("mirrors", "mirroring").replace(/[._]/, " of the "), document.createElement("output"), input);
     $("dials").append(label);
   }
 }
@@ -218,7 +226,7 @@ function setDial(name, value) {
 
 /** A guidance below 0 means the model's own. */
 function shownValue(value) {
-  return Number(value) < 0 ? "own" : Number(value).toFixed(2);
+  return Number(value) < 0 ? "model" : Number(value).toFixed(2);
 }
 
 function answer(text, good) {
