@@ -11,6 +11,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 
+if [ $# -gt 0 ]; then
+  echo "Expected settings in the environment, got $*: AVATAR_PORTRAIT, AVATAR_PORT ... (the top of $0 lists them)" >&2
+  exit 2
+fi
 arguments=()
 for name in portrait voice_agent host port token certificate key names; do
   variable=AVATAR_${name^^}

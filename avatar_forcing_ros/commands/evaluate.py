@@ -104,6 +104,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.speech or args.clip:
         result["recordings"] = _on_recordings(args)
     _write_text(args.output / "evaluation.json", json.dumps(result, indent=1))
+    tqdm.write(f"all measurements and pictures: {args.output}")
     return result
 
 

@@ -141,7 +141,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with joined(args.device) as (ranks, device):
         ranks.check_batch(recipe.train.batch)
         if args.data is not None:
-            return train_on_recordings(recipe, args.data, args.work, args.output, device, ranks)
+            result = train_on_recordings(recipe, args.data, args.work, args.output, device, ranks)
+            if ranks.first:
+                _tell(args.output)
+            return result
         if not ranks.first:
             ranks.wait()  # for the corpus, which is then found
         trainer = make_trainer(recipe, args.work, args.workers, device)
@@ -167,7 +170,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         block, drawn = recipe.network.block_frames, _generate(trainer, recipe, data)
         motion = as_shown(drawn, data.heard, block, BilabialDetector(load_file(detector)))
         metrics = evaluate(data, motion, block)
+    _tell(args.output)
     return {"steps": recipe.train.steps, "tuning_steps": recipe.tune.steps, "bundle": str(manifest), **metrics}
+
+
+def _tell(bundle: Path) -> None:
+    print(f"wrote {bundle}; to try it: avatar-forcing render --model {bundle} --speech FILE --output FILE")
 
 
 def _train(trainer: Trainer, recipe: Recipe, folder: Path) -> None:

@@ -175,7 +175,7 @@ class FilmedUser:
         return np.clip(loud * tone + 1e-3 * self._noise.standard_normal(FRAME_SAMPLES), -1, 1).astype(np.float32)
 
 
-def write_published_files(folder: Path, sizes: PublishedSizes | None = None, seed: int = 0) -> Sources:
+def write_published_files(folder: str | Path, sizes: PublishedSizes | None = None, seed: int = 0) -> Sources:
     """Files as the authors publish them, with random weights: to rehearse an import, and to test what follows it.
 
     Args:
@@ -186,7 +186,7 @@ def write_published_files(folder: Path, sizes: PublishedSizes | None = None, see
     Raises:
         ModuleNotFoundError: `transformers` is not installed.
     """
-    sizes = sizes or PublishedSizes()
+    sizes, folder = sizes or PublishedSizes(), Path(folder)
     sources = Sources(folder / "flow_transformer.pth", folder / "motion_autoencoder.pth", folder / "wav2vec2-base-960h")
     with torch.device("meta"):
         network = AvatarForcingNetwork(sizes.network)
