@@ -263,6 +263,24 @@ def test_pieces_that_overlap_in_time_are_played_as_one(reference: Path, tmp_path
     assert shown(tmp_path / "out") == shown(reference / "out")
 
 
+@pytest.mark.parametrize("with_table", [True, False])
+def test_what_a_killed_recorder_left_in_its_journal_is_read_and_hidden_files_are_not(
+    with_table: bool, tmp_path: Path
+) -> None:
+    bag = write_bag(tmp_path / "recorded", list(user_motion(0.4)))
+    if not with_table:
+        (bag / "metadata.yaml").unlink()
+    with closing(sqlite3.connect(bag / "recorded.db3")) as recorder:
+        recorder.execute("PRAGMA journal_mode = WAL")
+        recorder.execute("INSERT INTO messages SELECT id + 100, topic_id, timestamp + 1000000000, data FROM messages")
+        recorder.commit()
+        shutil.copytree(bag, tmp_path / "in")  # as it is when the recorder is killed
+    (tmp_path / "in" / "._recorded.db3").write_bytes(b"\0\5\x16\7 of macOS")
+    with BagReader(tmp_path / "in") as source:
+        assert len(list(source.messages({"/user_motion"}))) == 20
+        assert not source.damage and "journal" in source.remark
+
+
 def test_a_piece_that_is_lost_is_named(tmp_path: Path) -> None:
     bag = split_bag(tmp_path / "in", "sqlite3", False)
     (bag / "split_3.db3").write_bytes(b"nothing")

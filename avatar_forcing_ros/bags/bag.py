@@ -21,7 +21,16 @@ from rosbags.rosbag2.reader import DirectoryReader
 from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 from avatar_forcing_ros.bags.bag_types import BagTypes
-from avatar_forcing_ros.bags.mending import BagLimits, UnpacksTooMuchError, mend, unpack, unpacked_message, weigh
+from avatar_forcing_ros.bags.mending import (
+    BagLimits,
+    UnpacksTooMuchError,
+    has_journal,
+    mend,
+    unpack,
+    unpacked_message,
+    weigh,
+    with_journal,
+)
 from avatar_forcing_ros.files.outputs import making_folder
 
 Storage = Literal["sqlite3", "mcap"]
@@ -110,6 +119,9 @@ class BagReader:
         if not self.path.exists():
             raise BagError(f"{self.path}: no such bag")
         self._weigh()
+        if any(map(has_journal, self._files())):
+            self.remark = "the recorder had not finished; what it last wrote was taken from its journal (-wal)"
+            return self._open_files()
         try:
             return [_in_order(self._stack.enter_context(Reader(self.path)))]
         except Exception as error:  # rosbags lets through what its parts raise at a broken place
@@ -129,7 +141,7 @@ class BagReader:
 
     def _open_files(self) -> list[Reader]:
         """What can be read of a bag that its recorder did not finish: its files, without a table of contents."""
-        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
+        files = self._files()
         readers = {file: reader for file in files if (reader := self._open_file(file))}
         if not readers:
             got = f"a bag of ROS 1: convert it with {_CONVERT}" if _is_ros_1(self.path) else self.damage or self.remark
@@ -141,7 +153,14 @@ class BagReader:
             self._lose(f"nothing can be read of {', '.join(lost)}")
         return sorted(readers.values(), key=lambda reader: reader.start_time)
 
+    def _files(self) -> list[Path]:
+        """The files of a bag, without hidden ones, as macOS leaves them beside each file on other disks."""
+        files = sorted(self.path.iterdir()) if self.path.is_dir() else [self.path]
+        return [file for file in files if not file.name.startswith(".")] or files
+
     def _open_file(self, file: Path) -> Reader | None:
+        if has_journal(file) and (reader := self._attempt(lambda: with_journal(file, self._stack))):
+            return reader
         if reader := self._attempt(lambda: file) or self._attempt(lambda: unpack(file, self._stack, self._limits)):
             return reader
         if reader := self._attempt(lambda: mend(file, self._stack, self._limits)):

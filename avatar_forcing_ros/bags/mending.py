@@ -74,6 +74,31 @@ def mend(file: Path, stack: ExitStack, limits: BagLimits) -> Path:
     return copy
 
 
+def has_journal(file: Path) -> bool:
+    """Whether the newest messages of a sqlite3 file are in a journal beside it, as after a recorder that was killed."""
+    journal = _journal(file)
+    return file.suffix == ".db3" and journal.is_file() and journal.stat().st_size > 0
+
+
+def with_journal(file: Path, stack: ExitStack) -> Path:
+    """A copy of a sqlite3 file with what its journal holds; rosbags reads the file alone.
+
+    Raises:
+        DatabaseError: nothing can be read of it.
+    """
+    copy = Path(stack.enter_context(tempfile.TemporaryDirectory())) / file.name
+    shutil.copyfile(file, copy)
+    shutil.copyfile(_journal(file), _journal(copy))
+    with closing(sqlite3.connect(copy)) as opened:
+        opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        opened.execute("PRAGMA journal_mode = DELETE")
+    return copy
+
+
+def _journal(file: Path) -> Path:
+    return file.with_name(f"{file.name}-wal")
+
+
 def weigh(file: Path, limits: BagLimits) -> None:
     """Check that a file that was compressed as a whole is not too large, without keeping its content.
 

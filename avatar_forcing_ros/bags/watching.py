@@ -56,7 +56,10 @@ class _Watcher:
             ValueError, KeyError: the picture cannot be read.
         """
         message = self._types.read(picture.data, picture.type_name)
-        time_ns, image = stamp_ns(message.header.stamp), images.read_image(message)
+        time_ns = stamp_ns(message.header.stamp)
+        if not time_ns:
+            raise ValueError("a picture needs the time of its exposure, got an empty header.stamp")
+        image = images.read_image(message)
         if time_ns < self._newest_ns:
             self._encoder.reset()  # time went back: another recording begins, or the clock was set
         self._newest_ns = time_ns
