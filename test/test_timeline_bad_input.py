@@ -299,6 +299,28 @@ def test_the_rest_of_an_interrupted_sentence_stays_unsaid_whatever_its_publisher
     assert timeline.orphans == 2
 
 
+@pytest.mark.parametrize("sent", [2, 6], ids=["died in the middle", "had ended"])
+@pytest.mark.parametrize("cut", [False, True], ids=["", "was interrupted"])
+def test_a_publisher_that_is_restarted_and_says_the_same_under_the_same_id_is_heard(sent: int, cut: bool) -> None:
+    greeting = chunks(sound(0.6), "utterance 0")
+    timeline, now_ns = SpeechTimeline(160 * MS, REORDER_NS, HORIZON_NS), stamp_of(FIRST) - LEAD_NS
+    for chunk in greeting[:sent]:
+        timeline.push(chunk, now_ns)
+    timeline.take(FIRST, BLOCK, now_ns + 200 * MS)
+    if cut:
+        timeline.clear(FIRST + 2, now_ns + 200 * MS)
+    for seconds in (0, 1):  # what comes twice on its way is still said once
+        for chunk in greeting[:sent]:
+            timeline.push(chunk, now_ns + seconds * 1000 * MS)
+    frames, _ = timeline.take(FIRST + BLOCK, 10 * BLOCK, now_ns + 1100 * MS)
+    assert sum((frame.samples > 0).sum() for frame in frames) <= max(0, sent * CHUNK - BLOCK * FRAME_SAMPLES)
+    for chunk in greeting:
+        timeline.push(chunk, now_ns + 5000 * MS)
+    frames, _ = timeline.take(FIRST + 20 * BLOCK, 10 * BLOCK, now_ns + 5200 * MS)
+    heard = np.concatenate([frame.samples for frame in frames])
+    assert np.array_equal(heard[heard > 0], sound(0.6))
+
+
 @pytest.mark.parametrize("changes", [{}, {"seq": 0}, {"end_of_utterance": True}])
 def test_what_a_reset_cut_off_is_said_again_from_its_beginning_only(changes: dict[str, object]) -> None:
     now_ns, spoken = stamp_of(FIRST) - LEAD_NS, [replace(chunk, **changes) for chunk in chunks(sound(0.6))]

@@ -33,7 +33,7 @@ for line in sys.stdin:
 @pytest.fixture
 def family() -> Iterator[subprocess.Popen[str]]:
     keeper = subprocess.Popen(
-        [sys.executable, "-c", FAMILY, "avatar_forcing_ros"],
+        [sys.executable, "-c", FAMILY, "avatar_forcing_ros", "generator_node", "--keep"],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -79,6 +79,25 @@ def test_who_stays_stopped_beside_the_understudy_is_found_also_if_it_never_said_
         assert overdue(20.0) == []
         assert sorted(overdue(24.0)) == sorted([family.pid, child])
         watcher.stdin.close()  # type: ignore[union-attr]
+
+
+def test_a_restarted_understudy_listens_for_long_only_to_a_generator_that_may_be_at_work(
+    family: subprocess.Popen[str],
+) -> None:
+    ask = (
+        "from avatar_forcing_ros.understudy import processes; processes._YOUNG_TICKS = {young}; "
+        "print(processes.has_just_begun({program!r}))"
+    )
+
+    def has_just_begun(program: str, young: int = 100_000) -> bool:
+        asking = [sys.executable, "-c", ask.format(program=program, young=young)]
+        return subprocess.run(asking, capture_output=True, text=True, check=True).stdout == "True\n"
+
+    assert has_just_begun("generator_node")
+    assert not has_just_begun("generator_node", young=0)  # it began before us
+    assert not has_just_begun("another_node")  # on another computer, perhaps
+    os.kill(child_of(family), signal.SIGKILL)
+    assert has_just_begun("generator_node", young=0)  # its keeper is about to start another one
 
 
 def test_a_keeper_that_is_stopped_goes_with_its_child_and_one_that_runs_stays(family: subprocess.Popen[str]) -> None:

@@ -51,12 +51,19 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS, stamp_of
 from avatar_forcing_ros.understudy.face import FACEMESH, Face, first_face, motion_space_of
 from avatar_forcing_ros.understudy.faces import Faces
 from avatar_forcing_ros.understudy.movement import StandInMovement
-from avatar_forcing_ros.understudy.processes import Life, Stopped, is_ours, program_of, with_stopped_parent
+from avatar_forcing_ros.understudy.processes import (
+    Life,
+    Stopped,
+    has_just_begun,
+    is_ours,
+    program_of,
+    with_stopped_parent,
+)
 
 _LISTENS_FIRST_S = 0.5
 """A generator may be on stage already, and the middleware takes a while to discover it."""
 _LISTENS_LONGER_S = 3.0
-"""The same for a restarted understudy: the generator is probably on stage."""
+"""The same for an understudy that was restarted alone: the generator is probably on stage."""
 _EMPTIES_S = 0.1
 _PORTRAIT_PATIENCE_S = 8.0
 _READERS_PATIENCE_S = 6.0
@@ -149,6 +156,8 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         self._others_s = dict.fromkeys(self.config.expects.split(), comes_s)
         self._frames = 0
         self._begun_s = time.monotonic()
+        restarted = Restarted.of_this_process().count and not has_just_begun("generator_node")
+        self._listens_s = _LISTENS_LONGER_S if restarted else _LISTENS_FIRST_S
         self._topics = _UnderstudyTopics(self, undo)
         self._shows = publish_from(self._topics, _SpaceName(self._space), self.config.output, never={USER})
         self._status: AvatarStatus | None = None
@@ -248,8 +257,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
         stamp = stamp_of(self._waiter.now_ns() // FRAME_NS)
         self._ticked_ns = stamp
         now_s = time.monotonic()
-        listens_s = _LISTENS_LONGER_S if Restarted.of_this_process().count else _LISTENS_FIRST_S
-        if now_s - self._begun_s < listens_s and self._role is None:
+        if now_s - self._begun_s < self._listens_s and self._role is None:
             return
         with self._lock:
             cue = self._watch.tick(stamp, now_s, self._portrait_fits(now_s) and self._readers_are_found(now_s))

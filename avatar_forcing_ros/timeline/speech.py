@@ -226,14 +226,15 @@ class SpeechTimeline:
         numbering = utterance.numbering
         if chunk.seq < utterance.next_seq and not numbering.unnumbered:
             ends = chunk.end_of_utterance and not len(chunk.samples)
-            if not ends and not numbering.is_first_again(chunk):
+            restarted = numbering.is_said_anew(chunk, item.received_ns)
+            if not (ends or restarted or numbering.is_first_again(chunk)):
                 self.repeated += 1
                 if numbering.is_new(chunk):
                     self.mistakes.refuse(Mistake.BACKWARDS, chunk.utterance_id, item.received_ns)
                 return
             if ends:
                 chunk = replace(chunk, seq=utterance.next_seq)  # an end need not be numbered
-            elif numbering.chunks > 1:
+            elif restarted or numbering.chunks > 1:
                 self.mistakes.note(Mistake.NO_NEW_ID, chunk.utterance_id)
                 utterance.finish()
                 utterance = self._add(chunk, item.counts_ns)
@@ -241,7 +242,7 @@ class SpeechTimeline:
             else:
                 self.mistakes.note(Mistake.UNNUMBERED, chunk.utterance_id)
                 numbering.unnumbered = True
-        numbering.note(chunk)
+        numbering.note(chunk, item.received_ns)
         self.lost += max(0, chunk.seq - utterance.next_seq)
         utterance.next_seq = max(utterance.next_seq, chunk.seq + 1)
         utterance.extend(chunk, item.counts_ns)
@@ -268,8 +269,9 @@ class SpeechTimeline:
         if before is None or not len(chunk.samples):
             return False
         goes_on = before.always_ended and not before.cut and chunk.seq == before.first_seq + before.chunks
-        anew = before.is_first_again(chunk)
-        if before.cut and anew and (before.unnumbered or before.chunks == 1):
+        restarted = before.is_said_anew(chunk, item.received_ns)
+        anew = restarted or before.is_first_again(chunk)
+        if before.cut and anew and not restarted and (before.unnumbered or before.chunks == 1):
             self.mistakes.refuse(Mistake.NO_NEW_ID_AFTER_INTERRUPT, who, item.received_ns)
             return False
         if not (goes_on or anew):

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatar_forcing_ros.audio.resample import Resampler
-from avatar_forcing_ros.signals import AudioChunk
+from avatar_forcing_ros.signals import NANOSECONDS, AudioChunk
 from avatar_forcing_ros.timeline.grid import SAMPLE_RATE
 
 Known = TypeVar("Known")
 REMEMBERED = 256
 """So many utterances are remembered when they are over."""
 _MARKS = 1024  # newest chunks of an utterance
+_AGAIN_NS = 2 * NANOSECONDS
+"""A chunk that is delivered twice comes twice within this time."""
 _TAKEN = 3 * SAMPLE_RATE // 2  # newest samples of an utterance that can be taken back
 
 
@@ -44,6 +46,7 @@ class Numbering:
     unnumbered: bool = False
     cut: bool = False
     ended: bool = False
+    newest_ns: int = 0
     marks: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     @classmethod
@@ -55,6 +58,10 @@ class Numbering:
         """Whether this is the first chunk, sent once more."""
         return chunk.seq == self.first_seq and _mark(chunk) == self.first_mark
 
+    def is_said_anew(self, chunk: AudioChunk, received_ns: int) -> bool:
+        """Whether all is sent once more, as by a publisher that was restarted and counts from its first id again."""
+        return self.is_first(chunk) and len(chunk.samples) > 0 and received_ns - self.newest_ns > _AGAIN_NS
+
     def is_first_again(self, chunk: AudioChunk) -> bool:
         """Whether a chunk has the number of the first one, but other content."""
         return chunk.seq == self.first_seq and len(chunk.samples) > 0 and _mark(chunk) != self.first_mark
@@ -63,9 +70,9 @@ class Numbering:
         """Whether a chunk has sound that did not come under its number before, so that it was not just sent twice."""
         return len(chunk.samples) > 0 and self.marks.get(chunk.seq) != _mark(chunk)
 
-    def note(self, chunk: AudioChunk) -> None:
+    def note(self, chunk: AudioChunk, received_ns: int) -> None:
         """Note a chunk that is played."""
-        self.chunks += 1
+        self.chunks, self.newest_ns = self.chunks + 1, received_ns
         self.always_ended &= chunk.end_of_utterance
         self.ended |= chunk.end_of_utterance
         self.marks[chunk.seq] = _mark(chunk)

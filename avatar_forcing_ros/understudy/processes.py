@@ -8,6 +8,11 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from avatar_forcing_ros.graph.keeping import KEEP
+
+_YOUNG_TICKS = 2 * os.sysconf("SC_CLK_TCK")
+"""A generator needs longer than this until it shows anything without being sent on stage."""
+
 
 @dataclass(frozen=True)
 class Life:
@@ -46,6 +51,20 @@ class Stopped:
         stopped = [Life.of(pid) for pid in _relatives(os.getpid()) if _state(pid) == "T" and is_ours(pid)]
         self._since_s = {life: self._since_s.get(life, now_s) for life in stopped}
         return [life.pid for life, since_s in self._since_s.items() if now_s - since_s > patience_s]
+
+
+def has_just_begun(program: str) -> bool:
+    """Whether a node that is started beside this process is so young, or not there yet, that it cannot be at work.
+
+    False if none of this program is started beside it, for then it may be on another computer.
+
+    Args:
+        program: what its command line contains.
+    """
+    parent, me = int((_stat(os.getpid()) or ["0", "0"])[1]), Life.of(os.getpid())
+    starters = [pid for pid in _children(parent) if pid != me.pid and program in _command(pid)]
+    began = [Life.of(node).began for pid in starters for node in (_children(pid) if KEEP in _command(pid) else [pid])]
+    return bool(starters) and all(ticks > me.began - _YOUNG_TICKS for ticks in began if ticks)
 
 
 def _relatives(pid: int) -> list[int]:
@@ -91,10 +110,14 @@ def is_ours(pid: int) -> bool:
 
 def program_of(pid: int) -> str:
     """The beginning of a process's command line, for people."""
+    return " ".join(_command(pid).split()[:3]) or "it has ended"
+
+
+def _command(pid: int) -> str:
     try:
-        return " ".join(Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:3])
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
     except OSError:
-        return "it has ended"
+        return ""
 
 
 def with_stopped_parent(pid: int) -> list[int]:
