@@ -20,6 +20,7 @@ from avatar_forcing_ros.nodes.audio_messages import (
     AudioKind,
     AudioLayout,
     AudioReader,
+    Rivals,
     from_chunk,
     installed_kind,
     message_type,
@@ -307,3 +308,20 @@ def test_without_audio_common_msgs_ours_is_used_and_theirs_is_named() -> None:
     assert installed_kind() == "AudioChunk"
     with pytest.raises(ValueError, match="AudioStamped is not installed; installed is AudioChunk"):
         message_type("AudioStamped")
+
+
+def test_two_microphones_on_one_topic_are_named_and_one_that_was_started_again_is_not() -> None:
+    there = [("/", "microphone"), ("/hall", "player")]
+    node = SimpleNamespace(
+        resolve_topic_name=lambda name: f"/{name}",
+        get_publishers_info_by_topic=lambda _topic: [
+            SimpleNamespace(node_namespace=space, node_name=name) for space, name in there
+        ],
+    )
+    rivals = Rivals(node, "user_audio")
+    assert rivals.complaint(2) == ""  # a sound card that catches up
+    told = "2 nodes cut into each other's sound on /user_audio, let one publish: /hall/player, /microphone"
+    assert rivals.complaint(12) == told
+    assert rivals.complaint(12) == ""  # it is over
+    there[1] = there[0]
+    assert rivals.complaint(30) == ""

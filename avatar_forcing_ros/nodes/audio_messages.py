@@ -12,6 +12,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from avatar_forcing_ros import signals
@@ -23,7 +24,9 @@ from avatar_forcing_ros.nodes.ros_messages import make
 from avatar_forcing_ros.session.errors import one_line
 
 __all__ = ["AudioInput", "AudioKind", "AudioLayout", "AudioReader", "from_chunk", "installed_kind", "listen_audio"]
-__all__ += ["message_type", "read_pcm"]
+__all__ += ["Rivals", "message_type", "read_pcm"]
+
+_OVERLAPS_OF_RIVALS = 5  # in a second; a sound card that catches up makes one or two
 
 
 def listen_audio(
@@ -61,6 +64,30 @@ def listen_audio(
     node.listen(message_type(kind), topic, take, qos)
     if kind in ("AudioData", "AudioDataStamped"):
         node.listen(importlib.import_module("audio_common_msgs.msg").AudioInfo, f"{topic}_info", reader.learn, qos)
+
+
+class Rivals:
+    """Notices nodes that cut into each other's sound on one topic.
+
+    Args:
+        node: listens to it.
+        topic: as the node names it.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        self._node, self._topic, self._overlaps = node, topic, 0
+
+    def complaint(self, overlaps: int) -> str:
+        """What is wrong since the last call, in one line, or empty; `overlaps` chunks began within another so far."""
+        new, self._overlaps = overlaps - self._overlaps, overlaps
+        if new < _OVERLAPS_OF_RIVALS:
+            return ""
+        topic = self._node.resolve_topic_name(self._topic)
+        others = self._node.get_publishers_info_by_topic(topic)
+        names = sorted({f"{other.node_namespace.rstrip('/')}/{other.node_name}" for other in others})
+        if len(names) < 2:  # a node that was started again stands there twice for a while
+            return ""
+        return f"{len(names)} nodes cut into each other's sound on {topic}, let one publish: {', '.join(names)}"
 
 
 def installed_kind() -> AudioKind:

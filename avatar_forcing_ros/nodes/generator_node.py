@@ -22,7 +22,7 @@ from avatar_forcing_ros.files.resources import default_portrait
 from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import params, qos
-from avatar_forcing_ros.nodes.audio_messages import AudioInput, listen_audio
+from avatar_forcing_ros.nodes.audio_messages import AudioInput, Rivals, listen_audio
 from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.directions import Directions
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
@@ -192,6 +192,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
     def _listen(self) -> None:
         space = self._bundle.space.name
         hear, refuse_sound = self._session.hear, lambda _id, reason: self._session.refuse_sound(reason)
+        self._rivals = Rivals(self, "user_audio")
         listen_audio(self, "user_audio", self.config.user_audio, qos.MICROPHONE, hear, refuse_sound)
         say, refuse = self._session.say, self._session.refuse_speech
         listen_audio(self, "speech", self.config.speech, qos.SPEECH, say, refuse)
@@ -257,10 +258,11 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
         elapsed_s = (now_ns - self._asked_ns) / NANOSECONDS  # one second, unless the timer was delayed
         fps = (shown - self._shown_before) / elapsed_s if elapsed_s > 0 else 0.0
         self._asked_ns, self._shown_before = now_ns, shown
-        values = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
+        values: dict[str, Any] = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
         values |= {"recording": self._recording.look(), "faults": self.faults.count, "last_fault": self.faults.last}
         alone = "no sign of life from the understudy: nothing stands in if this node dies" * self._lease.is_alone
         parts = {**self._session.complaints(), "directions": self._directions.complaint, "understudy": alone}
+        parts["microphone"] = parts["microphone"] or self._rivals.complaint(values.get("user_audio_overlaps", 0))
         parts["portrait"] = self._portrait_complaint()
         parts["disclosure"] = self.config.output.label.complaint()
         if not fps:
