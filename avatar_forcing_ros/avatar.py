@@ -57,6 +57,7 @@ from avatar_forcing_ros.timeline.grid import FRAME_NS, first_frame_from, stamp_o
 from avatar_forcing_ros.timeline.playback import PlaybackEvent
 from avatar_forcing_ros.timeline.speech import SpeechFrame, SpeechTimeline
 
+_log = logging.getLogger(__name__)
 _LONGEST_HEARD_NS = 10 * NANOSECONDS
 _KEPT_FRAMES = 50
 """What was said is kept for two seconds at least: a microphone's gap of one second may be filled, and echo is late."""
@@ -72,9 +73,6 @@ class GenerationError(RuntimeError):
     def __init__(self, cause: Exception, frames: list[AvatarFrame]) -> None:
         super().__init__(f"a block could not be generated: {cause}")
         self.frames = frames
-
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -280,10 +278,14 @@ class Avatar:
         """End what is being said; the first frame of the new epoch."""
         c = self._running
         cut = min(first_frame_from(now_ns + lead_ns), c.next_frame)
-        interrupted = c.speech.clear(cut, now_ns)
-        c.events = [event for event in c.events if event.stamp_ns <= stamp_of(cut)] + interrupted
+        self._end_speech(cut, c.speech.clear(cut, now_ns))
         self._resume(cut, decision_ns=now_ns)
         return cut
+
+    def _end_speech(self, cut: int, ended: list[PlaybackEvent]) -> None:
+        """These events take the place of all that were to happen after a frame."""
+        c = self._running
+        c.events = [event for event in c.events if event.stamp_ns <= stamp_of(cut)] + ended
 
     def present_later(self, from_ns: int, now_ns: int, interrupts: bool) -> int:
         """Frames from a presentation time on could not be presented: continue as soon as possible.
@@ -298,8 +300,7 @@ class Avatar:
         """
         c = self._running
         cut = min(from_ns // FRAME_NS, c.next_frame)
-        interrupted = c.speech.clear(cut, now_ns) if interrupts else c.speech.take_back(cut)
-        c.events = [event for event in c.events if event.stamp_ns <= stamp_of(cut)] + interrupted
+        self._end_speech(cut, c.speech.clear(cut, now_ns) if interrupts else c.speech.take_back(cut))
         c.senses.unsay(cut)
         self._resume(first_frame_from(now_ns + self.config.lead_ns), decision_ns=now_ns)
         return stamp_of(cut)

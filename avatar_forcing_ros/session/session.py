@@ -106,7 +106,6 @@ class Session:
         block_ms: time that each recent block took, generation and drawing together.
         lateness_ms: lateness of each recent frame when it was shown.
         frames_shown: number of frames shown so far.
-        frames_dropped: number of frames not shown, because they were more than a frame late and a newer one was there.
         failed_blocks: number of blocks that could not be generated; the face was held.
     """
 
@@ -129,7 +128,7 @@ class Session:
         self.status = AvatarStatus()
         self.block_ms: deque[float] = deque(maxlen=_NEWEST_BLOCKS)
         self.lateness_ms: deque[float] = deque(maxlen=_NEWEST_FRAMES)
-        self.frames_shown = self.frames_dropped = self.failed_blocks = 0
+        self.frames_shown = self.failed_blocks = 0
         # under the outbox's lock
         self._inbox: Mailbox[_Request] = Mailbox(_INBOX)
         self._asked = 0  # epochs requested so far; `_epoch.asked` of them have been carried out
@@ -142,7 +141,9 @@ class Session:
         self._failing, self._failure = "", ""  # failure of the block being made, and of the last one made
         self._pieces_said = 0
         self._newest_ns = 0  # stamp of the newest picture that was queued; the other thread only reads it
+        self._left_undrawn = 0  # frames that were too late to be drawn
         # of the thread that presents
+        self._left_unshown = 0  # frames that were too late to be shown
         self._late_since_ns: int | None = None  # speech that was too late has not gone on since
 
     # --- from any thread -------------------------------------------------------------------------------------------
@@ -245,6 +246,11 @@ class Session:
                 self._outbox.begin(Epoch(self._asked), begins(received_ns))
             self._inbox.put(_Request(what, received_ns, self._asked, act, utterance_id))
         return received_ns
+
+    @property
+    def frames_dropped(self) -> int:
+        """Number of frames not shown, because they were more than a frame late and a newer one was there."""
+        return self._left_undrawn + self._left_unshown
 
     def figures(self) -> dict[str, object]:
         """Figures for diagnostics, by name."""
@@ -435,7 +441,10 @@ class Session:
 
     def _put_picture(self, frame: AvatarFrame, draw: Callable[[], Picture], newest_ns: int, began_ns: int) -> None:
         """Queue a frame's picture, unless it is too late or a requested epoch already drops it."""
-        if self._drops(frame, newest_ns) or not self._outbox.takes(frame.stamp_ns, self._epoch):
+        if self._is_too_late(frame, newest_ns):
+            self._left_undrawn += 1
+            return
+        if not self._outbox.takes(frame.stamp_ns, self._epoch):
             return
         if self._config.draws_ahead:
             picture = self._draw(draw, frame)
@@ -466,12 +475,10 @@ class Session:
         self._report(what, error)
         self._failing = f"{what} failed: {one_line(error)}"
 
-    def _drops(self, frame: AvatarFrame, newest_ns: int) -> bool:
-        """Whether a frame is more than one frame late and a newer one is there; if so, count it as dropped."""
+    def _is_too_late(self, frame: AvatarFrame, newest_ns: int) -> bool:
+        """Whether a frame is not shown, because it is more than one frame late and a newer one is there."""
         late = self._clock.now_ns() > frame.stamp_ns + FRAME_NS
-        drop = late and frame.stamp_ns < newest_ns and not self._config.every_frame
-        self.frames_dropped += drop
-        return drop
+        return late and frame.stamp_ns < newest_ns and not self._config.every_frame
 
     def _put(self, due_ns: int, stamp_ns: int, act: Callable[[], None]) -> None:
         self._outbox.put(due_ns, stamp_ns, self._epoch, act)
@@ -480,7 +487,9 @@ class Session:
 
     def _show(self, shown: Shown) -> None:
         frame = shown.frame
-        if not self._drops(frame, self._newest_ns):
+        if self._is_too_late(frame, self._newest_ns):
+            self._left_unshown += 1
+        else:
             self._tell(lambda outlet: outlet.shown(shown))
             self.frames_shown += 1
             self.lateness_ms.append((self._clock.now_ns() - frame.stamp_ns) / MILLISECOND)
