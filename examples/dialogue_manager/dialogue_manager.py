@@ -153,6 +153,9 @@ def espeak(text: str, words_per_minute: int = 165) -> Iterator[signals.AudioChun
 
 def main() -> int:
     """Run the node with espeak-ng's voice."""
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        return 0
     if shutil.which("espeak-ng") is None:
         print("error: this example needs espeak-ng, which is not installed: apt-get install espeak-ng", file=sys.stderr)
         return 1
