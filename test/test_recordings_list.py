@@ -55,6 +55,14 @@ def test_a_spreadsheets_list_is_read_whatever_stands_between_its_values(between:
     assert read_dyads(write(tmp_path / "list.csv", text)) == plain
 
 
+def test_cells_that_were_emptied_and_odd_line_ends_are_no_entries(tmp_path: Path) -> None:
+    rows = "id;video_a;video_b\rone;a;b\r;;\r;;\r"  # an old Mac's spreadsheet whose last rows were deleted
+    assert [dyad.id for dyad in read_dyads(write(tmp_path / "list.csv", rows))] == ["one"]
+    line = '{"id": "one", "video_a": "a\u2028.mp4", "video_b": "b"}'
+    (one,) = read_dyads(write(tmp_path / "list.jsonl", line))
+    assert one.a.video.name == "a\u2028.mp4"
+
+
 def test_a_list_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes(as_csv(ENTRIES).encode("utf-16"))
     with pytest.raises(DyadListError, match="expected text in UTF-8"):
@@ -116,6 +124,12 @@ def test_every_wrong_line_is_named_and_the_rest_is_not(tmp_path: Path) -> None:
         ("list.yaml", "id: x\n", "expected a YAML list"),
         ("list.yaml", "- one\n", "line 1: expected a mapping"),
         ("list.jsonl", "{'id'}\n", "line 1: expected one JSON object"),
+        ("list.csv", "id,video_a,video_b,video_a\n", "line 1: the column 'video_a' stands there twice"),
+        ("list.jsonl", '{"id": "a", "id": "b"}\n', "line 1: the key 'id' stands there twice"),
+        ("list.yaml", "- id: a\n  id: b\n", "the key 'id' stands there twice"),
+        ("list.jsonl", '{"id": "a", "start": true}\n', "line 1: start must be a number of seconds, got 'True'"),
+        ("list.jsonl", '{"id": "a", "end": Infinity}\n', "line 1: end must be a number of seconds, got 'inf'"),
+        ("list.csv", "id;start\na;1,5\n", "got '1,5': write a point instead of the comma"),
     ],
 )
 def test_what_is_no_list_is_refused(tmp_path: Path, name: str, text: str, message: str) -> None:

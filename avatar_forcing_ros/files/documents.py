@@ -17,10 +17,11 @@ MOST_BYTES = 1_000_000
 _LARGEST = 1e300  # number
 
 
-class _OnceEach(yaml.SafeLoader):
+class OnceEach(yaml.SafeLoader):
     """YAML in which a key may stand only once: the last one would win in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """See `yaml.SafeLoader`; raises ConstructorError for a key that stands there twice."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
         twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
         if twice is not None:
@@ -42,7 +43,7 @@ def read_mapping(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     if len(content) > most_bytes:
         raise ValueError(f"{path}: expected at most {most_bytes} bytes, got more")
     try:
-        values = yaml.load(content.decode("utf-8-sig"), Loader=_OnceEach)
+        values = yaml.load(content.decode("utf-8-sig"), Loader=OnceEach)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: expected text in UTF-8") from None
     except RecursionError:

@@ -21,16 +21,19 @@ Paths are relative to the list.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from avatar_forcing_ros.files.documents import OnceEach
 from avatar_forcing_ros.files.inputs import require_file
 
 FIELDS = (
@@ -149,27 +152,44 @@ def _entries(path: Path) -> list[_Entry]:
 
 def _csv_entries(text: str) -> Iterator[_Entry]:
     """Values between commas, or between semicolons or tabs, as spreadsheets of half the world write them."""
-    lines = text.splitlines()
+    lines = io.StringIO(text, newline=None).readlines()
     between = max(",;\t", key=lines[0].count) if lines else ","
     reader = csv.DictReader(lines, restkey="a value without a column", delimiter=between, skipinitialspace=True)
+    _refuse_twice([column.strip() for column in reader.fieldnames or ()], "line 1: the column")
     for row in reader:
         told = {key.strip(): value.strip() if isinstance(value, str) else value for key, value in row.items()}
-        yield _Entry(reader.line_num, {key: value for key, value in told.items() if value not in (None, "")})
+        if values := {key: value for key, value in told.items() if value not in (None, "")}:  # else cells once used
+            yield _Entry(reader.line_num, values)
+
+
+def _refuse_twice(names: Sequence[str], what: str) -> None:
+    """Refuse a name that stands there twice: the last one would win in silence.
+
+    Raises:
+        ValueError: one does.
+    """
+    if twice := next((name for number, name in enumerate(names) if name and name in names[:number]), None):
+        raise ValueError(f"{what} {twice!r} stands there twice")
 
 
 def _json_entries(text: str) -> Iterator[_Entry]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             try:
-                values = json.loads(line)
+                values = json.loads(line, object_pairs_hook=partial(_object, f"line {number}: the key"))
             except json.JSONDecodeError as error:
                 raise ValueError(f"line {number}: expected one JSON object, got {line.strip()[:60]!r}") from error
             yield _Entry(number, _mapping(values, number))
 
 
+def _object(what: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_twice([key for key, _ in pairs], what)
+    return dict(pairs)
+
+
 def _yaml_entries(text: str) -> Iterator[_Entry]:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    values = yaml.safe_load(text)
+    values = yaml.load(text, Loader=OnceEach)
     if not isinstance(root, yaml.SequenceNode):
         raise ValueError("expected a YAML list of mappings")
     for node, value in zip(root.value, values, strict=True):
@@ -214,12 +234,15 @@ def _id(values: Mapping[str, Any]) -> str:
 
 
 def _seconds(values: Mapping[str, Any], name: str, default: float) -> float:
+    given = values.get(name, default)
     try:
-        value = float(values.get(name, default))
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number of seconds, got '{values[name]}'") from None
-    if math.isnan(value):
-        raise ValueError(f"{name} must be a number of seconds, got NaN")
+        value = math.nan if isinstance(given, bool) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        value = math.nan
+    if not math.isfinite(value) and name in values:
+        is_decimal = isinstance(given, str) and re.fullmatch(r"-?\d+,\d+", given)
+        hint = ": write a point instead of the comma" if is_decimal else ""
+        raise ValueError(f"{name} must be a number of seconds, got '{given}'{hint}")
     return value
 
 
