@@ -385,6 +385,29 @@ def test_the_trainer_takes_a_step_on_recorded_faces(prepared: Dataset) -> None:
     assert np.isfinite(list(costs.values())).all() and {"pose", "lips", "face"} <= set(costs)
 
 
+@pytest.mark.parametrize("name", ["clips/one.npz", "clips/one.features.npy", "silence.npy"])
+def test_files_of_a_dataset_that_were_cut_or_lost_are_named_before_training(name: str, tmp_path: Path) -> None:
+    dataset, still = Dataset(tmp_path), np.zeros((2, 5, SIZE), np.float32)
+    (tmp_path / "clips").mkdir()
+    valid = np.ones((2, 5), bool)
+    np.savez(tmp_path / "clips" / "one.npz", motion=still, stretch=valid.astype(int), seen=still, seen_valid=valid)
+    np.save(dataset.features_path("one"), np.zeros((2, 5, 320), np.float16))
+    np.save(tmp_path / "silence.npy", np.zeros(320, np.float32))
+
+    def read() -> None:
+        assert dataset.read_shard("one").motion.shape == (2, 5, SIZE) and dataset.silence().shape == (320,)
+
+    read()
+    content = (tmp_path / name).read_bytes()
+    for rest in (content[: len(content) // 2], b"", None):
+        (tmp_path / name).unlink() if rest is None else (tmp_path / name).write_bytes(rest)
+        with pytest.raises(DatasetError, match=rf"{name}: missing or damaged \(.*avatar-forcing prepare"):
+            read()
+    np.save(dataset.features_path("one"), np.zeros((2, 4, 320), np.float16))
+    with pytest.raises(DatasetError):
+        read()
+
+
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, files: Path) -> None:
     with pytest.raises(DatasetError, match="avatar-forcing prepare"):
         read_corpora(tmp_path)

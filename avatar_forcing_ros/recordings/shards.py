@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,9 +161,19 @@ class Dataset:
         return all(path.exists() for path in self._paths(clip))
 
     def read_shard(self, clip: str) -> Shard:
-        """The motion of a clip."""
-        with np.load(self._motion_path(clip)) as arrays:
-            return Shard(**{f.name: arrays[f.name] for f in fields(Shard)})
+        """The motion of a clip; that its features are whole, too, is checked without reading them.
+
+        Raises:
+            DatasetError: one of its files is missing or damaged.
+        """
+        path = self._motion_path(clip)
+        with _told(path), np.load(path) as arrays:
+            shard = Shard(**{f.name: arrays[f.name] for f in fields(Shard)})
+        with _told(self.features_path(clip)):
+            frames, expected = np.load(self.features_path(clip), mmap_mode="r").shape[1], shard.stretch.shape[1]
+            if frames != expected:
+                raise ValueError(f"expected {expected} frames, got {frames}")
+        return shard
 
     def features_path(self, clip: str) -> Path:
         """The file of a clip's features, (2, T, F) float16."""
@@ -170,12 +181,14 @@ class Dataset:
 
     def silence(self) -> NDArray[np.float32]:
         """(F,) features of silence."""
-        return np.load(self.folder / SILENCE)
+        with _told(self.folder / SILENCE):
+            return np.load(self.folder / SILENCE)
 
     def directions(self) -> NDArray[np.float32] | None:
         """(M, U) coefficients -> motion latents, or None if users and avatars share their latents."""
         path = self.folder / DIRECTIONS
-        return np.load(path) if path.exists() else None
+        with _told(path):
+            return np.load(path) if path.exists() else None
 
     def source(self, path: Path, before: Source | None = None) -> Source:
         """The present state of a file; it is read only if its size or time differs from that of `before`."""
@@ -194,6 +207,23 @@ class Dataset:
 
     def _motion_path(self, clip: str) -> Path:
         return self.folder / CLIPS / f"{clip}.npz"
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What is wrong with a file of a dataset, in one line that names it.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    try:
+        yield
+    except (OSError, ValueError, LookupError, EOFError, BadZipFile) as error:
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DatasetError(
+            f"{path}: missing or damaged ({why}): copy the folder again, or delete the clip's files and run "
+            "avatar-forcing prepare"
+        ) from None
 
 
 def _link(source: Path, place: Path) -> None:
