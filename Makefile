@@ -35,7 +35,7 @@ export PYTHON
 unexport PYTHONPATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH ROS_DISTRO RMW_IMPLEMENTATION
 # Inherited from another environment of ROS wheels this stops ours from finding its libraries.
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
-# ONNX Runtime would tell its makers of us.
+# By default, ONNX Runtime sends telemetry.
 export ORT_DISABLE_TELEMETRY = 1
 # ament compiles what it installs.
 unexport PYTHONDONTWRITEBYTECODE

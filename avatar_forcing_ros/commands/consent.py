@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{path}: expected {', '.join('--' + name for name in missing)}, too: {command(path)}")
     sidecar = sidecar_of(path)
     if sidecar is not None and not args.force:
-        raise ValueError(f"{sidecar}: is there already; --force replaces it")
+        raise ValueError(f"{sidecar}: exists already; --force replaces it")
     consent = Consent(
         **{name: (getattr(args, name) or "").strip() for name in _SAID if name != "expires"},
         synthetic=args.synthetic,

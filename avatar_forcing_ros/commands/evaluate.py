@@ -58,7 +58,7 @@ HOW_TO_GET_STAGE_1 = (
     "`avatar-forcing train` leaves it in stage_1/bundle of its work folder."
 )
 LEGEND = (
-    "↓ less, ↑ more, ≈ as the truth is better; ± is half of the 90 % interval over conversations.\n"
+    "↓ lower is better, ↑ higher is better, ≈ near the truth is better; ± is half of the 90 % interval.\n"
     "no user motion: the camera is off and the user only heard (the paper's ablation of m_u)."
 )
 

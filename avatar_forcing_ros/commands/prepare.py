@@ -104,6 +104,6 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         print(f"and {len(skipped) - _SHOWN} more")
     print(
         f"{counts['kept']} of {counts['clips']} clips, {counts['hours']:.2f} h of two people, "
-        f"{counts['training_hours']:.2f} h to train on; what became of each: {folder / MANIFEST}"
+        f"{counts['training_hours']:.2f} h to train on; {folder / MANIFEST} has a line about each clip"
     )
     return {**counts, "output": str(folder), "ok": counts["kept"] > 0}

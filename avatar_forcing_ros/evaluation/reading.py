@@ -42,7 +42,7 @@ class SmileReading:
         talking, silent = ("-" if np.isnan(x) else f"{x:.2f}" for x in (self.error_talking, self.error_silent))
         return (
             f"The users' smiles, as read: error (rms) {talking} while they talk, {silent} while silent; "
-            f"correlation {self.correlation:.2f}; rises that are not there: {self.false_rises_per_minute:.1f} a minute."
+            f"correlation {self.correlation:.2f}; false rises: {self.false_rises_per_minute:.1f} a minute."
         )
 
 

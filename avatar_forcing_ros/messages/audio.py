@@ -338,11 +338,11 @@ def _mono(values: NDArray, channels: int) -> NDArray[np.float32]:
     if channels < 1:
         raise ValueError(f"the number of channels must be at least 1, got {channels}")
     if values.size % channels:
-        raise ValueError(f"samples must share out evenly to the channels, got {values.size} for {channels} channels")
+        raise ValueError(f"the samples must be a multiple of the channels, got {values.size} for {channels} channels")
     mono = to_mono(values if channels == 1 else values.reshape(-1, channels))
     loudest = float(np.abs(mono).max(initial=0.0))
     if not np.isfinite(loudest):
-        raise ValueError("floating-point samples must be finite, got NaN or infinite ones: are they of this encoding?")
+        raise ValueError("floating-point samples must be finite, got NaN or infinite ones: is the encoding right?")
     if loudest > LOUDEST:
         raise ValueError(f"floating-point samples must be within -1 and 1, got {loudest:.4g}: divide by the full scale")
     return mono
