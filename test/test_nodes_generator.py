@@ -25,7 +25,7 @@ from std_srvs.srv import Trigger
 from avatar_forcing_ros import signals
 from avatar_forcing_ros.nodes.audio_messages import AudioReader, from_chunk
 from avatar_forcing_ros.nodes.conversions import compressed_to_rgb, to_rgb
-from avatar_forcing_ros.nodes.generator_node import GeneratorNode, GeneratorNodeConfig, is_replay
+from avatar_forcing_ros.nodes.generator_node import GeneratorNode, GeneratorNodeConfig, is_replay, rate_hz
 from avatar_forcing_ros.nodes.motion_messages import from_sample
 from avatar_forcing_ros.nodes.ros_time import stamp_ns, to_stamp
 from avatar_forcing_ros.nodes.testing import AvatarStage, TestGraph
@@ -340,6 +340,11 @@ def test_only_a_replay_shows_every_frame_however_late_and_a_live_avatar_in_a_sim
         True,
         False,
     ]
+
+
+def test_a_clock_that_was_set_does_not_make_the_rate_of_frames_a_fault() -> None:
+    assert [rate_hz(25, elapsed_s) for elapsed_s in (1.0, 2.0, -0.3, -3600.0, 3600.0)] == [25.0, 12.5, 25.0, 25.0, 25.0]
+    assert rate_hz(0, -5.0) == 0.0
 
 
 def test_stamps_reach_messages_unrounded() -> None:

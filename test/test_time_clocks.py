@@ -118,3 +118,15 @@ def test_every_way_to_look_is_seen(source: str) -> None:
 )
 def test_the_nodes_clock_and_waiting_for_others_are_no_offence(source: str) -> None:
     assert not list(looks(source))
+
+
+def test_every_timer_of_a_node_names_its_clock() -> None:
+    """By default it is the node's, and on a clock that NTP sets back by an hour, a timer pauses for that hour."""
+    calls = [
+        (path.name, node)
+        for path in sorted((PACKAGE / "nodes").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "create_timer"
+    ]
+    assert len(calls) > 3
+    assert [(name, call.lineno) for name, call in calls if "clock" not in {word.arg for word in call.keywords}] == []

@@ -11,9 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
+from avatar_forcing_ros.understudy.painter import PaintedFace, PainterGoneError
 from avatar_forcing_ros.understudy.processes import Life, Stopped, with_stopped_parent
 
 FAMILY = """import os, sys, time
@@ -23,6 +27,7 @@ time.sleep(60)
 """
 """A keeper and its child; the word that follows on their command line makes them ours."""
 WATCHER = """import sys, time
+from avatar_forcing_ros.understudy.painter import PaintedFace, PainterGoneError
 from avatar_forcing_ros.understudy.processes import Stopped
 stopped = Stopped()
 for line in sys.stdin:
@@ -117,3 +122,19 @@ def test_a_process_is_told_apart_from_one_that_has_ended(family: subprocess.Pope
 
 def test_the_parent_is_not_touched_by_who_has_no_relatives() -> None:
     assert Stopped().overdue(0.0, 0.0) == []
+
+
+def test_an_understudy_that_was_stopped_itself_does_not_take_its_painter_for_one_that_hangs() -> None:
+    reads, writes = os.pipe()
+    now_s = time.monotonic()
+    face: Any = PaintedFace.__new__(PaintedFace)
+    face._process = SimpleNamespace(kill=lambda: None, wait=lambda: None, stdin=None, stdout=None)
+    face._answers, face._answer, face._filled = reads, bytearray(8), 0
+    face.picture = np.zeros((2, 2, 3), np.uint8)
+    face._waiting_since_s = face._rendered_s = now_s - 30  # what it had asked for when all were stopped
+    assert face.render(np.zeros(18, np.float32), 0) is not None
+    face._waiting_since_s = now_s - 30  # and now it has drawn all the time
+    with pytest.raises(PainterGoneError):
+        face.render(np.zeros(18, np.float32), 1)
+    os.close(reads)
+    os.close(writes)

@@ -89,7 +89,8 @@ class EngineerDesk:
         node.listen(MotionLatents, "user_motion", lambda message: self._motion("user", message), qos.STREAM)
         node.listen(MotionLatents, "avatar/motion", lambda message: self._motion("avatar", message), qos.STREAM)
         node.listen(DiagnosticArray, "/diagnostics", self._diagnose, qos.STREAM)
-        undo.callback(node.destroy_timer, node.create_timer(PERIOD_S, node.guard("engineer", self._report)))
+        timer = node.create_timer(PERIOD_S, node.guard("engineer", self._report), clock=node.links.timer_clock)
+        undo.callback(node.destroy_timer, timer)
 
     # --- what is seen ----------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from avatar_forcing_ros.motion.space import naming_portrait
 from avatar_forcing_ros.msg import LeadingRole, MotionLatents, PlaybackEvent, Stage
 from avatar_forcing_ros.nodes import params, qos
 from avatar_forcing_ros.nodes.audio_messages import AudioInput, Rivals, listen_audio
-from avatar_forcing_ros.nodes.diagnostics import DiagnosticsPublisher, Health, Level
+from avatar_forcing_ros.nodes.diagnostics import PERIOD_S, DiagnosticsPublisher, Health, Level
 from avatar_forcing_ros.nodes.directions import Directions
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.messenger import Messenger
@@ -49,6 +49,7 @@ from avatar_forcing_ros.srv import SetPortrait
 from avatar_forcing_ros.timeline.grid import FRAME_NS
 from avatar_forcing_ros.understudy.face import forget
 
+_MOST_DELAYED_S = 60.0
 _DAYS_AHEAD = 14
 """A warning is given this many days before a consent ends."""
 
@@ -255,8 +256,7 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
 
     def _health(self) -> Health:
         now_ns, shown = self.get_clock().now().nanoseconds, self._session.frames_shown
-        elapsed_s = (now_ns - self._asked_ns) / NANOSECONDS  # one second, unless the timer was delayed
-        fps = (shown - self._shown_before) / elapsed_s if elapsed_s > 0 else 0.0
+        fps = rate_hz(shown - self._shown_before, (now_ns - self._asked_ns) / NANOSECONDS)
         self._asked_ns, self._shown_before = now_ns, shown
         values: dict[str, Any] = {"fps": fps, **self._session.figures(), "label": self.config.output.label.shown}
         values |= {"recording": self._recording.look(), "faults": self.faults.count, "last_fault": self.faults.last}
@@ -269,6 +269,11 @@ class GeneratorNode(ManagedNode[GeneratorNodeConfig]):
             return Health(Level.ERROR, "no frame in the last second", values, parts)
         complaint = "; ".join(filter(None, parts.values()))
         return Health(Level.DEGRADED if complaint else Level.OK, complaint or "running", values, parts)
+
+
+def rate_hz(shown: int, elapsed_s: float) -> float:
+    """Frames a second since the last report, a second ago unless it was delayed; a clock that was set cannot say."""
+    return shown / (elapsed_s if 0 < elapsed_s < _MOST_DELAYED_S else PERIOD_S)
 
 
 def is_replay(config: GeneratorNodeConfig, on_simulated_time: bool) -> bool:

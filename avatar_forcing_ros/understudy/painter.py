@@ -62,6 +62,7 @@ class PaintedFace:
         self._asks, self._answers = self._process.stdin.fileno(), self._process.stdout.fileno()
         self._number = self._filled = 0
         self._waiting_since_s: float | None = None
+        self._rendered_s = 0.0
 
     def load(self) -> None:
         """Wait until the portrait is there and its first picture is drawn: a second, or many where nothing is cached.
@@ -96,8 +97,12 @@ class PaintedFace:
         Raises:
             PainterGoneError: it can no longer draw; `picture` is the last one.
         """
+        now_s = time.monotonic()
         if self._waiting_since_s is None:
             self._ask(latent.tolist())
+        elif now_s - self._rendered_s > _HANGS_S / 2:  # we were stopped ourselves, and it perhaps with us
+            self._waiting_since_s = now_s
+        self._rendered_s = now_s
         self._take(_WAITS_S)
         if self._waiting_since_s is not None and time.monotonic() - self._waiting_since_s > _HANGS_S:
             raise self._gone("hangs and is killed")

@@ -62,7 +62,7 @@ class Curve {
 
   /** Draw everything up to now. */
   draw(now) {
-    this.#rows = this.#rows.map((rows) => rows.filter(([t]) => t > now - SHOWN_S));
+    this.#rows = this.#rows.map((rows) => rows.filter(([t]) => t > now - SHOWN_S && t < now + SHOWN_S)); // others are of another clock
     const tables = this.#rows.map((rows) => [rows.map(([t]) => t - now), rows.map(([, v]) => v)]);
     const gaps = tables.map((table) => table.map(() => 2)); // of a series, however often the others have values
     this.#plot.setData(uPlot.join(tables, gaps), true);
