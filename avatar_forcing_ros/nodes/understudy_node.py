@@ -326,7 +326,7 @@ class UnderstudyNode(ManagedNode[UnderstudyConfig]):
     def _continue_who_is_stopped(self, now_s: float) -> None:
         """A process that was stopped before it said anything, or that starts the others, is missed by nobody else."""
         patience_s = self.config.stop_silent_after_s
-        if not patience_s or not self._watch.knows(now_s):
+        if not patience_s:
             return
         for pid in self._sleepers.overdue(now_s, patience_s + _CONTINUES_S):
             self.get_logger().error(f"process {pid} has been stopped and is continued: {program_of(pid)}")

@@ -5,7 +5,7 @@
 import { ServerClock } from "./clock.js";
 
 const HEAD = 24;
-const RETRY_MS = [100, 250, 500, 1000, 2000, 4000];
+const RETRY_MS = [100, 250, 500, 1000];
 const CLOCK_FIRST_MS = 100;
 const CLOCK_MS = 1000;
 const FIRST_QUESTIONS = 8;
