@@ -100,7 +100,7 @@ class PaintedFace:
         now_s = time.monotonic()
         if self._waiting_since_s is None:
             self._ask(latent.tolist())
-        elif now_s - self._rendered_s > _HANGS_S / 2:  # we were stopped ourselves, and it perhaps with us
+        elif now_s - self._rendered_s > _HANGS_S:  # we were stopped ourselves, and it perhaps with us
             self._waiting_since_s = now_s
         self._rendered_s = now_s
         self._take(_WAITS_S)
