@@ -574,18 +574,18 @@ class Avatar:
 
     def _begin(self, first: int, now_ns: int, epoch: int) -> _Conversation:
         """A conversation without a past that begins at a frame."""
-        block = self._network.block_frames
+        undone = self.config.undone_frames(self._network.block_frames)
         senses = Senses(self.bundle, self.config, first, now_ns)
         return _Conversation(
             senses=senses,
-            movement=Movement(self._network.history_frames, senses),
-            director=Director(self.bundle.space.names, self.config.reorder_ms * MILLISECOND),
-            laughter=SharedLaughter(self.bundle.space.names, self.config.laughs_along),
+            movement=Movement(self._network.history_frames, undone, senses),
+            director=Director(self.bundle.space.names, self.config.reorder_ms * MILLISECOND, undone),
+            laughter=SharedLaughter(self.bundle.space.names, self.config.laughs_along, undone),
             idling=Idling(self.bundle, round(self.config.idle_after_s * FPS), first, self.config.seed),
             speech=SpeechTimeline(
                 self.config.patience_ms * MILLISECOND,
                 reorder_ns=self.config.reorder_ms * MILLISECOND,
-                horizon_ns=self.config.lead_ns + (block + 1) * FRAME_NS,  # one frame of rounding after an interrupt
+                horizon_ns=undone * FRAME_NS,
                 limits=self.config.speech_limits,
             ),
             epoch=epoch,

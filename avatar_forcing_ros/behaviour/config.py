@@ -111,3 +111,7 @@ class AvatarConfig:
     def user_delay_frames(self, block_frames: int) -> int:
         """Frames between the user's motion at a condition position and that position's presentation."""
         return (self.lead_ms + self.reorder_ms) * MILLISECOND // FRAME_NS + block_frames - 1
+
+    def undone_frames(self, block_frames: int) -> int:
+        """Most frames that an interrupt takes back: those of a block and its lead, and one of rounding."""
+        return -(-self.lead_ns // FRAME_NS) + block_frames + 1

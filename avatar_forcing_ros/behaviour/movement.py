@@ -20,11 +20,13 @@ class Movement:
 
     Args:
         history_frames: length of the past from which an engine starts.
+        undone_frames: most frames that `resume` takes back; behind them lies a whole past.
         senses: the senses of the same conversation.
     """
 
-    def __init__(self, history_frames: int, senses: Senses) -> None:
+    def __init__(self, history_frames: int, undone_frames: int, senses: Senses) -> None:
         self._history_frames, self._senses = history_frames, senses
+        self._kept_frames = history_frames + undone_frames
         self._state: Any = None  # of the engine that drew last
         self._made: dict[int, Latents] = {}
 
@@ -53,9 +55,9 @@ class Movement:
         return self._made.get(frames.start - 1, rest)
 
     def remember(self, frames: range, latents: Latents) -> None:
-        """Note the motion of a block; as much of the past is kept as fills a cache."""
+        """Note the motion of a block."""
         self._made.update(zip(frames, latents, strict=True))
-        self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self._history_frames}
+        self._made = {n: latent for n, latent in self._made.items() if n >= frames.stop - self._kept_frames}
 
     def resume(self, first_frame: int) -> None:
         """Forget the motion from a frame on, because it is not shown."""

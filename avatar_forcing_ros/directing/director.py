@@ -28,8 +28,6 @@ from avatar_forcing_ros.timeline.grid import PLANNED_AHEAD_NS, first_frame_from
 _TURN, _GAZE = [INDEX["yaw"], INDEX["pitch"]], [INDEX["gaze_x"], INDEX["gaze_y"]]
 _LIDS = [INDEX["blink_right"], INDEX["blink_left"]]
 _MOUTH = [INDEX[name] for name in MOUTH]
-_KEPT_FRAMES = 60
-"""Frames whose easing is remembered: an interrupt goes back by a block and its lead."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,7 @@ class Director:
     Args:
         names: names of the numbers of a latent.
         reorder_ns: see `AvatarConfig.reorder_ms`.
+        undone_frames: most frames that `resume` takes back.
         config: how fast a face follows.
 
     Attributes:
@@ -108,9 +107,12 @@ class Director:
         look: the newest place that was asked for, or None.
     """
 
-    def __init__(self, names: Sequence[str], reorder_ns: int, config: EasingConfig | None = None) -> None:
+    def __init__(
+        self, names: Sequence[str], reorder_ns: int, undone_frames: int = 60, config: EasingConfig | None = None
+    ) -> None:
         self._knows = tuple(names) == NAMES
         self._reorder_ns, self._config = reorder_ns, config or EasingConfig()
+        self._kept_frames = undone_frames + 1  # with the frame to go on from
         self._faces: list[_Wish] = []
         self._looks: list[_Wish] = []
         self._eased: dict[int, _Eased] = {}
@@ -160,7 +162,7 @@ class Director:
         for row, (frame, said) in enumerate(zip(frames, spoken, strict=True)):
             eased = self._ease(frame, bool(said), decided_ns)
             shown[row] = self._lay_over(shown[row], eased)
-        self._eased = {frame: eased for frame, eased in self._eased.items() if frame >= frames.stop - _KEPT_FRAMES}
+        self._eased = {frame: eased for frame, eased in self._eased.items() if frame >= frames.stop - self._kept_frames}
         return shown.astype(np.float32)
 
     def resume(self, first_frame: int) -> None:
@@ -194,8 +196,8 @@ class Director:
     def _ease(self, frame: int, said: bool, decided_ns: int) -> _Eased:
         """Ease one frame further than the newest."""
         config, old = self._config, self._newest
-        face = _wanted(self._faces, frame, decided_ns, 2 * SIZE)
-        look = _wanted(self._looks, frame, decided_ns, 3)
+        face = self._wanted(self._faces, frame, decided_ns, 2 * SIZE)
+        look = self._wanted(self._looks, frame, decided_ns, 3)
         goes = np.abs(face[:SIZE]).sum() < np.abs(old.face[1, :SIZE]).sum()
         head = look.copy()
         if look[0]:
@@ -208,6 +210,16 @@ class Director:
             spoken=float(np.clip(old.spoken + change, 0, 1)),
         )
         return self._newest
+
+    def _wanted(self, wishes: list[_Wish], frame: int, decided_ns: int, size: int) -> NDArray[np.float64]:
+        """(N,) what is wanted at a frame; zeros if nothing was asked for. What it replaces for good is dropped."""
+        counts = [k for k, wish in enumerate(wishes) if wish.due_ns <= decided_ns and wish.from_frame <= frame]
+        if not counts:
+            return np.zeros(size)
+        target = wishes[counts[-1]].target
+        if len(counts) > 1 and frame - max(wishes[k].from_frame for k in counts) > self._kept_frames:
+            del wishes[: counts[-1]]
+        return target
 
     def _lay_over(self, drawn: NDArray[np.float64], eased: _Eased) -> NDArray[np.float64]:
         """(18,) the network's motion -> what is shown."""
@@ -225,17 +237,6 @@ class Director:
             eyes = way - share * shown[_TURN] + (1 - share) * eyes_of(shown[_GAZE])
             shown[_GAZE] = np.clip(gaze_of(eyes), -1, 1)
         return shown
-
-
-def _wanted(wishes: list[_Wish], frame: int, decided_ns: int, size: int) -> NDArray[np.float64]:
-    """(N,) what is wanted at a frame; zeros if nothing was asked for. What it replaces for good is dropped."""
-    counts = [k for k, wish in enumerate(wishes) if wish.due_ns <= decided_ns and wish.from_frame <= frame]
-    if not counts:
-        return np.zeros(size)
-    target = wishes[counts[-1]].target
-    if len(counts) > 1 and frame - max(wishes[k].from_frame for k in counts) > _KEPT_FRAMES:
-        del wishes[: counts[-1]]
-    return target
 
 
 def _two_stages(old: NDArray[np.float64], target: NDArray[np.float64], frames: float) -> NDArray[np.float64]:

@@ -29,8 +29,6 @@ _JAW, _JAW_CALL = 0.3, 0.1
 """Least opening of the jaw, and how much more it opens with each call."""
 _HEAD_BACK, _HEAD_CALL, _TILT = 0.07, 0.01, 0.03
 """How far the head goes back, how much further with each call, and how far it tilts; in radians."""
-_KEPT_FRAMES = 60
-"""Frames whose laughter is remembered: an interrupt goes back by a block and its lead."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,20 @@ class SharedLaughter:
     Args:
         names: names of the numbers of a latent; if they are not the facemesh channels, nothing is added.
         wanted: whether the avatar laughs along at all.
+        undone_frames: most frames that `resume` takes back.
         config: what is answered, and how.
     """
 
-    def __init__(self, names: Sequence[str], wanted: bool = True, config: LaughterConfig | None = None) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        wanted: bool = True,
+        undone_frames: int = 60,
+        config: LaughterConfig | None = None,
+    ) -> None:
         self._on = wanted and tuple(names) == NAMES
         self._config = config or LaughterConfig()
+        self._kept_frames = undone_frames + 1  # with the frame to go on from
         self._laughs: dict[int, _Laugh] = {}
 
     @property
@@ -110,7 +116,7 @@ class SharedLaughter:
         for n, latent, wanted, voiced in zip(frames, latents, laughing, speaks, strict=True):
             laugh = self._laughs[n] = self._eased(laugh, bool(wanted) and not voiced)
             shown.append(self._laughed(latent, laugh))
-        self._laughs = {n: one for n, one in self._laughs.items() if n >= frames.stop - _KEPT_FRAMES}
+        self._laughs = {n: one for n, one in self._laughs.items() if n >= frames.stop - self._kept_frames}
         return np.stack(shown)
 
     def resume(self, first_frame: int) -> None:
