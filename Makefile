@@ -75,6 +75,8 @@ kiosk: setup
 
 test: setup $(workshop)
 	@requirements/system.sh test
+	@# The first time, byte code is written once rather than by each of three processes.
+	@[ -d test/__pycache__ ] || $(BIN)/python -m pytest --collect-only -qq -p no:cacheprovider >/dev/null 2>&1 || true
 	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 check: setup $(workshop)
@@ -130,8 +132,8 @@ $(workshop): $(environment)
 	@requirements/alive.sh requirements/install_torch.sh $(BIN)/python $(TORCH_BACKEND)
 	@$(pip_install) -r requirements/runtime.txt -r requirements/published.txt -r requirements/pictures.txt -r requirements/train.txt -r requirements/test.txt
 	@requirements/slim.sh $(BIN)/python
-	@$(BIN)/python -c 'import aiohttp, hypothesis, matplotlib.pyplot, onnxscript, playwright.sync_api, pytest, rosbags.rosbag2, scipy.stats, \
-	  torch._dynamo, torch.export, torch.onnx, transformers, xdist.dsession'  # byte code
+	@$(BIN)/python -c 'import aiohttp, hypothesis, matplotlib.pyplot, networkx, onnxscript, playwright.sync_api, pytest, rosbags.rosbag2, \
+	  scipy.stats, torch._dynamo, torch.export, torch.onnx, transformers.models.wav2vec2.modeling_wav2vec2, xdist.dsession'  # byte code
 	@rm -f $(@D)/workshop-* && echo $(TORCH_BACKEND) > $(@D)/torch_backend && touch $@
 
 # colcon builds into the environment itself: then the package, its messages and its nodes are found without any variable.
