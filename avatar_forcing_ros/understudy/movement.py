@@ -13,8 +13,9 @@ from avatar_forcing_ros.motion.facemesh.idle import IdleMotion
 _SETTLES_FRAMES = 30
 _MOUTH_SETTLES_FRAMES = 7
 _MOUTH_JOINS_FRAMES = 3
-_CLOCK_SET_FRAMES = 25
 """The lips follow the generator's voice, which may be heard again before the generator is on stage."""
+_CLOCK_SET_FRAMES = 25
+"""Frame numbers that jump by more, or back, tell that the clock was set."""
 _SOON = np.isin(NAMES, ("jaw_open", "stretch", "pucker", "press", "upper_lip", "blink_right", "blink_left"))
 
 

@@ -61,17 +61,22 @@ def has_just_begun(program: str) -> bool:
     Args:
         program: what its command line contains.
     """
-    parent, me = int((_stat(os.getpid()) or ["0", "0"])[1]), Life.of(os.getpid())
+    parent, me = _parent(os.getpid()), Life.of(os.getpid())
     starters = [pid for pid in _children(parent) if pid != me.pid and program in _command(pid)]
     began = [Life.of(node).began for pid in starters for node in (_children(pid) if KEEP in _command(pid) else [pid])]
     return bool(starters) and all(ticks > me.began - _YOUNG_TICKS for ticks in began if ticks)
 
 
 def _relatives(pid: int) -> list[int]:
-    parent = int(_stat(pid)[1])
+    parent = _parent(pid)
     siblings = [child for child in _children(parent) if child != pid]
     has_terminal = int((_stat(parent) or "0" * 5)[4]) != 0
     return [*([] if has_terminal else [parent]), *siblings, *(one for each in siblings for one in _children(each))]
+
+
+def _parent(pid: int) -> int:
+    """0 if there is no such process."""
+    return int((_stat(pid) or ["X", "0"])[1])
 
 
 def _children(pid: int) -> list[int]:
@@ -122,5 +127,5 @@ def _command(pid: int) -> str:
 
 def with_stopped_parent(pid: int) -> list[int]:
     """A process, and its keeper if that is stopped, too, and could not restart it."""
-    parent = int((_stat(pid) or ["X", "0"])[1])
+    parent = _parent(pid)
     return [pid, parent] if _state(parent) == "T" and is_ours(parent) else [pid]
