@@ -15,7 +15,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -24,11 +24,10 @@ from typing import Any
 from avatar_forcing_ros.bundle import load_bundle
 from avatar_forcing_ros.graph.settings import NAMESPACES
 from avatar_forcing_ros.motion.space import MotionSpace
-from avatar_forcing_ros.nodes.command_line import asks_for_help, help_text
 from avatar_forcing_ros.nodes.generator_node import GeneratorNode
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
 from avatar_forcing_ros.nodes.motion_extraction_node import MotionExtractionNode, open_space
-from avatar_forcing_ros.nodes.running import said_in_one_line, spin_apart
+from avatar_forcing_ros.nodes.running import run_with_options, said_in_one_line, spin_apart
 from avatar_forcing_ros.session.errors import one_line
 from avatar_forcing_ros.sharing import Admission, NoRoomError, SharedModels
 
@@ -134,19 +133,14 @@ class GeneratorServer:
 
 def main(args: list[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM, or until no kiosk is left."""
-    said = sys.argv[1:] if args is None else args
-    if asks_for_help(said):
-        print(help_text(__name__, f"{NAMESPACES} NAME,NAME,... "))
-        return 0
-    try:
-        namespaces, rest = parse(said)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_with_options(__name__, f"{NAMESPACES} NAME,NAME,... ", parse, _run, args)
+
+
+def _run(namespaces: list[str], rest: list[str]) -> int:
     return said_in_one_line([sys.argv[0], *rest], lambda: _serve(namespaces))
 
 
-def parse(said: list[str]) -> tuple[list[str], list[str]]:
+def parse(said: Sequence[str]) -> tuple[list[str], list[str]]:
     """The namespaces, and the rest of the command line.
 
     Raises:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -23,23 +22,17 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from avatar_forcing_ros.files.resources import PACKAGE
 from avatar_forcing_ros.graph.environment import apart_from_itself
 from avatar_forcing_ros.graph.settings import NODE, Value
-from avatar_forcing_ros.nodes.command_line import asks_for_help, help_text
 from avatar_forcing_ros.nodes.handover import Handover
 from avatar_forcing_ros.nodes.managed_node import ManagedNode
-from avatar_forcing_ros.nodes.running import run_together
+from avatar_forcing_ros.nodes.running import run_together, run_with_options
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the nodes that the command line names."""
-    said = sys.argv[1:] if args is None else args
-    if asks_for_help(said):
-        print(help_text(__name__, f"{NODE} EXECUTABLE JSON_PARAMETERS ... "))
-        return 0
-    try:
-        chosen, rest = _split(said)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_with_options(__name__, f"{NODE} EXECUTABLE JSON_PARAMETERS ... ", _split, _run, args)
+
+
+def _run(chosen: Sequence[tuple[str, dict[str, Value]]], rest: list[str]) -> int:
     variables = apart_from_itself() if get_rmw_implementation_identifier().startswith("rmw_fastrtps") else {}
     os.environ |= variables
     return run_together(

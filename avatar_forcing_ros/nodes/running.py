@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import TypeVar
 
 import rclpy
 from rclpy.signals import SignalHandlerOptions
@@ -24,6 +25,8 @@ from avatar_forcing_ros.nodes.handover import Handover
 from avatar_forcing_ros.nodes.managed_node import EXPECTED, ManagedNode, debugged
 from avatar_forcing_ros.nodes.ros_logging import forward_logging
 from avatar_forcing_ros.session.errors import describe, one_line
+
+_Options = TypeVar("_Options")
 
 _LOOK_S = 0.1
 SHOW_ON_S = 0.6
@@ -62,6 +65,37 @@ def run(
 
 def _run(node_type: Callable[[], ManagedNode], args: list[str] | None) -> int:
     return said_in_one_line(args, lambda: _run_node(node_type()))
+
+
+def run_with_options(
+    module: str,
+    usage: str,
+    parse: Callable[[Sequence[str]], tuple[_Options, list[str]]],
+    play: Callable[[_Options, list[str]], int],
+    args: list[str] | None = None,
+) -> int:
+    """Run a program of several nodes that has options of its own.
+
+    Args:
+        module: its __name__.
+        usage: its options, for the help.
+        parse: words -> options, and the words that are left; raises ValueError if they are wrong.
+        play: runs it with both; returns the exit status.
+        args: command line without the program; None uses the process's own.
+
+    Returns:
+        Exit status: that of `play`, 0 after help, 2 if the options are wrong.
+    """
+    said = sys.argv[1:] if args is None else args
+    if asks_for_help(said):
+        print(help_text(module, usage))
+        return 0
+    try:
+        options, rest = parse(said)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return play(options, rest)
 
 
 def said_in_one_line(args: list[str] | None, play: Callable[[], int]) -> int:
