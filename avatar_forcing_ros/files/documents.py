@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -17,14 +17,18 @@ MOST_BYTES = 1_000_000
 _LARGEST = 1e300  # number
 
 
+def repeated(names: Sequence[str]) -> str | None:
+    """The first name that stands there a second time; None if each stands there once."""
+    return next((name for number, name in enumerate(names) if name in names[:number]), None)
+
+
 class OnceEach(yaml.SafeLoader):
     """YAML in which a key may stand only once: the last one would win in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """See `yaml.SafeLoader`; raises ConstructorError for a key that stands there twice."""
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
-        twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
-        if twice is not None:
+        if (twice := repeated(keys)) is not None:
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} stands there twice")
         return super().construct_mapping(node, deep)
 

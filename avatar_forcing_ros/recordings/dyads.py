@@ -33,7 +33,7 @@ from typing import Any
 
 import yaml
 
-from avatar_forcing_ros.files.documents import OnceEach
+from avatar_forcing_ros.files.documents import OnceEach, repeated
 from avatar_forcing_ros.files.inputs import require_file
 
 FIELDS = (
@@ -168,7 +168,7 @@ def _refuse_twice(names: Sequence[str], what: str) -> None:
     Raises:
         ValueError: one does.
     """
-    if twice := next((name for number, name in enumerate(names) if name and name in names[:number]), None):
+    if twice := repeated([name for name in names if name]):
         raise ValueError(f"{what} {twice!r} stands there twice")
 
 
